@@ -1,0 +1,48 @@
+# What people and CI run. `make help` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test laws check fmt docs bench clean
+
+TESTED := --locked --features failpoints
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "make %-6s %s\n", $$1, $$2 }'
+
+setup: ## Install all that the other targets need; each also installs its own share
+	@scripts/setup
+
+run: ## Build and start the service, with a private database unless one is configured
+	@scripts/setup run
+	cargo run --release --locked -- serve
+
+test: ## Unit and integration tests, on a private database or on ROSTER_TEST_DATABASE_URL
+	@scripts/setup test
+	cargo test $(TESTED) --no-fail-fast
+
+laws: ## The property tests once more, with 10,000 cases each
+	@scripts/setup run
+	PROPTEST_CASES=10000 cargo test $(TESTED) laws
+
+check: ## Formatting, lints, the compose file
+	@scripts/setup check
+	cargo fmt --check
+	cargo clippy $(TESTED) --all-targets -- -D warnings
+	@if docker compose version >/dev/null 2>&1; then \
+	    docker compose config --quiet && echo "docker-compose.yml: correct"; \
+	else \
+	    .dev/compose-check/compose-check docker-compose.yml; \
+	fi
+
+fmt: ## Format the Rust and Go sources
+	cargo fmt
+	gofmt -w tests/crdb-parser tests/compose-check
+
+docs: ## Write docs/CONFIG.md and docs/METRICS.md again; a test compares them
+	cargo run --locked -- docs --write
+
+bench: ## Measure a release build; ARGS="..." is handed on
+	@scripts/setup run
+	cargo run --release --locked -- bench $(ARGS)
+
+clean: ## Remove what was built and installed in this clone; data in .roster stays
+	cargo clean
+	rm -rf .dev

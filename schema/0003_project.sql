@@ -1,0 +1,6 @@
+-- Tenants. The id is small because every index repeats it.
+CREATE TABLE IF NOT EXISTS project (
+    project_id INT4 PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);

@@ -1,0 +1,9 @@
+-- The names by which profiles are known. Values may be sequential, hence the hash.
+CREATE TABLE IF NOT EXISTS identity (
+    project_id INT4 NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    profile_id UUID NOT NULL,
+    first_seen TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (project_id, kind, value) /*crdb USING HASH */
+);

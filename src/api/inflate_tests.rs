@@ -1,0 +1,152 @@
+//! Every encoding round, and bombs that must stop at the limit.
+
+use super::*;
+use crate::ingest::Admission;
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use std::io::Write;
+
+const TEXT: &[u8] = br#"{"batch":[{"type":"track","event":"A","userId":"u"}]}"#;
+
+fn decoded(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
+    let admission = Admission::new(64 << 20);
+    let mut buffer = Buffer::new(&admission, limit, 0);
+    inflate(encoding, bytes, &mut buffer)?;
+    Ok(buffer.into_body().bytes.to_vec())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// `{}` in brotli: an uncompressed metablock, then an empty last one.
+const BROTLI_BRACES: [u8; 6] = [0x8b, 0x00, 0x80, b'{', b'}', 0x03];
+
+/// A brotli metablock of 16 MiB that repeats one letter: one insert-and-copy command, 16 bytes in all.
+fn brotli_zeros() -> &'static [u8] {
+    include_bytes!("../../tests/fixtures/bombs/zeros.br")
+}
+
+#[test]
+fn every_encoding_is_read() {
+    let cases = [
+        ("identity", TEXT.to_vec()),
+        ("", TEXT.to_vec()),
+        ("gzip", gzip(TEXT)),
+        ("X-GZIP", gzip(TEXT)),
+        ("Gzip ", [gzip(&TEXT[..7]), gzip(&TEXT[7..])].concat()),
+        ("deflate", zlib(TEXT)),
+        ("DEFLATE", raw_deflate(TEXT)),
+        ("zstd", zstd::encode_all(TEXT, 3).expect("memory")),
+    ];
+    for (name, bytes) in cases {
+        let encoding = Encoding::parse(name).expect(name);
+        assert_eq!(
+            decoded(encoding, &bytes, 1_000).expect(name),
+            TEXT,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        decoded(Encoding::Brotli, &BROTLI_BRACES, 10).expect("br"),
+        b"{}"
+    );
+}
+
+#[test]
+fn unknown_and_stacked_encodings_are_refused() {
+    for name in ["lzma", "gzip, br", "compress"] {
+        assert!(matches!(
+            Encoding::parse(name),
+            Err(ApiError::UnsupportedEncoding)
+        ));
+    }
+}
+
+#[test]
+fn broken_streams_are_refused() {
+    let cut = |bytes: Vec<u8>| bytes[..bytes.len() - 4].to_vec();
+    let cases = [
+        (Encoding::Gzip, cut(gzip(TEXT))),
+        (Encoding::Gzip, TEXT.to_vec()),
+        (Encoding::Deflate, cut(zlib(TEXT))),
+        (Encoding::Deflate, cut(raw_deflate(TEXT))),
+        (
+            Encoding::Zstd,
+            cut(zstd::encode_all(TEXT, 3).expect("memory")),
+        ),
+        (Encoding::Zstd, TEXT.to_vec()),
+        (Encoding::Brotli, BROTLI_BRACES[..4].to_vec()),
+        (Encoding::Brotli, TEXT.to_vec()),
+    ];
+    for (encoding, bytes) in cases {
+        assert!(
+            matches!(
+                decoded(encoding, &bytes, 1_000),
+                Err(ApiError::InvalidEncoding)
+            ),
+            "{encoding:?}"
+        );
+    }
+}
+
+/// Bombs of 1000:1 and more stop at the limit, in little time and memory.
+#[test]
+fn bombs_stop_at_the_limit() {
+    let zeros = vec![0_u8; 64 << 20];
+    let bombs = [
+        (Encoding::Gzip, gzip(&zeros)),
+        (Encoding::Deflate, zlib(&zeros)),
+        (Encoding::Deflate, raw_deflate(&zeros)),
+        (
+            Encoding::Zstd,
+            zstd::encode_all(&zeros[..], 3).expect("memory"),
+        ),
+        (Encoding::Brotli, brotli_zeros().to_vec()),
+    ];
+    let limit = 1 << 20;
+    for (encoding, bytes) in bombs {
+        assert!(bytes.len() < 100_000, "{encoding:?} {}", bytes.len());
+        assert!(
+            matches!(
+                decoded(encoding, &bytes, limit),
+                Err(ApiError::DecodedTooLarge { limit: told }) if told == limit
+            ),
+            "{encoding:?}"
+        );
+    }
+}
+
+/// A window of a gigabyte, asked for by some bytes of zstd or brotli, is refused before it is made.
+#[test]
+fn huge_windows_are_refused() {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).expect("memory");
+    encoder.window_log(27).expect("a known setting");
+    encoder.include_contentsize(false).expect("a known setting");
+    encoder.write_all(TEXT).expect("memory");
+    encoder.flush().expect("memory");
+    let bytes = encoder.finish().expect("memory");
+    assert!(matches!(
+        decoded(Encoding::Zstd, &bytes, 1_000),
+        Err(ApiError::InvalidEncoding)
+    ));
+    let large_window = [0x11, 0x1e, 0x00, 0x80, b'{', b'}', 0x03];
+    assert!(matches!(
+        decoded(Encoding::Brotli, &large_window, 1_000),
+        Err(ApiError::InvalidEncoding)
+    ));
+}

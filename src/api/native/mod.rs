@@ -1,0 +1,75 @@
+//! The native API: reading profiles, events and refusals with a server key. Errors are RFC 9457 problem details.
+
+mod conflicts;
+mod cursor;
+mod events;
+mod profiles;
+mod query;
+mod rejections;
+mod reply;
+
+use super::State;
+use super::credentials::Candidates;
+use super::error::ApiError;
+use crate::config::millis;
+use crate::domain::{Caller, KeyKind};
+use crate::store;
+use actix_web::HttpRequest;
+use actix_web::web::{self, Data, ServiceConfig};
+use tokio::time::timeout;
+
+/// The routes.
+pub fn configure(app: &mut ServiceConfig) {
+    app.route("/v1/profiles/{reference}", web::get().to(profiles::show))
+        .route(
+            "/v1/profiles/{reference}/events",
+            web::get().to(events::timeline),
+        )
+        .route("/v1/events/{message_id}", web::get().to(events::show))
+        .route(
+            "/v1/profiles/{reference}/merge",
+            web::post().to(profiles::merge),
+        )
+        .route("/v1/conflicts", web::get().to(conflicts::list))
+        .route("/v1/rejections", web::get().to(rejections::list));
+}
+
+/// Finds who reads: a server key in a header. Keys in queries end up in logs, so reads do not take them.
+async fn reader(request: &HttpRequest, state: &Data<State>) -> Result<Caller, ApiError> {
+    let candidates = Candidates::of_headers(request.headers());
+    match candidates.caller(&state.keys).await? {
+        Some(caller) if caller.kind == KeyKind::Server => Ok(caller),
+        Some(_) => Err(ApiError::ServerKeyNeeded),
+        None if candidates.are_none() => Err(ApiError::MissingKey),
+        None => Err(ApiError::UnknownKey),
+    }
+}
+
+/// Waits for the database as long as a request may take; the reason of a failure goes to the log, once.
+async fn answer_of<T>(
+    state: &Data<State>,
+    reading: impl Future<Output = Result<T, store::Error>>,
+) -> Result<T, ApiError> {
+    match timeout(millis(state.server.request_timeout_ms), reading).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => {
+            tracing::error!(reason = %error.full_text(), "read failed");
+            Err(ApiError::Unavailable)
+        }
+        Err(_) => Err(ApiError::Timeout),
+    }
+}
+
+/// The part of the path at `position`, decoded; the router's own decoding leaves some characters encoded.
+fn segment(request: &HttpRequest, position: usize) -> Result<String, ApiError> {
+    let encoded = request
+        .uri()
+        .path()
+        .split('/')
+        .nth(position)
+        .unwrap_or_default();
+    let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8();
+    decoded
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| ApiError::NotFound)
+}

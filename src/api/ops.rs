@@ -1,0 +1,51 @@
+//! For those who run the service: is it alive, is it ready, how is it doing, which version is it.
+
+use super::State;
+use crate::metric_names::{BYTES_AVAILABLE, POOL_CONNECTIONS};
+use actix_web::guard::{Any, Get, Head};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, Responder, Route};
+use metrics::gauge;
+use serde_json::json;
+
+/// The routes.
+pub fn configure(app: &mut ServiceConfig) {
+    app.route("/livez", read().to(live))
+        .route("/readyz", read().to(ready))
+        .route("/metrics", read().to(metrics))
+        .route("/version", read().to(version));
+}
+
+/// GET, and HEAD for checks that want no body.
+fn read() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
+}
+
+async fn live() -> impl Responder {
+    HttpResponse::Ok().json(json!({"live": true}))
+}
+
+/// 503 while draining, while the schema is behind, or when the database has not answered for some seconds.
+async fn ready(state: Data<State>) -> impl Responder {
+    match state.health.why_not_ready() {
+        None => HttpResponse::Ok().json(json!({"ready": true})),
+        Some(reason) => {
+            HttpResponse::ServiceUnavailable().json(json!({"ready": false, "reason": reason}))
+        }
+    }
+}
+
+async fn metrics(state: Data<State>) -> impl Responder {
+    let pool = state.store.pool_status();
+    gauge!(POOL_CONNECTIONS, "state" => "open").set(pool.size as f64);
+    gauge!(POOL_CONNECTIONS, "state" => "idle").set(pool.available as f64);
+    gauge!(POOL_CONNECTIONS, "state" => "waiting").set(pool.waiting as f64);
+    gauge!(BYTES_AVAILABLE).set(state.ingest.admission().available_bytes() as f64);
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(state.metrics.render())
+}
+
+async fn version() -> impl Responder {
+    HttpResponse::Ok().json(json!({"name": "roster", "version": env!("CARGO_PKG_VERSION")}))
+}

@@ -1,0 +1,152 @@
+//! From a readable body to its items: a command for each call that is valid, a record of each that is not.
+
+use super::call::{Source, Surroundings};
+use super::envelope::{self, Batch, Call, Document};
+use super::fields::beginning;
+use crate::api::error::ApiError;
+use crate::config::Limits;
+use crate::domain::{Code, Item, Json, Rejected, Rejection};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// What a body holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One call, whose type the path names.
+    Single(String),
+    /// A list named `batch`.
+    Batch,
+}
+
+/// The message id of each item, where it has one.
+pub type Names = Vec<Option<String>>;
+
+/// Reads all items of a body.
+///
+/// # Errors
+/// Where the body as a whole can't be taken: see `envelope::single` and `envelope::batch`.
+pub fn items(document: &Document, source: &Source, limits: &Limits) -> Result<Vec<Item>, ApiError> {
+    let text = document.text()?;
+    if source.path_type.is_some() {
+        let call = envelope::single(text)?;
+        let reader = Reader::new(document, source, limits, &Batch::default());
+        return Ok(vec![reader.item(Some(&call), None, || text)]);
+    }
+    let batch = envelope::batch(text, limits.batch_items)?;
+    let reader = Reader::new(document, source, limits, &batch);
+    // Found only if a call is refused, and once.
+    let texts = std::cell::OnceCell::<Vec<&RawValue>>::new();
+    let text_of = |index: usize| {
+        let texts = texts.get_or_init(|| envelope::texts_of_calls(text));
+        texts.get(index).map_or("null", |raw| raw.get())
+    };
+    Ok(batch
+        .calls
+        .iter()
+        .enumerate()
+        .map(|(index, call)| reader.item(call.as_ref(), Some(index), || text_of(index)))
+        .collect())
+}
+
+/// The message ids, for those who ask for results.
+pub fn names(items: &[Item]) -> Names {
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Command(command) => Some(command.event.message_id.clone()),
+            Item::Rejected(rejected) => rejected.message_id.clone(),
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    surroundings: Surroundings<'a>,
+    source: &'a Source,
+    limits: &'a Limits,
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        document: &'a Document,
+        source: &'a Source,
+        limits: &'a Limits,
+        batch: &Batch<'_>,
+    ) -> Self {
+        Self {
+            surroundings: Surroundings::new(source, limits, document, batch),
+            source,
+            limits,
+        }
+    }
+
+    fn item<'t>(
+        &self,
+        call: Option<&Call<'_>>,
+        index: Option<usize>,
+        text: impl Fn() -> &'t str,
+    ) -> Item {
+        let command = match call {
+            Some(call) => self.surroundings.command(call, index),
+            None => Err(not_an_object()),
+        };
+        match command {
+            Ok(command) => Item::Command(command),
+            Err(rejection) => {
+                // A number reads as an object without fields under serde_json's arbitrary precision.
+                let rejection = if text().starts_with('{') {
+                    rejection
+                } else {
+                    not_an_object()
+                };
+                let message_id = call.and_then(|call| self.message_id(call, index));
+                Item::Rejected(self.rejected(rejection, message_id, text()))
+            }
+        }
+    }
+
+    /// The id of a refused call: what can be said of it, at most as long as it may be.
+    fn message_id(&self, call: &Call<'_>, index: Option<usize>) -> Option<String> {
+        match self.surroundings.message_id(call, index) {
+            Ok(message_id) => message_id,
+            Err(_) => {
+                let own: String = serde_json::from_str(call.message_id?.get()).ok()?;
+                Some(beginning(&own, self.limits.message_id_bytes).to_owned())
+            }
+        }
+    }
+
+    fn rejected(&self, rejection: Rejection, message_id: Option<String>, text: &str) -> Rejected {
+        Rejected {
+            project_id: self.source.project_id,
+            id: Uuid::now_v7(),
+            received_at: self.source.received_at,
+            rejection,
+            message_id,
+            item: kept(text.trim(), self.limits),
+        }
+    }
+}
+
+fn not_an_object() -> Rejection {
+    Rejection {
+        code: Code::NotAnObject,
+        field: None,
+        message: "the item is no JSON object".to_owned(),
+    }
+}
+
+/// What is kept of a refused item: itself where it is small and both databases take it, else its beginning as a text.
+fn kept(text: &str, limits: &Limits) -> Json {
+    let beginning = beginning(text, limits.rejected_item_bytes);
+    let whole = (beginning.len() == text.len())
+        .then(|| RawValue::from_string(text.to_owned()).ok())
+        .flatten();
+    match whole.map(|raw| Json::of(&raw)) {
+        Some(json) if json.check("item", limits.depth).is_ok() => json,
+        _ => Json::of(&beginning),
+    }
+}
+
+#[cfg(test)]
+#[path = "items_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+//! The tracking API: Segment's HTTP API and its relatives, as published SDKs speak it (`contracts/tracking-api.md`).
+//!
+//! Never looks at `Content-Type`, never redirects, answers exactly `200 {"success":true}` or `{"code","message"}`.
+
+mod bootstrap;
+pub mod call;
+mod cors;
+pub mod envelope;
+mod fields;
+pub mod items;
+mod pixel;
+mod receive;
+mod reply;
+
+use crate::api::State;
+use crate::api::body;
+use crate::api::error::ApiError;
+use actix_web::dev::HttpServiceFactory;
+use actix_web::guard::{Any, Get, Head};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Route};
+use items::Form;
+use reply::Failure;
+
+/// A single call's endpoints; the letters are what browsers use.
+const CALL: &str = "/v1/{call:identify|i|track|t|page|p|screen|s|group|g|alias|a|merge}";
+
+/// The paths of contract section 8; the busiest stand first, since they are tried in this order.
+pub fn configure(app: &mut ServiceConfig) {
+    app.service(endpoint("/v1/batch", web::post().to(batch)))
+        .service(endpoint("/v1/track", web::post().to(track)))
+        .service(endpoint(CALL, web::post().to(call)))
+        .service(endpoint("/v1/b", web::post().to(batch)))
+        .service(endpoint("/v1/import", web::post().to(batch)))
+        .service(endpoint("/v1/m", web::post().to(metrics)))
+        .service(endpoint("/v1", web::post().to(batch)))
+        .service(endpoint("/", web::post().to(batch)))
+        .service(endpoint("/sdk/batch", web::post().to(batch)))
+        .service(endpoint("/beacon/v1/batch", web::post().to(batch)))
+        .service(endpoint("/api/s/s2s/{call}", web::post().to(jitsu)))
+        .service(endpoint("/api/s/{call}", web::post().to(jitsu)))
+        .service(endpoint(
+            "/pixel/v1/{call:track|page}",
+            get().to(pixel::pixel),
+        ))
+        .service(endpoint(
+            "/v1/projects/{key}/settings",
+            get().to(bootstrap::settings),
+        ))
+        .service(endpoint(
+            "/projects/{key}/settings",
+            get().to(bootstrap::settings),
+        ))
+        .service(endpoint(
+            "/sourceConfig",
+            get().to(bootstrap::source_config),
+        ));
+}
+
+/// Whatever no route takes.
+pub async fn not_found() -> HttpResponse {
+    reply::failure(&ApiError::NotFound)
+}
+
+/// A path with its route, its preflight, and CORS on every answer.
+fn endpoint(path: &str, route: Route) -> impl HttpServiceFactory + use<> {
+    web::resource(path)
+        .route(route)
+        .route(web::method(Method::OPTIONS).to(cors::preflight))
+        .default_service(web::to(method_not_allowed))
+        .wrap(from_fn(cors::cross_origin))
+}
+
+fn get() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
+}
+
+async fn method_not_allowed() -> HttpResponse {
+    reply::failure(&ApiError::MethodNotAllowed)
+}
+
+type Reply = Result<HttpResponse, Failure>;
+
+async fn batch(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
+    Ok(receive::receive(&request, payload, &state, Form::Batch).await?)
+}
+
+async fn call(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
+    let call = request.match_info().get("call").unwrap_or_default();
+    let form = Form::Single(full_name(call).to_owned());
+    Ok(receive::receive(&request, payload, &state, form).await?)
+}
+
+/// The busiest of the calls, without the pattern that finds the others.
+async fn track(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
+    let form = Form::Single("track".to_owned());
+    Ok(receive::receive(&request, payload, &state, form).await?)
+}
+
+/// Jitsu names the type in the path too, and has a batch beside the types.
+async fn jitsu(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
+    match request.match_info().get("call") {
+        Some("batch") => batch(request, payload, state).await,
+        _ => call(request, payload, state).await,
+    }
+}
+
+/// What browsers tell about themselves is thrown away, whoever they are.
+async fn metrics(payload: Payload, state: Data<State>) -> HttpResponse {
+    body::discard(payload, &state).await;
+    reply::success()
+}
+
+fn full_name(call: &str) -> &str {
+    match call {
+        "i" => "identify",
+        "t" => "track",
+        "p" => "page",
+        "s" => "screen",
+        "g" => "group",
+        "a" => "alias",
+        other => other,
+    }
+}

@@ -1,0 +1,117 @@
+//! Events by image: `GET /pixel/v1/{track,page}?writeKey=…&k=v`, for mails and pages without scripts (contract section 5).
+//!
+//! The answer is always the image: there is nobody to read an error. What can't be taken is counted, and listed where its
+//! project is known.
+
+use super::call::Source;
+use super::envelope::Document;
+use super::items::{self, Form};
+use super::receive::{by, deadline, store};
+use crate::api::State;
+use crate::api::credentials::Candidates;
+use crate::api::error::ApiError;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+/// One transparent pixel.
+const GIF: &[u8] =
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\
+\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+/// Dots that nest; those after them are part of the last key. A bound, since nested values are dropped one in another.
+const MOST_LEVELS: usize = 32;
+
+/// Stores what the query says and answers with the image.
+pub async fn pixel(request: HttpRequest, call: Path<String>, state: Data<State>) -> HttpResponse {
+    if let Err(error) = by(deadline(&state), take(&request, &call, &state)).await {
+        metrics::counter!(crate::metric_names::PIXEL_ERRORS, "code" => error.verdict().code)
+            .increment(1);
+    }
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "image/gif"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(GIF)
+}
+
+async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), ApiError> {
+    let caller = Candidates::of(request)
+        .caller(&state.keys)
+        .await?
+        .ok_or(ApiError::MissingKey)?;
+    let call_of_query = document(request.query_string()).to_string();
+    let body = Document::new(call_of_query.into());
+    let _room = state
+        .ingest
+        .admission()
+        .try_reserve(body.bytes.len())
+        .ok_or(ApiError::Overloaded)?;
+    let source = Source {
+        project_id: caller.project_id,
+        received_at: (state.now)(),
+        sent_at: None,
+        idempotency_key: None,
+        path_type: Some(call.to_owned()),
+    };
+    let items = items::items(&body, &source, &state.limits)?;
+    store(state, items, &Form::Single(call.to_owned()), false).await?;
+    Ok(())
+}
+
+/// The query as a call: a dotted key names a place within.
+fn document(query: &str) -> Value {
+    let mut document = Map::new();
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        if key != "writeKey" {
+            put(&mut document, &key, Value::String(value.into_owned()));
+        }
+    }
+    Value::Object(document)
+}
+
+fn put(document: &mut Map<String, Value>, key: &str, value: Value) {
+    let mut place = document;
+    let mut parts = key.splitn(MOST_LEVELS, '.').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            place.insert(part.to_owned(), value);
+            return;
+        }
+        let next = place.entry(part).or_insert(Value::Null);
+        if !next.is_object() {
+            *next = Value::Object(Map::new());
+        }
+        match next {
+            Value::Object(inner) => place = inner,
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn dotted_keys_nest() {
+        assert_eq!(
+            document("writeKey=k&userId=u&event=A+b&properties.a.b=1&properties.c=%7B&x=1&x.y=2"),
+            json!({
+                "userId": "u",
+                "event": "A b",
+                "properties": { "a": { "b": "1" }, "c": "{" },
+                "x": { "y": "2" },
+            })
+        );
+    }
+
+    #[test]
+    fn ten_thousand_dots_are_harmless() {
+        let document = document(&format!("a{}=1", ".a".repeat(10_000)));
+        let text = document.to_string();
+        assert!(text.matches('{').count() <= MOST_LEVELS);
+    }
+}

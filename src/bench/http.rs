@@ -1,0 +1,80 @@
+//! A connection that sends prebuilt requests, one after the other.
+//!
+//! No HTTP library: what it would do for each request the load generator would take from the service's share of the machine.
+
+use super::bodies::Request;
+use super::run::Tally;
+use anyhow::{Context, Result, ensure};
+use memchr::memmem;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A kept-alive connection to the service.
+pub struct Connection {
+    stream: TcpStream,
+    reply: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            reply: Vec::new(),
+        })
+    }
+
+    /// Sends a request and reads the whole answer; fails where it is not 200.
+    pub async fn exchange(&mut self, request: &[u8]) -> Result<()> {
+        self.stream.write_all(request).await?;
+        self.reply.clear();
+        while !is_whole(&self.reply) {
+            let read = self.stream.read_buf(&mut self.reply).await?;
+            ensure!(read > 0, "the service closed a connection");
+        }
+        ensure!(
+            self.reply.starts_with(b"HTTP/1.1 200 "),
+            "a request was answered: {}",
+            String::from_utf8_lossy(&self.reply)
+        );
+        Ok(())
+    }
+
+    /// Sends new versions of one request until the time is over.
+    pub async fn send_until(
+        mut self,
+        end: Instant,
+        mut request: Request,
+        items: u64,
+        people: u32,
+    ) -> Result<Tally> {
+        let mut tally = Tally::new();
+        loop {
+            let bytes = request.renew(people);
+            let sent = Instant::now();
+            if sent >= end {
+                return Ok(tally);
+            }
+            self.exchange(bytes).await.context("while measuring")?;
+            tally.add(items, sent.elapsed());
+        }
+    }
+}
+
+/// The service always says `content-length`.
+fn is_whole(reply: &[u8]) -> bool {
+    let Some(head) = memmem::find(reply, b"\r\n\r\n") else {
+        return false;
+    };
+    const LENGTH: &[u8] = b"content-length: ";
+    let length = memmem::find(&reply[..head], LENGTH).map_or(0, |at| {
+        let digits = reply[at + LENGTH.len()..].iter();
+        digits
+            .take_while(|byte| byte.is_ascii_digit())
+            .fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'))
+    });
+    reply.len() >= head + 4 + length
+}

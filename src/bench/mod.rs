@@ -1,0 +1,38 @@
+//! `roster bench`: how close the service comes to the raw limit of its database, in one run on one machine.
+//!
+//! It starts what it measures (a private database, or one that is named, and a `roster serve` of this same program) and takes
+//! turns of a few seconds: an ideal SQL client, then each kind of request, round after round, so that what else happens on the
+//! machine meets all of them alike. Ratios are taken within a round, and medians over the rounds. It fails where a request is
+//! not answered 200, or where a row is missing at the end.
+//!
+//! The load generator is one thread: it shares the processors with what it measures.
+
+mod bodies;
+mod http;
+mod machine;
+mod plan;
+mod raw;
+mod report;
+mod run;
+mod stage;
+
+pub use plan::Settings;
+
+use crate::config::Config;
+use anyhow::Result;
+
+/// Measures, prints a table, and writes JSON where it was asked to.
+///
+/// # Errors
+/// When something can't be started, a request was not answered 200, or rows are missing.
+pub fn run(settings: &Settings, config: &Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(run::run(settings, config))?;
+    print!("{report}");
+    if let Some(path) = &settings.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! What a run needs around it: a database with people in it, and a service of its own.
+
+use super::bodies;
+use super::http::Connection;
+use super::machine::{self, Processes};
+use super::plan::Settings;
+use super::raw;
+use crate::config::Config;
+use crate::embedded::Embedded;
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Client;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+/// People made by one statement.
+const PEOPLE_AT_ONCE: u32 = 20_000;
+
+const MAKE_PEOPLE: &str = "-- bench_make_people
+WITH person AS MATERIALIZED (
+    SELECT n, gen_random_uuid() AS profile_id FROM generate_series($2::INT4, $3::INT4 - 1) AS n
+), born AS (
+    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
+    SELECT $1::INT4, profile_id, $4::TEXT::JSONB, '{\"base\":0}'::JSONB, 1, now(), now() FROM person
+)
+INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
+SELECT $1::INT4, 'user_id', 'user-' || lpad(n::TEXT, 7, '0'), profile_id, now() FROM person";
+
+/// A database, and the folder that goes with it.
+pub struct Database {
+    pub url: String,
+    folder: PathBuf,
+    embedded: Option<Embedded>,
+}
+
+impl Database {
+    /// The configured one, or a private one in a temporary folder.
+    pub async fn start(config: &Config) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("roster-bench-{}", std::process::id()));
+        if !config.is_embedded() {
+            let url = config.database.url.reveal().to_owned();
+            return Ok(Self {
+                url,
+                folder,
+                embedded: None,
+            });
+        }
+        let embedded = Embedded::start(&folder).await?;
+        Ok(Self {
+            url: embedded.database_url().to_owned(),
+            folder,
+            embedded: Some(embedded),
+        })
+    }
+
+    /// Stops and removes what was started here.
+    pub async fn stop(self) -> Result<()> {
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await?;
+            std::fs::remove_dir_all(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+/// A running `roster serve` with a project of its own.
+pub struct Service {
+    pub address: SocketAddr,
+    pub key: String,
+    pub project: i32,
+    pub processes: Processes,
+    pub client: Client,
+    child: Child,
+}
+
+impl Service {
+    /// Starts the service over a database and fills a fresh project with people.
+    pub async fn start(settings: &Settings, url: &str, tasks: &mut JoinSet<()>) -> Result<Self> {
+        let address = free_address()?;
+        let child = command(url)?
+            .args(["serve", "--listen", &address.to_string()])
+            .env("ROSTER__LOG__LEVEL", "warn")
+            .kill_on_drop(true)
+            .spawn()?;
+        wait_until_ready(address).await?;
+        let name = format!("bench-{}", bodies::event_id().simple());
+        ask(url, &["project", "create", &name]).await?;
+        let key = ask(
+            url,
+            &["key", "create", "--project", &name, "--kind", "write"],
+        )
+        .await?;
+        let client = raw::connect(url, tasks).await?;
+        let project = client
+            .query_one("SELECT project_id FROM project WHERE name = $1", &[&name])
+            .await?
+            .get(0);
+        make_people(&client, project, settings.people).await?;
+        let processes = Processes {
+            roster: child.id().context("the service has ended")?,
+            database: postmaster(&client).await?,
+        };
+        Ok(Self {
+            address,
+            key,
+            project,
+            processes,
+            client,
+            child,
+        })
+    }
+
+    /// Events in the project.
+    pub async fn events(&self) -> Result<u64> {
+        let count: i64 = self
+            .client
+            .query_one(
+                "SELECT count(*) FROM event WHERE project_id = $1",
+                &[&self.project],
+            )
+            .await?
+            .get(0);
+        Ok(count.unsigned_abs())
+    }
+
+    /// Stops the service, which has to end well.
+    pub async fn stop(mut self) -> Result<()> {
+        let process = Pid::from_raw(self.processes.roster.cast_signed());
+        kill(process, Signal::SIGTERM)?;
+        let status = timeout(PATIENCE, self.child.wait()).await??;
+        ensure!(status.success(), "the service ended with {status}");
+        Ok(())
+    }
+}
+
+/// This program again, over the same database.
+fn command(url: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--database-url", url]);
+    Ok(command)
+}
+
+async fn ask(url: &str, args: &[&str]) -> Result<String> {
+    let output = command(url)?.args(args).output().await?;
+    ensure!(
+        output.status.success(),
+        "roster {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+async fn wait_until_ready(address: SocketAddr) -> Result<()> {
+    let ready = async {
+        loop {
+            if let Ok(mut connection) = Connection::open(address).await {
+                let question = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+                if connection.exchange(question).await.is_ok() {
+                    return;
+                }
+            }
+            sleep(POLL).await;
+        }
+    };
+    if timeout(PATIENCE, ready).await.is_err() {
+        bail!("the service did not become ready");
+    }
+    Ok(())
+}
+
+async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {
+    let traits = bodies::traits(0, "2026-01-05T08:00:00.000Z");
+    let mut first = 0;
+    while first < people {
+        let last = people.min(first + PEOPLE_AT_ONCE);
+        let (from, to) = (first.cast_signed(), last.cast_signed());
+        client
+            .execute(MAKE_PEOPLE, &[&project, &from, &to, &traits])
+            .await?;
+        first = last;
+    }
+    Ok(())
+}
+
+/// The database's first process, where it runs on this machine.
+async fn postmaster(client: &Client) -> Result<Option<u32>> {
+    let backend: i32 = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await?
+        .get(0);
+    let name = std::fs::read_to_string(format!("/proc/{backend}/comm")).unwrap_or_default();
+    Ok(name
+        .starts_with("postgres")
+        .then(|| machine::parent(backend.unsigned_abs()))
+        .flatten())
+}

@@ -1,0 +1,261 @@
+//! The command line: what `roster` can be asked to do. Each verb is a few calls into the library.
+
+use crate::config::{Config, Secret, millis};
+use crate::domain::{Caller, KeyHash, KeyKind, ProjectId};
+use crate::embedded::{self, Embedded};
+use crate::store::{self, Store};
+use crate::{bench, docs, server, telemetry};
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Args, Parser, Subcommand};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Keeps the profiles and events that SDKs and batch jobs send, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "roster", version)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Where settings come from, besides the environment (ROSTER__SECTION__KEY).
+#[derive(Debug, Args)]
+struct Settings {
+    /// A TOML file with settings; config.default.toml lists them all
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// PostgreSQL or CockroachDB; without it a private PostgreSQL runs under the data directory
+    #[arg(long, global = true)]
+    database_url: Option<String>,
+    /// Where the private PostgreSQL lives
+    #[arg(long, global = true)]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve the APIs until SIGTERM
+    Serve {
+        /// Address and port
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+    },
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Manage projects (tenants)
+    #[command(subcommand)]
+    Project(ProjectVerb),
+    /// Manage keys
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Measure the service against the raw limit of its database, on this machine
+    Bench(bench::Settings),
+    /// Print the generated pages of the documentation, or write them
+    #[command(hide = true)]
+    Docs {
+        /// Write docs/CONFIG.md and docs/METRICS.md
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ProjectVerb {
+    /// Make a project
+    Create { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyVerb {
+    /// Make a key; it is shown this once
+    Create {
+        #[arg(long)]
+        project: String,
+        /// write (may only send) or server (may also read and administer)
+        #[arg(long, value_parser = ["write", "server"])]
+        kind: String,
+    },
+    /// List all keys, by the beginning of their hash
+    List,
+    /// Stop a key from working, everywhere within seconds
+    Revoke {
+        /// The key itself, or what `key list` shows for it
+        key: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigVerb {
+    /// Say whether the settings can be used
+    Check,
+    /// Print the settings in force, secrets hidden
+    Show,
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// With one sentence for the operator.
+pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
+    if let Verb::Docs { write } = cli.verb {
+        return docs::run(write);
+    }
+    let config = cli.settings.load(environment, &cli.verb)?;
+    config.validate()?;
+    match cli.verb {
+        Verb::Config(ConfigVerb::Check) => println!("the settings can be used"),
+        Verb::Config(ConfigVerb::Show) => print!("{}", config.to_toml()?),
+        Verb::Bench(settings) => bench::run(&settings, &config)?,
+        verb => {
+            telemetry::init_logging(&config.log)?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(run_with_database(verb, config))?;
+        }
+    }
+    Ok(())
+}
+
+impl Settings {
+    fn load(&self, environment: HashMap<String, String>, verb: &Verb) -> Result<Config> {
+        let mut config = Config::load(self.config.as_deref(), environment)?;
+        if let Some(url) = &self.database_url {
+            config.database.url = Secret::from(url.clone());
+        }
+        if let Some(data_dir) = &self.data_dir {
+            config.data_dir.clone_from(data_dir);
+        }
+        if let Verb::Serve {
+            listen: Some(listen),
+        } = verb
+        {
+            config.server.listen = *listen;
+        }
+        Ok(config)
+    }
+}
+
+async fn run_with_database(verb: Verb, config: Config) -> Result<()> {
+    if matches!(verb, Verb::Serve { .. }) {
+        return server::serve(config).await;
+    }
+    let (embedded, url) = database(&config).await?;
+    let done = match open(&config, &url).await {
+        Ok(store) => run_with_store(verb, &store, embedded.is_some()).await,
+        Err(error) => Err(error),
+    };
+    match embedded {
+        Some(embedded) => done.and(embedded.stop().await),
+        None => done,
+    }
+}
+
+async fn run_with_store(verb: Verb, store: &Store, is_alone: bool) -> Result<()> {
+    // No service brought this database's schema up to date; it may be empty.
+    if is_alone || matches!(verb, Verb::Migrate) {
+        store.migrate().await.map_err(explained)?;
+    }
+    match verb {
+        Verb::Project(ProjectVerb::Create { name }) => create_project(store, &name).await,
+        Verb::Key(KeyVerb::Create { project, kind }) => create_key(store, &project, &kind).await,
+        Verb::Key(KeyVerb::List) => list_keys(store).await,
+        Verb::Key(KeyVerb::Revoke { key }) => revoke_key(store, &key).await,
+        Verb::Migrate
+        | Verb::Serve { .. }
+        | Verb::Bench(_)
+        | Verb::Config(_)
+        | Verb::Docs { .. } => Ok(()),
+    }
+}
+
+/// The configured database; else the private one of the service that runs in the data directory; else that one, started for us.
+async fn database(config: &Config) -> Result<(Option<Embedded>, String)> {
+    if !config.is_embedded() {
+        return Ok((None, config.database.url.reveal().to_owned()));
+    }
+    if let Ok(url) = embedded::running_url(&config.data_dir) {
+        return Ok((None, url));
+    }
+    let embedded = Embedded::start(&config.data_dir).await?;
+    let url = embedded.database_url().to_owned();
+    Ok((Some(embedded), url))
+}
+
+async fn open(config: &Config, url: &str) -> Result<Store> {
+    let deadline = millis(config.ingest.write_deadline_ms);
+    let store = Store::open(&config.database, url, deadline)?;
+    store.ping().await.map_err(explained)?;
+    Ok(store)
+}
+
+async fn create_project(store: &Store, name: &str) -> Result<()> {
+    match store.create_project(name).await? {
+        Some(id) => println!("project {name} has id {}", id.0),
+        None => bail!("there is a project {name} already"),
+    }
+    Ok(())
+}
+
+async fn create_key(store: &Store, project: &str, kind: &str) -> Result<()> {
+    let project_id = find_project(store, project).await?;
+    let kind = KeyKind::parse(kind).context("the kind is write or server")?;
+    let key = format!(
+        "rk_{}_{}",
+        kind.as_str(),
+        URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
+    );
+    store
+        .create_key(KeyHash::of(&key), Caller { project_id, kind })
+        .await?;
+    println!("{key}");
+    Ok(())
+}
+
+async fn find_project(store: &Store, name: &str) -> Result<ProjectId> {
+    store
+        .find_project(name)
+        .await?
+        .with_context(|| format!("there is no project {name}"))
+}
+
+async fn list_keys(store: &Store) -> Result<()> {
+    for key in store.list_keys().await? {
+        let state = if key.revoked { "revoked" } else { "works" };
+        println!(
+            "{}  {}  {}  {}  {state}",
+            key.hash.fingerprint(),
+            key.project,
+            key.kind,
+            key.created_at
+        );
+    }
+    Ok(())
+}
+
+async fn revoke_key(store: &Store, key: &str) -> Result<()> {
+    let listed = store.list_keys().await?;
+    let matches = |hash: &KeyHash| *hash == KeyHash::of(key) || hash.fingerprint() == key;
+    let Some(found) = listed.iter().find(|listed| matches(&listed.hash)) else {
+        bail!("there is no such key")
+    };
+    store.revoke_key(found.hash).await?;
+    println!(
+        "{} of project {} stops working within seconds",
+        found.hash.fingerprint(),
+        found.project
+    );
+    Ok(())
+}
+
+fn explained(error: store::Error) -> anyhow::Error {
+    anyhow!(error.full_text())
+}

@@ -1,0 +1,364 @@
+//! The settings: `config.default.toml`, then a file, then the environment, then what the command line says.
+//!
+//! Plain structs, a section each; a part of the program takes its own section only. Unknown keys fail, and `validate` tells
+//! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
+
+use config::{Config as Source, ConfigError, Environment, File, FileFormat};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The reference: every setting with its default, unit and reason.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub server: Server,
+    pub database: Database,
+    pub ingest: Ingest,
+    pub limits: Limits,
+    pub keys: Keys,
+    pub log: Log,
+}
+
+/// HTTP: addresses, sizes, times.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub workers: usize,
+    pub max_connections: usize,
+    pub max_body_bytes: usize,
+    pub parallel_decoders: usize,
+    pub header_timeout_ms: u64,
+    pub body_timeout_ms: u64,
+    pub request_timeout_ms: u64,
+    pub keep_alive_seconds: u64,
+    pub shutdown_timeout_ms: u64,
+    pub drain_delay_ms: u64,
+}
+
+/// The way to the database.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub url: Secret,
+    pub pool_size: usize,
+    pub wait_timeout_ms: u64,
+    pub connect_timeout_ms: u64,
+    pub statement_timeout_ms: u64,
+    pub max_lifetime_seconds: u64,
+    pub migrate: bool,
+}
+
+/// Group commit and admission.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    pub max_batch_rows: usize,
+    pub max_batch_bytes: usize,
+    pub parallel_flushes: usize,
+    pub parallel_rows: usize,
+    pub patience_ms: u64,
+    pub max_bytes_in_flight: usize,
+    pub write_deadline_ms: u64,
+    pub known_links: usize,
+}
+
+/// Sizes of what callers send.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub name_bytes: usize,
+    pub message_id_bytes: usize,
+    pub identity_bytes: usize,
+    pub depth: usize,
+    pub batch_items: usize,
+    pub rejected_item_bytes: usize,
+    pub profile_identities: usize,
+}
+
+/// How long credentials are remembered.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    pub cache_seconds: u64,
+    pub cache_entries: usize,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+/// One line of text or one JSON object for each record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A text that is never shown.
+#[derive(Clone, Deserialize)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() {
+            "\"\""
+        } else {
+            "[redacted]"
+        })
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "[redacted]" })
+    }
+}
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the settings can't be read")]
+    Unreadable(#[from] ConfigError),
+    #[error("the settings can't be used: {}", .0.join("; "))]
+    Invalid(Vec<String>),
+}
+
+impl Config {
+    /// Reads the settings; `environment` is handed in so that a test needs no process of its own.
+    pub fn load(file: Option<&Path>, environment: HashMap<String, String>) -> Result<Self, Error> {
+        let mut builder = Source::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(path) = file {
+            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+        }
+        let ours = environment
+            .into_iter()
+            .filter(|(key, _)| key.starts_with("ROSTER__"))
+            .collect();
+        let environment = Environment::with_prefix("ROSTER")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(ours));
+        Ok(builder.add_source(environment).build()?.try_deserialize()?)
+    }
+
+    /// Gathers every complaint; a service that would lose or refuse everything does not start.
+    pub fn validate(&self) -> Result<(), Error> {
+        let complaints: Vec<String> = self
+            .complaints()
+            .into_iter()
+            .filter(|(broken, _)| *broken)
+            .map(|(_, text)| text.to_owned())
+            .collect();
+        if complaints.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(complaints))
+        }
+    }
+
+    fn complaints(&self) -> Vec<(bool, &'static str)> {
+        let (server, database, ingest) = (&self.server, &self.database, &self.ingest);
+        vec![
+            (
+                server.max_body_bytes == 0,
+                "server.max_body_bytes must be at least 1",
+            ),
+            (
+                server.parallel_decoders == 0,
+                "server.parallel_decoders must be at least 1",
+            ),
+            (
+                server.max_connections == 0,
+                "server.max_connections must be at least 1",
+            ),
+            (
+                server.max_body_bytes > ingest.max_bytes_in_flight,
+                "server.max_body_bytes must not exceed ingest.max_bytes_in_flight",
+            ),
+            (
+                server
+                    .parallel_decoders
+                    .saturating_mul(server.max_body_bytes)
+                    >= ingest.max_bytes_in_flight,
+                "server.parallel_decoders times server.max_body_bytes must stay below ingest.max_bytes_in_flight",
+            ),
+            (
+                database.pool_size < ingest.parallel_flushes + 1,
+                "database.pool_size must exceed ingest.parallel_flushes: reads need one too",
+            ),
+            (
+                database.statement_timeout_ms == 0,
+                "database.statement_timeout_ms must be at least 1",
+            ),
+            (
+                ingest.max_batch_rows == 0,
+                "ingest.max_batch_rows must be at least 1",
+            ),
+            (
+                ingest.max_batch_bytes == 0,
+                "ingest.max_batch_bytes must be at least 1",
+            ),
+            (
+                ingest.parallel_flushes == 0,
+                "ingest.parallel_flushes must be at least 1",
+            ),
+            (
+                ingest.max_bytes_in_flight > u32::MAX as usize,
+                "ingest.max_bytes_in_flight must be below 4 GiB",
+            ),
+            (
+                ingest.write_deadline_ms > server.request_timeout_ms,
+                "ingest.write_deadline_ms must not exceed server.request_timeout_ms",
+            ),
+            (
+                self.limits.depth > 100,
+                "limits.depth must be at most 100: the databases' own limits are near",
+            ),
+            (
+                self.limits.identity_bytes > 2_000,
+                "limits.identity_bytes must be at most 2000: longer keys do not fit an index",
+            ),
+            (
+                self.keys.cache_seconds > 9,
+                "keys.cache_seconds must be at most 9: a revoked key stops within 10 seconds",
+            ),
+        ]
+    }
+
+    /// The settings in force, secrets hidden.
+    ///
+    /// # Errors
+    /// Never for settings that were loaded.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// True where this process brings its own database.
+    pub fn is_embedded(&self) -> bool {
+        self.database.url.reveal().is_empty()
+    }
+}
+
+/// One setting as the reference lists it.
+#[derive(Debug)]
+pub struct Entry {
+    /// `section.name`.
+    pub key: String,
+    /// The default as TOML.
+    pub default: String,
+    /// The comment above it.
+    pub help: String,
+}
+
+impl Entry {
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("ROSTER__{}", self.key.replace('.', "__").to_uppercase())
+    }
+}
+
+/// Reads the reference: each setting with the comment above it.
+pub fn entries() -> Vec<Entry> {
+    let (mut entries, mut section, mut help) = (Vec::new(), String::new(), Vec::new());
+    for line in DEFAULTS.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            help.push(comment);
+        } else if let Some(name) = line.strip_prefix('[') {
+            section = format!("{}.", name.trim_end_matches(']'));
+        } else if let Some((name, default)) = line.split_once(" = ") {
+            entries.push(Entry {
+                key: format!("{section}{name}"),
+                default: default.to_owned(),
+                help: help.join(" "),
+            });
+            help.clear();
+        } else {
+            help.clear();
+        }
+    }
+    entries
+}
+
+/// Milliseconds as a duration.
+pub fn millis(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(environment: &[(&str, &str)]) -> Result<Config, Error> {
+        Config::load(
+            None,
+            environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn defaults_are_valid_and_the_environment_wins() {
+        let config = load(&[]).expect("defaults");
+        config.validate().expect("valid");
+        assert!(config.is_embedded());
+        let config = load(&[
+            ("ROSTER__INGEST__MAX_BATCH_ROWS", "7"),
+            ("ROSTER__DATABASE__URL", "postgresql://u:secret@h/d"),
+            ("OTHER", "x"),
+        ])
+        .expect("environment");
+        assert_eq!(config.ingest.max_batch_rows, 7);
+        assert!(!format!("{config:?}").contains("secret"));
+        assert!(!toml_of(&config).contains("secret"));
+    }
+
+    fn toml_of(config: &Config) -> String {
+        serde_json::to_string(config).expect("plain values")
+    }
+
+    #[test]
+    fn unknown_keys_and_every_bad_value_are_told() {
+        assert!(load(&[("ROSTER__INGEST__ROWS", "7")]).is_err());
+        let config = load(&[
+            ("ROSTER__LIMITS__DEPTH", "1000"),
+            ("ROSTER__INGEST__MAX_BATCH_ROWS", "0"),
+        ])
+        .expect("readable");
+        let text = config.validate().expect_err("two complaints").to_string();
+        assert!(
+            text.contains("limits.depth") && text.contains("max_batch_rows"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,291 @@
+//! Decides whose a call is: pure planning from what was read about its identities.
+//!
+//! The strongest known identity wins, the other known profiles merge into its own, and unknown identities are linked to it;
+//! nobody known means a new profile. Two profiles that each have a user id never merge by themselves, and a profile that has
+//! one never gets a second: two people on one device stay two people, and the conflict is listed. Only an explicit merge may.
+
+use super::{Code, Command, Identity, IdentityKind, ProfileId, ProjectId, Rejection};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use uuid::Uuid;
+
+/// An identity of one project.
+pub type IdentityKey = (ProjectId, Identity);
+
+/// A profile of one project.
+pub type ProfileKey = (ProjectId, ProfileId);
+
+/// What was read about the identities of a batch.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Whose each known identity is.
+    pub owners: HashMap<IdentityKey, ProfileId>,
+    /// The names of those profiles that `doubtful` lists.
+    pub names: HashMap<ProfileId, Names>,
+}
+
+/// How a profile is named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names {
+    /// How many identities it has.
+    pub count: usize,
+    /// One of them is a user id.
+    pub has_user_id: bool,
+}
+
+/// What becomes of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assignment {
+    /// It is about this profile, which exists and has all the names it is to have.
+    Settled(ProfileId),
+    /// It is about this profile, which is yet to be made.
+    New(ProfileId),
+    /// It is about this profile, once it has got names or absorbed others.
+    Pending(ProfileId),
+    /// It can't be done.
+    Refused(Rejection),
+}
+
+impl Assignment {
+    /// Whose the command is, where it is anybody's.
+    pub fn profile_id(&self) -> Option<ProfileId> {
+        match self {
+            Self::Settled(id) | Self::New(id) | Self::Pending(id) => Some(*id),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// Two profiles of one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Merge {
+    pub project_id: ProjectId,
+    pub survivor: ProfileId,
+    pub absorbed: ProfileId,
+    /// Asked for by a caller, so that two user ids may meet.
+    pub is_explicit: bool,
+}
+
+/// An identity that a call gave to one profile while it belongs to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    pub key: IdentityKey,
+    pub owner: ProfileId,
+    pub claimant: ProfileId,
+}
+
+impl Conflict {
+    /// The same for the same identity and claimant, so that a conflict is listed once.
+    pub fn id(&self) -> Uuid {
+        let (kind, value) = (self.key.1.kind.as_str(), &self.key.1.value);
+        super::ids::hashed(&format!("{kind}\0{value}\0{}", self.claimant))
+    }
+}
+
+/// What has to be written so that every command's identities are known.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// One for each command, in their order.
+    pub assignments: Vec<Assignment>,
+    /// Identities to claim for profiles that are yet to be made.
+    pub claims: BTreeMap<IdentityKey, ProfileId>,
+    /// Identities to link to profiles that exist.
+    pub links: BTreeMap<IdentityKey, ProfileId>,
+    /// Profiles to merge.
+    pub merges: BTreeSet<Merge>,
+    /// Identities that stay with somebody else, by command.
+    pub conflicts: BTreeMap<usize, Vec<Conflict>>,
+}
+
+impl Known {
+    /// Profiles about whose names something has to be known: those of commands that name several, or that bring new names.
+    pub fn doubtful(&self, commands: &[&Command]) -> BTreeSet<ProfileKey> {
+        let mut found = BTreeSet::new();
+        for command in commands {
+            let owners: BTreeSet<ProfileId> = self.owners_of(command).flatten().collect();
+            let brings_names = self.owners_of(command).any(|owner| owner.is_none());
+            if owners.len() > 1 || brings_names {
+                found.extend(owners.into_iter().map(|owner| (command.project_id, owner)));
+            }
+        }
+        found
+    }
+
+    fn owners_of(&self, command: &Command) -> impl Iterator<Item = Option<ProfileId>> {
+        let key = |identity: &Identity| (command.project_id, identity.clone());
+        command
+            .identities
+            .iter()
+            .map(move |identity| self.owners.get(&key(identity)).copied())
+    }
+
+    /// Plans a batch; `draw` gives the ids of new profiles, `max_names` bounds the identities of one profile.
+    pub fn plan(
+        self,
+        commands: &[&Command],
+        max_names: usize,
+        draw: impl FnMut() -> ProfileId,
+    ) -> Plan {
+        let mut planner = Planner {
+            known: self,
+            plan: Plan::default(),
+            new: HashSet::new(),
+            max_names,
+            draw,
+        };
+        for (position, command) in commands.iter().enumerate() {
+            let assignment = planner.assign(position, command);
+            planner.plan.assignments.push(assignment);
+        }
+        planner.plan
+    }
+}
+
+struct Planner<D> {
+    known: Known,
+    plan: Plan,
+    new: HashSet<ProfileId>,
+    max_names: usize,
+    draw: D,
+}
+
+impl<D: FnMut() -> ProfileId> Planner<D> {
+    fn assign(&mut self, position: usize, command: &Command) -> Assignment {
+        let profile_id = self.choose(command).unwrap_or_else(|| self.make());
+        let unknown: Vec<IdentityKey> = self
+            .keys(command)
+            .filter(|key| !self.known.owners.contains_key(key))
+            .collect();
+        if self.names(profile_id).count + unknown.len() > self.max_names {
+            return Assignment::Refused(too_many_names(self.max_names));
+        }
+        let merges = self.merge_others(position, command, profile_id);
+        let is_new = self.new.contains(&profile_id);
+        let brings_names = !unknown.is_empty();
+        for key in unknown {
+            self.give(key, profile_id, is_new);
+        }
+        match (
+            is_new,
+            merges || brings_names || self.is_changing(profile_id),
+        ) {
+            (true, _) if !merges => Assignment::New(profile_id),
+            (false, false) => Assignment::Settled(profile_id),
+            _ => Assignment::Pending(profile_id),
+        }
+    }
+
+    fn keys<'c>(&self, command: &'c Command) -> impl Iterator<Item = IdentityKey> + use<'c, D> {
+        command
+            .identities
+            .iter()
+            .map(|identity| (command.project_id, identity.clone()))
+    }
+
+    fn names(&self, profile_id: ProfileId) -> Names {
+        self.known
+            .names
+            .get(&profile_id)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The profile gets names or absorbs others in this round, so that its version will not be the one that was read.
+    fn is_changing(&self, profile_id: ProfileId) -> bool {
+        self.plan.links.values().any(|owner| *owner == profile_id)
+            || self
+                .plan
+                .merges
+                .iter()
+                .any(|merge| merge.survivor == profile_id || merge.absorbed == profile_id)
+    }
+
+    fn make(&mut self) -> ProfileId {
+        let profile_id = (self.draw)();
+        self.new.insert(profile_id);
+        profile_id
+    }
+
+    /// The profile of the strongest known identity, unless it would get a second user id.
+    fn choose(&self, command: &Command) -> Option<ProfileId> {
+        let strongest = (command.project_id, command.identities[0].clone());
+        let is_new_user =
+            strongest.1.kind == IdentityKind::UserId && !self.known.owners.contains_key(&strongest);
+        let fits = |(index, owner): (usize, Option<ProfileId>)| {
+            owner.filter(|owner| {
+                index < command.explicit || !(is_new_user && self.names(*owner).has_user_id)
+            })
+        };
+        self.known.owners_of(command).enumerate().find_map(fits)
+    }
+
+    /// Plans the merges of the command's other profiles into its own, or notes why not; tells whether there are any.
+    fn merge_others(&mut self, position: usize, command: &Command, survivor: ProfileId) -> bool {
+        let mut merges = false;
+        for (index, key) in self.keys(command).enumerate() {
+            let Some(owner) = self
+                .known
+                .owners
+                .get(&key)
+                .copied()
+                .filter(|owner| *owner != survivor)
+            else {
+                continue;
+            };
+            let is_explicit = index < command.explicit;
+            let two_user_ids =
+                self.will_have_user_id(command, survivor) && self.names(owner).has_user_id;
+            if two_user_ids && !is_explicit {
+                self.plan
+                    .conflicts
+                    .entry(position)
+                    .or_default()
+                    .push(Conflict {
+                        key,
+                        owner,
+                        claimant: survivor,
+                    });
+                continue;
+            }
+            merges = true;
+            // A profile that is yet to be made takes part once it is there.
+            if !self.new.contains(&survivor) && !self.new.contains(&owner) {
+                self.plan.merges.insert(Merge {
+                    project_id: command.project_id,
+                    survivor,
+                    absorbed: owner,
+                    is_explicit,
+                });
+            }
+        }
+        merges
+    }
+
+    fn will_have_user_id(&self, command: &Command, survivor: ProfileId) -> bool {
+        self.names(survivor).has_user_id || command.identities[0].kind == IdentityKind::UserId
+    }
+
+    fn give(&mut self, key: IdentityKey, profile_id: ProfileId, is_new: bool) {
+        let names = self.known.names.entry(profile_id).or_default();
+        names.count += 1;
+        names.has_user_id |= key.1.kind == IdentityKind::UserId;
+        self.known.owners.insert(key.clone(), profile_id);
+        let wanted = if is_new {
+            &mut self.plan.claims
+        } else {
+            &mut self.plan.links
+        };
+        wanted.insert(key, profile_id);
+    }
+}
+
+fn too_many_names(limit: usize) -> Rejection {
+    Rejection {
+        code: Code::TooManyIdentities,
+        field: None,
+        message: format!("the person would have more than the limit of {limit} identities"),
+    }
+}
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod tests;

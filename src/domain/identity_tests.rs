@@ -1,0 +1,124 @@
+use super::super::{Event, EventId, EventType, Json, Timestamp};
+use super::*;
+use uuid::Uuid;
+
+fn identity(name: &str) -> Identity {
+    let kind = match &name[..1] {
+        "u" => IdentityKind::UserId,
+        "e" => IdentityKind::Email,
+        _ => IdentityKind::AnonymousId,
+    };
+    Identity::new(kind, name)
+}
+
+fn command(names: &[&str]) -> Command {
+    let event = Event {
+        id: EventId(Uuid::nil()),
+        message_id: String::new(),
+        event_type: EventType::Track,
+        name: None,
+        occurred_at: Timestamp::MIN,
+        received_at: Timestamp::MIN,
+        properties: Json::empty_object(),
+        context: Json::empty_object(),
+    };
+    let identities = names.iter().map(|name| identity(name)).collect();
+    Command {
+        project_id: ProjectId(1),
+        identities,
+        explicit: 0,
+        event,
+        traits: None,
+    }
+}
+
+fn profile(number: u128) -> ProfileId {
+    ProfileId(Uuid::from_u128(number))
+}
+
+/// Plans `commands` in order on top of `known`; new profiles are numbered from 101.
+fn plan_commands(known: &[(&str, u128)], commands: &[Command]) -> (Vec<u128>, Plan) {
+    let mut all = Known::default();
+    for (name, owner) in known {
+        all.owners
+            .insert((ProjectId(1), identity(name)), profile(*owner));
+        let names = all.names.entry(profile(*owner)).or_default();
+        names.count += 1;
+        names.has_user_id |= name.starts_with('u');
+    }
+    let mut next = 100;
+    let plan = all.plan(&commands.iter().collect::<Vec<_>>(), 5, || {
+        next += 1;
+        profile(next)
+    });
+    let owners = plan
+        .assignments
+        .iter()
+        .map(|assignment| assignment.profile_id().map_or(0, |id| id.0.as_u128()));
+    (owners.collect(), plan)
+}
+
+fn plan(known: &[(&str, u128)], calls: &[&[&str]]) -> (Vec<u128>, Plan) {
+    let commands: Vec<Command> = calls.iter().map(|names| command(names)).collect();
+    plan_commands(known, &commands)
+}
+
+fn merges(plan: &Plan) -> Vec<(u128, u128)> {
+    plan.merges
+        .iter()
+        .map(|merge| (merge.survivor.0.as_u128(), merge.absorbed.0.as_u128()))
+        .collect()
+}
+
+#[test]
+fn nobody_known_makes_one_person_of_all_that_belongs_together() {
+    let (owners, plan) = plan(&[], &[&["a1"], &["u1", "a1"], &["u1", "e1"], &["u2"]]);
+    assert_eq!(owners, [101, 101, 101, 102]);
+    assert_eq!((plan.claims.len(), plan.links.len()), (4, 0));
+}
+
+#[test]
+fn unknown_names_are_linked_to_the_strongest_known() {
+    let (owners, plan) = plan(&[("u1", 1), ("a2", 2)], &[&["u1", "a1"], &["u3", "a2"]]);
+    assert_eq!(owners, [1, 2]);
+    let linked: Vec<u128> = plan.links.values().map(|owner| owner.0.as_u128()).collect();
+    assert_eq!(linked, [2, 1]);
+    assert!(plan.conflicts.is_empty() && plan.merges.is_empty());
+}
+
+#[test]
+fn two_people_on_one_device_stay_two_people() {
+    let (owners, plan) = plan(&[("u1", 1), ("a1", 1)], &[&["u2", "a1"], &["u2"]]);
+    assert_eq!(owners, [101, 101]);
+    assert_eq!(plan.conflicts[&0].len(), 1);
+    assert_eq!(plan.claims.len(), 1);
+    let (owners, _) = self::plan(&[], &[&["u1", "a1"], &["u2", "a1"], &["a1"]]);
+    assert_eq!(owners, [101, 102, 101]);
+}
+
+#[test]
+fn others_merge_into_the_strongest_unless_both_have_user_ids() {
+    let (owners, plan) = plan(&[("u1", 1), ("e1", 2), ("a1", 3)], &[&["u1", "e1", "a1"]]);
+    assert_eq!((owners, merges(&plan)), (vec![1], vec![(1, 2), (1, 3)]));
+    let (_, plan) = self::plan(&[("u1", 1), ("u2", 2), ("e1", 2)], &[&["u1", "e1"]]);
+    assert_eq!((merges(&plan), plan.conflicts[&0].len()), (vec![], 1));
+}
+
+#[test]
+fn an_explicit_merge_joins_known_people() {
+    let mut alias = command(&["u1", "u2", "a2"]);
+    alias.explicit = 3;
+    let (owners, plan) = plan_commands(&[("u1", 1), ("u2", 2)], &[alias]);
+    assert_eq!((owners, merges(&plan)), (vec![1], vec![(1, 2)]));
+    assert_eq!(plan.links.len(), 1);
+}
+
+#[test]
+fn a_profile_has_a_bounded_number_of_names() {
+    let known = [("u1", 1), ("a1", 1), ("a2", 1), ("a3", 1), ("a4", 1)];
+    let (_, plan) = plan(&known, &[&["u1", "a5"], &["u1", "a4"]]);
+    assert!(
+        matches!(&plan.assignments[0], Assignment::Refused(rejection) if rejection.code == Code::TooManyIdentities)
+    );
+    assert_eq!(plan.assignments[1], Assignment::Settled(profile(1)));
+}

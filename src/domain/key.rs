@@ -1,0 +1,108 @@
+//! Credentials as the core knows them: a hash, whose it is, and what it may do.
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use subtle::ConstantTimeEq;
+
+use super::ProjectId;
+
+/// The SHA-256 of a key: the only form in which a key is kept, cached or compared.
+///
+/// Keys are random and long, so that a plain hash can't be turned back. Equality takes the same time for all values.
+#[derive(Clone, Copy)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// Hashes the text of a key.
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// Takes over a hash that was stored.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The first twelve hexadecimal digits: enough to tell keys apart in a list, useless as a key.
+    pub fn fingerprint(&self) -> String {
+        let bytes = self.0[..6].iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The hash, for the statement that looks it up.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for KeyHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for KeyHash {}
+
+impl Hash for KeyHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash")
+    }
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// May only ingest: it ships in apps and pages.
+    Write,
+    /// May also read, import, erase and administer its project.
+    Server,
+}
+
+impl KeyKind {
+    /// The name in SQL and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Server => "server",
+        }
+    }
+
+    /// Reads a kind's name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Write, Self::Server]
+            .into_iter()
+            .find(|known| known.as_str() == name)
+    }
+}
+
+/// Who is calling: what a key that is known stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose data this caller sees.
+    pub project_id: ProjectId,
+    /// What it may do there.
+    pub kind: KeyKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_are_equal_and_never_shown() {
+        assert_eq!(KeyHash::of("a"), KeyHash::of("a"));
+        assert_ne!(KeyHash::of("a"), KeyHash::of("b"));
+        assert!(!format!("{:?}", KeyHash::of("secret")).contains("secret"));
+        assert_eq!(
+            KeyKind::parse(KeyKind::Server.as_str()),
+            Some(KeyKind::Server)
+        );
+    }
+}

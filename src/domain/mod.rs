@@ -1,0 +1,21 @@
+//! The pure core: what a caller may ask for, and what becomes of it.
+//!
+//! No async, I/O, clock, HTTP or SQL in here, so everything is tested as plain functions and laws.
+
+pub mod command;
+pub mod identity;
+pub mod ids;
+pub mod json;
+pub mod key;
+pub mod profile;
+pub mod rejection;
+pub mod time;
+
+pub use command::{
+    Command, Event, EventType, Identity, IdentityKind, Item, Receipt, Rejected, TraitWrite,
+};
+pub use ids::{EventId, ProfileId, ProjectId};
+pub use json::Json;
+pub use key::{Caller, KeyHash, KeyKind};
+pub use rejection::{Code, Rejection};
+pub use time::Timestamp;

@@ -1,0 +1,95 @@
+//! Why an item was refused: the caller's fault, with a stable code, the field and a sentence.
+
+use std::fmt;
+
+/// The stable name of a reason; clients may switch on it, so a published one never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The item is no JSON object.
+    NotAnObject,
+    /// The call type is missing or not one that is stored.
+    UnknownType,
+    /// The call names nobody: neither a user id nor an anonymous id.
+    MissingIdentity,
+    /// A field that the call type needs is absent.
+    MissingField,
+    /// A field has a type or a form that it can't have.
+    InvalidField,
+    /// A time that is no time, or out of range.
+    InvalidTime,
+    /// A text is longer than its limit.
+    TooLong,
+    /// JSON is nested deeper than the limit.
+    TooDeep,
+    /// A number has more digits than the databases agree on.
+    NumberTooLarge,
+    /// The person has as many identities as a profile may have.
+    TooManyIdentities,
+    /// The database refused the item's data; its neighbours were stored.
+    RefusedByDatabase,
+}
+
+impl Code {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 11] = [
+        Self::NotAnObject,
+        Self::UnknownType,
+        Self::MissingIdentity,
+        Self::MissingField,
+        Self::InvalidField,
+        Self::InvalidTime,
+        Self::TooLong,
+        Self::TooDeep,
+        Self::NumberTooLarge,
+        Self::TooManyIdentities,
+        Self::RefusedByDatabase,
+    ];
+
+    /// The text that replies, rows and metrics carry.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAnObject => "not_an_object",
+            Self::UnknownType => "unknown_type",
+            Self::MissingIdentity => "missing_identity",
+            Self::MissingField => "missing_field",
+            Self::InvalidField => "invalid_field",
+            Self::InvalidTime => "invalid_time",
+            Self::TooLong => "too_long",
+            Self::TooDeep => "too_deep",
+            Self::NumberTooLarge => "number_too_large",
+            Self::TooManyIdentities => "too_many_identities",
+            Self::RefusedByDatabase => "refused_by_database",
+        }
+    }
+}
+
+/// One refusal: what is wrong, where, and a sentence for the person who looks it up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Rejection {
+    /// The stable reason.
+    pub code: Code,
+    /// The field as the sender spells it, e.g. `properties` or `timestamp`.
+    pub field: Option<String>,
+    /// A sentence with the measured value and the limit where there is one; never the item's own data.
+    pub message: String,
+}
+
+impl Rejection {
+    /// A refusal because of one field.
+    pub fn of(code: Code, field: &str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            field: Some(field.to_owned()),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{} ({field}): {}", self.code.as_str(), self.message),
+            None => write!(f, "{}: {}", self.code.as_str(), self.message),
+        }
+    }
+}

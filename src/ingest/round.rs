@@ -1,0 +1,310 @@
+//! One round of the slow path: read what is known of some commands, plan, write, and tell who has to go again.
+
+use super::links::KnownLinks;
+use crate::domain::identity::{Assignment, Conflict, IdentityKey, Known, Plan, ProfileKey};
+use crate::domain::profile::{Traits, merge_all};
+use crate::domain::{Command, Json, ProfileId, Rejection, Timestamp, TraitWrite};
+use crate::metric_names::{IDENTITY_CONFLICTS, PROFILES_MERGED};
+use crate::store::{
+    Error, HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
+};
+use metrics::counter;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A command with its place in the batch.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub position: usize,
+    pub command: &'a Command,
+    /// What it says about the person. Not for a copy of a call that was taken before: one without a time of its own would
+    /// count as newer than the first, and undo what came between.
+    pub traits: Option<&'a TraitWrite>,
+}
+
+/// Commands, what to do for them, and the profiles as they were read.
+pub(super) struct Round<'a> {
+    commands: Vec<Placed<'a>>,
+    plan: Plan,
+    profiles: HashMap<ProfileKey, ResolvedIdentity>,
+    /// When the first call about each profile arrived.
+    first_received: HashMap<ProfileKey, Timestamp>,
+}
+
+/// What a round leaves.
+#[derive(Default)]
+pub(super) struct Outcome<'a> {
+    /// Commands that have to go again.
+    pub again: Vec<Placed<'a>>,
+    /// Commands that can't be done.
+    pub refused: Vec<(usize, Rejection)>,
+}
+
+impl<'a> Round<'a> {
+    /// Reads who the commands' identities belong to, with traits where traits are to be written, and plans.
+    pub async fn read(
+        store: &Store,
+        mut commands: Vec<Placed<'a>>,
+        max_identities: usize,
+    ) -> Result<Self, Error> {
+        let asked = asked(&commands);
+        let writers: Vec<usize> = (0..commands.len())
+            .filter(|index| commands[*index].traits.is_some())
+            .collect();
+        let events: Vec<_> = writers
+            .iter()
+            .map(|index| commands[*index].command.key())
+            .collect();
+        let found = store.resolve_identities(&asked, &events).await?;
+        for position in found.events {
+            commands[writers[position]].traits = None;
+        }
+        let (mut known, profiles) = known(&asked, found.identities);
+        let bare: Vec<&Command> = commands.iter().map(|placed| placed.command).collect();
+        let doubtful: Vec<ProfileKey> = known.doubtful(&bare).into_iter().collect();
+        if !doubtful.is_empty() {
+            known.names = store.load_names(&doubtful).await?;
+        }
+        let plan = known.plan(&bare, max_identities, ProfileId::random);
+        let first_received = first_received(&bare, &plan);
+        Ok(Self {
+            commands,
+            plan,
+            profiles,
+            first_received,
+        })
+    }
+
+    /// Writes the plan; tells what is left.
+    pub async fn write(self, store: &Store, links: &KnownLinks) -> Result<Outcome<'a>, Error> {
+        let made = self.make(store).await?;
+        self.link(store).await?;
+        self.merge(store).await?;
+        let written = self.write_traits(store).await?;
+        self.list_conflicts(store).await?;
+        let mut outcome = Outcome::default();
+        for (index, placed) in self.commands.iter().enumerate() {
+            let Placed {
+                position,
+                command,
+                traits,
+            } = *placed;
+            let profile = |id: &ProfileId| (command.project_id, *id);
+            let is_settled = match &self.plan.assignments[index] {
+                Assignment::New(id) => made.contains(&profile(id)),
+                Assignment::Settled(id) => traits.is_none() || written.contains(&profile(id)),
+                Assignment::Pending(_) => false,
+                Assignment::Refused(rejection) => {
+                    outcome.refused.push((position, rejection.clone()));
+                    continue;
+                }
+            };
+            if !is_settled {
+                outcome.again.push(*placed);
+            } else if command.identities.len() > 1 && !self.plan.conflicts.contains_key(&index) {
+                links.remember(command);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Makes new people; returns those that got every identity they were to have.
+    async fn make(&self, store: &Store) -> Result<HashSet<ProfileKey>, Error> {
+        if self.plan.claims.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let profiles = self.new_profiles();
+        let won = store
+            .create_identities(&self.new_identities(&self.plan.claims), &profiles)
+            .await?;
+        let mut made: HashSet<ProfileKey> = profiles
+            .iter()
+            .map(|profile| (profile.project_id, profile.profile_id))
+            .collect();
+        for (key, owner) in &self.plan.claims {
+            if !won.contains(key) {
+                made.remove(&(key.0, *owner));
+            }
+        }
+        Ok(made)
+    }
+
+    async fn link(&self, store: &Store) -> Result<(), Error> {
+        if self.plan.links.is_empty() {
+            return Ok(());
+        }
+        let held = |key: ProfileKey| HeldProfile {
+            project_id: key.0,
+            profile_id: key.1,
+            version: self.profiles[&key].version,
+            updated_at: self.first_received[&key],
+        };
+        let held: Vec<_> = owners(&self.plan.links).into_iter().map(held).collect();
+        store
+            .link_identities(&held, &self.new_identities(&self.plan.links))
+            .await
+    }
+
+    async fn merge(&self, store: &Store) -> Result<(), Error> {
+        for merge in &self.plan.merges {
+            let at = self.first_received[&(merge.project_id, merge.survivor)];
+            store.merge_profiles(*merge, at).await?;
+            counter!(PROFILES_MERGED).increment(1);
+        }
+        Ok(())
+    }
+
+    /// Merges and writes the traits of profiles that exist; returns those that are as they should be. A profile that got names or
+    /// absorbed another in this round has another version now and is left for the next.
+    async fn write_traits(&self, store: &Store) -> Result<HashSet<ProfileKey>, Error> {
+        let (mut settled, mut changes) = (HashSet::new(), Vec::new());
+        for (key, writes) in
+            self.trait_writes(|assignment| matches!(assignment, Assignment::Settled(_)))
+        {
+            let found = &self.profiles[&key];
+            match changed_traits(found, &writes)? {
+                None => drop(settled.insert(key)),
+                Some((traits, stamps)) => changes.push(TraitsChange {
+                    project_id: key.0,
+                    profile_id: key.1,
+                    version: found.version,
+                    traits,
+                    stamps,
+                    updated_at: self.first_received[&key],
+                }),
+            }
+        }
+        if !changes.is_empty() {
+            settled.extend(store.write_traits(&changes).await?);
+        }
+        Ok(settled)
+    }
+
+    async fn list_conflicts(&self, store: &Store) -> Result<(), Error> {
+        let mut conflicts: Vec<(Conflict, Timestamp)> = Vec::new();
+        for (index, found) in &self.plan.conflicts {
+            let received_at = self.commands[*index].command.event.received_at;
+            conflicts.extend(found.iter().map(|conflict| (conflict.clone(), received_at)));
+        }
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        counter!(IDENTITY_CONFLICTS).increment(conflicts.len() as u64);
+        conflicts.sort();
+        conflicts.dedup_by(|left, right| left.0 == right.0);
+        store.insert_conflicts(&conflicts).await
+    }
+
+    /// What is said about the profiles of some assignments, sorted by key, so that two batches lock rows in the same order.
+    fn trait_writes(
+        &self,
+        wanted: impl Fn(&Assignment) -> bool,
+    ) -> BTreeMap<ProfileKey, Vec<&'a TraitWrite>> {
+        let mut writes = BTreeMap::<_, Vec<_>>::new();
+        for (placed, assignment) in self.commands.iter().zip(&self.plan.assignments) {
+            if let (Some(write), Some(id), true) =
+                (placed.traits, assignment.profile_id(), wanted(assignment))
+            {
+                writes
+                    .entry((placed.command.project_id, id))
+                    .or_default()
+                    .push(write);
+            }
+        }
+        writes
+    }
+
+    fn new_profiles(&self) -> Vec<NewProfile> {
+        let mut writes = self.trait_writes(|assignment| matches!(assignment, Assignment::New(_)));
+        let profile = |key: ProfileKey| {
+            let mut traits = Traits::default();
+            merge_all(&mut traits, writes.remove(&key).unwrap_or_default());
+            let (traits, stamps) = traits.to_stored();
+            NewProfile {
+                project_id: key.0,
+                profile_id: key.1,
+                traits,
+                stamps,
+                created_at: self.first_received[&key],
+            }
+        };
+        owners(&self.plan.claims).into_iter().map(profile).collect()
+    }
+
+    fn new_identities(&self, wanted: &BTreeMap<IdentityKey, ProfileId>) -> Vec<NewIdentity> {
+        let new = |((project_id, identity), owner): (&IdentityKey, &ProfileId)| NewIdentity {
+            project_id: *project_id,
+            identity: identity.clone(),
+            profile_id: *owner,
+            first_seen: self.first_received[&(*project_id, *owner)],
+        };
+        wanted.iter().map(new).collect()
+    }
+}
+
+/// Every identity once, sorted, with a flag where a command about it writes traits.
+fn asked(commands: &[Placed]) -> Vec<(IdentityKey, bool)> {
+    let mut asked = BTreeMap::new();
+    for placed in commands {
+        for identity in &placed.command.identities {
+            let key = (placed.command.project_id, identity.clone());
+            *asked.entry(key).or_insert(false) |= placed.traits.is_some();
+        }
+    }
+    asked.into_iter().collect()
+}
+
+/// Whose the identities are, and the profiles, with their traits where one of the answers has them.
+fn known(
+    asked: &[(IdentityKey, bool)],
+    found: Vec<ResolvedIdentity>,
+) -> (Known, HashMap<ProfileKey, ResolvedIdentity>) {
+    let mut known = Known::default();
+    let mut profiles: HashMap<ProfileKey, ResolvedIdentity> = HashMap::new();
+    for answer in found {
+        let key = &asked[answer.position].0;
+        known.owners.insert(key.clone(), answer.profile_id);
+        let profile = (key.0, answer.profile_id);
+        if answer.stored.is_some() || !profiles.contains_key(&profile) {
+            profiles.insert(profile, answer);
+        }
+    }
+    (known, profiles)
+}
+
+fn owners(identities: &BTreeMap<IdentityKey, ProfileId>) -> BTreeSet<ProfileKey> {
+    identities
+        .iter()
+        .map(|((project_id, _), owner)| (*project_id, *owner))
+        .collect()
+}
+
+fn first_received(commands: &[&Command], plan: &Plan) -> HashMap<ProfileKey, Timestamp> {
+    let mut first: HashMap<ProfileKey, Timestamp> = HashMap::new();
+    for (command, assignment) in commands.iter().zip(&plan.assignments) {
+        let at = command.event.received_at;
+        let Some(id) = assignment.profile_id() else {
+            continue;
+        };
+        first
+            .entry((command.project_id, id))
+            .and_modify(|seen| *seen = at.min(*seen))
+            .or_insert(at);
+    }
+    first
+}
+
+/// The merged traits and stamps, or nothing where nothing changes.
+fn changed_traits(
+    found: &ResolvedIdentity,
+    writes: &[&TraitWrite],
+) -> Result<Option<(Json, Json)>, Error> {
+    let Some((traits, stamps)) = &found.stored else {
+        return Ok(None);
+    };
+    let mut merged = Traits::from_stored(traits, stamps).map_err(|reason| Error::Inconsistent {
+        table: "profile",
+        column: "stamps",
+        reason: reason.to_string(),
+    })?;
+    Ok(merge_all(&mut merged, writes.iter().copied()).then(|| merged.to_stored()))
+}

@@ -1,0 +1,23 @@
+//! Roster keeps the profiles and events that SDKs, batch jobs and an old store send it.
+//!
+//! ```text
+//!  tracking API ── bytes → parsed request → Item ─┐
+//!                                                 ├→ Ingest → batch → a few statements → receipts
+//!  (later: import, Kafka, other dialects)  Item ──┘
+//! ```
+//! Left of `Item`: untrusted, many shapes. Right of it: valid, one shape. An answer leaves only after the commit.
+//! Who may import whom is kept by `tests/it/layers.rs`; `docs/ARCHITECTURE.md` walks one event through.
+
+pub mod api;
+mod bench;
+pub mod cli;
+pub mod config;
+pub mod docs;
+pub mod domain;
+pub mod embedded;
+mod health;
+pub mod ingest;
+pub mod metric_names;
+mod server;
+pub mod store;
+mod telemetry;

@@ -1,0 +1,18 @@
+//! The `roster` program: reads the command line and calls the library.
+
+use clap::Parser;
+use roster::cli::{Cli, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Reads FAILPOINTS; without the feature there is nothing to read and nothing to stop at.
+    let _failpoints = fail::FailScenario::setup();
+    match run(Cli::parse(), std::env::vars().collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what failed, then why.
+            eprintln!("roster: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}

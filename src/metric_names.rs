@@ -1,0 +1,80 @@
+//! Every metric: its name, labels and what it tells. `docs/METRICS.md` is made from this table.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static str,
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal, $kind:ident, $labels:literal, $help:literal;)+) => {
+        $(#[doc = $help] pub const $constant: &str = $name;)+
+        /// The whole table, in the order of the documentation.
+        pub const ALL: &[Metric] = &[$(Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help }),+];
+    };
+}
+
+metrics! {
+    ITEMS_RECEIVED = "roster_items_received_total", Counter, "", "Items answered for: received = stored + duplicate + rejected. What got no answer (503) is not among them: it comes again.";
+    ITEMS_STORED = "roster_items_stored_total", Counter, "", "Items whose event became a new row.";
+    ITEMS_DUPLICATE = "roster_items_duplicate_total", Counter, "", "Items whose event was there already.";
+    ITEMS_REJECTED = "roster_items_rejected_total", Counter, "code", "Items refused and listed among the rejections.";
+    PIXEL_ERRORS = "roster_pixel_errors_total", Counter, "code", "Pixels answered with their image although nothing could be stored.";
+    IDENTITY_CONFLICTS = "roster_identity_conflicts_total", Counter, "", "Identities in calls that belong to another profile and stayed there.";
+    PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Merges of two profiles of one person that were tried.";
+    HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
+    HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
+    BATCH_ROWS = "roster_batch_rows", Histogram, "cut", "Items written together; cut tells what ended the gathering: drained, rows or bytes.";
+    BATCH_SECONDS = "roster_batch_duration_seconds", Histogram, "outcome", "Time to write a batch, with all its statements and retries.";
+    BATCH_ROUNDS = "roster_batch_rounds", Histogram, "", "Rounds of look-up and write that a batch with new links or traits needed.";
+    BATCHES_HALVED = "roster_batches_halved_total", Counter, "", "Batches split because the database refused some item's data.";
+    BYTES_AVAILABLE = "roster_admission_available_bytes", Gauge, "", "Room left for requests in memory; at 0 requests are answered 503.";
+    STATEMENT_SECONDS = "roster_statement_duration_seconds", Histogram, "statement, outcome", "Time of one try of a statement, with the wait for a connection.";
+    STATEMENT_RETRIES = "roster_statement_retries_total", Counter, "statement, remedy", "Statements tried again, by what was done about the failure.";
+    POOL_CONNECTIONS = "roster_pool_connections", Gauge, "state", "Connections to the database: open, idle, and callers waiting for one.";
+    KEY_LOOKUPS = "roster_key_lookups_total", Counter, "", "Look-ups of keys in the database; each answers for all keys that waited.";
+    READY = "roster_ready", Gauge, "", "1 while this node takes traffic.";
+}
+
+/// Tells the recorder what each metric means.
+pub fn describe_all() {
+    for metric in ALL {
+        let unit = if metric.name.ends_with("_seconds") {
+            Unit::Seconds
+        } else {
+            Unit::Count
+        };
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, unit, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
+            Kind::Histogram => describe_histogram!(metric.name, unit, metric.help),
+        }
+    }
+}
+
+/// The table as a page of documentation.
+pub fn to_markdown() -> String {
+    let row = |metric: &Metric| {
+        format!(
+            "| `{}` | {:?} | {} | {} |\n",
+            metric.name, metric.kind, metric.labels, metric.help
+        )
+        .to_owned()
+    };
+    let head = "# Metrics\n\nMade by `make docs` from `src/metric_names.rs`; served at `/metrics`.\n\n| name | kind | labels | tells |\n|---|---|---|---|\n";
+    ALL.iter()
+        .fold(head.to_owned(), |text, metric| text + &row(metric))
+}

@@ -1,0 +1,275 @@
+//! Builds the parts, starts them, and stops them in order.
+//!
+//! Stopping: not ready → no new connections, requests finish → the last `Ingest` is dropped → the batcher flushes and ends →
+//! the pool closes → the embedded database stops. Every task of the process is started here (but the batcher's flushes and the
+//! connections' own).
+
+use crate::api::auth::Keys;
+use crate::api::{self, State};
+use crate::config::{Config, millis};
+use crate::domain::{Caller, KeyHash, KeyKind, Timestamp};
+use crate::embedded::Embedded;
+use crate::health::Health;
+use crate::ingest::Ingest;
+use crate::store::{self, Store};
+use crate::telemetry;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use anyhow::{Context, Result, anyhow};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// The keys that the README shows.
+const DEV_KEYS: [(&str, KeyKind); 2] = [
+    ("dev-write-key", KeyKind::Write),
+    ("dev-server-key", KeyKind::Server),
+];
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// With one sentence for the operator when the service can't start, or could not finish in time.
+pub async fn serve(config: Config) -> Result<()> {
+    let listener = bind(&config)?;
+    raise_file_limit();
+    let metrics = telemetry::install_metrics()?;
+    let (embedded, url) = database(&config).await?;
+    let outcome = serve_on(&config, &url, listener, metrics).await;
+    match embedded {
+        Some(embedded) => outcome.and(embedded.stop().await),
+        None => outcome,
+    }
+}
+
+/// Serves on a database that is there, and returns when everything but that database has stopped.
+async fn serve_on(
+    config: &Config,
+    url: &str,
+    listener: TcpListener,
+    metrics: PrometheusHandle,
+) -> Result<()> {
+    let patience = millis(config.ingest.write_deadline_ms);
+    let store = Store::open(&config.database, url, patience).map_err(explained)?;
+    prepare(&store, config).await?;
+    let identities = config.limits.profile_identities;
+    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, identities);
+    let (keys, lookups) = Keys::new(&config.keys, key_lookup(store.clone(), config));
+    let health = Arc::new(Health::default());
+    let tasks = Tasks {
+        batcher: spawn(batcher),
+        others: vec![
+            spawn(lookups),
+            spawn(watch(health.clone(), store.clone())),
+            spawn(upkeep(metrics.clone())),
+        ],
+    };
+    let state = Data::new(State {
+        server: config.server.clone(),
+        limits: config.limits.clone(),
+        now,
+        decoders: Arc::new(Semaphore::new(config.server.parallel_decoders)),
+        keys,
+        ingest,
+        store: store.clone(),
+        health: health.clone(),
+        metrics,
+    });
+    let address = listener.local_addr()?;
+    let server = http_server(config, listener, state)?;
+    let handle = server.handle();
+    let serving = spawn(server);
+    tracing::info!(%address, "serving");
+    wait_for_signal().await?;
+    let stop = drain(config, &health, &handle, tasks, serving);
+    let outcome = timeout(millis(config.server.shutdown_timeout_ms), stop).await;
+    store.close();
+    outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+struct Tasks {
+    batcher: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that starts tasks, and keeps their handles"
+)]
+fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+/// Binds before anything else: a port in use must not cost a database start.
+fn bind(config: &Config) -> Result<TcpListener> {
+    let address = config.server.listen;
+    TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))
+}
+
+/// Ten thousand idle connections need as many files; the default limit of a shell is 1024.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Without it there are fewer connections, no less service.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+async fn database(config: &Config) -> Result<(Option<Embedded>, String)> {
+    if !config.is_embedded() {
+        return Ok((None, config.database.url.reveal().to_owned()));
+    }
+    let embedded = Embedded::start(&config.data_dir).await?;
+    let url = embedded.database_url().to_owned();
+    Ok((Some(embedded), url))
+}
+
+/// Schema, rights, and the development project: what must hold before the first request.
+async fn prepare(store: &Store, config: &Config) -> Result<()> {
+    if config.database.migrate {
+        let migrated = store.migrate().await.map_err(explained);
+        migrated.context("can't bring the schema up to date")?;
+    }
+    if store.pending_steps().await.map_err(explained)?.is_empty() {
+        store
+            .check_rights()
+            .await
+            .map_err(explained)
+            .context("the database user lacks rights")?;
+    }
+    if is_for_development(config) {
+        create_dev_project(store).await.map_err(explained)?;
+    }
+    Ok(())
+}
+
+/// Nobody else can reach this service or its database.
+fn is_for_development(config: &Config) -> bool {
+    config.is_embedded() && config.server.listen.ip().is_loopback()
+}
+
+/// The project whose keys the README shows.
+async fn create_dev_project(store: &Store) -> Result<(), store::Error> {
+    store.create_project("dev").await?;
+    let Some(project_id) = store.find_project("dev").await? else {
+        return Ok(());
+    };
+    for (key, kind) in DEV_KEYS {
+        store
+            .create_key(KeyHash::of(key), Caller { project_id, kind })
+            .await?;
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one clock that everything is handed"
+)]
+fn now() -> Timestamp {
+    Timestamp::new(jiff::Timestamp::now())
+}
+
+fn explained(error: store::Error) -> anyhow::Error {
+    anyhow!(error.full_text())
+}
+
+/// The well-known keys stay unknown wherever somebody else could use them, also in a database that came from a developer.
+fn key_lookup(store: Store, config: &Config) -> api::auth::Lookup {
+    let refused: Vec<KeyHash> = if is_for_development(config) {
+        Vec::new()
+    } else {
+        DEV_KEYS.map(|(key, _)| KeyHash::of(key)).to_vec()
+    };
+    Box::new(move |mut hashes| {
+        hashes.retain(|hash| !refused.contains(hash));
+        let store = store.clone();
+        Box::pin(async move {
+            store
+                .load_keys(&hashes)
+                .await
+                .map_err(|error| error.full_text().into())
+        })
+    })
+}
+
+async fn watch(health: Arc<Health>, store: Store) {
+    health.watch(store).await;
+}
+
+/// Keeps the histograms of the metrics from growing.
+async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        sleep(Duration::from_secs(5)).await;
+        metrics.run_upkeep();
+    }
+}
+
+fn http_server(
+    config: &Config,
+    listener: TcpListener,
+    state: Data<State>,
+) -> Result<actix_web::dev::Server> {
+    let settings = &config.server;
+    let workers = if settings.workers == 0 {
+        std::thread::available_parallelism().map_or(2, usize::from)
+    } else {
+        settings.workers
+    };
+    let app = move || {
+        App::new()
+            .wrap(from_fn(api::observe))
+            .wrap(api::tolerant_paths())
+            .app_data(state.clone())
+            .configure(api::configure)
+    };
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .max_connections(settings.max_connections.div_ceil(workers))
+        .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
+        // Time for an early answer to be read by a sender that is still sending: else it sees a reset and tries again.
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .client_request_timeout(millis(settings.header_timeout_ms))
+        .shutdown_timeout(settings.shutdown_timeout_ms.div_ceil(1_000))
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+async fn wait_for_signal() -> Result<()> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn drain(
+    config: &Config,
+    health: &Health,
+    handle: &ServerHandle,
+    tasks: Tasks,
+    serving: JoinHandle<std::io::Result<()>>,
+) {
+    tracing::info!("draining");
+    health.drain();
+    sleep(millis(config.server.drain_delay_ms)).await;
+    handle.stop(true).await;
+    // The server's end drops the last handles of ingest and keys, which ends their tasks.
+    let _ = serving.await;
+    let _ = tasks.batcher.await;
+    tasks.others.iter().for_each(JoinHandle::abort);
+}

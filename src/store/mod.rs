@@ -1,0 +1,87 @@
+//! The only place that knows SQL.
+//!
+//! One struct, one door: `run` for single statements (the write path) and `run_tx` for the rare transaction of several.
+//! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
+
+mod connect;
+mod error;
+mod events;
+mod merge;
+mod params;
+mod pool;
+mod profiles;
+mod projects;
+mod rejections;
+mod rights;
+mod run;
+pub mod schema;
+mod statement;
+mod write;
+
+pub use connect::{Engine, session_settings};
+pub use error::Error;
+pub use events::{StoredEvent, TimelineQuery};
+pub use profiles::{KnownIdentity, Person, Profile, StoredConflict};
+pub use projects::ListedKey;
+pub use rejections::StoredRejection;
+pub use statement::{Statement, catalogue};
+pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsChange};
+
+use crate::config;
+use deadpool_postgres::Pool;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The database, shared by everyone in the process.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    engine: Arc<OnceLock<Engine>>,
+    statement_timeout: Duration,
+    deadline: Duration,
+}
+
+impl Store {
+    /// Prepares the pool; connections are opened when they are needed. Must be called on the main runtime, which then owns
+    /// every connection: an HTTP worker's runtime may end before the last flush.
+    ///
+    /// # Errors
+    /// When the URL can't be used.
+    pub fn open(settings: &config::Database, url: &str, deadline: Duration) -> Result<Self, Error> {
+        let engine = Arc::new(OnceLock::new());
+        let pool = pool::build(settings, url, engine.clone())?;
+        Ok(Self {
+            pool,
+            engine,
+            statement_timeout: config::millis(settings.statement_timeout_ms),
+            deadline,
+        })
+    }
+
+    /// Which database answers; asks it if nobody has yet.
+    pub async fn engine(&self) -> Result<Engine, Error> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(*engine);
+        }
+        self.ping().await?;
+        Ok(*self
+            .engine
+            .get()
+            .expect("every new connection tells the engine"))
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.run_once(&statement::PING, &[]).await.map(drop)
+    }
+
+    /// Closes the pool: nothing can be written or read any more.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    /// Connections by state, for the metrics.
+    pub fn pool_status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+}

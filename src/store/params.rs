@@ -1,0 +1,30 @@
+//! How our types travel to the database.
+
+use crate::domain::Json;
+use bytes::{BufMut, BytesMut};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+/// JSON text as a JSONB parameter: sent as it is, the database parses it.
+#[derive(Debug)]
+pub(super) struct JsonParam<'a>(pub &'a Json);
+
+/// The version of the binary format of JSONB that both databases speak.
+const JSONB_VERSION: u8 = 1;
+
+impl ToSql for JsonParam<'_> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.put_u8(JSONB_VERSION);
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSONB
+    }
+
+    to_sql_checked!();
+}

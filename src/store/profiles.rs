@@ -1,0 +1,219 @@
+//! Reading profiles.
+
+use super::{Error, Statement, Store};
+use crate::domain::identity::{Names, ProfileKey};
+use crate::domain::{Identity, Json, ProfileId, ProjectId, Timestamp};
+use std::collections::HashMap;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// One reference as an array of one: with constants the planner joins by the project alone and reads all of it.
+pub(super) const FIND_PERSON: Statement = Statement {
+    name: "find_person",
+    sql: "-- find_person
+SELECT p.profile_id, p.merged_from
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id",
+};
+
+/// An id that was merged away leads to the profile that lives on.
+pub(super) const FIND_PERSON_BY_ID: Statement = Statement {
+    name: "find_person_by_id",
+    sql: "-- find_person_by_id
+SELECT s.profile_id, s.merged_from
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+JOIN profile AS s ON s.project_id = t.project_id AND s.profile_id = COALESCE(p.merged_into, p.profile_id)",
+};
+
+pub(super) const LOAD_PROFILE: Statement = Statement {
+    name: "load_profile",
+    sql: "-- load_profile
+SELECT traits::TEXT, version, created_at, updated_at FROM profile WHERE project_id = $1::INT4 AND profile_id = $2::UUID",
+};
+
+/// Tells how many names profiles have, and whether one is a user id. Reads only.
+pub(super) const LOAD_NAMES: Statement = Statement {
+    name: "load_names",
+    sql: "-- load_names
+SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id')
+FROM unnest($1::UUID[]) AS t (profile_id)
+JOIN identity AS i ON i.profile_id = t.profile_id
+GROUP BY i.profile_id",
+};
+
+pub(super) const LOAD_CONFLICTS: Statement = Statement {
+    name: "load_conflicts",
+    sql: "-- load_conflicts
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict
+WHERE project_id = $1::INT4 AND (first_seen, conflict_id) < ($2::TIMESTAMPTZ, $3::UUID)
+ORDER BY first_seen DESC, conflict_id DESC
+LIMIT $4::INT8",
+};
+
+/// The profile is known to be the project's: naming the project here too would make PostgreSQL read all of its identities.
+pub(super) const LOAD_IDENTITIES: Statement = Statement {
+    name: "load_identities",
+    sql: "-- load_identities
+SELECT kind, value, first_seen FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value",
+};
+
+/// Who a reference leads to.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: ProfileId,
+    /// Profiles whose events belong to this person's timeline too.
+    pub merged_from: Vec<Uuid>,
+}
+
+/// An identity that a call gave to one profile while it belongs to another.
+#[derive(Debug)]
+pub struct StoredConflict {
+    pub id: Uuid,
+    pub kind: String,
+    pub value: String,
+    pub owner_id: Uuid,
+    pub claimant_id: Uuid,
+    pub first_seen: Timestamp,
+}
+
+/// A profile as it is read.
+#[derive(Debug)]
+pub struct Profile {
+    pub id: ProfileId,
+    pub traits: Json,
+    pub identities: Vec<KnownIdentity>,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A name of a profile, and since when it is known.
+#[derive(Debug)]
+pub struct KnownIdentity {
+    pub kind: String,
+    pub value: String,
+    pub first_seen: Timestamp,
+}
+
+impl Store {
+    /// Tells how profiles are named.
+    pub async fn load_names(
+        &self,
+        asked: &[ProfileKey],
+    ) -> Result<HashMap<ProfileId, Names>, Error> {
+        let profiles: Vec<Uuid> = asked.iter().map(|(_, profile_id)| profile_id.0).collect();
+        let rows = self.run(&LOAD_NAMES, &[&profiles]).await?;
+        let names = |row: &tokio_postgres::Row| Names {
+            count: row.get::<_, i64>(1) as usize,
+            has_user_id: row.get(2),
+        };
+        Ok(rows
+            .iter()
+            .map(|row| (ProfileId(row.get(0)), names(row)))
+            .collect())
+    }
+
+    /// Whose identity this is.
+    pub async fn find_person(
+        &self,
+        project_id: ProjectId,
+        identity: &Identity,
+    ) -> Result<Option<Person>, Error> {
+        let rows = self
+            .run(
+                &FIND_PERSON,
+                &[
+                    &[project_id.0].as_slice(),
+                    &[identity.kind.as_str()].as_slice(),
+                    &[identity.value.as_str()].as_slice(),
+                ],
+            )
+            .await?;
+        Ok(rows.first().map(person))
+    }
+
+    /// Whose profile this is, or was before it was merged.
+    pub async fn find_person_by_id(
+        &self,
+        project_id: ProjectId,
+        id: ProfileId,
+    ) -> Result<Option<Person>, Error> {
+        let rows = self
+            .run(
+                &FIND_PERSON_BY_ID,
+                &[&[project_id.0].as_slice(), &[id.0].as_slice()],
+            )
+            .await?;
+        Ok(rows.first().map(person))
+    }
+
+    /// A page of a project's conflicts, newest first; `after` is the last row of the page before.
+    pub async fn load_conflicts(
+        &self,
+        project_id: ProjectId,
+        after: Option<(Timestamp, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<StoredConflict>, Error> {
+        let (time, id) = after.unwrap_or((Timestamp::MAX, Uuid::max()));
+        let rows = self
+            .run(
+                &LOAD_CONFLICTS,
+                &[&project_id.0, &time.instant(), &id, &limit],
+            )
+            .await?;
+        let stored = |row: &Row| StoredConflict {
+            id: row.get(0),
+            kind: row.get(1),
+            value: row.get(2),
+            owner_id: row.get(3),
+            claimant_id: row.get(4),
+            first_seen: timestamp(row, 5),
+        };
+        Ok(rows.iter().map(stored).collect())
+    }
+
+    /// A profile with all its identities.
+    pub async fn load_profile(
+        &self,
+        project_id: ProjectId,
+        id: ProfileId,
+    ) -> Result<Option<Profile>, Error> {
+        let rows = self.run(&LOAD_PROFILE, &[&project_id.0, &id.0]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let names = self.run(&LOAD_IDENTITIES, &[&id.0]).await?;
+        let identities = names
+            .iter()
+            .map(|name| KnownIdentity {
+                kind: name.get(0),
+                value: name.get(1),
+                first_seen: timestamp(name, 2),
+            })
+            .collect();
+        let traits = Json::from_database(row.get(0));
+        Ok(Some(Profile {
+            id,
+            traits,
+            identities,
+            version: row.get(1),
+            created_at: timestamp(row, 2),
+            updated_at: timestamp(row, 3),
+        }))
+    }
+}
+
+fn person(row: &Row) -> Person {
+    Person {
+        id: ProfileId(row.get(0)),
+        merged_from: row.get(1),
+    }
+}
+
+/// Reads a time column.
+pub(super) fn timestamp(row: &Row, column: usize) -> Timestamp {
+    Timestamp::new(row.get(column))
+}

@@ -1,0 +1,147 @@
+//! Tenants and their keys.
+
+use super::{Error, Statement, Store};
+use crate::domain::{Caller, KeyHash, KeyKind, ProjectId};
+
+/// Draws the next small id; a race for it shows as no row, and is tried again.
+pub(super) const CREATE_PROJECT: Statement = Statement {
+    name: "create_project",
+    sql: "-- create_project
+INSERT INTO project (project_id, name)
+SELECT (COALESCE(max(p.project_id), 0) + 1)::INT4, $1::TEXT FROM project AS p
+ON CONFLICT DO NOTHING
+RETURNING project_id",
+};
+
+pub(super) const FIND_PROJECT: Statement = Statement {
+    name: "find_project",
+    sql: "-- find_project\nSELECT project_id FROM project WHERE name = $1::TEXT",
+};
+
+pub(super) const CREATE_KEY: Statement = Statement {
+    name: "create_key",
+    sql: "-- create_key
+INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
+ON CONFLICT (key_hash) DO NOTHING",
+};
+
+pub(super) const LOAD_KEYS: Statement = Statement {
+    name: "load_keys",
+    sql: "-- load_keys
+SELECT k.key_hash, k.project_id, k.kind
+FROM unnest($1::BYTEA[]) AS t (key_hash)
+JOIN api_key AS k ON k.key_hash = t.key_hash
+WHERE k.revoked_at IS NULL",
+};
+
+pub(super) const LIST_KEYS: Statement = Statement {
+    name: "list_keys",
+    sql: "-- list_keys
+SELECT p.name, k.key_hash, k.kind, to_char(k.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')::TEXT, k.revoked_at IS NOT NULL
+FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id
+ORDER BY k.project_id, k.created_at, k.key_hash",
+};
+
+pub(super) const REVOKE_KEY: Statement = Statement {
+    name: "revoke_key",
+    sql: "-- revoke_key
+UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
+WHERE key_hash = $1::BYTEA
+RETURNING project_id",
+};
+
+/// A key as a list shows it.
+#[derive(Debug)]
+pub struct ListedKey {
+    pub project: String,
+    pub hash: KeyHash,
+    pub kind: String,
+    pub created_at: String,
+    pub revoked: bool,
+}
+
+const MAX_RACES: usize = 20;
+
+impl Store {
+    /// Makes a project; `None` where the name is taken.
+    pub async fn create_project(&self, name: &str) -> Result<Option<ProjectId>, Error> {
+        for _ in 0..MAX_RACES {
+            if let Some(row) = self.run(&CREATE_PROJECT, &[&name]).await?.first() {
+                return Ok(Some(ProjectId(row.get(0))));
+            }
+            if self.find_project(name).await?.is_some() {
+                return Ok(None);
+            }
+        }
+        Err(Error::Contended("create_project"))
+    }
+
+    /// Finds a project by its name.
+    pub async fn find_project(&self, name: &str) -> Result<Option<ProjectId>, Error> {
+        let rows = self.run(&FIND_PROJECT, &[&name]).await?;
+        Ok(rows.first().map(|row| ProjectId(row.get(0))))
+    }
+
+    /// Adds a key to a project; a key that exists stays as it is.
+    pub async fn create_key(&self, hash: KeyHash, caller: Caller) -> Result<(), Error> {
+        self.run(
+            &CREATE_KEY,
+            &[
+                &hash.as_bytes().as_slice(),
+                &caller.project_id.0,
+                &caller.kind.as_str(),
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Tells who the working ones among these keys belong to.
+    pub async fn load_keys(&self, hashes: &[KeyHash]) -> Result<Vec<(KeyHash, Caller)>, Error> {
+        let asked: Vec<&[u8]> = hashes
+            .iter()
+            .map(|hash| hash.as_bytes().as_slice())
+            .collect();
+        let rows = self.run(&LOAD_KEYS, &[&asked]).await?;
+        Ok(rows.iter().filter_map(known_key).collect())
+    }
+
+    /// Every key of every project, revoked ones too.
+    pub async fn list_keys(&self) -> Result<Vec<ListedKey>, Error> {
+        let rows = self.run(&LIST_KEYS, &[]).await?;
+        let listed = |row: &tokio_postgres::Row| {
+            let hash = key_hash(row.get(1))?;
+            Some(ListedKey {
+                project: row.get(0),
+                hash,
+                kind: row.get(2),
+                created_at: row.get(3),
+                revoked: row.get(4),
+            })
+        };
+        Ok(rows.iter().filter_map(listed).collect())
+    }
+
+    /// Revokes a key for good; false where there is none.
+    pub async fn revoke_key(&self, hash: KeyHash) -> Result<bool, Error> {
+        Ok(!self
+            .run(&REVOKE_KEY, &[&hash.as_bytes().as_slice()])
+            .await?
+            .is_empty())
+    }
+}
+
+fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
+    let kind = KeyKind::parse(row.get(2))?;
+    Some((
+        key_hash(row.get(0))?,
+        Caller {
+            project_id: ProjectId(row.get(1)),
+            kind,
+        },
+    ))
+}
+
+fn key_hash(bytes: &[u8]) -> Option<KeyHash> {
+    bytes.try_into().ok().map(KeyHash::from_bytes)
+}

@@ -1,0 +1,110 @@
+//! What was refused: recording it, and reading it.
+
+use super::params::JsonParam;
+use super::profiles::timestamp;
+use super::{Error, Statement, Store};
+use crate::domain::{Json, ProjectId, Rejected, Timestamp};
+use uuid::Uuid;
+
+/// Records what was refused. Idempotent: ids are drawn on receipt.
+pub(super) const INSERT_REJECTIONS: Statement = Statement {
+    name: "insert_rejections",
+    sql: "-- insert_rejections
+INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item)
+SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item
+FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[])
+    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item)
+ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING",
+};
+
+pub(super) const LOAD_REJECTIONS: Statement = Statement {
+    name: "load_rejections",
+    sql: "-- load_rejections
+SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT
+FROM rejection
+WHERE project_id = $1::INT4 AND (received_at, rejection_id) < ($2::TIMESTAMPTZ, $3::UUID)
+ORDER BY received_at DESC, rejection_id DESC
+LIMIT $4::INT8",
+};
+
+/// A refusal as it is read.
+#[derive(Debug)]
+pub struct StoredRejection {
+    pub id: Uuid,
+    pub received_at: Timestamp,
+    pub code: String,
+    pub field: Option<String>,
+    pub message: String,
+    pub message_id: Option<String>,
+    pub item: Json,
+}
+
+impl Store {
+    /// Records refused items.
+    pub async fn insert_rejections(&self, refused: &[Rejected]) -> Result<(), Error> {
+        let projects: Vec<i32> = refused.iter().map(|item| item.project_id.0).collect();
+        let received: Vec<_> = refused
+            .iter()
+            .map(|item| item.received_at.instant())
+            .collect();
+        let ids: Vec<_> = refused.iter().map(|item| item.id).collect();
+        let codes: Vec<_> = refused
+            .iter()
+            .map(|item| item.rejection.code.as_str())
+            .collect();
+        let fields: Vec<_> = refused
+            .iter()
+            .map(|item| item.rejection.field.as_deref())
+            .collect();
+        let messages: Vec<_> = refused
+            .iter()
+            .map(|item| item.rejection.message.as_str())
+            .collect();
+        let message_ids: Vec<_> = refused
+            .iter()
+            .map(|item| item.message_id.as_deref())
+            .collect();
+        let items: Vec<_> = refused.iter().map(|item| JsonParam(&item.item)).collect();
+        self.run(
+            &INSERT_REJECTIONS,
+            &[
+                &projects,
+                &received,
+                &ids,
+                &codes,
+                &fields,
+                &messages,
+                &message_ids,
+                &items,
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// A page of a project's refusals, newest first; `after` is the last row of the page before.
+    pub async fn load_rejections(
+        &self,
+        project_id: ProjectId,
+        after: Option<(Timestamp, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<StoredRejection>, Error> {
+        let (time, id) = after.unwrap_or((Timestamp::MAX, Uuid::max()));
+        let rows = self
+            .run(
+                &LOAD_REJECTIONS,
+                &[&project_id.0, &time.instant(), &id, &limit],
+            )
+            .await?;
+        let stored = |row: &tokio_postgres::Row| StoredRejection {
+            id: row.get(0),
+            received_at: timestamp(row, 1),
+            code: row.get(2),
+            field: row.get(3),
+            message: row.get(4),
+            message_id: row.get(5),
+            item: Json::from_database(row.get(6)),
+        };
+        Ok(rows.iter().map(stored).collect())
+    }
+}

@@ -1,0 +1,25 @@
+//! Tells at the start whether this database user may do what the service does, by doing it with nothing to do.
+
+use super::merge::MOVE_IDENTITIES;
+use super::{Error, Store};
+use crate::domain::ProjectId;
+use uuid::Uuid;
+
+impl Store {
+    /// Runs every kind of statement that traffic needs, over no rows.
+    pub async fn check_rights(&self) -> Result<(), Error> {
+        let nobody = ProjectId(0);
+        self.load_keys(&[]).await?;
+        self.insert_events(&mut []).await?;
+        self.resolve_identities(&[], &[]).await?;
+        self.create_identities(&[], &[]).await?;
+        self.link_identities(&[], &[]).await?;
+        self.write_traits(&[]).await?;
+        self.run(&MOVE_IDENTITIES, &[&Uuid::nil(), &Uuid::nil()])
+            .await?;
+        self.insert_conflicts(&[]).await?;
+        self.insert_rejections(&[]).await?;
+        self.load_conflicts(nobody, None, 1).await?;
+        self.load_rejections(nobody, None, 1).await.map(drop)
+    }
+}

@@ -1,0 +1,247 @@
+//! Brings the tables to what this binary needs.
+//!
+//! Each file of `schema/` is one idempotent change, run in its own implicit transaction (CockroachDB half-commits DDL inside
+//! larger ones), then recorded with its checksum. A lease row lets ten nodes start together: one works, the others wait.
+
+use super::{Engine, Error, Statement, Store};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::sleep;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+/// One change: its file name without the ending, and its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+macro_rules! steps {
+    ($($name:literal),+ $(,)?) => { &[$(Step { name: $name, sql: include_str!(concat!("../../schema/", $name, ".sql")) }),+] };
+}
+
+/// Every change, in order. A published one never changes.
+pub const STEPS: &[Step] = steps![
+    "0001_schema_step",
+    "0002_schema_lease",
+    "0003_project",
+    "0004_api_key",
+    "0005_profile",
+    "0006_identity",
+    "0007_identity_by_profile",
+    "0008_event",
+    "0009_event_by_profile",
+    "0010_rejection",
+    "0011_conflict",
+];
+
+/// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
+const BOOTSTRAP: usize = 2;
+
+/// A holder renews before each step; a step that takes longer than this on its own has lost the lease, which is harmless:
+/// steps are idempotent.
+const LEASE_SECONDS: f64 = 60.0;
+const POLL: Duration = Duration::from_millis(250);
+
+pub(super) const APPLIED_STEPS: Statement = Statement {
+    name: "applied_steps",
+    sql: "-- applied_steps\nSELECT name, checksum FROM schema_step ORDER BY name",
+};
+
+pub(super) const RECORD_STEP: Statement = Statement {
+    name: "record_step",
+    sql: "-- record_step
+INSERT INTO schema_step (name, checksum) VALUES ($1::TEXT, $2::TEXT) ON CONFLICT (name) DO NOTHING",
+};
+
+pub(super) const TAKE_LEASE: Statement = Statement {
+    name: "take_lease",
+    sql: "-- take_lease
+INSERT INTO schema_lease AS held (id, owner, expires_at)
+VALUES (1, $1::UUID, now() + ($2::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+WHERE held.expires_at < now() OR held.owner = excluded.owner
+RETURNING owner",
+};
+
+pub(super) const END_LEASE: Statement = Statement {
+    name: "end_lease",
+    sql: "-- end_lease\nDELETE FROM schema_lease WHERE id = 1 AND owner = $1::UUID",
+};
+
+impl Step {
+    /// The text for one engine: on CockroachDB its `/*crdb ... */` clauses are opened, elsewhere they are comments.
+    pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
+        match engine {
+            Engine::PostgreSql => self.sql.into(),
+            Engine::CockroachDb => open_clauses(self.sql).into(),
+        }
+    }
+
+    /// Tells two texts apart; the same for both engines.
+    pub fn checksum(&self) -> String {
+        Sha256::digest(self.sql.as_bytes())
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Opens every `/*crdb ... */`.
+fn open_clauses(sql: &str) -> String {
+    let mut parts = sql.split("/*crdb");
+    let mut opened = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (clause, rest) = part.split_once("*/").unwrap_or((part, ""));
+        opened.push_str(clause);
+        opened.push_str(rest);
+    }
+    opened
+}
+
+impl Store {
+    /// Applies what is missing. Safe to run by many at once, and to be killed anywhere.
+    ///
+    /// # Errors
+    /// When a recorded step is unknown or has another text, or the database refuses.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        for step in &STEPS[..BOOTSTRAP] {
+            self.apply(step).await?;
+        }
+        if self.pending_steps().await?.is_empty() {
+            return Ok(());
+        }
+        let owner = Uuid::new_v4();
+        self.take_lease(owner).await?;
+        let outcome = self.apply_pending(owner).await;
+        self.run(&END_LEASE, &[&owner]).await?;
+        outcome
+    }
+
+    /// The steps that this database lacks.
+    ///
+    /// # Errors
+    /// When the schema was made by a newer binary or a step was changed after it was applied.
+    pub async fn pending_steps(&self) -> Result<Vec<&'static Step>, Error> {
+        let rows = match self.run(&APPLIED_STEPS, &[]).await {
+            // An empty database: nothing was ever applied.
+            Err(error) if error.sql_state() == Some(&SqlState::UNDEFINED_TABLE) => Vec::new(),
+            rows => rows?,
+        };
+        let mut applied: HashMap<String, String> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let mut pending = Vec::new();
+        for step in STEPS {
+            match applied.remove(step.name) {
+                None => pending.push(step),
+                Some(checksum) if checksum != step.checksum() => {
+                    return Err(Error::Schema(format!(
+                        "schema step {} was applied with another text: this binary and the database do not belong together",
+                        step.name
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        match applied.into_keys().min() {
+            None => Ok(pending),
+            Some(unknown) => Err(Error::Schema(format!(
+                "the database has schema step {unknown}, which this binary does not know: it needs a newer roster"
+            ))),
+        }
+    }
+
+    async fn apply_pending(&self, owner: Uuid) -> Result<(), Error> {
+        for step in self.pending_steps().await? {
+            self.take_lease(owner).await?;
+            fail::fail_point!("schema-step");
+            self.apply(step).await?;
+            fail::fail_point!("schema-step-unrecorded");
+            self.run(&RECORD_STEP, &[&step.name, &step.checksum()])
+                .await?;
+            tracing::info!(step = step.name, "applied schema step");
+        }
+        Ok(())
+    }
+
+    /// Waits until this owner holds the lease.
+    async fn take_lease(&self, owner: Uuid) -> Result<(), Error> {
+        while self
+            .run(&TAKE_LEASE, &[&owner, &LEASE_SECONDS])
+            .await?
+            .is_empty()
+        {
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Runs one step. Two nodes that make the same table at once can both be told that it exists already (PostgreSQL answers
+    /// with a violated key of its own catalogue): the second try finds it there.
+    async fn apply(&self, step: &Step) -> Result<(), Error> {
+        let engine = self.engine().await?;
+        let sql = step.sql_for(engine);
+        let mut tries = 0;
+        loop {
+            match self.run_script("schema_step", &sql).await {
+                Err(error) if tries < 5 && may_pass(&error) => tries += 1,
+                done => return done,
+            }
+            sleep(POLL).await;
+        }
+    }
+}
+
+fn may_pass(error: &Error) -> bool {
+    error.sql_state().is_some_and(|state| {
+        matches!(
+            state.code(),
+            "23505" | "42P07" | "40001" | "40P01" | "XX000"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clauses_are_opened_for_one_engine_only() {
+        let step = Step {
+            name: "t",
+            sql: "CREATE TABLE t (a INT8 PRIMARY KEY /*crdb USING HASH */) /*crdb WITH (x = 1) */;",
+        };
+        assert_eq!(
+            step.sql_for(Engine::CockroachDb),
+            "CREATE TABLE t (a INT8 PRIMARY KEY  USING HASH ) WITH (x = 1) ;"
+                .replace(") WITH", ")  WITH")
+        );
+        assert_eq!(step.sql_for(Engine::PostgreSql), step.sql);
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_a_step() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schema");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .expect("schema folder")
+            .map(|entry| {
+                entry
+                    .expect("entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        files.retain(|name| name.ends_with(".sql"));
+        files.sort();
+        let steps: Vec<String> = STEPS
+            .iter()
+            .map(|step| format!("{}.sql", step.name))
+            .collect();
+        assert_eq!(files, steps);
+    }
+}

@@ -1,0 +1,55 @@
+//! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
+
+use super::{events, merge, profiles, projects, rejections, schema, write};
+
+/// One SQL text that both databases take. Its first line is a comment with its name.
+#[derive(Debug)]
+pub struct Statement {
+    /// The label in metrics.
+    pub name: &'static str,
+    /// The text, with `$n` for every value.
+    pub sql: &'static str,
+}
+
+pub(super) const PING: Statement = Statement {
+    name: "ping",
+    sql: "-- ping\nSELECT 1::INT4",
+};
+
+/// Every statement of the program.
+pub fn catalogue() -> Vec<&'static Statement> {
+    vec![
+        &PING,
+        &write::INSERT_EVENTS,
+        &write::RESOLVE_IDENTITIES,
+        &write::CREATE_IDENTITIES,
+        &write::LINK_IDENTITIES,
+        &profiles::LOAD_NAMES,
+        &write::WRITE_TRAITS,
+        &rejections::INSERT_REJECTIONS,
+        &merge::LOCK_PROFILES,
+        &merge::COUNT_USER_IDS,
+        &merge::UPDATE_SURVIVOR,
+        &merge::MOVE_IDENTITIES,
+        &merge::RETIRE_PROFILES,
+        &merge::INSERT_CONFLICTS,
+        &profiles::FIND_PERSON,
+        &profiles::FIND_PERSON_BY_ID,
+        &profiles::LOAD_CONFLICTS,
+        &profiles::LOAD_PROFILE,
+        &profiles::LOAD_IDENTITIES,
+        &events::LOAD_TIMELINE,
+        &events::LOAD_EVENT,
+        &rejections::LOAD_REJECTIONS,
+        &projects::CREATE_PROJECT,
+        &projects::FIND_PROJECT,
+        &projects::CREATE_KEY,
+        &projects::LOAD_KEYS,
+        &projects::LIST_KEYS,
+        &projects::REVOKE_KEY,
+        &schema::APPLIED_STEPS,
+        &schema::RECORD_STEP,
+        &schema::TAKE_LEASE,
+        &schema::END_LEASE,
+    ]
+}

@@ -1,0 +1,445 @@
+//! The statements of the write path. Each is one implicit transaction over arrays and idempotent by itself.
+//!
+//! Every key column comes from `unnest`, never from a constant: with constants PostgreSQL's plan depends on statistics, and ran
+//! a hundred times slower until the first ANALYZE. Rows are sorted by key, so that two batches lock them in the same order.
+
+use super::params::JsonParam;
+use super::{Error, Statement, Store};
+use crate::domain::identity::{IdentityKey, ProfileKey};
+use crate::domain::{Command, EventId, Identity, Json, ProfileId, ProjectId, Timestamp};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// Stores the events of people who are known. Idempotent: the key decides.
+pub(super) const INSERT_EVENTS: Statement = Statement {
+    name: "insert_events",
+    sql: "-- insert_events
+INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
+SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[])
+    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
+ON CONFLICT (project_id, event_id) DO NOTHING
+RETURNING project_id, event_id",
+};
+
+/// Finds whose the identities are, with the profile's traits where they are wanted, and which events are there already. Reads
+/// only.
+pub(super) const RESOLVE_IDENTITIES: Statement = Statement {
+    name: "resolve_identities",
+    sql: "-- resolve_identities
+SELECT t.position, i.profile_id, p.version,
+    CASE WHEN t.with_traits THEN p.traits::TEXT END, CASE WHEN t.with_traits THEN p.stamps::TEXT END
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
+    AS t (position, project_id, kind, value, with_traits)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+UNION ALL
+SELECT s.position, NULL::UUID, NULL::INT8, NULL::TEXT, NULL::TEXT
+FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
+JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id",
+};
+
+/// Claims identities, and makes the profiles of those that were won. Idempotent: who lost reads who won.
+pub(super) const CREATE_IDENTITIES: Statement = Statement {
+    name: "create_identities",
+    sql: "-- create_identities
+WITH won AS (
+    INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
+    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+    ON CONFLICT (project_id, kind, value) DO NOTHING
+    RETURNING project_id, kind, value, profile_id
+), born AS (
+    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
+    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at
+    FROM unnest($6::INT4[], $7::UUID[], $8::JSONB[], $9::JSONB[], $10::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
+    WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
+    ON CONFLICT (project_id, profile_id) DO NOTHING
+    RETURNING profile_id
+)
+SELECT project_id, kind, value FROM won",
+};
+
+/// Links identities to profiles that exist, by compare-and-set on the profile: it is still there, and nobody gave it another
+/// name meanwhile. Idempotent: a repeat finds a newer version, and the next look-up finds the links.
+pub(super) const LINK_IDENTITIES: Statement = Statement {
+    name: "link_identities",
+    sql: "-- link_identities
+WITH held AS (
+    UPDATE profile AS p SET version = p.version + 1, updated_at = t.updated_at
+    FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+    RETURNING p.project_id, p.profile_id
+)
+INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
+SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
+FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
+ON CONFLICT (project_id, kind, value) DO NOTHING",
+};
+
+/// Writes traits by compare-and-set: who does not come back lost a race and reads again. Idempotent: a repeat finds a newer
+/// version, and the merge then has nothing to change.
+pub(super) const WRITE_TRAITS: Statement = Statement {
+    name: "write_traits",
+    sql: "-- write_traits
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at
+FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, traits, stamps, updated_at)
+WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+RETURNING p.project_id, p.profile_id",
+};
+
+/// What is known of one identity.
+#[derive(Clone, Debug)]
+pub struct ResolvedIdentity {
+    /// The place of the identity in the question.
+    pub position: usize,
+    pub profile_id: ProfileId,
+    pub version: i64,
+    /// Traits and stamps, present where they were asked for.
+    pub stored: Option<(Json, Json)>,
+}
+
+/// What a look-up finds.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// The identities that are known.
+    pub identities: Vec<ResolvedIdentity>,
+    /// The places of the events that are there already.
+    pub events: Vec<usize>,
+}
+
+/// An identity to claim for a profile.
+#[derive(Clone, Debug)]
+pub struct NewIdentity {
+    pub project_id: ProjectId,
+    pub identity: Identity,
+    pub profile_id: ProfileId,
+    pub first_seen: Timestamp,
+}
+
+/// A profile to make if one of its identities is won.
+#[derive(Clone, Debug)]
+pub struct NewProfile {
+    pub project_id: ProjectId,
+    pub profile_id: ProfileId,
+    pub traits: Json,
+    pub stamps: Json,
+    pub created_at: Timestamp,
+}
+
+/// A profile that is to stay as it was read while it gets new identities.
+#[derive(Clone, Debug)]
+pub struct HeldProfile {
+    pub project_id: ProjectId,
+    pub profile_id: ProfileId,
+    pub version: i64,
+    pub updated_at: Timestamp,
+}
+
+/// The columns of identities that are to be written.
+struct IdentityColumns<'a> {
+    projects: Vec<i32>,
+    kinds: Vec<&'a str>,
+    values: Vec<&'a str>,
+    owners: Vec<Uuid>,
+    first_seen: Vec<jiff::Timestamp>,
+}
+
+impl<'a> IdentityColumns<'a> {
+    fn of(identities: &'a [NewIdentity]) -> Self {
+        Self {
+            projects: identities.iter().map(|new| new.project_id.0).collect(),
+            kinds: identities
+                .iter()
+                .map(|new| new.identity.kind.as_str())
+                .collect(),
+            values: identities
+                .iter()
+                .map(|new| new.identity.value.as_str())
+                .collect(),
+            owners: identities.iter().map(|new| new.profile_id.0).collect(),
+            first_seen: identities
+                .iter()
+                .map(|new| new.first_seen.instant())
+                .collect(),
+        }
+    }
+}
+
+/// New traits of a profile that was read at `version`.
+#[derive(Clone, Debug)]
+pub struct TraitsChange {
+    pub project_id: ProjectId,
+    pub profile_id: ProfileId,
+    pub version: i64,
+    pub traits: Json,
+    pub stamps: Json,
+    pub updated_at: Timestamp,
+}
+
+impl Store {
+    /// Stores the events whose first identity is known and which are not there yet; returns their keys.
+    pub async fn insert_events(
+        &self,
+        commands: &mut [&Command],
+    ) -> Result<HashSet<(ProjectId, EventId)>, Error> {
+        commands.sort_unstable_by_key(|command| (command.project_id, command.event.id));
+        let column = |pick: fn(&Command) -> &str| {
+            commands
+                .iter()
+                .map(|command| pick(command))
+                .collect::<Vec<_>>()
+        };
+        let projects: Vec<i32> = commands
+            .iter()
+            .map(|command| command.project_id.0)
+            .collect();
+        let ids: Vec<_> = commands.iter().map(|command| command.event.id.0).collect();
+        let kinds = column(|command| command.identities[0].kind.as_str());
+        let values = column(|command| &command.identities[0].value);
+        let types = column(|command| command.event.event_type.as_str());
+        let names: Vec<_> = commands
+            .iter()
+            .map(|command| command.event.name.as_deref())
+            .collect();
+        let texts: Vec<_> = commands
+            .iter()
+            .map(|command| kept_message_id(command))
+            .collect();
+        let occurred: Vec<_> = commands
+            .iter()
+            .map(|command| command.event.occurred_at.instant())
+            .collect();
+        let received: Vec<_> = commands
+            .iter()
+            .map(|command| command.event.received_at.instant())
+            .collect();
+        let properties: Vec<_> = commands
+            .iter()
+            .map(|command| JsonParam(&command.event.properties))
+            .collect();
+        let contexts: Vec<_> = commands
+            .iter()
+            .map(|command| JsonParam(&command.event.context))
+            .collect();
+        let rows = self
+            .run(
+                &INSERT_EVENTS,
+                &[
+                    &projects,
+                    &ids,
+                    &kinds,
+                    &values,
+                    &types,
+                    &names,
+                    &texts,
+                    &occurred,
+                    &received,
+                    &properties,
+                    &contexts,
+                ],
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| (ProjectId(row.get(0)), EventId(row.get(1))))
+            .collect())
+    }
+
+    /// Finds the profiles of identities, with traits where the flag says so, and which of the events are there; what is unknown
+    /// is missing from the answer.
+    pub async fn resolve_identities(
+        &self,
+        asked: &[(IdentityKey, bool)],
+        events: &[(ProjectId, EventId)],
+    ) -> Result<Resolved, Error> {
+        let positions: Vec<i32> = (0..).take(asked.len()).collect();
+        let projects: Vec<i32> = asked
+            .iter()
+            .map(|((project_id, _), _)| project_id.0)
+            .collect();
+        let kinds: Vec<_> = asked
+            .iter()
+            .map(|((_, identity), _)| identity.kind.as_str())
+            .collect();
+        let values: Vec<_> = asked
+            .iter()
+            .map(|((_, identity), _)| identity.value.as_str())
+            .collect();
+        let with_traits: Vec<bool> = asked.iter().map(|(_, with_traits)| *with_traits).collect();
+        let event_positions: Vec<i32> = (0..).take(events.len()).collect();
+        let event_projects: Vec<i32> = events.iter().map(|(project_id, _)| project_id.0).collect();
+        let event_ids: Vec<_> = events.iter().map(|(_, event_id)| event_id.0).collect();
+        let rows = self
+            .run(
+                &RESOLVE_IDENTITIES,
+                &[
+                    &positions,
+                    &projects,
+                    &kinds,
+                    &values,
+                    &with_traits,
+                    &event_positions,
+                    &event_projects,
+                    &event_ids,
+                ],
+            )
+            .await?;
+        let mut resolved = Resolved::default();
+        for row in &rows {
+            let position = row.get::<_, i32>(0) as usize;
+            match row.get::<_, Option<Uuid>>(1) {
+                Some(profile_id) => resolved.identities.push(resolved_identity(
+                    row,
+                    position,
+                    ProfileId(profile_id),
+                )),
+                None => resolved.events.push(position),
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Claims identities and makes the profiles of those won; returns the identities won. `identities` must be sorted by key.
+    pub async fn create_identities(
+        &self,
+        identities: &[NewIdentity],
+        profiles: &[NewProfile],
+    ) -> Result<HashSet<IdentityKey>, Error> {
+        let columns = IdentityColumns::of(identities);
+        let IdentityColumns {
+            projects,
+            kinds,
+            values,
+            owners,
+            first_seen,
+        } = &columns;
+        let born_projects: Vec<i32> = profiles.iter().map(|new| new.project_id.0).collect();
+        let born: Vec<_> = profiles.iter().map(|new| new.profile_id.0).collect();
+        let traits: Vec<_> = profiles.iter().map(|new| JsonParam(&new.traits)).collect();
+        let stamps: Vec<_> = profiles.iter().map(|new| JsonParam(&new.stamps)).collect();
+        let created: Vec<_> = profiles
+            .iter()
+            .map(|new| new.created_at.instant())
+            .collect();
+        let rows = self
+            .run(
+                &CREATE_IDENTITIES,
+                &[
+                    projects,
+                    kinds,
+                    values,
+                    owners,
+                    first_seen,
+                    &born_projects,
+                    &born,
+                    &traits,
+                    &stamps,
+                    &created,
+                ],
+            )
+            .await?;
+        let key = |row: &tokio_postgres::Row| {
+            let identity = Identity {
+                kind: crate::domain::IdentityKind::parse(row.get(1)),
+                value: row.get(2),
+            };
+            (ProjectId(row.get(0)), identity)
+        };
+        Ok(rows.iter().map(key).collect())
+    }
+
+    /// Links identities to profiles that are still at the version that was read. Both sorted by key.
+    pub async fn link_identities(
+        &self,
+        held: &[HeldProfile],
+        identities: &[NewIdentity],
+    ) -> Result<(), Error> {
+        let held_projects: Vec<i32> = held.iter().map(|profile| profile.project_id.0).collect();
+        let held_profiles: Vec<_> = held.iter().map(|profile| profile.profile_id.0).collect();
+        let versions: Vec<i64> = held.iter().map(|profile| profile.version).collect();
+        let updated: Vec<_> = held
+            .iter()
+            .map(|profile| profile.updated_at.instant())
+            .collect();
+        let columns = IdentityColumns::of(identities);
+        let IdentityColumns {
+            projects,
+            kinds,
+            values,
+            owners,
+            first_seen,
+        } = &columns;
+        self.run(
+            &LINK_IDENTITIES,
+            &[
+                &held_projects,
+                &held_profiles,
+                &versions,
+                &updated,
+                projects,
+                kinds,
+                values,
+                owners,
+                first_seen,
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Writes traits where the version is still the one that was read; returns the profiles written. Sorted by key by the caller.
+    pub async fn write_traits(
+        &self,
+        changes: &[TraitsChange],
+    ) -> Result<HashSet<ProfileKey>, Error> {
+        let projects: Vec<i32> = changes.iter().map(|change| change.project_id.0).collect();
+        let profiles: Vec<_> = changes.iter().map(|change| change.profile_id.0).collect();
+        let versions: Vec<i64> = changes.iter().map(|change| change.version).collect();
+        let traits: Vec<_> = changes
+            .iter()
+            .map(|change| JsonParam(&change.traits))
+            .collect();
+        let stamps: Vec<_> = changes
+            .iter()
+            .map(|change| JsonParam(&change.stamps))
+            .collect();
+        let updated: Vec<_> = changes
+            .iter()
+            .map(|change| change.updated_at.instant())
+            .collect();
+        let rows = self
+            .run(
+                &WRITE_TRAITS,
+                &[&projects, &profiles, &versions, &traits, &stamps, &updated],
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| (ProjectId(row.get(0)), ProfileId(row.get(1))))
+            .collect())
+    }
+}
+
+fn kept_message_id(command: &Command) -> Option<&str> {
+    let event = &command.event;
+    (!event.id.spells(&event.message_id)).then_some(event.message_id.as_str())
+}
+
+fn resolved_identity(
+    row: &tokio_postgres::Row,
+    position: usize,
+    profile_id: ProfileId,
+) -> ResolvedIdentity {
+    let traits: Option<String> = row.get(3);
+    let stored =
+        traits.map(|traits| (Json::from_database(traits), Json::from_database(row.get(4))));
+    ResolvedIdentity {
+        position,
+        profile_id,
+        version: row.get(2),
+        stored,
+    }
+}

@@ -1,0 +1,48 @@
+//! Logs and metrics of the process.
+
+use crate::config::{Log, LogFormat};
+use crate::metric_names::{BATCH_ROUNDS, BATCH_ROWS, describe_all};
+use anyhow::{Context, Result};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Half a millisecond to ten seconds: from a lone insert to the longest that a request may wait.
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0, 10.0,
+];
+const ROWS: [f64; 9] = [
+    1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0,
+];
+const ROUNDS: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 10.0, 40.0];
+
+/// Sends logs to standard error, as text or JSON.
+///
+/// # Errors
+/// When the filter can't be read.
+pub fn init_logging(settings: &Log) -> Result<()> {
+    let filter = EnvFilter::try_new(&settings.level).context("log.level can't be read")?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let outcome = match settings.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    outcome.map_err(|error| anyhow::anyhow!("logging can't be set up: {error}"))
+}
+
+/// Installs the recorder; the handle renders `/metrics`.
+///
+/// # Errors
+/// When the process has one already.
+pub fn install_metrics() -> Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(BATCH_ROWS.into()), &ROWS)?
+        .set_buckets_for_metric(Matcher::Full(BATCH_ROUNDS.into()), &ROUNDS)?;
+    let handle = builder
+        .install_recorder()
+        .context("metrics can't be set up")?;
+    describe_all();
+    Ok(handle)
+}

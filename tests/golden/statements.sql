@@ -1,0 +1,196 @@
+-- ping
+SELECT 1::INT4;
+
+-- insert_events
+INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
+SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[])
+    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
+ON CONFLICT (project_id, event_id) DO NOTHING
+RETURNING project_id, event_id;
+
+-- resolve_identities
+SELECT t.position, i.profile_id, p.version,
+    CASE WHEN t.with_traits THEN p.traits::TEXT END, CASE WHEN t.with_traits THEN p.stamps::TEXT END
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
+    AS t (position, project_id, kind, value, with_traits)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+UNION ALL
+SELECT s.position, NULL::UUID, NULL::INT8, NULL::TEXT, NULL::TEXT
+FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
+JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id;
+
+-- create_identities
+WITH won AS (
+    INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
+    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+    ON CONFLICT (project_id, kind, value) DO NOTHING
+    RETURNING project_id, kind, value, profile_id
+), born AS (
+    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
+    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at
+    FROM unnest($6::INT4[], $7::UUID[], $8::JSONB[], $9::JSONB[], $10::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
+    WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
+    ON CONFLICT (project_id, profile_id) DO NOTHING
+    RETURNING profile_id
+)
+SELECT project_id, kind, value FROM won;
+
+-- link_identities
+WITH held AS (
+    UPDATE profile AS p SET version = p.version + 1, updated_at = t.updated_at
+    FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+    RETURNING p.project_id, p.profile_id
+)
+INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
+SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
+FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
+ON CONFLICT (project_id, kind, value) DO NOTHING;
+
+-- load_names
+SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id')
+FROM unnest($1::UUID[]) AS t (profile_id)
+JOIN identity AS i ON i.profile_id = t.profile_id
+GROUP BY i.profile_id;
+
+-- write_traits
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at
+FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, traits, stamps, updated_at)
+WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+RETURNING p.project_id, p.profile_id;
+
+-- insert_rejections
+INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item)
+SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item
+FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[])
+    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item)
+ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING;
+
+-- lock_profiles
+SELECT profile_id, traits::TEXT, stamps::TEXT, version, merged_into IS NOT NULL, merged_from
+FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[])
+ORDER BY profile_id FOR UPDATE;
+
+-- count_user_ids
+SELECT count(DISTINCT profile_id)::INT8 FROM identity WHERE profile_id = ANY($1::UUID[]) AND kind = 'user_id';
+
+-- update_survivor
+UPDATE profile SET traits = $3::JSONB, stamps = $4::JSONB, version = $5::INT8, merged_from = $6::UUID[], updated_at = $7::TIMESTAMPTZ
+WHERE project_id = $1::INT4 AND profile_id = $2::UUID;
+
+-- move_identities
+UPDATE identity SET profile_id = $1::UUID WHERE profile_id = $2::UUID;
+
+-- retire_profiles
+UPDATE profile SET merged_into = $2::UUID, traits = '{}'::JSONB, stamps = '{"base":0}'::JSONB, version = version + 1, merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
+WHERE project_id = $1::INT4 AND profile_id = ANY($3::UUID[]);
+
+-- insert_conflicts
+INSERT INTO conflict (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
+SELECT t.project_id, t.conflict_id, t.kind, t.value, t.owner_id, t.claimant_id, t.first_seen
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::UUID[], $7::TIMESTAMPTZ[])
+    AS t (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
+ON CONFLICT (project_id, conflict_id) DO NOTHING;
+
+-- find_person
+SELECT p.profile_id, p.merged_from
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id;
+
+-- find_person_by_id
+SELECT s.profile_id, s.merged_from
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+JOIN profile AS s ON s.project_id = t.project_id AND s.profile_id = COALESCE(p.merged_into, p.profile_id);
+
+-- load_conflicts
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict
+WHERE project_id = $1::INT4 AND (first_seen, conflict_id) < ($2::TIMESTAMPTZ, $3::UUID)
+ORDER BY first_seen DESC, conflict_id DESC
+LIMIT $4::INT8;
+
+-- load_profile
+SELECT traits::TEXT, version, created_at, updated_at FROM profile WHERE project_id = $1::INT4 AND profile_id = $2::UUID;
+
+-- load_identities
+SELECT kind, value, first_seen FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
+
+-- load_timeline
+SELECT e.event_id, e.profile_id, e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
+FROM unnest($2::UUID[]) AS t (profile_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM event AS own
+    WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
+      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+      AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
+      AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
+    ORDER BY own.occurred_at DESC, own.event_id DESC
+    LIMIT $9::INT8
+) AS e
+ORDER BY e.occurred_at DESC, e.event_id DESC
+LIMIT $9::INT8;
+
+-- load_event
+SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, event_id)
+JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
+LEFT JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id;
+
+-- load_rejections
+SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT
+FROM rejection
+WHERE project_id = $1::INT4 AND (received_at, rejection_id) < ($2::TIMESTAMPTZ, $3::UUID)
+ORDER BY received_at DESC, rejection_id DESC
+LIMIT $4::INT8;
+
+-- create_project
+INSERT INTO project (project_id, name)
+SELECT (COALESCE(max(p.project_id), 0) + 1)::INT4, $1::TEXT FROM project AS p
+ON CONFLICT DO NOTHING
+RETURNING project_id;
+
+-- find_project
+SELECT project_id FROM project WHERE name = $1::TEXT;
+
+-- create_key
+INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
+ON CONFLICT (key_hash) DO NOTHING;
+
+-- load_keys
+SELECT k.key_hash, k.project_id, k.kind
+FROM unnest($1::BYTEA[]) AS t (key_hash)
+JOIN api_key AS k ON k.key_hash = t.key_hash
+WHERE k.revoked_at IS NULL;
+
+-- list_keys
+SELECT p.name, k.key_hash, k.kind, to_char(k.created_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')::TEXT, k.revoked_at IS NOT NULL
+FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id
+ORDER BY k.project_id, k.created_at, k.key_hash;
+
+-- revoke_key
+UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
+WHERE key_hash = $1::BYTEA
+RETURNING project_id;
+
+-- applied_steps
+SELECT name, checksum FROM schema_step ORDER BY name;
+
+-- record_step
+INSERT INTO schema_step (name, checksum) VALUES ($1::TEXT, $2::TEXT) ON CONFLICT (name) DO NOTHING;
+
+-- take_lease
+INSERT INTO schema_lease AS held (id, owner, expires_at)
+VALUES (1, $1::UUID, now() + ($2::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+WHERE held.expires_at < now() OR held.owner = excluded.owner
+RETURNING owner;
+
+-- end_lease
+DELETE FROM schema_lease WHERE id = 1 AND owner = $1::UUID;

@@ -1,0 +1,187 @@
+//! What the fault tests do to the machine under a service: a database of their own that can be killed, frozen and brought
+//! back, ports, and what the kernel knows of a process.
+
+use crate::harness::{public_dir, wait_until};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use roster::embedded::Embedded;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, UnixStream};
+
+/// An address that nobody listens on.
+pub fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").to_string()
+}
+
+/// A PostgreSQL of a test's own. Other tests' services do not notice what happens to it.
+pub struct OwnDatabase {
+    server: Option<Embedded>,
+    data_dir: PathBuf,
+    pub url: String,
+}
+
+impl OwnDatabase {
+    pub async fn start() -> Self {
+        let data_dir = public_dir("own");
+        let server = Embedded::start(&data_dir).await.expect("PostgreSQL starts");
+        let url = server.database_url().to_owned();
+        Self {
+            server: Some(server),
+            data_dir,
+            url,
+        }
+    }
+
+    /// The number of the server's first process.
+    pub fn pid(&self) -> Pid {
+        let text = fs::read_to_string(self.cluster().join("postmaster.pid")).expect("it runs");
+        let first = text.lines().next().expect("a line");
+        Pid::from_raw(first.trim().parse().expect("a number"))
+    }
+
+    /// The folder with the server's settings.
+    pub fn cluster(&self) -> PathBuf {
+        fs::canonicalize(self.data_dir.join("postgres")).expect("it was made")
+    }
+
+    /// SIGINT: sessions are cut, what is committed is kept.
+    pub async fn stop(&mut self) {
+        let server = self.server.take().expect("it runs");
+        server.stop().await.expect("it stops");
+    }
+
+    /// kill -9 of the server's first process; the others end when they notice.
+    pub fn kill(&mut self) {
+        kill(self.pid(), Signal::SIGKILL).expect("it runs");
+        drop(self.server.take());
+    }
+
+    /// Starts again what was stopped or killed.
+    pub async fn start_again(&mut self) {
+        self.server = Some(Embedded::start(&self.data_dir).await.expect("starts again"));
+    }
+
+    /// Freezes every process of the server: connections stay open, and nothing is answered.
+    pub fn freeze(&self) -> Frozen {
+        let postmaster = self.pid();
+        // The first process stops first, so that no new one appears.
+        kill(postmaster, Signal::SIGSTOP).expect("it runs");
+        let mut pids = children(postmaster);
+        pids.push(postmaster);
+        pids.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+        Frozen(pids)
+    }
+
+    /// An address on loopback that leads to the server's socket, for what only TCP connections meet.
+    pub async fn over_tcp(&self) -> String {
+        let (_, host) = self.url.split_once("host=").expect("a socket");
+        let socket = format!("{host}/.s.PGSQL.5432");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = UnixStream::connect(&socket).await.expect("it runs");
+                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+            }
+        });
+        address
+    }
+}
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        if self.server.is_some() {
+            // SIGQUIT: at once, and it does end even where the test failed in the middle.
+            signal(self.pid(), Signal::SIGQUIT);
+        }
+        // What is left of the files is under /tmp; the server may still be leaving.
+        let _ = fs::remove_dir_all(&self.data_dir);
+    }
+}
+
+/// Processes that stand still until this is dropped.
+pub struct Frozen(Vec<Pid>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
+    }
+}
+
+/// A process that ended meanwhile needs no signal.
+fn signal(pid: Pid, signal: Signal) {
+    let _ = kill(pid, signal);
+}
+
+fn children(parent: Pid) -> Vec<Pid> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let text = fs::read_to_string(path).expect("it runs");
+    text.split_whitespace()
+        .map(|pid| Pid::from_raw(pid.parse().expect("a number")))
+        .collect()
+}
+
+/// The most memory that a process ever held, in MiB.
+pub fn peak_memory_mib(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.expect("a size").parse::<u64>().expect("a number") / 1024
+}
+
+/// The processor time that a process has used so far.
+pub fn processor_time(pid: Pid) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, after_name) = stat.rsplit_once(')').expect("a name in brackets");
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|number| number.parse::<u64>().expect("a number"))
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Raises this process's limit of open files; fails where the machine does not allow it.
+pub fn allow_files(wanted: u64) {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    let hard = hard.max(wanted);
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(wanted), hard)
+        .unwrap_or_else(|error| panic!("{wanted} open files are not allowed here: {error}"));
+}
+
+/// Waits until a service says of itself that it wants traffic, or that it wants none.
+pub async fn until_ready_is(url: &str, wanted: bool, patience: Duration) {
+    let what = format!("{url}/readyz says {wanted}");
+    wait_until(&what, patience, async || {
+        is_ready(url).await == Some(wanted)
+    })
+    .await;
+}
+
+/// What `/readyz` says; `None` where nobody answers.
+pub async fn is_ready(url: &str) -> Option<bool> {
+    let answer = reqwest::get(format!("{url}/readyz")).await.ok()?;
+    Some(answer.status().is_success())
+}
+
+/// The sum of a metric over all its labels.
+pub async fn metric(url: &str, name: &str) -> f64 {
+    let answer = reqwest::get(format!("{url}/metrics"))
+        .await
+        .expect("an answer");
+    let text = answer.text().await.expect("text");
+    text.lines()
+        .filter(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(['{', ' ']))
+        })
+        .map(|line| line.rsplit_once(' ').expect("a value").1)
+        .map(|value| value.parse::<f64>().expect("a number"))
+        .sum()
+}

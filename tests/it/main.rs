@@ -1,0 +1,34 @@
+//! The integration tests: one binary, real servers, real processes. A test's project is fresh, so tests share a database and
+//! run side by side. `ROSTER_TEST_DATABASE_URL` points the whole suite at another database.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test owns its tasks, clock and connections"
+)]
+
+mod browser;
+mod cli;
+mod contention;
+mod crash;
+mod docs;
+mod embedded;
+mod harness;
+mod ingest;
+mod layers;
+mod ledger;
+mod limits;
+mod load;
+mod machine;
+mod merge;
+mod native;
+mod outage;
+mod schema;
+mod sdk;
+mod slow;
+mod socket;
+mod sql;
+mod startup;
+mod tracking;
+mod two_nodes;
+mod wire;

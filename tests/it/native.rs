@@ -1,0 +1,125 @@
+//! Reading back: shapes, filters, cursors, and who may.
+
+use crate::harness::Project;
+use reqwest::StatusCode;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_profile_and_its_events_have_the_documented_shape() {
+    let project = Project::fresh().await;
+    project.send("/v1/identify", &json!({"userId": "ada", "traits": {"plan": "pro"}, "messageId": "m1", "timestamp": "2024-01-02T03:04:05.678Z", "context": {"ip": "203.0.113.7"}})).await;
+    let profile = project.profile("user_id:ada").await;
+    assert_eq!(profile["traits"], json!({"plan": "pro"}));
+    assert_eq!(profile["version"], 1);
+    assert_eq!(profile["identities"][0]["kind"], "user_id");
+    assert_eq!(profile["identities"][0]["value"], "ada");
+    let by_id = project
+        .profile(&format!("id:{}", profile["id"].as_str().expect("text")))
+        .await;
+    assert_eq!(by_id, profile);
+    let mut event = project.event("m1").await;
+    assert_eq!(event["profile_id"], profile["id"]);
+    event
+        .as_object_mut()
+        .expect("an object")
+        .remove("profile_id");
+    let page = project.read("/v1/profiles/user_id:ada/events").await;
+    assert_eq!(page, json!({"events": [event], "next_cursor": null}));
+    assert_eq!(event["type"], "identify");
+    assert_eq!(event["name"], json!(null));
+    assert_eq!(event["occurred_at"], "2024-01-02T03:04:05.678Z");
+    assert_eq!(event["properties"], json!({"plan": "pro"}));
+    assert_eq!(event["context"], json!({"ip": "203.0.113.7"}));
+}
+
+#[tokio::test]
+async fn timelines_are_paged_newest_first_and_filtered() {
+    let project = Project::fresh().await;
+    let items: Vec<_> = (0..25).map(|number| json!({"type": "track", "userId": "ada", "event": if number % 2 == 0 { "Even" } else { "Odd" }, "messageId": format!("m{number}"), "timestamp": format!("2024-01-01T00:00:{:02}Z", number / 2)})).collect();
+    project.results(&items).await;
+    let (mut seen, mut path) = (
+        Vec::new(),
+        "/v1/profiles/user_id:ada/events?limit=10".to_owned(),
+    );
+    loop {
+        let page = project.read(&path).await;
+        seen.extend(page["events"].as_array().expect("a list").clone());
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/v1/profiles/user_id:ada/events?limit=10&cursor={cursor}");
+    }
+    assert_eq!(seen.len(), 25);
+    assert!(
+        seen.is_sorted_by(
+            |left, right| left["occurred_at"].as_str() >= right["occurred_at"].as_str()
+        )
+    );
+    let odd = project
+        .read("/v1/profiles/user_id:ada/events?name=Odd&type=track")
+        .await;
+    assert_eq!(odd["events"].as_array().expect("a list").len(), 12);
+    let range = project
+        .read("/v1/profiles/user_id:ada/events?from=2024-01-01T00:00:03Z&to=2024-01-01T00:00:05Z")
+        .await;
+    assert_eq!(range["events"].as_array().expect("a list").len(), 4);
+}
+
+#[tokio::test]
+async fn only_a_server_key_reads_and_errors_are_problem_details() {
+    let project = Project::fresh().await;
+    let url = format!("{}/v1/profiles/user_id:ada", project.url);
+    let get = |key: &str| project.client.get(&url).basic_auth(key, Some("")).send();
+    assert_eq!(
+        get(&project.write_key).await.expect("an answer").status(),
+        StatusCode::FORBIDDEN
+    );
+    let refused = get("nobody's").await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        refused.headers()["content-type"],
+        "application/problem+json"
+    );
+    assert_eq!(
+        project
+            .client
+            .get(&url)
+            .send()
+            .await
+            .expect("an answer")
+            .status(),
+        StatusCode::UNAUTHORIZED
+    );
+    let (status, problem) = project.get("/v1/profiles/user_id:nobody").await;
+    assert_eq!(
+        (status, problem["status"].as_u64(), problem["code"].as_str()),
+        (StatusCode::NOT_FOUND, Some(404), Some("no_such_profile"))
+    );
+    let (status, problem) = project
+        .get("/v1/profiles/user_id:ada/events?limit=5000")
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem["detail"].as_str().expect("text").contains("limit"));
+}
+
+#[tokio::test]
+async fn values_with_every_character_are_found() {
+    let project = Project::fresh().await;
+    for (number, user) in ["a/b", "a+b@x.org", "ü:ñ %2F", "id:7"].iter().enumerate() {
+        project
+            .send(
+                "/v1/track",
+                &json!({"userId": user, "event": "Seen", "messageId": format!("m/{number}")}),
+            )
+            .await;
+        let encoded: String = url::form_urlencoded::byte_serialize(user.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20");
+        let profile = project.profile(&format!("user_id:{encoded}")).await;
+        assert_eq!(profile["identities"][0]["value"], **user);
+        assert_eq!(
+            project.event(&format!("m%2F{number}")).await["profile_id"],
+            profile["id"]
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! The migrator: twice, by many at once, killed anywhere, and what it refuses.
+
+use crate::harness::{ROSTER, fresh_database, sql, wait_until};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+fn migrate(url: &str) -> Command {
+    let mut command = Command::new(ROSTER);
+    command
+        .args(["migrate", "--database-url", url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+async fn run(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().expect("runs"))
+        .await
+        .expect("ends")
+}
+
+/// Tables, columns and indexes as text.
+async fn shape(url: &str) -> Vec<String> {
+    let columns = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable FROM information_schema.columns
+        WHERE table_schema = 'public' ORDER BY 1";
+    let indexes = "SELECT tablename || ' ' || indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1";
+    let mut lines = sql(url, columns).await;
+    lines.extend(sql(url, indexes).await);
+    lines.extend(sql(url, "SELECT name || checksum FROM schema_step ORDER BY 1").await);
+    lines
+}
+
+async fn migrated() -> (String, Vec<String>) {
+    let url = fresh_database().await;
+    assert!(run(migrate(&url)).await.status.success());
+    let shape = shape(&url).await;
+    assert!(
+        shape
+            .iter()
+            .any(|line| line.starts_with("event.event_id uuid")),
+        "{shape:?}"
+    );
+    (url, shape)
+}
+
+/// The migrator holds its lease and has recorded so many steps.
+async fn has_recorded(url: &str, steps: usize) -> bool {
+    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('schema_step', 'schema_lease')";
+    if sql(url, tables).await != ["2"] {
+        return false;
+    }
+    let state =
+        "SELECT (SELECT count(*) FROM schema_step) || ' ' || (SELECT count(*) FROM schema_lease)";
+    sql(url, state).await == [format!("{steps} 1")]
+}
+
+#[tokio::test]
+async fn applying_twice_changes_nothing() {
+    let (url, once) = migrated().await;
+    assert!(run(migrate(&url)).await.status.success());
+    sql(&url, "DELETE FROM schema_step").await;
+    assert!(
+        run(migrate(&url)).await.status.success(),
+        "every step may run again"
+    );
+    assert_eq!(shape(&url).await, once);
+}
+
+#[tokio::test]
+async fn ten_at_once_end_in_one_schema() {
+    let (_, expected) = migrated().await;
+    let url = fresh_database().await;
+    let mut running: Vec<_> = (0..10)
+        .map(|_| migrate(&url).spawn().expect("runs"))
+        .collect();
+    for child in &mut running {
+        let status = child.wait().expect("ends");
+        assert!(status.success());
+    }
+    assert_eq!(shape(&url).await, expected);
+}
+
+#[tokio::test]
+async fn killed_before_or_after_any_step_it_is_completed_by_the_next() {
+    let (_, expected) = migrated().await;
+    let steps = roster::store::schema::STEPS.len();
+    for (point, step) in ["schema-step", "schema-step-unrecorded"]
+        .into_iter()
+        .flat_map(|point| (0..steps).map(move |step| (point, step)))
+    {
+        let url = fresh_database().await;
+        let mut stopped = migrate(&url);
+        stopped.env("FAILPOINTS", format!("{point}={step}*off->pause"));
+        let mut child = stopped.spawn().expect("runs");
+        wait_until("it is at the step", Duration::from_secs(20), async || {
+            has_recorded(&url, step).await
+        })
+        .await;
+        child.kill().expect("it waits at the point");
+        child.wait().expect("gone");
+        // The dead one still holds the lease; the next would wait a minute for it to run out.
+        sql(
+            &url,
+            "UPDATE schema_lease SET expires_at = now() - '1 second'::INTERVAL",
+        )
+        .await;
+        assert!(run(migrate(&url)).await.status.success(), "{point} {step}");
+        assert_eq!(shape(&url).await, expected, "{point} {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_step_and_a_newer_schema_stop_the_start() {
+    let (url, _) = migrated().await;
+    sql(
+        &url,
+        "UPDATE schema_step SET checksum = 'x' WHERE name = '0005_profile'",
+    )
+    .await;
+    let message = String::from_utf8(run(migrate(&url)).await.stderr).expect("text");
+    assert!(
+        message.contains("0005_profile") && message.lines().count() == 1,
+        "{message}"
+    );
+    let (url, _) = migrated().await;
+    sql(
+        &url,
+        "INSERT INTO schema_step (name, checksum) VALUES ('9999_future', 'x')",
+    )
+    .await;
+    let output = run(migrate(&url)).await;
+    let message = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        !output.status.success() && message.contains("newer roster"),
+        "{message}"
+    );
+}
