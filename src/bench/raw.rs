@@ -162,11 +162,23 @@ impl RawClient {
         let positions: Vec<i32> = (0..count as i32).collect();
         let (projects, kinds) = (vec![self.project; count], vec!["user_id"; count]);
         let with_traits = vec![true; count];
+        // What it writes is new, so it asks for no event.
+        let (no_positions, no_projects, no_events) =
+            (Vec::<i32>::new(), Vec::<i32>::new(), Vec::<Uuid>::new());
         let found = self
             .client
             .query(
                 &self.resolve_identities,
-                &[&positions, &projects, &kinds, &users, &with_traits],
+                &[
+                    &positions,
+                    &projects,
+                    &kinds,
+                    &users,
+                    &with_traits,
+                    &no_positions,
+                    &no_projects,
+                    &no_events,
+                ],
             )
             .await?;
         let at = Timestamp::new(now());

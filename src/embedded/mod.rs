@@ -87,7 +87,7 @@ impl Embedded {
     /// Brings up the server of a data directory and returns once it answers and has the database `roster`.
     pub async fn start(data_dir: &Path) -> Result<Embedded> {
         let place = Place::find(&create_data_dir(data_dir)?)?;
-        let lock = place.lock(data_dir)?;
+        let lock = place.lock(data_dir).await?;
         let programs = find_programs(&place.cluster).await?;
         place.initialise(&programs).await?;
         private_dir(&place.socket_dir, place.account)?;

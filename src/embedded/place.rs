@@ -10,16 +10,20 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::{Uid, User};
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
+use tokio::time::{sleep, timeout};
 
-use super::last_lines;
+use super::{POLL, last_lines};
 
 /// The longest directory whose `/.s.PGSQL.5432` still fits the 107 bytes of a Unix socket address.
 const LONGEST_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432".len();
+/// How long a lock may outlive its holder: a program that the holder had just forked keeps it until exec.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// Where the cluster goes when root's data directory is closed to the user `postgres`.
 const ROOT_HOME: &str = "/var/lib/roster";
 
@@ -57,7 +61,7 @@ impl Place {
     }
 
     /// Claims the place for our lifetime. The lock stands beside the cluster, so a copied link cannot get round it.
-    pub(super) fn lock(&self, data_dir: &Path) -> Result<File> {
+    pub(super) async fn lock(&self, data_dir: &Path) -> Result<File> {
         let path = self.cluster.with_file_name("lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -67,17 +71,16 @@ impl Place {
             .mode(0o600)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                bail!(
-                    "data directory {} is in use by another roster (pid {})",
-                    data_dir.display(),
-                    holder.trim()
-                );
-            }
-            locked => locked.with_context(|| format!("cannot lock {}", path.display()))?,
-        }
+        let taken = timeout(LOCK_PATIENCE, until_locked(&file)).await;
+        let Ok(locked) = taken else {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            bail!(
+                "data directory {} is in use by another roster (pid {})",
+                data_dir.display(),
+                holder.trim()
+            );
+        };
+        locked.with_context(|| format!("cannot lock {}", path.display()))?;
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
         Ok(file)
@@ -203,6 +206,16 @@ pub(super) fn create_data_dir(data_dir: &Path) -> Result<PathBuf> {
         data_dir.display()
     );
     fs::canonicalize(data_dir).with_context(|| format!("cannot open {}", data_dir.display()))
+}
+
+async fn until_locked(file: &File) -> std::io::Result<()> {
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => sleep(POLL).await,
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
 }
 
 fn create_root_home(data_dir: &Path, account: Account) -> Result<PathBuf> {

@@ -143,7 +143,7 @@ async fn a_rolling_restart_fails_nobody_who_tries_again() {
 /// SIGTERM; unready while it drains, still answering, and an end without complaint. Then it comes back.
 async fn restarted(node: Service, address: &str, settings: &[(&str, &str)]) -> Service {
     node.signal(nix::sys::signal::Signal::SIGTERM);
-    until_ready_is(&node.url, false, Duration::from_secs(2)).await;
+    until_ready_is(&node.url, false, PATIENCE).await;
     let why = reqwest::get(format!("{}/readyz", node.url))
         .await
         .expect("it still answers");

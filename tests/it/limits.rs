@@ -13,7 +13,7 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(20);
 const LIMIT: usize = 10_485_760;
 /// What the acceptance allows a service under full load.
 const MEMORY_MIB: u64 = 256;
