@@ -5,5 +5,6 @@ CREATE TABLE IF NOT EXISTS identity (
     value TEXT NOT NULL,
     profile_id UUID NOT NULL,
     first_seen TIMESTAMPTZ NOT NULL,
+    not_before TIMESTAMPTZ, -- NULL unless whoever had this name before was erased: what is not newer stays out
     PRIMARY KEY (project_id, kind, value) /*crdb USING HASH */
 );

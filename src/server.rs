@@ -13,6 +13,7 @@ use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::store::{self, Store};
 use crate::telemetry;
+use crate::upkeep;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -68,7 +69,8 @@ async fn serve_on(
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
-            spawn(upkeep(metrics.clone())),
+            spawn(upkeep::run(store.clone())),
+            spawn(tidy(metrics.clone())),
         ],
     };
     let state = Data::new(State {
@@ -207,7 +209,7 @@ async fn watch(health: Arc<Health>, store: Store) {
 }
 
 /// Keeps the histograms of the metrics from growing.
-async fn upkeep(metrics: PrometheusHandle) {
+async fn tidy(metrics: PrometheusHandle) {
     loop {
         sleep(Duration::from_secs(5)).await;
         metrics.run_upkeep();

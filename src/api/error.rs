@@ -48,6 +48,8 @@ pub enum ApiError {
     NoSuchProfile,
     #[error("there is no such event")]
     NoSuchEvent,
+    #[error("there is no such erasure")]
+    NoSuchErasure,
     #[error("{0}")]
     Rejected(Rejection),
     #[error("too much is in flight: send it again")]
@@ -96,6 +98,7 @@ impl ApiError {
             Self::InvalidParameter { .. } => refused(StatusCode::BAD_REQUEST, "invalid_parameter"),
             Self::NoSuchProfile => refused(StatusCode::NOT_FOUND, "no_such_profile"),
             Self::NoSuchEvent => refused(StatusCode::NOT_FOUND, "no_such_event"),
+            Self::NoSuchErasure => refused(StatusCode::NOT_FOUND, "no_such_erasure"),
             Self::Overloaded => come_again("overloaded", 1),
             Self::Draining => come_again("draining", 1),
             Self::Unavailable => come_again("unavailable", 2),

@@ -150,6 +150,7 @@ impl RawClient {
                     &times,
                     &properties,
                     &contexts,
+                    &false,
                 ],
             )
             .await?;
@@ -191,7 +192,7 @@ impl RawClient {
         let (mut traits, mut stamps) = (Vec::new(), Vec::new());
         for row in &found {
             let stored = |column| Json::from_database(row.get(column));
-            let mut merged = Traits::from_stored(&stored(3), &stored(4))?;
+            let mut merged = Traits::from_stored(&stored(4), &stored(5))?;
             ensure!(merged.merge(&write), "the raw client changed nothing");
             let (new_traits, new_stamps) = merged.to_stored();
             profiles.push(row.get(1));

@@ -2,7 +2,7 @@
 //!
 //! Every road in (tracking API, later imports, Kafka and other dialects) ends in these types, and there is one way on.
 
-use super::{EventId, Json, ProjectId, Rejection, Timestamp};
+use super::{Code, EventId, Json, ProjectId, Rejection, Timestamp};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -204,21 +204,28 @@ pub struct Rejected {
     pub rejection: Rejection,
     /// The sender's own id of the call, cut to its limit, where it had one.
     pub message_id: Option<String>,
+    /// Whom it names, as far as that could be read: of a person who was forgotten, nothing may be kept.
+    pub names: Vec<Identity>,
     /// The item itself; where it was cut or is too deep to be kept as JSON, a JSON string of its beginning.
     pub item: Json,
 }
 
 impl Rejected {
-    /// A command that could be read but not done.
+    /// A command that could be read but not done. Of an erased person's only the type is kept.
     pub fn command(command: &Command, id: Uuid, rejection: Rejection) -> Self {
         let event = &command.event;
-        let item = serde_json::json!({"type": event.event_type.as_str(), "messageId": event.message_id, "name": event.name});
+        let mut item =
+            serde_json::json!({"type": event.event_type.as_str(), "messageId": event.message_id});
+        if rejection.code != Code::Erased {
+            item["name"] = serde_json::json!(event.name);
+        }
         Self {
             project_id: command.project_id,
             id,
             received_at: event.received_at,
             rejection,
             message_id: Some(event.message_id.clone()),
+            names: Vec::new(),
             item: Json::of(&item),
         }
     }

@@ -4,6 +4,7 @@
 //! nobody known means a new profile. Two profiles that each have a user id never merge by themselves, and a profile that has
 //! one never gets a second: two people on one device stay two people, and the conflict is listed. Only an explicit merge may.
 
+use super::erasure::Erased;
 use super::{Code, Command, Identity, IdentityKind, ProfileId, ProjectId, Rejection};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -21,6 +22,8 @@ pub struct Known {
     pub owners: HashMap<IdentityKey, ProfileId>,
     /// The names of those profiles that `doubtful` lists.
     pub names: HashMap<ProfileId, Names>,
+    /// Identities whose person was erased, whether they belong to somebody again or not.
+    pub erased: HashMap<IdentityKey, Erased>,
 }
 
 /// How a profile is named.
@@ -94,6 +97,8 @@ pub struct Plan {
     pub merges: BTreeSet<Merge>,
     /// Identities that stay with somebody else, by command.
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
+    /// Commands of which a name was left out.
+    pub narrowed: BTreeSet<usize>,
 }
 
 impl Known {
@@ -111,11 +116,47 @@ impl Known {
     }
 
     fn owners_of(&self, command: &Command) -> impl Iterator<Item = Option<ProfileId>> {
+        self.usable(command)
+            .map(|(_, key)| self.owners.get(&key).copied())
+    }
+
+    /// The identities that a command may use, with their places. Names of an erased person are left out where they would bring
+    /// something back.
+    fn usable(&self, command: &Command) -> impl Iterator<Item = (usize, IdentityKey)> {
         let key = |identity: &Identity| (command.project_id, identity.clone());
-        command
-            .identities
-            .iter()
-            .map(move |identity| self.owners.get(&key(identity)).copied())
+        let keys = command.identities.iter().map(key).enumerate();
+        keys.filter(|(_, key)| !self.is_barred(key, command))
+    }
+
+    fn is_barred(&self, key: &IdentityKey, command: &Command) -> bool {
+        let occurred_at = command.event.occurred_at;
+        self.erased
+            .get(key)
+            .is_some_and(|erased| erased.bars(occurred_at))
+    }
+
+    fn leaves_out(&self, command: &Command) -> bool {
+        !self.erased.is_empty() && self.usable(command).count() < command.identities.len()
+    }
+
+    /// Why the command must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
+    /// others may tell that this is about the erased one, before the erasure.
+    fn barred_by(&self, command: &Command) -> Option<Rejection> {
+        if self.erased.is_empty() {
+            return None;
+        }
+        let occurred_at = command.event.occurred_at;
+        let key = |identity: &Identity| (command.project_id, identity.clone());
+        let mut keys = command.identities.iter().map(key);
+        let strongest = keys.next()?;
+        let of_strongest = self
+            .erased
+            .get(&strongest)
+            .filter(|erased| erased.bars(occurred_at));
+        let is_unknown = !self.owners.contains_key(&strongest);
+        let mut others = keys.filter_map(|key| self.erased.get(&key));
+        let of_others = || others.find(|erased| is_unknown && erased.is_after(occurred_at));
+        of_strongest.or_else(of_others).map(Erased::rejection)
     }
 
     /// Plans a batch; `draw` gives the ids of new profiles, `max_names` bounds the identities of one profile.
@@ -150,9 +191,17 @@ struct Planner<D> {
 
 impl<D: FnMut() -> ProfileId> Planner<D> {
     fn assign(&mut self, position: usize, command: &Command) -> Assignment {
+        if let Some(rejection) = self.known.barred_by(command) {
+            return Assignment::Refused(rejection);
+        }
+        if self.known.leaves_out(command) {
+            self.plan.narrowed.insert(position);
+        }
         let profile_id = self.choose(command).unwrap_or_else(|| self.make());
         let unknown: Vec<IdentityKey> = self
-            .keys(command)
+            .known
+            .usable(command)
+            .map(|(_, key)| key)
             .filter(|key| !self.known.owners.contains_key(key))
             .collect();
         if self.names(profile_id).count + unknown.len() > self.max_names {
@@ -172,13 +221,6 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             (false, false) => Assignment::Settled(profile_id),
             _ => Assignment::Pending(profile_id),
         }
-    }
-
-    fn keys<'c>(&self, command: &'c Command) -> impl Iterator<Item = IdentityKey> + use<'c, D> {
-        command
-            .identities
-            .iter()
-            .map(|identity| (command.project_id, identity.clone()))
     }
 
     fn names(&self, profile_id: ProfileId) -> Names {
@@ -210,18 +252,19 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         let strongest = (command.project_id, command.identities[0].clone());
         let is_new_user =
             strongest.1.kind == IdentityKind::UserId && !self.known.owners.contains_key(&strongest);
-        let fits = |(index, owner): (usize, Option<ProfileId>)| {
-            owner.filter(|owner| {
+        let fits = |(index, key): (usize, IdentityKey)| {
+            self.known.owners.get(&key).copied().filter(|owner| {
                 index < command.explicit || !(is_new_user && self.names(*owner).has_user_id)
             })
         };
-        self.known.owners_of(command).enumerate().find_map(fits)
+        self.known.usable(command).find_map(fits)
     }
 
     /// Plans the merges of the command's other profiles into its own, or notes why not; tells whether there are any.
     fn merge_others(&mut self, position: usize, command: &Command, survivor: ProfileId) -> bool {
         let mut merges = false;
-        for (index, key) in self.keys(command).enumerate() {
+        let usable: Vec<_> = self.known.usable(command).collect();
+        for (index, key) in usable {
             let Some(owner) = self
                 .known
                 .owners

@@ -3,6 +3,7 @@
 //! No async, I/O, clock, HTTP or SQL in here, so everything is tested as plain functions and laws.
 
 pub mod command;
+pub mod erasure;
 pub mod identity;
 pub mod ids;
 pub mod json;

@@ -25,13 +25,17 @@ pub enum Code {
     NumberTooLarge,
     /// The person has as many identities as a profile may have.
     TooManyIdentities,
+    /// The person was erased, and the item is not newer than that.
+    Erased,
+    /// The person was erased and blocked for good: nothing of the item is kept.
+    Forgotten,
     /// The database refused the item's data; its neighbours were stored.
     RefusedByDatabase,
 }
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
@@ -42,6 +46,8 @@ impl Code {
         Self::TooDeep,
         Self::NumberTooLarge,
         Self::TooManyIdentities,
+        Self::Erased,
+        Self::Forgotten,
         Self::RefusedByDatabase,
     ];
 
@@ -58,6 +64,8 @@ impl Code {
             Self::TooDeep => "too_deep",
             Self::NumberTooLarge => "number_too_large",
             Self::TooManyIdentities => "too_many_identities",
+            Self::Erased => "erased",
+            Self::Forgotten => "forgotten",
             Self::RefusedByDatabase => "refused_by_database",
         }
     }

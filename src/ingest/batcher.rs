@@ -8,6 +8,7 @@ use super::links::KnownLinks;
 use super::write::{Stored, write};
 use super::{SubmitError, refuse};
 use crate::config::{self, millis};
+use crate::domain::identity::IdentityKey;
 use crate::domain::{Code, Command, Item, Receipt, Rejected, Rejection};
 use crate::metric_names::{BATCH_ROWS, BATCH_SECONDS, BATCHES_HALVED};
 use crate::store::{Error, Store};
@@ -191,23 +192,44 @@ impl Writer {
         })
     }
 
-    /// Records what was refused, on arrival or here, so that a person can look it up.
+    /// Records what was refused, on arrival or here, so that a person can look it up. Of people who are forgotten nothing is kept.
     async fn list_refused(&self, items: &[&Item], receipts: &[Receipt]) -> Result<(), Error> {
         let refused = |(item, receipt): (&&Item, &Receipt)| match (*item, receipt) {
             (Item::Rejected(rejected), _) => Some(rejected.clone()),
-            (Item::Command(command), Receipt::Rejected(rejection)) => Some(Rejected::command(
-                command,
-                Uuid::now_v7(),
-                rejection.clone(),
-            )),
+            (Item::Command(command), Receipt::Rejected(rejection)) => {
+                let is_kept = rejection.code != Code::Forgotten;
+                is_kept.then(|| Rejected::command(command, Uuid::now_v7(), rejection.clone()))
+            }
             _ => None,
         };
-        let refused: Vec<Rejected> = items.iter().zip(receipts).filter_map(refused).collect();
+        let mut refused: Vec<Rejected> = items.iter().zip(receipts).filter_map(refused).collect();
+        self.leave_out_forgotten(&mut refused).await?;
         if refused.is_empty() {
             Ok(())
         } else {
             self.store.insert_rejections(&refused).await
         }
+    }
+
+    async fn leave_out_forgotten(&self, refused: &mut Vec<Rejected>) -> Result<(), Error> {
+        let keys = |rejected: &Rejected| -> Vec<IdentityKey> {
+            let names = rejected.names.iter();
+            names
+                .map(|name| (rejected.project_id, name.clone()))
+                .collect()
+        };
+        let asked: Vec<IdentityKey> = refused.iter().flat_map(keys).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let erased = self
+            .store
+            .load_erased(&asked.iter().collect::<Vec<_>>())
+            .await?;
+        let is_forgotten =
+            |key: &IdentityKey| erased.get(key).is_some_and(|erased| erased.is_forgotten);
+        refused.retain(|rejected| !keys(rejected).iter().any(&is_forgotten));
+        Ok(())
     }
 }
 

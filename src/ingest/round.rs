@@ -1,9 +1,12 @@
 //! One round of the slow path: read what is known of some commands, plan, write, and tell who has to go again.
 
 use super::links::KnownLinks;
+use crate::domain::erasure::Erased;
 use crate::domain::identity::{Assignment, Conflict, IdentityKey, Known, Plan, ProfileKey};
 use crate::domain::profile::{Traits, merge_all};
-use crate::domain::{Command, Json, ProfileId, Rejection, Timestamp, TraitWrite};
+use crate::domain::{
+    Command, EventId, Json, ProfileId, ProjectId, Rejection, Timestamp, TraitWrite,
+};
 use crate::metric_names::{IDENTITY_CONFLICTS, PROFILES_MERGED};
 use crate::store::{
     Error, HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
@@ -11,66 +14,66 @@ use crate::store::{
 use metrics::counter;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// A command with its place in the batch.
-#[derive(Clone, Copy)]
-pub(super) struct Placed<'a> {
-    pub position: usize,
-    pub command: &'a Command,
-    /// What it says about the person. Not for a copy of a call that was taken before: one without a time of its own would
-    /// count as newer than the first, and undo what came between.
-    pub traits: Option<&'a TraitWrite>,
-}
+/// The key of a command's event.
+pub(super) type Key = (ProjectId, EventId);
 
 /// Commands, what to do for them, and the profiles as they were read.
 pub(super) struct Round<'a> {
-    commands: Vec<Placed<'a>>,
+    commands: Vec<&'a Command>,
     plan: Plan,
     profiles: HashMap<ProfileKey, ResolvedIdentity>,
     /// When the first call about each profile arrived.
     first_received: HashMap<ProfileKey, Timestamp>,
+    /// When whoever had a name before was erased.
+    erased: HashMap<IdentityKey, Erased>,
 }
 
 /// What a round leaves.
 #[derive(Default)]
 pub(super) struct Outcome<'a> {
+    /// Commands whose events can go in: all else is done.
+    pub ready: Vec<&'a Command>,
     /// Commands that have to go again.
-    pub again: Vec<Placed<'a>>,
+    pub again: Vec<&'a Command>,
     /// Commands that can't be done.
-    pub refused: Vec<(usize, Rejection)>,
+    pub refused: Vec<(Key, Rejection)>,
 }
 
 impl<'a> Round<'a> {
-    /// Reads who the commands' identities belong to, with traits where traits are to be written, and plans.
+    /// Reads who the commands' identities belong to, with traits where traits are to be written, and plans. Commands whose events
+    /// are there already leave: an event is stored last, so all else was done before.
     pub async fn read(
         store: &Store,
-        mut commands: Vec<Placed<'a>>,
+        mut commands: Vec<&'a Command>,
         max_identities: usize,
     ) -> Result<Self, Error> {
         let asked = asked(&commands);
-        let writers: Vec<usize> = (0..commands.len())
-            .filter(|index| commands[*index].traits.is_some())
-            .collect();
-        let events: Vec<_> = writers
-            .iter()
-            .map(|index| commands[*index].command.key())
-            .collect();
+        let events: Vec<Key> = commands.iter().map(|command| command.key()).collect();
         let found = store.resolve_identities(&asked, &events).await?;
-        for position in found.events {
-            commands[writers[position]].traits = None;
-        }
+        let done: HashSet<Key> = found.events.iter().map(|index| events[*index]).collect();
+        commands.retain(|command| !done.contains(&command.key()));
         let (mut known, profiles) = known(&asked, found.identities);
-        let bare: Vec<&Command> = commands.iter().map(|placed| placed.command).collect();
-        let doubtful: Vec<ProfileKey> = known.doubtful(&bare).into_iter().collect();
+        let unknown: Vec<&IdentityKey> = asked
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| !known.owners.contains_key(key))
+            .collect();
+        if !unknown.is_empty() && !commands.is_empty() {
+            known.erased.extend(store.load_erased(&unknown).await?);
+        }
+        let doubtful: Vec<ProfileKey> = known.doubtful(&commands).into_iter().collect();
         if !doubtful.is_empty() {
             known.names = store.load_names(&doubtful).await?;
         }
-        let plan = known.plan(&bare, max_identities, ProfileId::random);
-        let first_received = first_received(&bare, &plan);
+        let erased = known.erased.clone();
+        let plan = known.plan(&commands, max_identities, ProfileId::random);
+        let first_received = first_received(&commands, &plan);
         Ok(Self {
             commands,
             plan,
             profiles,
             first_received,
+            erased,
         })
     }
 
@@ -82,29 +85,34 @@ impl<'a> Round<'a> {
         let written = self.write_traits(store).await?;
         self.list_conflicts(store).await?;
         let mut outcome = Outcome::default();
-        for (index, placed) in self.commands.iter().enumerate() {
-            let Placed {
-                position,
-                command,
-                traits,
-            } = *placed;
+        for (index, command) in self.commands.iter().copied().enumerate() {
             let profile = |id: &ProfileId| (command.project_id, *id);
             let is_settled = match &self.plan.assignments[index] {
                 Assignment::New(id) => made.contains(&profile(id)),
-                Assignment::Settled(id) => traits.is_none() || written.contains(&profile(id)),
+                Assignment::Settled(id) => {
+                    command.traits.is_none() || written.contains(&profile(id))
+                }
                 Assignment::Pending(_) => false,
                 Assignment::Refused(rejection) => {
-                    outcome.refused.push((position, rejection.clone()));
+                    outcome.refused.push((command.key(), rejection.clone()));
                     continue;
                 }
             };
             if !is_settled {
-                outcome.again.push(*placed);
-            } else if command.identities.len() > 1 && !self.plan.conflicts.contains_key(&index) {
+                outcome.again.push(command);
+                continue;
+            }
+            if command.identities.len() > 1 && self.is_linked(index) {
                 links.remember(command);
             }
+            outcome.ready.push(command);
         }
         Ok(outcome)
+    }
+
+    /// True where all of the command's identities are one person's now.
+    fn is_linked(&self, index: usize) -> bool {
+        !self.plan.conflicts.contains_key(&index) && !self.plan.narrowed.contains(&index)
     }
 
     /// Makes new people; returns those that got every identity they were to have.
@@ -182,7 +190,7 @@ impl<'a> Round<'a> {
     async fn list_conflicts(&self, store: &Store) -> Result<(), Error> {
         let mut conflicts: Vec<(Conflict, Timestamp)> = Vec::new();
         for (index, found) in &self.plan.conflicts {
-            let received_at = self.commands[*index].command.event.received_at;
+            let received_at = self.commands[*index].event.received_at;
             conflicts.extend(found.iter().map(|conflict| (conflict.clone(), received_at)));
         }
         if conflicts.is_empty() {
@@ -200,12 +208,12 @@ impl<'a> Round<'a> {
         wanted: impl Fn(&Assignment) -> bool,
     ) -> BTreeMap<ProfileKey, Vec<&'a TraitWrite>> {
         let mut writes = BTreeMap::<_, Vec<_>>::new();
-        for (placed, assignment) in self.commands.iter().zip(&self.plan.assignments) {
+        for (command, assignment) in self.commands.iter().zip(&self.plan.assignments) {
             if let (Some(write), Some(id), true) =
-                (placed.traits, assignment.profile_id(), wanted(assignment))
+                (&command.traits, assignment.profile_id(), wanted(assignment))
             {
                 writes
-                    .entry((placed.command.project_id, id))
+                    .entry((command.project_id, id))
                     .or_default()
                     .push(write);
             }
@@ -236,18 +244,22 @@ impl<'a> Round<'a> {
             identity: identity.clone(),
             profile_id: *owner,
             first_seen: self.first_received[&(*project_id, *owner)],
+            not_before: self
+                .erased
+                .get(&(*project_id, identity.clone()))
+                .map(|erased| erased.at),
         };
         wanted.iter().map(new).collect()
     }
 }
 
 /// Every identity once, sorted, with a flag where a command about it writes traits.
-fn asked(commands: &[Placed]) -> Vec<(IdentityKey, bool)> {
+fn asked(commands: &[&Command]) -> Vec<(IdentityKey, bool)> {
     let mut asked = BTreeMap::new();
-    for placed in commands {
-        for identity in &placed.command.identities {
-            let key = (placed.command.project_id, identity.clone());
-            *asked.entry(key).or_insert(false) |= placed.traits.is_some();
+    for command in commands {
+        for identity in &command.identities {
+            let key = (command.project_id, identity.clone());
+            *asked.entry(key).or_insert(false) |= command.traits.is_some();
         }
     }
     asked.into_iter().collect()
@@ -263,6 +275,12 @@ fn known(
     for answer in found {
         let key = &asked[answer.position].0;
         known.owners.insert(key.clone(), answer.profile_id);
+        if let Some(at) = answer.not_before {
+            let is_forgotten = false;
+            known
+                .erased
+                .insert(key.clone(), Erased { at, is_forgotten });
+        }
         let profile = (key.0, answer.profile_id);
         if answer.stored.is_some() || !profiles.contains_key(&profile) {
             profiles.insert(profile, answer);

@@ -32,7 +32,7 @@ pub(super) const LOAD_EVENT: Statement = Statement {
 SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, event_id)
 JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
-LEFT JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id",
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id",
 };
 
 /// An event as it is read.
@@ -71,9 +71,7 @@ impl Store {
         person: &Person,
         query: &TimelineQuery,
     ) -> Result<Vec<StoredEvent>, Error> {
-        let profiles: Vec<Uuid> = std::iter::once(person.id.0)
-            .chain(person.merged_from.iter().copied())
-            .collect();
+        let profiles = person.profiles();
         let from = query.from.unwrap_or(Timestamp::MIN).instant();
         let to = query.to.unwrap_or(Timestamp::MAX).instant();
         let (time, id) = query

@@ -2,14 +2,13 @@
 //!
 //! Events stay where they are; the survivor's timeline reads the absorbed profiles too. Repeating a merge finds it done.
 
-use super::run::Body;
+use super::run::{Body, query};
 use super::{Error, Statement, Store};
 use crate::domain::identity::{Conflict, Merge};
 use crate::domain::profile::Traits;
 use crate::domain::{Json, ProfileId, Timestamp};
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Locks both, in the order of their ids, so that two merges of the same people queue instead of deadlocking.
@@ -139,7 +138,7 @@ fn body<'a>(tx: &'a Transaction<'a>, merge: Merge, at: Timestamp) -> Body<'a, ()
             super::params::JsonParam(&traits),
             super::params::JsonParam(&stamps),
         );
-        run(
+        query(
             tx,
             &UPDATE_SURVIVOR,
             &[
@@ -153,8 +152,8 @@ fn body<'a>(tx: &'a Transaction<'a>, merge: Merge, at: Timestamp) -> Body<'a, ()
             ],
         )
         .await?;
-        run(tx, &MOVE_IDENTITIES, &[&survivor.id, &absorbed.id]).await?;
-        run(
+        query(tx, &MOVE_IDENTITIES, &[&survivor.id, &absorbed.id]).await?;
+        query(
             tx,
             &RETIRE_PROFILES,
             &[&project, &survivor.id, &retired, &at.instant()],
@@ -167,7 +166,7 @@ fn body<'a>(tx: &'a Transaction<'a>, merge: Merge, at: Timestamp) -> Body<'a, ()
 /// Both profiles, locked, where both still stand for themselves.
 async fn lock_both(tx: &Transaction<'_>, merge: Merge) -> Result<Option<(Locked, Locked)>, Error> {
     let ids = vec![merge.survivor.0, merge.absorbed.0];
-    let rows = run(tx, &LOCK_PROFILES, &[&merge.project_id.0, &ids]).await?;
+    let rows = query(tx, &LOCK_PROFILES, &[&merge.project_id.0, &ids]).await?;
     let mut found = Vec::new();
     for row in &rows {
         found.push(locked(row)?);
@@ -180,7 +179,7 @@ async fn lock_both(tx: &Transaction<'_>, merge: Merge) -> Result<Option<(Locked,
 
 async fn both_have_user_ids(tx: &Transaction<'_>, merge: Merge) -> Result<bool, Error> {
     let ids = vec![merge.survivor.0, merge.absorbed.0];
-    let rows = run(tx, &COUNT_USER_IDS, &[&ids]).await?;
+    let rows = query(tx, &COUNT_USER_IDS, &[&ids]).await?;
     Ok(rows.first().is_some_and(|row| row.get::<_, i64>(0) > 1))
 }
 
@@ -201,17 +200,4 @@ fn locked(row: &Row) -> Result<Locked, Error> {
         is_merged: row.get(4),
         merged_from: row.get(5),
     })
-}
-
-async fn run(
-    tx: &Transaction<'_>,
-    statement: &'static Statement,
-    params: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Row>, Error> {
-    let failed = |source| Error::Statement {
-        name: statement.name,
-        source,
-    };
-    let prepared = tx.prepare_cached(statement.sql).await.map_err(failed)?;
-    tx.query(&prepared, params).await.map_err(failed)
 }

@@ -4,6 +4,7 @@
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
 mod connect;
+mod erase;
 mod error;
 mod events;
 mod merge;
@@ -19,6 +20,7 @@ mod statement;
 mod write;
 
 pub use connect::{Engine, session_settings};
+pub use erase::{Erasure, ErasureRequest};
 pub use error::Error;
 pub use events::{StoredEvent, TimelineQuery};
 pub use profiles::{KnownIdentity, Person, Profile, StoredConflict};
@@ -31,6 +33,8 @@ use crate::config;
 use deadpool_postgres::Pool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 /// The database, shared by everyone in the process.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub struct Store {
     engine: Arc<OnceLock<Engine>>,
     statement_timeout: Duration,
     deadline: Duration,
+    /// What names are hashed with where a person was erased.
+    salt: Arc<OnceCell<Uuid>>,
 }
 
 impl Store {
@@ -55,6 +61,7 @@ impl Store {
             engine,
             statement_timeout: config::millis(settings.statement_timeout_ms),
             deadline,
+            salt: Arc::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Error, Statement, Store};
 use crate::domain::identity::{Names, ProfileKey};
-use crate::domain::{Identity, Json, ProfileId, ProjectId, Timestamp};
+use crate::domain::{Identity, IdentityKind, Json, ProfileId, ProjectId, Timestamp};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -53,6 +53,17 @@ ORDER BY first_seen DESC, conflict_id DESC
 LIMIT $4::INT8",
 };
 
+/// The profiles are known to be the project's.
+pub(super) const LOAD_CONFLICTS_OF: Statement = Statement {
+    name: "load_conflicts_of",
+    sql: "-- load_conflicts_of
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict
+WHERE (owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])) AND conflict_id > $2::UUID
+ORDER BY conflict_id
+LIMIT $3::INT8",
+};
+
 /// The profile is known to be the project's: naming the project here too would make PostgreSQL read all of its identities.
 pub(super) const LOAD_IDENTITIES: Statement = Statement {
     name: "load_identities",
@@ -66,6 +77,15 @@ pub struct Person {
     pub id: ProfileId,
     /// Profiles whose events belong to this person's timeline too.
     pub merged_from: Vec<Uuid>,
+}
+
+impl Person {
+    /// All profiles whose events are this person's.
+    pub fn profiles(&self) -> Vec<Uuid> {
+        std::iter::once(self.id.0)
+            .chain(self.merged_from.iter().copied())
+            .collect()
+    }
 }
 
 /// An identity that a call gave to one profile while it belongs to another.
@@ -93,8 +113,7 @@ pub struct Profile {
 /// A name of a profile, and since when it is known.
 #[derive(Debug)]
 pub struct KnownIdentity {
-    pub kind: String,
-    pub value: String,
+    pub identity: Identity,
     pub first_seen: Timestamp,
 }
 
@@ -164,15 +183,27 @@ impl Store {
                 &[&project_id.0, &time.instant(), &id, &limit],
             )
             .await?;
-        let stored = |row: &Row| StoredConflict {
-            id: row.get(0),
-            kind: row.get(1),
-            value: row.get(2),
-            owner_id: row.get(3),
-            claimant_id: row.get(4),
-            first_seen: timestamp(row, 5),
-        };
-        Ok(rows.iter().map(stored).collect())
+        Ok(rows.iter().map(stored_conflict).collect())
+    }
+
+    /// A page of the conflicts in which a person takes part, by id; `after` is the last id of the page before.
+    pub async fn load_conflicts_of(
+        &self,
+        person: &Person,
+        after: Uuid,
+        limit: i64,
+    ) -> Result<Vec<StoredConflict>, Error> {
+        let profiles = person.profiles();
+        let rows = self
+            .run(&LOAD_CONFLICTS_OF, &[&profiles, &after, &limit])
+            .await?;
+        Ok(rows.iter().map(stored_conflict).collect())
+    }
+
+    /// The names of a profile.
+    pub async fn load_identities(&self, id: ProfileId) -> Result<Vec<Identity>, Error> {
+        let rows = self.run(&LOAD_IDENTITIES, &[&id.0]).await?;
+        Ok(rows.iter().map(identity).collect())
     }
 
     /// A profile with all its identities.
@@ -189,8 +220,7 @@ impl Store {
         let identities = names
             .iter()
             .map(|name| KnownIdentity {
-                kind: name.get(0),
-                value: name.get(1),
+                identity: identity(name),
                 first_seen: timestamp(name, 2),
             })
             .collect();
@@ -203,6 +233,25 @@ impl Store {
             created_at: timestamp(row, 2),
             updated_at: timestamp(row, 3),
         }))
+    }
+}
+
+fn stored_conflict(row: &Row) -> StoredConflict {
+    StoredConflict {
+        id: row.get(0),
+        kind: row.get(1),
+        value: row.get(2),
+        owner_id: row.get(3),
+        claimant_id: row.get(4),
+        first_seen: timestamp(row, 5),
+    }
+}
+
+/// Reads a kind and a value, the first columns of a row.
+pub(super) fn identity(row: &Row) -> Identity {
+    Identity {
+        kind: IdentityKind::parse(row.get(0)),
+        value: row.get(1),
     }
 }
 

@@ -10,7 +10,7 @@ impl Store {
     pub async fn check_rights(&self) -> Result<(), Error> {
         let nobody = ProjectId(0);
         self.load_keys(&[]).await?;
-        self.insert_events(&mut []).await?;
+        self.insert_events(&mut [], false).await?;
         self.resolve_identities(&[], &[]).await?;
         self.create_identities(&[], &[]).await?;
         self.link_identities(&[], &[]).await?;

@@ -178,6 +178,20 @@ impl Store {
     }
 }
 
+/// Runs one statement of a transaction.
+pub(super) async fn query(
+    tx: &Transaction<'_>,
+    statement: &'static Statement,
+    params: &Params<'_>,
+) -> Result<Vec<Row>, Error> {
+    let failed = |source| Error::Statement {
+        name: statement.name,
+        source,
+    };
+    let prepared = tx.prepare_cached(statement.sql).await.map_err(failed)?;
+    tx.query(&prepared, params).await.map_err(failed)
+}
+
 /// Counts the tries of one operation and paces them.
 struct Retries {
     name: &'static str,

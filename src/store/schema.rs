@@ -36,6 +36,14 @@ pub const STEPS: &[Step] = steps![
     "0009_event_by_profile",
     "0010_rejection",
     "0011_conflict",
+    "0012_conflict_by_owner",
+    "0013_conflict_by_claimant",
+    "0014_erasure",
+    "0015_erasure_by_request",
+    "0016_erasure_request",
+    "0017_erasure_request_open",
+    "0018_erasure_salt",
+    "0019_erasure_salt_drawn",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

@@ -1,6 +1,6 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
-use super::{events, merge, profiles, projects, rejections, schema, write};
+use super::{erase, events, merge, profiles, projects, rejections, schema, write};
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -33,9 +33,25 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &merge::MOVE_IDENTITIES,
         &merge::RETIRE_PROFILES,
         &merge::INSERT_CONFLICTS,
+        &erase::LOAD_SALT,
+        &erase::LOAD_ERASED,
+        &erase::LOCK_ERASED,
+        &erase::DELETE_IDENTITIES,
+        &erase::DELETE_PROFILES,
+        &erase::REMEMBER_ERASED,
+        &erase::RECORD_ERASURE,
+        &erase::ERASE_EVENTS,
+        &erase::DELETE_CONFLICTS,
+        &erase::MARK_CLEARED,
+        &erase::FIND_RETURNED,
+        &erase::MARK_FINISHED,
+        &erase::OPEN_ERASURES,
+        &erase::LOAD_ERASURE,
+        &erase::LIFT_BLOCK,
         &profiles::FIND_PERSON,
         &profiles::FIND_PERSON_BY_ID,
         &profiles::LOAD_CONFLICTS,
+        &profiles::LOAD_CONFLICTS_OF,
         &profiles::LOAD_PROFILE,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,

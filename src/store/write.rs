@@ -8,9 +8,11 @@ use super::{Error, Statement, Store};
 use crate::domain::identity::{IdentityKey, ProfileKey};
 use crate::domain::{Command, EventId, Identity, Json, ProfileId, ProjectId, Timestamp};
 use std::collections::HashSet;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Stores the events of people who are known. Idempotent: the key decides.
+/// Stores the events of people who are known. Idempotent: the key decides. People who were erased and are known again come
+/// in only after a look-up ($12), which tells who else they are and what is older.
 pub(super) const INSERT_EVENTS: Statement = Statement {
     name: "insert_events",
     sql: "-- insert_events
@@ -19,6 +21,7 @@ SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.o
 FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[])
     AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
+WHERE i.not_before IS NULL OR ($12::BOOL AND t.occurred_at > i.not_before)
 ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id",
 };
@@ -28,14 +31,14 @@ RETURNING project_id, event_id",
 pub(super) const RESOLVE_IDENTITIES: Statement = Statement {
     name: "resolve_identities",
     sql: "-- resolve_identities
-SELECT t.position, i.profile_id, p.version,
+SELECT t.position, i.profile_id, p.version, i.not_before,
     CASE WHEN t.with_traits THEN p.traits::TEXT END, CASE WHEN t.with_traits THEN p.stamps::TEXT END
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
     AS t (position, project_id, kind, value, with_traits)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
 UNION ALL
-SELECT s.position, NULL::UUID, NULL::INT8, NULL::TEXT, NULL::TEXT
+SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
 FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
 JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id",
 };
@@ -45,15 +48,16 @@ pub(super) const CREATE_IDENTITIES: Statement = Statement {
     name: "create_identities",
     sql: "-- create_identities
 WITH won AS (
-    INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
-    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
-    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+    INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
+    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[], $6::TIMESTAMPTZ[])
+        AS t (project_id, kind, value, profile_id, first_seen, not_before)
     ON CONFLICT (project_id, kind, value) DO NOTHING
     RETURNING project_id, kind, value, profile_id
 ), born AS (
     INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
     SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at
-    FROM unnest($6::INT4[], $7::UUID[], $8::JSONB[], $9::JSONB[], $10::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
+    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING
     RETURNING profile_id
@@ -72,9 +76,10 @@ WITH held AS (
     WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
     RETURNING p.project_id, p.profile_id
 )
-INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
-SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
-FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
+SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
+FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
+    AS t (project_id, kind, value, profile_id, first_seen, not_before)
 WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
 ON CONFLICT (project_id, kind, value) DO NOTHING",
 };
@@ -97,6 +102,8 @@ pub struct ResolvedIdentity {
     pub position: usize,
     pub profile_id: ProfileId,
     pub version: i64,
+    /// When whoever had this name before was erased.
+    pub not_before: Option<Timestamp>,
     /// Traits and stamps, present where they were asked for.
     pub stored: Option<(Json, Json)>,
 }
@@ -117,6 +124,8 @@ pub struct NewIdentity {
     pub identity: Identity,
     pub profile_id: ProfileId,
     pub first_seen: Timestamp,
+    /// When whoever had this name before was erased.
+    pub not_before: Option<Timestamp>,
 }
 
 /// A profile to make if one of its identities is won.
@@ -145,26 +154,34 @@ struct IdentityColumns<'a> {
     values: Vec<&'a str>,
     owners: Vec<Uuid>,
     first_seen: Vec<jiff::Timestamp>,
+    not_before: Vec<Option<jiff::Timestamp>>,
 }
 
 impl<'a> IdentityColumns<'a> {
     fn of(identities: &'a [NewIdentity]) -> Self {
+        let each = || identities.iter();
         Self {
-            projects: identities.iter().map(|new| new.project_id.0).collect(),
-            kinds: identities
-                .iter()
-                .map(|new| new.identity.kind.as_str())
-                .collect(),
-            values: identities
-                .iter()
-                .map(|new| new.identity.value.as_str())
-                .collect(),
-            owners: identities.iter().map(|new| new.profile_id.0).collect(),
-            first_seen: identities
-                .iter()
-                .map(|new| new.first_seen.instant())
+            projects: each().map(|new| new.project_id.0).collect(),
+            kinds: each().map(|new| new.identity.kind.as_str()).collect(),
+            values: each().map(|new| new.identity.value.as_str()).collect(),
+            owners: each().map(|new| new.profile_id.0).collect(),
+            first_seen: each().map(|new| new.first_seen.instant()).collect(),
+            not_before: each()
+                .map(|new| new.not_before.map(Timestamp::instant))
                 .collect(),
         }
+    }
+
+    /// In the order in which both statements take them.
+    fn params(&self) -> [&(dyn ToSql + Sync); 6] {
+        [
+            &self.projects,
+            &self.kinds,
+            &self.values,
+            &self.owners,
+            &self.first_seen,
+            &self.not_before,
+        ]
     }
 }
 
@@ -180,10 +197,12 @@ pub struct TraitsChange {
 }
 
 impl Store {
-    /// Stores the events whose first identity is known and which are not there yet; returns their keys.
+    /// Stores the events whose first identity is known and which are not there yet; returns their keys. `looked_up` where it is
+    /// known who else the people are.
     pub async fn insert_events(
         &self,
         commands: &mut [&Command],
+        looked_up: bool,
     ) -> Result<HashSet<(ProjectId, EventId)>, Error> {
         commands.sort_unstable_by_key(|command| (command.project_id, command.event.id));
         let column = |pick: fn(&Command) -> &str| {
@@ -239,6 +258,7 @@ impl Store {
                     &received,
                     &properties,
                     &contexts,
+                    &looked_up,
                 ],
             )
             .await?;
@@ -309,13 +329,6 @@ impl Store {
         profiles: &[NewProfile],
     ) -> Result<HashSet<IdentityKey>, Error> {
         let columns = IdentityColumns::of(identities);
-        let IdentityColumns {
-            projects,
-            kinds,
-            values,
-            owners,
-            first_seen,
-        } = &columns;
         let born_projects: Vec<i32> = profiles.iter().map(|new| new.project_id.0).collect();
         let born: Vec<_> = profiles.iter().map(|new| new.profile_id.0).collect();
         let traits: Vec<_> = profiles.iter().map(|new| JsonParam(&new.traits)).collect();
@@ -324,23 +337,10 @@ impl Store {
             .iter()
             .map(|new| new.created_at.instant())
             .collect();
-        let rows = self
-            .run(
-                &CREATE_IDENTITIES,
-                &[
-                    projects,
-                    kinds,
-                    values,
-                    owners,
-                    first_seen,
-                    &born_projects,
-                    &born,
-                    &traits,
-                    &stamps,
-                    &created,
-                ],
-            )
-            .await?;
+        let profiles: [&(dyn ToSql + Sync); 5] =
+            [&born_projects, &born, &traits, &stamps, &created];
+        let params = [&columns.params()[..], &profiles].concat();
+        let rows = self.run(&CREATE_IDENTITIES, &params).await?;
         let key = |row: &tokio_postgres::Row| {
             let identity = Identity {
                 kind: crate::domain::IdentityKind::parse(row.get(1)),
@@ -365,29 +365,9 @@ impl Store {
             .map(|profile| profile.updated_at.instant())
             .collect();
         let columns = IdentityColumns::of(identities);
-        let IdentityColumns {
-            projects,
-            kinds,
-            values,
-            owners,
-            first_seen,
-        } = &columns;
-        self.run(
-            &LINK_IDENTITIES,
-            &[
-                &held_projects,
-                &held_profiles,
-                &versions,
-                &updated,
-                projects,
-                kinds,
-                values,
-                owners,
-                first_seen,
-            ],
-        )
-        .await
-        .map(drop)
+        let held: [&(dyn ToSql + Sync); 4] = [&held_projects, &held_profiles, &versions, &updated];
+        let params = [&held[..], &columns.params()].concat();
+        self.run(&LINK_IDENTITIES, &params).await.map(drop)
     }
 
     /// Writes traits where the version is still the one that was read; returns the profiles written. Sorted by key by the caller.
@@ -433,13 +413,14 @@ fn resolved_identity(
     position: usize,
     profile_id: ProfileId,
 ) -> ResolvedIdentity {
-    let traits: Option<String> = row.get(3);
+    let traits: Option<String> = row.get(4);
     let stored =
-        traits.map(|traits| (Json::from_database(traits), Json::from_database(row.get(4))));
+        traits.map(|traits| (Json::from_database(traits), Json::from_database(row.get(5))));
     ResolvedIdentity {
         position,
         profile_id,
         version: row.get(2),
+        not_before: row.get::<_, Option<jiff::Timestamp>>(3).map(Timestamp::new),
         stored,
     }
 }

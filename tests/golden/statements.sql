@@ -7,32 +7,34 @@ SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.o
 FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[])
     AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
+WHERE i.not_before IS NULL OR ($12::BOOL AND t.occurred_at > i.not_before)
 ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id;
 
 -- resolve_identities
-SELECT t.position, i.profile_id, p.version,
+SELECT t.position, i.profile_id, p.version, i.not_before,
     CASE WHEN t.with_traits THEN p.traits::TEXT END, CASE WHEN t.with_traits THEN p.stamps::TEXT END
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
     AS t (position, project_id, kind, value, with_traits)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
 UNION ALL
-SELECT s.position, NULL::UUID, NULL::INT8, NULL::TEXT, NULL::TEXT
+SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
 FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
 JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id;
 
 -- create_identities
 WITH won AS (
-    INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
-    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
-    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+    INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
+    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[], $6::TIMESTAMPTZ[])
+        AS t (project_id, kind, value, profile_id, first_seen, not_before)
     ON CONFLICT (project_id, kind, value) DO NOTHING
     RETURNING project_id, kind, value, profile_id
 ), born AS (
     INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
     SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at
-    FROM unnest($6::INT4[], $7::UUID[], $8::JSONB[], $9::JSONB[], $10::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
+    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING
     RETURNING profile_id
@@ -46,9 +48,10 @@ WITH held AS (
     WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
     RETURNING p.project_id, p.profile_id
 )
-INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
-SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen
-FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[]) AS t (project_id, kind, value, profile_id, first_seen)
+INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
+SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
+FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
+    AS t (project_id, kind, value, profile_id, first_seen, not_before)
 WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
 ON CONFLICT (project_id, kind, value) DO NOTHING;
 
@@ -97,6 +100,96 @@ FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::UUID
     AS t (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
 ON CONFLICT (project_id, conflict_id) DO NOTHING;
 
+-- load_salt
+SELECT salt FROM erasure_salt WHERE id = 1;
+
+-- load_erased
+SELECT t.position, e.erased_at, e.is_forgotten
+FROM unnest($1::INT4[], $2::INT4[], $3::BYTEA[]) AS t (position, project_id, identity_hash)
+JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash;
+
+-- lock_erased
+SELECT p.profile_id, p.merged_from
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
+ORDER BY p.profile_id FOR UPDATE OF p;
+
+-- delete_identities
+DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING kind, value;
+
+-- delete_profiles
+DELETE FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]);
+
+-- remember_erased
+INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
+SELECT $1::INT4, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL
+FROM unnest($2::BYTEA[]) AS t (identity_hash)
+ON CONFLICT (project_id, identity_hash) DO UPDATE SET
+    erasure_id = CASE WHEN e.is_forgotten AND NOT excluded.is_forgotten THEN e.erasure_id ELSE excluded.erasure_id END,
+    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten;
+
+-- record_erasure
+INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
+VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], $8::TIMESTAMPTZ)
+ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
+    identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
+    cleared_at = NULL
+RETURNING profile_ids;
+
+-- erase_events
+WITH emptied AS (
+    UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
+        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
+    FROM (
+        SELECT own.project_id, own.event_id
+        FROM unnest($3::UUID[]) AS t (profile_id)
+        CROSS JOIN LATERAL (
+            SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
+        ) AS own
+        LIMIT $5::INT8
+    ) AS d
+    WHERE e.project_id = d.project_id AND e.event_id = d.event_id
+    RETURNING e.event_id
+), counted AS (
+    UPDATE erasure_request SET event_count = event_count + (SELECT count(*) FROM emptied)
+    WHERE project_id = $1::INT4 AND erasure_id = $2::UUID
+    RETURNING erasure_id
+)
+SELECT count(*)::INT8 FROM emptied;
+
+-- delete_conflicts
+DELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[]);
+
+-- mark_cleared
+UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now()) WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
+
+-- find_returned
+SELECT i.profile_id
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
+LIMIT 1;
+
+-- mark_finished
+UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL;
+
+-- open_erasures
+SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids
+FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
+ORDER BY sweep_at LIMIT $1::INT8;
+
+-- load_erasure
+SELECT erasure_id, requested_at, is_forgotten, identity_count, event_count, cleared_at, finished_at
+FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
+
+-- lift_block
+UPDATE erasure SET is_forgotten = FALSE
+WHERE project_id = $1::INT4 AND erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
+RETURNING erasure_id;
+
 -- find_person
 SELECT p.profile_id, p.merged_from
 FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
@@ -115,6 +208,13 @@ FROM conflict
 WHERE project_id = $1::INT4 AND (first_seen, conflict_id) < ($2::TIMESTAMPTZ, $3::UUID)
 ORDER BY first_seen DESC, conflict_id DESC
 LIMIT $4::INT8;
+
+-- load_conflicts_of
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict
+WHERE (owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])) AND conflict_id > $2::UUID
+ORDER BY conflict_id
+LIMIT $3::INT8;
 
 -- load_profile
 SELECT traits::TEXT, version, created_at, updated_at FROM profile WHERE project_id = $1::INT4 AND profile_id = $2::UUID;
@@ -141,7 +241,7 @@ LIMIT $9::INT8;
 SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, event_id)
 JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
-LEFT JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id;
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id;
 
 -- load_rejections
 SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT

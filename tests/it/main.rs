@@ -13,6 +13,7 @@ mod contention;
 mod crash;
 mod docs;
 mod embedded;
+mod erasure;
 mod harness;
 mod ingest;
 mod layers;

@@ -9,8 +9,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+/// A conflict as it is shown.
 #[derive(Serialize)]
-struct Shown {
+pub struct Shown {
     id: String,
     kind: String,
     value: String,
@@ -52,7 +53,8 @@ async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiErr
     })
 }
 
-fn shown(conflict: StoredConflict) -> Shown {
+/// How a conflict is shown.
+pub fn shown(conflict: StoredConflict) -> Shown {
     Shown {
         id: conflict.id.to_string(),
         kind: conflict.kind,

@@ -1,7 +1,8 @@
 //! `GET /v1/profiles/{reference}/events` and `GET /v1/events/{message_id}`.
 
 use super::query::Query;
-use super::{answer_of, cursor, profiles, reader, reply, segment};
+use super::reference::Reference;
+use super::{answer_of, cursor, reader, reply, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::EventId;
@@ -11,8 +12,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// An event as it is shown.
 #[derive(Serialize)]
-struct Shown {
+pub struct Shown {
     id: String,
     message_id: String,
     r#type: String,
@@ -58,7 +60,7 @@ pub async fn timeline(request: HttpRequest, state: Data<State>) -> HttpResponse 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
     let caller = reader(request, state).await?;
     let query = timeline_query(request.query_string())?;
-    let person = profiles::resolve(request, state, caller).await?;
+    let person = Reference::of_path(request)?.person(state, caller).await?;
     let events = answer_of(
         state,
         state
@@ -89,7 +91,8 @@ fn timeline_query(text: &str) -> Result<TimelineQuery, ApiError> {
     })
 }
 
-fn shown(event: StoredEvent) -> Shown {
+/// How an event is shown.
+pub fn shown(event: StoredEvent) -> Shown {
     Shown {
         id: event.id.0.to_string(),
         message_id: event.message_id,

@@ -1,10 +1,13 @@
-//! The native API: reading profiles, events and refusals with a server key. Errors are RFC 9457 problem details.
+//! The native API: reading, merging and erasing with a server key. Errors are RFC 9457 problem details.
 
 mod conflicts;
 mod cursor;
+mod erasures;
 mod events;
+mod export;
 mod profiles;
 mod query;
+mod reference;
 mod rejections;
 mod reply;
 
@@ -22,8 +25,21 @@ use tokio::time::timeout;
 pub fn configure(app: &mut ServiceConfig) {
     app.route("/v1/profiles/{reference}", web::get().to(profiles::show))
         .route(
+            "/v1/profiles/{reference}",
+            web::delete().to(erasures::erase),
+        )
+        .route(
+            "/v1/profiles/{reference}/unforget",
+            web::post().to(erasures::unforget),
+        )
+        .route("/v1/erasures/{id}", web::get().to(erasures::show))
+        .route(
             "/v1/profiles/{reference}/events",
             web::get().to(events::timeline),
+        )
+        .route(
+            "/v1/profiles/{reference}/export",
+            web::get().to(export::export),
         )
         .route("/v1/events/{message_id}", web::get().to(events::show))
         .route(

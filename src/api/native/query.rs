@@ -40,6 +40,15 @@ impl Query {
         self.0.get(name).map(read).transpose()
     }
 
+    /// A switch; off where it was not given.
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.0.get(name).map(String::as_str) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(invalid(name, "is neither true nor false")),
+        }
+    }
+
     /// How many rows a page has.
     pub fn limit(&self) -> Result<i64, ApiError> {
         let Some(text) = self.0.get("limit") else {

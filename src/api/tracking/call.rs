@@ -11,6 +11,7 @@ use crate::domain::{
     Timestamp, TraitWrite,
 };
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -387,6 +388,22 @@ impl<'a> Surroundings<'a> {
         within(&value, field, self.limits.identity_bytes)?;
         Ok(value.into_owned())
     }
+}
+
+/// Whom a call names, as far as that can be read.
+pub fn names(call: &Call<'_>) -> Vec<Identity> {
+    let traits: BTreeMap<String, &RawValue> = call
+        .traits
+        .and_then(|traits| serde_json::from_str(traits.get()).ok())
+        .unwrap_or_default();
+    let named = [
+        (IdentityKind::UserId, call.user_id),
+        (IdentityKind::UserId, call.previous_id),
+        (IdentityKind::AnonymousId, call.anonymous_id),
+        (IdentityKind::Email, traits.get("email").copied()),
+    ];
+    let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
+    named.into_iter().filter_map(identity).collect()
 }
 
 /// Looks for the key before the costly way, since most senders put it there themselves.

@@ -1,6 +1,6 @@
 //! From a readable body to its items: a command for each call that is valid, a record of each that is not.
 
-use super::call::{Source, Surroundings};
+use super::call::{self, Source, Surroundings};
 use super::envelope::{self, Batch, Call, Document};
 use super::fields::beginning;
 use crate::api::error::ApiError;
@@ -99,7 +99,15 @@ impl<'a> Reader<'a> {
                     not_an_object()
                 };
                 let message_id = call.and_then(|call| self.message_id(call, index));
-                Item::Rejected(self.rejected(rejection, message_id, text()))
+                Item::Rejected(Rejected {
+                    project_id: self.source.project_id,
+                    id: Uuid::now_v7(),
+                    received_at: self.source.received_at,
+                    rejection,
+                    message_id,
+                    names: call.map(call::names).unwrap_or_default(),
+                    item: kept(text().trim(), self.limits),
+                })
             }
         }
     }
@@ -112,17 +120,6 @@ impl<'a> Reader<'a> {
                 let own: String = serde_json::from_str(call.message_id?.get()).ok()?;
                 Some(beginning(&own, self.limits.message_id_bytes).to_owned())
             }
-        }
-    }
-
-    fn rejected(&self, rejection: Rejection, message_id: Option<String>, text: &str) -> Rejected {
-        Rejected {
-            project_id: self.source.project_id,
-            id: Uuid::now_v7(),
-            received_at: self.source.received_at,
-            rejection,
-            message_id,
-            item: kept(text.trim(), self.limits),
         }
     }
 }
