@@ -14,6 +14,7 @@ mod crash;
 mod docs;
 mod embedded;
 mod erasure;
+mod examples;
 mod harness;
 mod ingest;
 mod layers;
