@@ -82,6 +82,10 @@ pub struct Limits {
     pub depth: usize,
     pub batch_items: usize,
     pub rejected_item_bytes: usize,
+    pub event_properties: usize,
+    pub trait_bytes: usize,
+    pub profile_traits: usize,
+    pub profile_bytes: usize,
     pub profile_identities: usize,
 }
 

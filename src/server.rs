@@ -60,8 +60,7 @@ async fn serve_on(
     let patience = millis(config.ingest.write_deadline_ms);
     let store = Store::open(&config.database, url, patience).map_err(explained)?;
     prepare(&store, config).await?;
-    let identities = config.limits.profile_identities;
-    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, identities);
+    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let (keys, lookups) = Keys::new(&config.keys, key_lookup(store.clone(), config));
     let health = Arc::new(Health::default());
     let tasks = Tasks {

@@ -48,6 +48,8 @@ pub enum ApiError {
     NoSuchProfile,
     #[error("there is no such event")]
     NoSuchEvent,
+    #[error("the profile has not reached that version here: ask again")]
+    NotThatFar,
     #[error("there is no such erasure")]
     NoSuchErasure,
     #[error("{0}")]
@@ -98,6 +100,7 @@ impl ApiError {
             Self::InvalidParameter { .. } => refused(StatusCode::BAD_REQUEST, "invalid_parameter"),
             Self::NoSuchProfile => refused(StatusCode::NOT_FOUND, "no_such_profile"),
             Self::NoSuchEvent => refused(StatusCode::NOT_FOUND, "no_such_event"),
+            Self::NotThatFar => come_again("version_not_reached", 1),
             Self::NoSuchErasure => refused(StatusCode::NOT_FOUND, "no_such_erasure"),
             Self::Overloaded => come_again("overloaded", 1),
             Self::Draining => come_again("draining", 1),

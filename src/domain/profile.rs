@@ -3,8 +3,18 @@
 //! Every trait carries the time at which it was true. The newest wins, trait by trait; at equal times the larger canonical
 //! value wins, on every node alike. So the merge commutes, associates and may be repeated: `laws_*` below.
 
-use super::{Json, TraitWrite};
+use super::{Code, Json, Rejection, TraitWrite};
 use std::collections::BTreeMap;
+
+/// How large a profile may grow.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    pub identities: usize,
+    /// Removed ones too: each keeps its time.
+    pub traits: usize,
+    /// Of the traits with their names.
+    pub bytes: usize,
+}
 
 /// One trait: its value (`null` once it was removed) and when that was true.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +100,51 @@ impl Traits {
         }
     }
 
+    /// Takes over what is newer, unless the profile would grow beyond its room; tells whether anything changed.
+    ///
+    /// # Errors
+    /// `ProfileTooLarge`. A profile that is too large already may still change and shrink.
+    pub fn merge_within(&mut self, write: &TraitWrite, room: &Room) -> Result<bool, Rejection> {
+        let (mut traits, mut bytes) = (self.0.len(), self.bytes());
+        let before = (traits, bytes);
+        for (name, value) in self.newer(write) {
+            match self.0.get(name) {
+                Some(known) => bytes -= known.value.as_bytes().len(),
+                None => {
+                    traits += 1;
+                    bytes += name.len();
+                }
+            }
+            bytes += value.as_bytes().len();
+        }
+        if traits > before.0.max(room.traits) {
+            return Err(too_large(traits, room.traits, "traits"));
+        }
+        if bytes > before.1.max(room.bytes) {
+            return Err(too_large(bytes, room.bytes, "bytes of traits"));
+        }
+        Ok(self.merge(write))
+    }
+
+    fn bytes(&self) -> usize {
+        let bytes = |(name, known): (&String, &Trait)| name.len() + known.value.as_bytes().len();
+        self.0.iter().map(bytes).sum()
+    }
+
+    fn newer<'w>(&self, write: &'w TraitWrite) -> impl Iterator<Item = &'w (String, Json)> {
+        let at = write.at.micros();
+        write.traits.iter().filter(move |(name, value)| {
+            let is_newer = |known: &Trait| {
+                Trait {
+                    at,
+                    value: value.clone(),
+                }
+                .beats(known)
+            };
+            self.0.get(name).is_none_or(is_newer)
+        })
+    }
+
     /// Takes over what is newer; tells whether anything changed.
     pub fn merge(&mut self, write: &TraitWrite) -> bool {
         let mut changed = false;
@@ -119,6 +174,11 @@ impl Trait {
             order => order.is_gt(),
         }
     }
+}
+
+fn too_large(size: usize, limit: usize, of_what: &str) -> Rejection {
+    let message = format!("the profile would have {size} {of_what}, over the limit of {limit}");
+    Rejection::of(Code::ProfileTooLarge, "traits", message)
 }
 
 /// The time that most share, the latest of equals; 0 where there are none.

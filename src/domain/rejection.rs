@@ -23,6 +23,12 @@ pub enum Code {
     TooDeep,
     /// A number has more digits than the databases agree on.
     NumberTooLarge,
+    /// An event has more properties than its limit.
+    TooManyProperties,
+    /// A trait has more bytes than its limit.
+    TraitTooLarge,
+    /// The profile would have more traits, or more bytes, than a profile may have.
+    ProfileTooLarge,
     /// The person has as many identities as a profile may have.
     TooManyIdentities,
     /// The person was erased, and the item is not newer than that.
@@ -35,7 +41,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
@@ -45,6 +51,9 @@ impl Code {
         Self::TooLong,
         Self::TooDeep,
         Self::NumberTooLarge,
+        Self::TooManyProperties,
+        Self::TraitTooLarge,
+        Self::ProfileTooLarge,
         Self::TooManyIdentities,
         Self::Erased,
         Self::Forgotten,
@@ -63,6 +72,9 @@ impl Code {
             Self::TooLong => "too_long",
             Self::TooDeep => "too_deep",
             Self::NumberTooLarge => "number_too_large",
+            Self::TooManyProperties => "too_many_properties",
+            Self::TraitTooLarge => "trait_too_large",
+            Self::ProfileTooLarge => "profile_too_large",
             Self::TooManyIdentities => "too_many_identities",
             Self::Erased => "erased",
             Self::Forgotten => "forgotten",

@@ -9,6 +9,7 @@ use super::write::{Stored, write};
 use super::{SubmitError, refuse};
 use crate::config::{self, millis};
 use crate::domain::identity::IdentityKey;
+use crate::domain::profile::Room;
 use crate::domain::{Code, Command, Item, Receipt, Rejected, Rejection};
 use crate::metric_names::{BATCH_ROWS, BATCH_SECONDS, BATCHES_HALVED};
 use crate::store::{Error, Store};
@@ -36,7 +37,7 @@ pub(super) struct Writer {
     pub store: Store,
     pub links: KnownLinks,
     pub deadline: Duration,
-    pub max_identities: usize,
+    pub room: Room,
 }
 
 /// Runs until every sender is gone and everything gathered is written.

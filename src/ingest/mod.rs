@@ -5,6 +5,7 @@
 
 pub mod admission;
 mod batcher;
+mod fold;
 mod links;
 mod round;
 mod write;
@@ -13,6 +14,7 @@ pub use admission::{Admission, Reservation};
 
 use crate::config::{self, millis};
 use crate::domain::identity::Merge;
+use crate::domain::profile::Room;
 use crate::domain::{Item, Receipt, Timestamp};
 use crate::metric_names::{ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED};
 use crate::store::{Error, Store};
@@ -50,14 +52,18 @@ impl Ingest {
     pub fn new(
         store: Store,
         settings: &config::Ingest,
-        max_identities: usize,
+        limits: &config::Limits,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (shares, receiver) = mpsc::unbounded_channel();
         let writer = Writer {
             store: store.clone(),
             links: KnownLinks::new(settings.known_links),
             deadline: millis(settings.write_deadline_ms),
-            max_identities,
+            room: Room {
+                identities: limits.profile_identities,
+                traits: limits.profile_traits,
+                bytes: limits.profile_bytes,
+            },
         };
         let ingest = Self {
             store,

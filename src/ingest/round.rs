@@ -1,12 +1,11 @@
 //! One round of the slow path: read what is known of some commands, plan, write, and tell who has to go again.
 
+use super::fold::{Folded, fold};
 use super::links::KnownLinks;
 use crate::domain::erasure::Erased;
 use crate::domain::identity::{Assignment, Conflict, IdentityKey, Known, Plan, ProfileKey};
-use crate::domain::profile::{Traits, merge_all};
-use crate::domain::{
-    Command, EventId, Json, ProfileId, ProjectId, Rejection, Timestamp, TraitWrite,
-};
+use crate::domain::profile::{Room, Traits};
+use crate::domain::{Command, EventId, Json, ProfileId, ProjectId, Rejection, Timestamp};
 use crate::metric_names::{IDENTITY_CONFLICTS, PROFILES_MERGED};
 use crate::store::{
     Error, HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
@@ -24,6 +23,7 @@ pub(super) struct Round<'a> {
     profiles: HashMap<ProfileKey, ResolvedIdentity>,
     /// When the first call about each profile arrived.
     first_received: HashMap<ProfileKey, Timestamp>,
+    folded: Folded,
     /// When whoever had a name before was erased.
     erased: HashMap<IdentityKey, Erased>,
 }
@@ -45,7 +45,7 @@ impl<'a> Round<'a> {
     pub async fn read(
         store: &Store,
         mut commands: Vec<&'a Command>,
-        max_identities: usize,
+        room: &Room,
     ) -> Result<Self, Error> {
         let asked = asked(&commands);
         let events: Vec<Key> = commands.iter().map(|command| command.key()).collect();
@@ -66,13 +66,15 @@ impl<'a> Round<'a> {
             known.names = store.load_names(&doubtful).await?;
         }
         let erased = known.erased.clone();
-        let plan = known.plan(&commands, max_identities, ProfileId::random);
+        let plan = known.plan(&commands, room.identities, ProfileId::random);
+        let folded = fold(&commands, &plan, &profiles, room)?;
         let first_received = first_received(&commands, &plan);
         Ok(Self {
             commands,
             plan,
             profiles,
             first_received,
+            folded,
             erased,
         })
     }
@@ -86,6 +88,10 @@ impl<'a> Round<'a> {
         self.list_conflicts(store).await?;
         let mut outcome = Outcome::default();
         for (index, command) in self.commands.iter().copied().enumerate() {
+            if let Some(rejection) = self.folded.refused.get(&index) {
+                outcome.refused.push((command.key(), rejection.clone()));
+                continue;
+            }
             let profile = |id: &ProfileId| (command.project_id, *id);
             let is_settled = match &self.plan.assignments[index] {
                 Assignment::New(id) => made.contains(&profile(id)),
@@ -161,26 +167,21 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Merges and writes the traits of profiles that exist; returns those that are as they should be. A profile that got names or
-    /// absorbed another in this round has another version now and is left for the next.
+    /// Writes the traits of profiles that exist; returns those that are as they should be. A profile that got names or absorbed
+    /// another in this round has another version now and is left for the next.
     async fn write_traits(&self, store: &Store) -> Result<HashSet<ProfileKey>, Error> {
-        let (mut settled, mut changes) = (HashSet::new(), Vec::new());
-        for (key, writes) in
-            self.trait_writes(|assignment| matches!(assignment, Assignment::Settled(_)))
-        {
-            let found = &self.profiles[&key];
-            match changed_traits(found, &writes)? {
-                None => drop(settled.insert(key)),
-                Some((traits, stamps)) => changes.push(TraitsChange {
-                    project_id: key.0,
-                    profile_id: key.1,
-                    version: found.version,
-                    traits,
-                    stamps,
-                    updated_at: self.first_received[&key],
-                }),
-            }
-        }
+        let change = |(key, (traits, stamps)): (&ProfileKey, &(Json, Json))| {
+            Some(TraitsChange {
+                project_id: key.0,
+                profile_id: key.1,
+                version: self.profiles.get(key)?.version,
+                traits: traits.clone(),
+                stamps: stamps.clone(),
+                updated_at: self.first_received[key],
+            })
+        };
+        let changes: Vec<TraitsChange> = self.folded.changed.iter().filter_map(change).collect();
+        let mut settled = self.folded.unchanged.clone();
         if !changes.is_empty() {
             settled.extend(store.write_traits(&changes).await?);
         }
@@ -202,31 +203,10 @@ impl<'a> Round<'a> {
         store.insert_conflicts(&conflicts).await
     }
 
-    /// What is said about the profiles of some assignments, sorted by key, so that two batches lock rows in the same order.
-    fn trait_writes(
-        &self,
-        wanted: impl Fn(&Assignment) -> bool,
-    ) -> BTreeMap<ProfileKey, Vec<&'a TraitWrite>> {
-        let mut writes = BTreeMap::<_, Vec<_>>::new();
-        for (command, assignment) in self.commands.iter().zip(&self.plan.assignments) {
-            if let (Some(write), Some(id), true) =
-                (&command.traits, assignment.profile_id(), wanted(assignment))
-            {
-                writes
-                    .entry((command.project_id, id))
-                    .or_default()
-                    .push(write);
-            }
-        }
-        writes
-    }
-
     fn new_profiles(&self) -> Vec<NewProfile> {
-        let mut writes = self.trait_writes(|assignment| matches!(assignment, Assignment::New(_)));
         let profile = |key: ProfileKey| {
-            let mut traits = Traits::default();
-            merge_all(&mut traits, writes.remove(&key).unwrap_or_default());
-            let (traits, stamps) = traits.to_stored();
+            let stated = self.folded.changed.get(&key).cloned();
+            let (traits, stamps) = stated.unwrap_or_else(|| Traits::default().to_stored());
             NewProfile {
                 project_id: key.0,
                 profile_id: key.1,
@@ -309,20 +289,4 @@ fn first_received(commands: &[&Command], plan: &Plan) -> HashMap<ProfileKey, Tim
             .or_insert(at);
     }
     first
-}
-
-/// The merged traits and stamps, or nothing where nothing changes.
-fn changed_traits(
-    found: &ResolvedIdentity,
-    writes: &[&TraitWrite],
-) -> Result<Option<(Json, Json)>, Error> {
-    let Some((traits, stamps)) = &found.stored else {
-        return Ok(None);
-    };
-    let mut merged = Traits::from_stored(traits, stamps).map_err(|reason| Error::Inconsistent {
-        table: "profile",
-        column: "stamps",
-        reason: reason.to_string(),
-    })?;
-    Ok(merge_all(&mut merged, writes.iter().copied()).then(|| merged.to_stored()))
 }

@@ -52,7 +52,7 @@ async fn settle(
             return Ok(refused);
         }
         tokio::time::sleep(pause(round)).await;
-        let outcome = Round::read(&writer.store, pending, writer.max_identities)
+        let outcome = Round::read(&writer.store, pending, &writer.room)
             .await?
             .write(&writer.store, &writer.links)
             .await?;

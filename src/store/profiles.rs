@@ -1,8 +1,8 @@
-//! Reading profiles.
+//! Who people are: whom a name leads to, how somebody is named, and who claims whose name.
 
 use super::{Error, Statement, Store};
 use crate::domain::identity::{Names, ProfileKey};
-use crate::domain::{Identity, IdentityKind, Json, ProfileId, ProjectId, Timestamp};
+use crate::domain::{Identity, IdentityKind, ProfileId, ProjectId, Timestamp};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -25,12 +25,6 @@ SELECT s.profile_id, s.merged_from
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 JOIN profile AS s ON s.project_id = t.project_id AND s.profile_id = COALESCE(p.merged_into, p.profile_id)",
-};
-
-pub(super) const LOAD_PROFILE: Statement = Statement {
-    name: "load_profile",
-    sql: "-- load_profile
-SELECT traits::TEXT, version, created_at, updated_at FROM profile WHERE project_id = $1::INT4 AND profile_id = $2::UUID",
 };
 
 /// Tells how many names profiles have, and whether one is a user id. Reads only.
@@ -68,7 +62,7 @@ LIMIT $3::INT8",
 pub(super) const LOAD_IDENTITIES: Statement = Statement {
     name: "load_identities",
     sql: "-- load_identities
-SELECT kind, value, first_seen FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value",
+SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value",
 };
 
 /// Who a reference leads to.
@@ -96,24 +90,6 @@ pub struct StoredConflict {
     pub value: String,
     pub owner_id: Uuid,
     pub claimant_id: Uuid,
-    pub first_seen: Timestamp,
-}
-
-/// A profile as it is read.
-#[derive(Debug)]
-pub struct Profile {
-    pub id: ProfileId,
-    pub traits: Json,
-    pub identities: Vec<KnownIdentity>,
-    pub version: i64,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
-}
-
-/// A name of a profile, and since when it is known.
-#[derive(Debug)]
-pub struct KnownIdentity {
-    pub identity: Identity,
     pub first_seen: Timestamp,
 }
 
@@ -204,35 +180,6 @@ impl Store {
     pub async fn load_identities(&self, id: ProfileId) -> Result<Vec<Identity>, Error> {
         let rows = self.run(&LOAD_IDENTITIES, &[&id.0]).await?;
         Ok(rows.iter().map(identity).collect())
-    }
-
-    /// A profile with all its identities.
-    pub async fn load_profile(
-        &self,
-        project_id: ProjectId,
-        id: ProfileId,
-    ) -> Result<Option<Profile>, Error> {
-        let rows = self.run(&LOAD_PROFILE, &[&project_id.0, &id.0]).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let names = self.run(&LOAD_IDENTITIES, &[&id.0]).await?;
-        let identities = names
-            .iter()
-            .map(|name| KnownIdentity {
-                identity: identity(name),
-                first_seen: timestamp(name, 2),
-            })
-            .collect();
-        let traits = Json::from_database(row.get(0));
-        Ok(Some(Profile {
-            id,
-            traits,
-            identities,
-            version: row.get(1),
-            created_at: timestamp(row, 2),
-            updated_at: timestamp(row, 3),
-        }))
     }
 }
 

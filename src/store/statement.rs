@@ -1,6 +1,6 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
-use super::{erase, events, merge, profiles, projects, rejections, schema, write};
+use super::{erase, events, lookup, merge, profiles, projects, rejections, schema, write};
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &profiles::FIND_PERSON_BY_ID,
         &profiles::LOAD_CONFLICTS,
         &profiles::LOAD_CONFLICTS_OF,
-        &profiles::LOAD_PROFILE,
+        &lookup::LOAD_PROFILES,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,
         &events::LOAD_EVENT,

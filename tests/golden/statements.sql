@@ -216,11 +216,32 @@ WHERE (owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])) AND conflict
 ORDER BY conflict_id
 LIMIT $3::INT8;
 
--- load_profile
-SELECT traits::TEXT, version, created_at, updated_at FROM profile WHERE project_id = $1::INT4 AND profile_id = $2::UUID;
+-- load_profiles
+SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.updated_at,
+    ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
+    ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
+    ARRAY(SELECT i.first_seen FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
+    (
+        SELECT min(e.occurred_at) FROM unnest(p.merged_from || p.profile_id) AS t (id)
+        CROSS JOIN LATERAL (SELECT own.occurred_at FROM event AS own WHERE own.profile_id = t.id ORDER BY own.occurred_at LIMIT 1) AS e
+    ),
+    (
+        SELECT max(e.occurred_at) FROM unnest(p.merged_from || p.profile_id) AS t (id)
+        CROSS JOIN LATERAL (SELECT own.occurred_at FROM event AS own WHERE own.profile_id = t.id ORDER BY own.occurred_at DESC LIMIT 1) AS e
+    )
+FROM (
+    SELECT t.position, i.project_id, i.profile_id
+    FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+    JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+    UNION ALL
+    SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
+    FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
+    JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
+) AS r
+JOIN profile AS p ON p.project_id = r.project_id AND p.profile_id = r.profile_id;
 
 -- load_identities
-SELECT kind, value, first_seen FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
+SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
 
 -- load_timeline
 SELECT e.event_id, e.profile_id, e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT

@@ -27,6 +27,7 @@ mod native;
 mod outage;
 mod schema;
 mod sdk;
+mod sizes;
 mod slow;
 mod socket;
 mod sql;

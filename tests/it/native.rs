@@ -123,3 +123,149 @@ async fn values_with_every_character_are_found() {
         );
     }
 }
+
+#[tokio::test]
+async fn profiles_are_found_by_name_and_many_at_once() {
+    let project = Project::fresh().await;
+    let call = |id: &str, user: &str, at: &str| json!({"type": "identify", "userId": user, "anonymousId": format!("{user}-phone"), "messageId": id, "timestamp": at, "traits": {"email": format!("{user}@Example.com")}});
+    project
+        .results(&[
+            call("1", "ada", "2024-01-02T00:00:00Z"),
+            call("2", "ada", "2024-01-01T00:00:00Z"),
+            call("3", "bob", "2024-01-03T00:00:00Z"),
+            json!({"type": "track", "event": "Seen", "anonymousId": "ada-phone", "messageId": "4", "timestamp": "2024-01-04T00:00:00Z"}),
+        ])
+        .await;
+    let ada = project.profile("user_id:ada").await;
+    assert_eq!(
+        (&ada["first_seen"], &ada["last_seen"]),
+        (
+            &json!("2024-01-01T00:00:00.000Z"),
+            &json!("2024-01-04T00:00:00.000Z")
+        )
+    );
+    assert_eq!(
+        project.read("/v1/profiles?email=ADA%40example.com").await,
+        ada
+    );
+    assert_eq!(
+        project.read("/v1/profiles?anonymous_id=ada-phone").await,
+        ada
+    );
+    for (path, status) in [
+        ("/v1/profiles?email=eve@example.com", StatusCode::NOT_FOUND),
+        ("/v1/profiles", StatusCode::BAD_REQUEST),
+        ("/v1/profiles?email=a&user_id=b", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(project.get(path).await.0, status, "{path}");
+    }
+
+    let by_id = format!("id:{}", ada["id"].as_str().unwrap());
+    let asked = [
+        "email:ada@example.com",
+        "user_id:nobody",
+        &by_id,
+        "user_id:bob",
+        "email:ada@example.com",
+    ];
+    let found = lookup(&project, &json!({"references": asked})).await;
+    let ids: Vec<_> = found.1["profiles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["id"])
+        .collect();
+    let bob = project.profile("user_id:bob").await;
+    assert_eq!(
+        ids,
+        [&ada["id"], &json!(null), &ada["id"], &bob["id"], &ada["id"]]
+    );
+    assert_eq!(found.1["profiles"][0], ada);
+    let many = |count: usize| json!({"references": vec!["user_id:ada"; count]});
+    assert_eq!(
+        lookup(&project, &many(1_000)).await.1["profiles"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1_000
+    );
+    assert_eq!(
+        lookup(&project, &many(1_001)).await.0,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(
+        lookup(&project, &json!({"references": ["ada"]})).await.0,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+async fn lookup(project: &Project, body: &serde_json::Value) -> (StatusCode, serde_json::Value) {
+    let request = project
+        .client
+        .post(format!("{}/v1/profiles/lookup", project.url));
+    let reply = request
+        .bearer_auth(&project.server_key)
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    (reply.status(), reply.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_reader_who_has_the_profile_is_told_so() {
+    let project = Project::fresh().await;
+    let identify = |id: &str, plan: &str| json!({"type": "identify", "userId": "ada", "messageId": id, "traits": {"plan": plan}});
+    project.results(&[identify("1", "free")]).await;
+    let url = format!("{}/v1/profiles/user_id:ada", project.url);
+    let read = async |tag: &str| {
+        let request = project.client.get(&url).bearer_auth(&project.server_key);
+        request.header("if-none-match", tag).send().await.unwrap()
+    };
+    let first = read("\"nothing\"").await;
+    let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(
+        (first.status(), read(&tag).await.status()),
+        (StatusCode::OK, StatusCode::NOT_MODIFIED)
+    );
+    project.results(&[identify("2", "pro")]).await;
+    assert_eq!(read(&tag).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_read_waits_for_the_version_that_its_caller_has_seen() {
+    let project = Project::fresh().await;
+    let identify = |id: &str, plan: &str| json!({"type": "identify", "userId": "ada", "messageId": id, "traits": {"plan": plan}});
+    project.results(&[identify("1", "free")]).await;
+    assert_eq!(
+        project.read("/v1/profiles/user_id:ada?min_version=1").await["version"],
+        1
+    );
+    let later = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        project.results(&[identify("2", "pro")]).await;
+    };
+    let (waited, ()) = tokio::join!(
+        project.read("/v1/profiles/user_id:ada?min_version=2"),
+        later
+    );
+    assert_eq!(
+        (&waited["version"], &waited["traits"]["plan"]),
+        (&json!(2), &json!("pro"))
+    );
+    let (status, problem) = project.get("/v1/profiles/user_id:ada?min_version=9").await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!("version_not_reached")
+        )
+    );
+    assert_eq!(
+        project
+            .get("/v1/profiles/user_id:ada?min_version=x")
+            .await
+            .0,
+        StatusCode::BAD_REQUEST
+    );
+}

@@ -18,7 +18,7 @@ const HOT: &[&str] = &[
     "insert_rejections",
     "find_person",
     "find_person_by_id",
-    "load_profile",
+    "load_profiles",
     "load_identities",
     "load_timeline",
     "load_event",

@@ -1,13 +1,12 @@
 //! `DELETE /v1/profiles/{reference}`, `POST …/unforget`, and `GET /v1/erasures/{id}`: the receipt.
 
 use super::query::Query;
-use super::reference::Reference;
-use super::{answer_of, reader, reply, segment};
+use super::{answer_of, reader, reference, reply, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::config::millis;
 use crate::domain::{Caller, Identity};
-use crate::store::{Erasure, ErasureRequest};
+use crate::store::{Erasure, ErasureRequest, Reference};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -40,7 +39,7 @@ pub async fn erase(request: HttpRequest, state: Data<State>) -> HttpResponse {
 async fn erased(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
     let query = Query::parse(request.query_string(), &["forget"])?;
-    let identities = names(&Reference::of_path(request)?, state, caller).await?;
+    let identities = names(&reference::of_path(request)?, state, caller).await?;
     let mut asked = ErasureRequest {
         project_id: caller.project_id,
         id: Uuid::new_v4(),
@@ -62,7 +61,7 @@ async fn names(
     caller: Caller,
 ) -> Result<Vec<Identity>, ApiError> {
     let Reference::Name(identity) = reference else {
-        let person = reference.person(state, caller).await?;
+        let person = reference::person(reference, state, caller).await?;
         return answer_of(state, state.store.load_identities(person.id)).await;
     };
     Ok(vec![identity.clone()])
@@ -75,7 +74,7 @@ pub async fn unforget(request: HttpRequest, state: Data<State>) -> HttpResponse 
 
 async fn lifted(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
-    let Reference::Name(identity) = Reference::of_path(request)? else {
+    let Reference::Name(identity) = reference::of_path(request)? else {
         return Err(ApiError::InvalidParameter {
             name: "reference".to_owned(),
             reason: "must be kind:value, since an erased person has no profile".to_owned(),

@@ -1,8 +1,7 @@
 //! `GET /v1/profiles/{reference}/events` and `GET /v1/events/{message_id}`.
 
 use super::query::Query;
-use super::reference::Reference;
-use super::{answer_of, cursor, reader, reply, segment};
+use super::{answer_of, cursor, reader, reference, reply, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::EventId;
@@ -60,7 +59,8 @@ pub async fn timeline(request: HttpRequest, state: Data<State>) -> HttpResponse 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
     let caller = reader(request, state).await?;
     let query = timeline_query(request.query_string())?;
-    let person = Reference::of_path(request)?.person(state, caller).await?;
+    let referred = reference::of_path(request)?;
+    let person = reference::person(&referred, state, caller).await?;
     let events = answer_of(
         state,
         state

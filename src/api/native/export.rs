@@ -3,12 +3,11 @@
 //! A page of rows is in memory at a time. Where the database fails half-way the connection is cut: a part must not pass for the
 //! whole.
 
-use super::reference::Reference;
-use super::{answer_of, conflicts, events, profiles, reader, reply};
+use super::{answer_of, conflicts, events, profiles, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::{ProjectId, Timestamp};
-use crate::store::{Person, TimelineQuery};
+use crate::store::{Person, Reference, TimelineQuery};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, stream};
@@ -45,7 +44,8 @@ pub async fn export(request: HttpRequest, state: Data<State>) -> HttpResponse {
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiError> {
     let caller = reader(request, state).await?;
-    let person = Reference::of_path(request)?.person(state, caller).await?;
+    let referred = reference::of_path(request)?;
+    let person = reference::person(&referred, state, caller).await?;
     Ok(Export {
         state: state.clone(),
         project_id: caller.project_id,
@@ -72,10 +72,8 @@ impl Export {
     }
 
     async fn profile(&mut self) -> Result<String, ApiError> {
-        let reading = self
-            .state
-            .store
-            .load_profile(self.project_id, self.person.id);
+        let reference = Reference::Id(self.person.id);
+        let reading = self.state.store.load_profile(self.project_id, &reference);
         let found = answer_of(&self.state, reading).await?;
         self.next = Next::Events(None);
         let profile = found.ok_or(ApiError::NoSuchProfile)?;

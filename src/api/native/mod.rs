@@ -23,7 +23,9 @@ use tokio::time::timeout;
 
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
-    app.route("/v1/profiles/{reference}", web::get().to(profiles::show))
+    app.route("/v1/profiles", web::get().to(profiles::show_named))
+        .route("/v1/profiles/lookup", web::post().to(profiles::lookup))
+        .route("/v1/profiles/{reference}", web::get().to(profiles::show))
         .route(
             "/v1/profiles/{reference}",
             web::delete().to(erasures::erase),

@@ -1,17 +1,25 @@
-//! `GET /v1/profiles/{kind}:{value}` and `/v1/profiles/id:{uuid}`; `POST …/merge`.
+//! `GET /v1/profiles/{reference}`, `GET /v1/profiles?{kind}={value}`, `POST /v1/profiles/lookup`; `POST …/merge`.
 
-use super::reference::Reference;
-use super::{answer_of, reader, reply};
+use super::query::Query;
+use super::{answer_of, reader, reference, reply};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
 use crate::domain::IdentityKind;
 use crate::domain::identity::Merge;
-use crate::store::{KnownIdentity, Profile};
+use crate::store::{KnownIdentity, Profile, Reference};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a read waits for the version that its caller has seen elsewhere, and how often it looks.
+const MOST_WAIT: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(50);
+/// References of one look-up: they travel in one statement.
+const MOST_REFERENCES: usize = 1_000;
 
 /// A profile as it is shown.
 #[derive(Serialize)]
@@ -22,6 +30,8 @@ pub struct Shown {
     version: i64,
     created_at: String,
     updated_at: String,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -31,20 +41,107 @@ struct ShownIdentity {
     first_seen: String,
 }
 
-/// Shows a profile.
+/// Shows the profile in the path.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(find(&request, &state).await.map(shown))
+    let found = find(&request, &state, &["min_version"], |_| {
+        reference::of_path(&request)
+    });
+    reply::tagged(&request, found.await.map(shown))
 }
 
-async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Profile, ApiError> {
+/// Shows the profile that a name in the query leads to: `?email=ada@example.com`.
+pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let known = ["min_version", "user_id", "email", "anonymous_id"];
+    let found = find(&request, &state, &known, |query| {
+        let mut names = query.others(&["min_version"]);
+        match (names.next(), names.next()) {
+            (Some((kind, value)), None) => Ok(reference::name(kind, value)),
+            _ => Err(invalid("query", "must have one name, such as email")),
+        }
+    });
+    reply::tagged(&request, found.await.map(shown))
+}
+
+async fn find(
+    request: &HttpRequest,
+    state: &Data<State>,
+    known: &[&str],
+    referred: impl Fn(&Query) -> Result<Reference, ApiError>,
+) -> Result<Profile, ApiError> {
     let caller = reader(request, state).await?;
-    let person = Reference::of_path(request)?.person(state, caller).await?;
-    answer_of(
-        state,
-        state.store.load_profile(caller.project_id, person.id),
-    )
-    .await?
-    .ok_or(ApiError::NoSuchProfile)
+    let query = Query::parse(request.query_string(), known)?;
+    let (wanted, reference) = (query.number("min_version")?.unwrap_or(0), referred(&query)?);
+    let until = Instant::now() + MOST_WAIT;
+    loop {
+        let reading = state.store.load_profile(caller.project_id, &reference);
+        match answer_of(state, reading).await? {
+            Some(profile) if profile.version >= wanted => return Ok(profile),
+            None if wanted == 0 => return Err(ApiError::NoSuchProfile),
+            _ if Instant::now() >= until => return Err(ApiError::NotThatFar),
+            _ => sleep(POLL).await,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct LookupBody {
+    /// `{kind}:{value}` or `id:{uuid}`.
+    references: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    /// One for each reference, in their order; `null` where there is nobody.
+    profiles: Vec<Option<Shown>>,
+}
+
+/// Shows many profiles at once.
+pub async fn lookup(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    reply::json(found(&request, payload, &state).await)
+}
+
+async fn found(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+) -> Result<Found, ApiError> {
+    let caller = reader(request, state).await?;
+    let body: LookupBody = json_body(request, payload, state).await?;
+    if body.references.len() > MOST_REFERENCES {
+        return Err(invalid(
+            "references",
+            &format!(
+                "has {} entries, over the limit of {MOST_REFERENCES}",
+                body.references.len()
+            ),
+        ));
+    }
+    let references: Vec<Reference> = body
+        .references
+        .iter()
+        .map(|text| reference::parse(text))
+        .collect::<Result<_, _>>()?;
+    let reading = state.store.load_profiles(caller.project_id, &references);
+    let profiles = answer_of(state, reading).await?;
+    Ok(Found {
+        profiles: profiles.into_iter().map(|found| found.map(shown)).collect(),
+    })
+}
+
+async fn json_body<T: serde::de::DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+) -> Result<T, ApiError> {
+    let body = body::read(request, payload, state).await?;
+    serde_json::from_slice(&body.bytes).map_err(|error| ApiError::InvalidJson(error.to_string()))
+}
+
+fn invalid(name: &str, reason: &str) -> ApiError {
+    ApiError::InvalidParameter {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// How a profile is shown.
@@ -66,6 +163,8 @@ pub fn shown(profile: Profile) -> Shown {
         version: profile.version,
         created_at: profile.created_at.to_string(),
         updated_at: profile.updated_at.to_string(),
+        first_seen: profile.first_seen.map(|time| time.to_string()),
+        last_seen: profile.last_seen.map(|time| time.to_string()),
     }
 }
 
@@ -101,12 +200,10 @@ async fn merged(
     state: &Data<State>,
 ) -> Result<Profile, ApiError> {
     let caller = reader(request, state).await?;
-    let body = body::read(request, payload, state).await?;
-    let asked: MergeBody = serde_json::from_slice(&body.bytes)
-        .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
-    let (into, from) = (Reference::of_path(request)?, Reference::parse(&asked.from)?);
-    let survivor = into.person(state, caller).await?.id;
-    let absorbed = from.person(state, caller).await?.id;
+    let asked: MergeBody = json_body(request, payload, state).await?;
+    let (into, from) = (reference::of_path(request)?, reference::parse(&asked.from)?);
+    let survivor = reference::person(&into, state, caller).await?.id;
+    let absorbed = reference::person(&from, state, caller).await?.id;
     if survivor != absorbed {
         let merge = Merge {
             project_id: caller.project_id,
@@ -116,7 +213,9 @@ async fn merged(
         };
         answer_of(state, state.ingest.merge(merge, (state.now)())).await?;
     }
-    answer_of(state, state.store.load_profile(caller.project_id, survivor))
+    let reference = Reference::Id(survivor);
+    let reading = state.store.load_profile(caller.project_id, &reference);
+    answer_of(state, reading)
         .await?
         .ok_or(ApiError::NoSuchProfile)
 }

@@ -40,6 +40,24 @@ impl Query {
         self.0.get(name).map(read).transpose()
     }
 
+    /// A whole number that is not negative, where it was given.
+    pub fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let read = |text: &String| {
+            let number = text.parse().ok().filter(|number| *number >= 0);
+            number.ok_or_else(|| invalid(name, "is no whole number"))
+        };
+        self.0.get(name).map(read).transpose()
+    }
+
+    /// All parameters but these.
+    pub fn others<'a>(&'a self, but: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let pairs = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        pairs.filter(|(name, _)| !but.contains(name))
+    }
+
     /// A switch; off where it was not given.
     pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.0.get(name).map(String::as_str) {

@@ -4,45 +4,45 @@ use super::{answer_of, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::{Caller, Identity, IdentityKind, ProfileId};
-use crate::store::Person;
+use crate::store::{Person, Reference};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use uuid::Uuid;
 
-/// One person, by a name or by the profile's id.
-#[derive(Clone, Debug)]
-pub enum Reference {
-    Id(ProfileId),
-    Name(Identity),
+/// Reads the reference in the path of a request.
+pub fn of_path(request: &HttpRequest) -> Result<Reference, ApiError> {
+    parse(&segment(request, 3)?)
 }
 
-impl Reference {
-    /// Reads the reference in the path of a request.
-    pub fn of_path(request: &HttpRequest) -> Result<Self, ApiError> {
-        Self::parse(&segment(request, 3)?)
+/// Reads `{kind}:{value}` or `id:{uuid}`.
+pub fn parse(text: &str) -> Result<Reference, ApiError> {
+    let Some((kind, value)) = text.split_once(':') else {
+        return Err(invalid("reference", "is neither kind:value nor id:uuid"));
+    };
+    if kind != "id" {
+        return Ok(name(kind, value));
     }
+    let id = Uuid::try_parse(value).map_err(|_| invalid("id", "is no UUID"))?;
+    Ok(Reference::Id(ProfileId(id)))
+}
 
-    /// Reads `{kind}:{value}` or `id:{uuid}`.
-    pub fn parse(text: &str) -> Result<Self, ApiError> {
-        let Some((kind, value)) = text.split_once(':') else {
-            return Err(invalid("reference", "is neither kind:value nor id:uuid"));
-        };
-        if kind != "id" {
-            return Ok(Self::Name(Identity::new(IdentityKind::parse(kind), value)));
-        }
-        let id = Uuid::try_parse(value).map_err(|_| invalid("id", "is no UUID"))?;
-        Ok(Self::Id(ProfileId(id)))
-    }
+/// A reference by a name.
+pub fn name(kind: &str, value: &str) -> Reference {
+    Reference::Name(Identity::new(IdentityKind::parse(kind), value))
+}
 
-    /// Finds whom it leads to.
-    pub async fn person(&self, state: &Data<State>, caller: Caller) -> Result<Person, ApiError> {
-        let (store, project_id) = (&state.store, caller.project_id);
-        let found = match self {
-            Self::Id(id) => answer_of(state, store.find_person_by_id(project_id, *id)).await?,
-            Self::Name(name) => answer_of(state, store.find_person(project_id, name)).await?,
-        };
-        found.ok_or(ApiError::NoSuchProfile)
-    }
+/// Finds whom a reference leads to.
+pub async fn person(
+    reference: &Reference,
+    state: &Data<State>,
+    caller: Caller,
+) -> Result<Person, ApiError> {
+    let (store, project_id) = (&state.store, caller.project_id);
+    let found = match reference {
+        Reference::Id(id) => answer_of(state, store.find_person_by_id(project_id, *id)).await?,
+        Reference::Name(name) => answer_of(state, store.find_person(project_id, name)).await?,
+    };
+    found.ok_or(ApiError::NoSuchProfile)
 }
 
 fn invalid(name: &str, reason: &str) -> ApiError {

@@ -1,9 +1,12 @@
 //! Answers of the native API: JSON, and RFC 9457 problem details for errors.
 
 use crate::api::error::ApiError;
-use actix_web::HttpResponse;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ETag, EntityTag, Header, IfNoneMatch, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 /// RFC 9457, with the stable code that clients may switch on.
 #[derive(Serialize)]
@@ -21,6 +24,32 @@ pub fn json<T: Serialize>(outcome: Result<T, ApiError>) -> HttpResponse {
         Ok(value) => HttpResponse::Ok().json(value),
         Err(error) => problem(&error),
     }
+}
+
+/// 200 with the value and a tag of it, 304 where the caller has it already, or the problem.
+pub fn tagged<T: Serialize>(request: &HttpRequest, outcome: Result<T, ApiError>) -> HttpResponse {
+    let text = match outcome {
+        Ok(value) => serde_json::to_string(&value).expect("plain texts always serialise"),
+        Err(error) => return problem(&error),
+    };
+    let digest = Sha256::digest(&text);
+    let digits: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let tag = EntityTag::new_strong(digits);
+    let is_known = IfNoneMatch::parse(request).is_ok_and(|known| match known {
+        IfNoneMatch::Any => true,
+        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(&tag)),
+    });
+    if is_known {
+        return HttpResponse::NotModified()
+            .insert_header(ETag(tag))
+            .finish();
+    }
+    let mut reply = HttpResponse::Ok();
+    reply.insert_header(ETag(tag));
+    reply.content_type("application/json").body(text)
 }
 
 /// The problem as the caller sees it.

@@ -4,6 +4,7 @@
 
 use super::envelope::{Batch, Call, Document, Raw};
 use super::fields::{self, id, invalid_time, is_storable, object, text, within};
+use super::sizes;
 use crate::config::Limits;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
@@ -220,6 +221,7 @@ impl<'a> Surroundings<'a> {
             (None, None) => Json::empty_object(),
         };
         let members = traits.members().unwrap_or_default();
+        sizes::traits(&members, self.limits)?;
         if let Some(email) = members.get("email").and_then(|email| self.email(email)) {
             // Strongest first: after the user id, before the anonymous id.
             let place = identities.partition_point(|known| known.kind < IdentityKind::Email);
@@ -351,7 +353,7 @@ impl<'a> Surroundings<'a> {
                 properties = properties.with_defaults(&beside);
             }
         }
-        self.check(&properties, "properties")?;
+        self.check_properties(&properties, "properties")?;
         Ok(properties)
     }
 
@@ -367,9 +369,15 @@ impl<'a> Surroundings<'a> {
     fn checked_object(&self, raw: Raw<'_>, field: &str) -> Result<Option<Json>, Rejection> {
         let object = object(raw, field, self.body)?;
         if let Some(object) = &object {
-            self.check(object, field)?;
+            self.check_properties(object, field)?;
         }
         Ok(object)
+    }
+
+    /// Holds what becomes an event's properties against the limits.
+    fn check_properties(&self, json: &Json, field: &str) -> Result<(), Rejection> {
+        self.check(json, field)?;
+        sizes::properties(json, field, self.limits.event_properties)
     }
 
     fn check(&self, json: &Json, field: &str) -> Result<(), Rejection> {

@@ -11,6 +11,7 @@ pub mod items;
 mod pixel;
 mod receive;
 mod reply;
+mod sizes;
 
 use crate::api::State;
 use crate::api::body;

@@ -1,0 +1,70 @@
+//! Folds what the commands of a round state about people into their profiles as they were read.
+
+use crate::domain::identity::{Assignment, Plan, ProfileKey};
+use crate::domain::profile::{Room, Traits};
+use crate::domain::{Command, Json, Rejection};
+use crate::store::{Error, ResolvedIdentity};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Profiles with what was stated about them, sorted by key, so that two batches lock rows in the same order.
+#[derive(Default)]
+pub(super) struct Folded {
+    /// Traits and stamps that have to be written.
+    pub changed: BTreeMap<ProfileKey, (Json, Json)>,
+    /// Profiles that are as they should be.
+    pub unchanged: HashSet<ProfileKey>,
+    /// Commands that would make a profile too large, by their place.
+    pub refused: HashMap<usize, Rejection>,
+}
+
+/// Folds the traits of commands whose profile is new, or stands as it was read.
+pub(super) fn fold(
+    commands: &[&Command],
+    plan: &Plan,
+    profiles: &HashMap<ProfileKey, ResolvedIdentity>,
+    room: &Room,
+) -> Result<Folded, Error> {
+    let mut folded = Folded::default();
+    let mut all = BTreeMap::<ProfileKey, (Traits, bool)>::new();
+    for (place, (command, assignment)) in commands.iter().zip(&plan.assignments).enumerate() {
+        let (Some(write), Assignment::New(id) | Assignment::Settled(id)) =
+            (&command.traits, assignment)
+        else {
+            continue;
+        };
+        let key = (command.project_id, *id);
+        let (traits, changed) = match all.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert((stored(profiles.get(&key))?, false)),
+        };
+        match traits.merge_within(write, room) {
+            Ok(more) => *changed |= more,
+            Err(rejection) => drop(folded.refused.insert(place, rejection)),
+        }
+    }
+    for (key, (traits, changed)) in all {
+        if changed {
+            folded.changed.insert(key, traits.to_stored());
+        } else {
+            folded.unchanged.insert(key);
+        }
+    }
+    Ok(folded)
+}
+
+/// The traits as they were read; none of a profile that is yet to be made.
+fn stored(found: Option<&ResolvedIdentity>) -> Result<Traits, Error> {
+    let Some(found) = found else {
+        return Ok(Traits::default());
+    };
+    let (traits, stamps) = found
+        .stored
+        .as_ref()
+        .expect("read wherever a command states traits");
+    Traits::from_stored(traits, stamps).map_err(|reason| Error::Inconsistent {
+        table: "profile",
+        column: "stamps",
+        reason: reason.to_string(),
+    })
+}
