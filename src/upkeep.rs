@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 /// How often a node looks for work, plus a random part so that nodes take turns.
 const PAUSE: Duration = Duration::from_secs(2);
 const MAX_JITTER_MS: u64 = 1_000;
-/// Erasures of one look, and the time for each.
-const AT_ONCE: i64 = 10;
+/// Erasures of one look, and the most time for each.
+const AT_ONCE: i64 = 50;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs for as long as the process lives.
@@ -21,12 +21,17 @@ pub async fn run(store: Store) {
     }
 }
 
-/// Goes on with erasures whose node was killed, and sweeps up behind the others.
+/// Goes on with erasures whose node was killed, and sweeps up behind the others, until none is due.
 async fn finish_erasures(store: &Store) -> Result<(), Error> {
-    for request in store.open_erasures(AT_ONCE).await? {
-        if store.sweep(&request, Instant::now() + PATIENCE).await? {
-            tracing::info!(erasure = %request.id, "erasure finished");
+    loop {
+        let due = store.open_erasures(AT_ONCE).await?;
+        for request in &due {
+            if store.sweep(request, Instant::now() + PATIENCE).await? {
+                tracing::info!(erasure = %request.id, "erasure finished");
+            }
+        }
+        if (due.len() as i64) < AT_ONCE {
+            return Ok(());
         }
     }
-    Ok(())
 }

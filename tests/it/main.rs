@@ -10,6 +10,7 @@
 mod browser;
 mod cli;
 mod contention;
+mod converge;
 mod crash;
 mod docs;
 mod embedded;
