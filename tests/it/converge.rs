@@ -146,7 +146,7 @@ impl World<'_> {
         );
         assert_eq!(receipt["forgotten"], false, "{receipt}");
         let newer = person.future();
-        let mut sent = [past, newer].concat();
+        let mut sent = [past, person.late.clone(), newer].concat();
         sent.shuffle(&mut rng);
         self.send_in_lanes(&sent, &["stored", "duplicate", "erased"])
             .await;

@@ -23,6 +23,8 @@ pub struct Person {
     pub is_erased: bool,
     comes_back: bool,
     past: Vec<Value>,
+    /// What an old device keeps until the person is erased.
+    pub late: Vec<Value>,
     future: OnceLock<Vec<Value>>,
 }
 
@@ -55,9 +57,14 @@ impl Person {
             is_erased: rng.random_bool(0.3),
             comes_back: rng.random_bool(0.5),
             past: Vec::new(),
+            late: Vec::new(),
             future: OnceLock::new(),
         };
         person.past = person.draw_past(&mut rng);
+        if person.is_erased {
+            // The last three tie no name to anybody.
+            person.late = person.past.split_off(person.past.len() - 3);
+        }
         person
     }
 
