@@ -52,9 +52,49 @@ pub struct Command {
     pub event: Event,
     /// What the call says about the person; `None` for all calls that write no traits.
     pub traits: Option<TraitWrite>,
+    /// The group that the call puts the person into.
+    pub group: Option<Group>,
+}
+
+/// A company, a team, an account: a profile of its own, to which people belong.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub identity: Identity,
+    /// What the call says about the group.
+    pub traits: Option<TraitWrite>,
+}
+
+/// Whom a command is about: its person, and its group where it has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub project_id: ProjectId,
+    pub identities: &'a [Identity],
+    pub explicit: usize,
+    pub occurred_at: Timestamp,
+    pub received_at: Timestamp,
+    pub traits: Option<&'a TraitWrite>,
 }
 
 impl Command {
+    /// Whom it is about: the person first.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
+        let person = Subject {
+            project_id: self.project_id,
+            identities: &self.identities,
+            explicit: self.explicit,
+            occurred_at: self.event.occurred_at,
+            received_at: self.event.received_at,
+            traits: self.traits.as_ref(),
+        };
+        let group = self.group.as_ref().map(|group| Subject {
+            identities: std::slice::from_ref(&group.identity),
+            explicit: 0,
+            traits: group.traits.as_ref(),
+            ..person
+        });
+        std::iter::once(person).chain(group)
+    }
+
     /// The key of its event, within all projects.
     pub fn key(&self) -> (ProjectId, EventId) {
         (self.project_id, self.event.id)
@@ -92,6 +132,8 @@ pub enum IdentityKind {
     Custom(Arc<str>),
     /// An SDK's id of a device or browser.
     AnonymousId,
+    /// The customer's own id of a group; never beside a person's.
+    GroupId,
 }
 
 impl IdentityKind {
@@ -102,6 +144,7 @@ impl IdentityKind {
             Self::Email => "email",
             Self::Custom(name) => name,
             Self::AnonymousId => "anonymous_id",
+            Self::GroupId => "group_id",
         }
     }
 
@@ -111,6 +154,7 @@ impl IdentityKind {
             "user_id" => Self::UserId,
             "email" => Self::Email,
             "anonymous_id" => Self::AnonymousId,
+            "group_id" => Self::GroupId,
             other => Self::Custom(other.into()),
         }
     }

@@ -5,7 +5,7 @@
 //! one never gets a second: two people on one device stay two people, and the conflict is listed. Only an explicit merge may.
 
 use super::erasure::Erased;
-use super::{Code, Command, Identity, IdentityKind, ProfileId, ProjectId, Rejection};
+use super::{Code, Identity, IdentityKind, ProfileId, ProjectId, Rejection, Subject};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ pub struct Names {
     pub has_user_id: bool,
 }
 
-/// What becomes of a command.
+/// What becomes of a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assignment {
     /// It is about this profile, which exists and has all the names it is to have.
@@ -49,7 +49,7 @@ pub enum Assignment {
 }
 
 impl Assignment {
-    /// Whose the command is, where it is anybody's.
+    /// Whose it is, where it is anybody's.
     pub fn profile_id(&self) -> Option<ProfileId> {
         match self {
             Self::Settled(id) | Self::New(id) | Self::Pending(id) => Some(*id),
@@ -84,10 +84,10 @@ impl Conflict {
     }
 }
 
-/// What has to be written so that every command's identities are known.
+/// What has to be written so that every subject's identities are known.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// One for each command, in their order.
+    /// One for each subject, in their order.
     pub assignments: Vec<Assignment>,
     /// Identities to claim for profiles that are yet to be made.
     pub claims: BTreeMap<IdentityKey, ProfileId>,
@@ -95,59 +95,59 @@ pub struct Plan {
     pub links: BTreeMap<IdentityKey, ProfileId>,
     /// Profiles to merge.
     pub merges: BTreeSet<Merge>,
-    /// Identities that stay with somebody else, by command.
+    /// Identities that stay with somebody else, by subject.
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
-    /// Commands of which a name was left out.
+    /// Subjects of which a name was left out.
     pub narrowed: BTreeSet<usize>,
 }
 
 impl Known {
-    /// Profiles about whose names something has to be known: those of commands that name several, or that bring new names.
-    pub fn doubtful(&self, commands: &[&Command]) -> BTreeSet<ProfileKey> {
+    /// Profiles about whose names something has to be known: those of subjects that name several, or that bring new names.
+    pub fn doubtful(&self, subjects: &[Subject]) -> BTreeSet<ProfileKey> {
         let mut found = BTreeSet::new();
-        for command in commands {
-            let owners: BTreeSet<ProfileId> = self.owners_of(command).flatten().collect();
-            let brings_names = self.owners_of(command).any(|owner| owner.is_none());
+        for subject in subjects {
+            let owners: BTreeSet<ProfileId> = self.owners_of(subject).flatten().collect();
+            let brings_names = self.owners_of(subject).any(|owner| owner.is_none());
             if owners.len() > 1 || brings_names {
-                found.extend(owners.into_iter().map(|owner| (command.project_id, owner)));
+                found.extend(owners.into_iter().map(|owner| (subject.project_id, owner)));
             }
         }
         found
     }
 
-    fn owners_of(&self, command: &Command) -> impl Iterator<Item = Option<ProfileId>> {
-        self.usable(command)
+    fn owners_of(&self, subject: &Subject) -> impl Iterator<Item = Option<ProfileId>> {
+        self.usable(subject)
             .map(|(_, key)| self.owners.get(&key).copied())
     }
 
-    /// The identities that a command may use, with their places. Names of an erased person are left out where they would bring
+    /// The identities that a subject may use, with their places. Names of an erased person are left out where they would bring
     /// something back.
-    fn usable(&self, command: &Command) -> impl Iterator<Item = (usize, IdentityKey)> {
-        let key = |identity: &Identity| (command.project_id, identity.clone());
-        let keys = command.identities.iter().map(key).enumerate();
-        keys.filter(|(_, key)| !self.is_barred(key, command))
+    fn usable(&self, subject: &Subject) -> impl Iterator<Item = (usize, IdentityKey)> {
+        let key = |identity: &Identity| (subject.project_id, identity.clone());
+        let keys = subject.identities.iter().map(key).enumerate();
+        keys.filter(|(_, key)| !self.is_barred(key, subject))
     }
 
-    fn is_barred(&self, key: &IdentityKey, command: &Command) -> bool {
-        let occurred_at = command.event.occurred_at;
+    fn is_barred(&self, key: &IdentityKey, subject: &Subject) -> bool {
+        let occurred_at = subject.occurred_at;
         self.erased
             .get(key)
             .is_some_and(|erased| erased.bars(occurred_at))
     }
 
-    fn leaves_out(&self, command: &Command) -> bool {
-        !self.erased.is_empty() && self.usable(command).count() < command.identities.len()
+    fn leaves_out(&self, subject: &Subject) -> bool {
+        !self.erased.is_empty() && self.usable(subject).count() < subject.identities.len()
     }
 
-    /// Why the command must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
+    /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
     /// others may tell that this is about the erased one, before the erasure.
-    fn barred_by(&self, command: &Command) -> Option<Rejection> {
+    fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
         if self.erased.is_empty() {
             return None;
         }
-        let occurred_at = command.event.occurred_at;
-        let key = |identity: &Identity| (command.project_id, identity.clone());
-        let mut keys = command.identities.iter().map(key);
+        let occurred_at = subject.occurred_at;
+        let key = |identity: &Identity| (subject.project_id, identity.clone());
+        let mut keys = subject.identities.iter().map(key);
         let strongest = keys.next()?;
         let of_strongest = self
             .erased
@@ -162,7 +162,7 @@ impl Known {
     /// Plans a batch; `draw` gives the ids of new profiles, `max_names` bounds the identities of one profile.
     pub fn plan(
         self,
-        commands: &[&Command],
+        subjects: &[Subject],
         max_names: usize,
         draw: impl FnMut() -> ProfileId,
     ) -> Plan {
@@ -173,8 +173,8 @@ impl Known {
             max_names,
             draw,
         };
-        for (position, command) in commands.iter().enumerate() {
-            let assignment = planner.assign(position, command);
+        for (position, subject) in subjects.iter().enumerate() {
+            let assignment = planner.assign(position, subject);
             planner.plan.assignments.push(assignment);
         }
         planner.plan
@@ -190,24 +190,24 @@ struct Planner<D> {
 }
 
 impl<D: FnMut() -> ProfileId> Planner<D> {
-    fn assign(&mut self, position: usize, command: &Command) -> Assignment {
-        if let Some(rejection) = self.known.barred_by(command) {
+    fn assign(&mut self, position: usize, subject: &Subject) -> Assignment {
+        if let Some(rejection) = self.known.barred_by(subject) {
             return Assignment::Refused(rejection);
         }
-        if self.known.leaves_out(command) {
+        if self.known.leaves_out(subject) {
             self.plan.narrowed.insert(position);
         }
-        let profile_id = self.choose(command).unwrap_or_else(|| self.make());
+        let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
         let unknown: Vec<IdentityKey> = self
             .known
-            .usable(command)
+            .usable(subject)
             .map(|(_, key)| key)
             .filter(|key| !self.known.owners.contains_key(key))
             .collect();
         if self.names(profile_id).count + unknown.len() > self.max_names {
             return Assignment::Refused(too_many_names(self.max_names));
         }
-        let merges = self.merge_others(position, command, profile_id);
+        let merges = self.merge_others(position, subject, profile_id);
         let is_new = self.new.contains(&profile_id);
         let brings_names = !unknown.is_empty();
         for key in unknown {
@@ -248,22 +248,22 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
     }
 
     /// The profile of the strongest known identity, unless it would get a second user id.
-    fn choose(&self, command: &Command) -> Option<ProfileId> {
-        let strongest = (command.project_id, command.identities[0].clone());
+    fn choose(&self, subject: &Subject) -> Option<ProfileId> {
+        let strongest = (subject.project_id, subject.identities[0].clone());
         let is_new_user =
             strongest.1.kind == IdentityKind::UserId && !self.known.owners.contains_key(&strongest);
         let fits = |(index, key): (usize, IdentityKey)| {
             self.known.owners.get(&key).copied().filter(|owner| {
-                index < command.explicit || !(is_new_user && self.names(*owner).has_user_id)
+                index < subject.explicit || !(is_new_user && self.names(*owner).has_user_id)
             })
         };
-        self.known.usable(command).find_map(fits)
+        self.known.usable(subject).find_map(fits)
     }
 
-    /// Plans the merges of the command's other profiles into its own, or notes why not; tells whether there are any.
-    fn merge_others(&mut self, position: usize, command: &Command, survivor: ProfileId) -> bool {
+    /// Plans the merges of the subject's other profiles into its own, or notes why not; tells whether there are any.
+    fn merge_others(&mut self, position: usize, subject: &Subject, survivor: ProfileId) -> bool {
         let mut merges = false;
-        let usable: Vec<_> = self.known.usable(command).collect();
+        let usable: Vec<_> = self.known.usable(subject).collect();
         for (index, key) in usable {
             let Some(owner) = self
                 .known
@@ -274,9 +274,9 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             else {
                 continue;
             };
-            let is_explicit = index < command.explicit;
+            let is_explicit = index < subject.explicit;
             let two_user_ids =
-                self.will_have_user_id(command, survivor) && self.names(owner).has_user_id;
+                self.will_have_user_id(subject, survivor) && self.names(owner).has_user_id;
             if two_user_ids && !is_explicit {
                 self.plan
                     .conflicts
@@ -293,7 +293,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             // A profile that is yet to be made takes part once it is there.
             if !self.new.contains(&survivor) && !self.new.contains(&owner) {
                 self.plan.merges.insert(Merge {
-                    project_id: command.project_id,
+                    project_id: subject.project_id,
                     survivor,
                     absorbed: owner,
                     is_explicit,
@@ -303,8 +303,8 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         merges
     }
 
-    fn will_have_user_id(&self, command: &Command, survivor: ProfileId) -> bool {
-        self.names(survivor).has_user_id || command.identities[0].kind == IdentityKind::UserId
+    fn will_have_user_id(&self, subject: &Subject, survivor: ProfileId) -> bool {
+        self.names(survivor).has_user_id || subject.identities[0].kind == IdentityKind::UserId
     }
 
     fn give(&mut self, key: IdentityKey, profile_id: ProfileId, is_new: bool) {

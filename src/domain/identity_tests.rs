@@ -1,4 +1,4 @@
-use super::super::{Event, EventId, EventType, Json, Timestamp};
+use super::super::{Command, Event, EventId, EventType, Json, Timestamp};
 use super::*;
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ fn command(names: &[&str]) -> Command {
         explicit: 0,
         event,
         traits: None,
+        group: None,
     }
 }
 
@@ -47,7 +48,8 @@ fn plan_commands(known: &[(&str, u128)], commands: &[Command]) -> (Vec<u128>, Pl
         names.has_user_id |= name.starts_with('u');
     }
     let mut next = 100;
-    let plan = all.plan(&commands.iter().collect::<Vec<_>>(), 5, || {
+    let subjects: Vec<Subject> = commands.iter().flat_map(Command::subjects).collect();
+    let plan = all.plan(&subjects, 5, || {
         next += 1;
         profile(next)
     });

@@ -13,7 +13,8 @@ pub mod rejection;
 pub mod time;
 
 pub use command::{
-    Command, Event, EventType, Identity, IdentityKind, Item, Receipt, Rejected, TraitWrite,
+    Command, Event, EventType, Group, Identity, IdentityKind, Item, Receipt, Rejected, Subject,
+    TraitWrite,
 };
 pub use ids::{EventId, ProfileId, ProjectId};
 pub use json::Json;

@@ -1,8 +1,8 @@
-//! Folds what the commands of a round state about people into their profiles as they were read.
+//! Folds what the commands of a round state about people and groups into their profiles as they were read.
 
 use crate::domain::identity::{Assignment, Plan, ProfileKey};
 use crate::domain::profile::{Room, Traits};
-use crate::domain::{Command, Json, Rejection};
+use crate::domain::{Json, Rejection, Subject};
 use crate::store::{Error, ResolvedIdentity};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,26 +14,26 @@ pub(super) struct Folded {
     pub changed: BTreeMap<ProfileKey, (Json, Json)>,
     /// Profiles that are as they should be.
     pub unchanged: HashSet<ProfileKey>,
-    /// Commands that would make a profile too large, by their place.
+    /// Subjects whose profile would be too large, by their place.
     pub refused: HashMap<usize, Rejection>,
 }
 
-/// Folds the traits of commands whose profile is new, or stands as it was read.
+/// Folds what is stated about subjects whose profile is new, or stands as it was read.
 pub(super) fn fold(
-    commands: &[&Command],
+    subjects: &[Subject],
     plan: &Plan,
     profiles: &HashMap<ProfileKey, ResolvedIdentity>,
     room: &Room,
 ) -> Result<Folded, Error> {
     let mut folded = Folded::default();
     let mut all = BTreeMap::<ProfileKey, (Traits, bool)>::new();
-    for (place, (command, assignment)) in commands.iter().zip(&plan.assignments).enumerate() {
+    for (place, (subject, assignment)) in subjects.iter().zip(&plan.assignments).enumerate() {
         let (Some(write), Assignment::New(id) | Assignment::Settled(id)) =
-            (&command.traits, assignment)
+            (subject.traits, assignment)
         else {
             continue;
         };
-        let key = (command.project_id, *id);
+        let key = (subject.project_id, *id);
         let (traits, changed) = match all.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert((stored(profiles.get(&key))?, false)),

@@ -5,10 +5,10 @@ use super::links::KnownLinks;
 use crate::domain::erasure::Erased;
 use crate::domain::identity::{Assignment, Conflict, IdentityKey, Known, Plan, ProfileKey};
 use crate::domain::profile::{Room, Traits};
-use crate::domain::{Command, EventId, Json, ProfileId, ProjectId, Rejection, Timestamp};
+use crate::domain::{Command, EventId, Json, ProfileId, ProjectId, Rejection, Subject, Timestamp};
 use crate::metric_names::{IDENTITY_CONFLICTS, PROFILES_MERGED};
 use crate::store::{
-    Error, HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
+    Error, HeldProfile, Membership, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
 };
 use metrics::counter;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -19,6 +19,8 @@ pub(super) type Key = (ProjectId, EventId);
 /// Commands, what to do for them, and the profiles as they were read.
 pub(super) struct Round<'a> {
     commands: Vec<&'a Command>,
+    /// Whom they are about, one command after the other; the plan is about these.
+    subjects: Vec<Subject<'a>>,
     plan: Plan,
     profiles: HashMap<ProfileKey, ResolvedIdentity>,
     /// When the first call about each profile arrived.
@@ -61,16 +63,21 @@ impl<'a> Round<'a> {
         if !unknown.is_empty() && !commands.is_empty() {
             known.erased.extend(store.load_erased(&unknown).await?);
         }
-        let doubtful: Vec<ProfileKey> = known.doubtful(&commands).into_iter().collect();
+        let subjects: Vec<Subject> = commands
+            .iter()
+            .flat_map(|command| command.subjects())
+            .collect();
+        let doubtful: Vec<ProfileKey> = known.doubtful(&subjects).into_iter().collect();
         if !doubtful.is_empty() {
             known.names = store.load_names(&doubtful).await?;
         }
         let erased = known.erased.clone();
-        let plan = known.plan(&commands, room.identities, ProfileId::random);
-        let folded = fold(&commands, &plan, &profiles, room)?;
-        let first_received = first_received(&commands, &plan);
+        let plan = known.plan(&subjects, room.identities, ProfileId::random);
+        let folded = fold(&subjects, &plan, &profiles, room)?;
+        let first_received = first_received(&subjects, &plan);
         Ok(Self {
             commands,
+            subjects,
             plan,
             profiles,
             first_received,
@@ -87,38 +94,68 @@ impl<'a> Round<'a> {
         let written = self.write_traits(store).await?;
         self.list_conflicts(store).await?;
         let mut outcome = Outcome::default();
-        for (index, command) in self.commands.iter().copied().enumerate() {
-            if let Some(rejection) = self.folded.refused.get(&index) {
+        let (mut memberships, mut next) = (Vec::new(), 0);
+        for command in self.commands.iter().copied() {
+            let own: Vec<usize> = (next..).take(command.subjects().count()).collect();
+            next += own.len();
+            if let Some(rejection) = own.iter().find_map(|place| self.refusal(*place)) {
                 outcome.refused.push((command.key(), rejection.clone()));
-                continue;
-            }
-            let profile = |id: &ProfileId| (command.project_id, *id);
-            let is_settled = match &self.plan.assignments[index] {
-                Assignment::New(id) => made.contains(&profile(id)),
-                Assignment::Settled(id) => {
-                    command.traits.is_none() || written.contains(&profile(id))
+            } else if own
+                .iter()
+                .all(|place| self.is_settled(*place, &made, &written))
+            {
+                if command.identities.len() > 1 && self.is_linked(own[0]) {
+                    links.remember(command);
                 }
-                Assignment::Pending(_) => false,
-                Assignment::Refused(rejection) => {
-                    outcome.refused.push((command.key(), rejection.clone()));
-                    continue;
-                }
-            };
-            if !is_settled {
+                memberships.extend(self.membership(command, &own));
+                outcome.ready.push(command);
+            } else {
                 outcome.again.push(command);
-                continue;
             }
-            if command.identities.len() > 1 && self.is_linked(index) {
-                links.remember(command);
-            }
-            outcome.ready.push(command);
+        }
+        if !memberships.is_empty() {
+            memberships.sort();
+            store.insert_memberships(&memberships).await?;
         }
         Ok(outcome)
     }
 
-    /// True where all of the command's identities are one person's now.
-    fn is_linked(&self, index: usize) -> bool {
-        !self.plan.conflicts.contains_key(&index) && !self.plan.narrowed.contains(&index)
+    fn refusal(&self, place: usize) -> Option<&Rejection> {
+        match &self.plan.assignments[place] {
+            Assignment::Refused(rejection) => Some(rejection),
+            _ => self.folded.refused.get(&place),
+        }
+    }
+
+    fn is_settled(
+        &self,
+        place: usize,
+        made: &HashSet<ProfileKey>,
+        written: &HashSet<ProfileKey>,
+    ) -> bool {
+        let subject = &self.subjects[place];
+        let profile = |id: &ProfileId| (subject.project_id, *id);
+        match &self.plan.assignments[place] {
+            Assignment::New(id) => made.contains(&profile(id)),
+            Assignment::Settled(id) => subject.traits.is_none() || written.contains(&profile(id)),
+            Assignment::Pending(_) | Assignment::Refused(_) => false,
+        }
+    }
+
+    /// True where all of a subject's identities are one profile's now.
+    fn is_linked(&self, place: usize) -> bool {
+        !self.plan.conflicts.contains_key(&place) && !self.plan.narrowed.contains(&place)
+    }
+
+    /// Who belongs to which group from now on.
+    fn membership(&self, command: &Command, own: &[usize]) -> Option<Membership> {
+        let profile = |place: &usize| self.plan.assignments[*place].profile_id();
+        Some(Membership {
+            project_id: command.project_id,
+            profile_id: profile(own.first()?)?,
+            group_id: profile(own.get(1)?)?,
+            first_seen: command.event.received_at,
+        })
     }
 
     /// Makes new people; returns those that got every identity they were to have.
@@ -191,7 +228,7 @@ impl<'a> Round<'a> {
     async fn list_conflicts(&self, store: &Store) -> Result<(), Error> {
         let mut conflicts: Vec<(Conflict, Timestamp)> = Vec::new();
         for (index, found) in &self.plan.conflicts {
-            let received_at = self.commands[*index].event.received_at;
+            let received_at = self.subjects[*index].received_at;
             conflicts.extend(found.iter().map(|conflict| (conflict.clone(), received_at)));
         }
         if conflicts.is_empty() {
@@ -233,13 +270,13 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Every identity once, sorted, with a flag where a command about it writes traits.
+/// Every identity once, sorted, with a flag where traits are stated about it.
 fn asked(commands: &[&Command]) -> Vec<(IdentityKey, bool)> {
     let mut asked = BTreeMap::new();
-    for command in commands {
-        for identity in &command.identities {
-            let key = (command.project_id, identity.clone());
-            *asked.entry(key).or_insert(false) |= command.traits.is_some();
+    for subject in commands.iter().flat_map(|command| command.subjects()) {
+        for identity in subject.identities {
+            let key = (subject.project_id, identity.clone());
+            *asked.entry(key).or_insert(false) |= subject.traits.is_some();
         }
     }
     asked.into_iter().collect()
@@ -276,15 +313,15 @@ fn owners(identities: &BTreeMap<IdentityKey, ProfileId>) -> BTreeSet<ProfileKey>
         .collect()
 }
 
-fn first_received(commands: &[&Command], plan: &Plan) -> HashMap<ProfileKey, Timestamp> {
+fn first_received(subjects: &[Subject], plan: &Plan) -> HashMap<ProfileKey, Timestamp> {
     let mut first: HashMap<ProfileKey, Timestamp> = HashMap::new();
-    for (command, assignment) in commands.iter().zip(&plan.assignments) {
-        let at = command.event.received_at;
+    for (subject, assignment) in subjects.iter().zip(&plan.assignments) {
+        let at = subject.received_at;
         let Some(id) = assignment.profile_id() else {
             continue;
         };
         first
-            .entry((command.project_id, id))
+            .entry((subject.project_id, id))
             .and_modify(|seen| *seen = at.min(*seen))
             .or_insert(at);
     }

@@ -71,7 +71,8 @@ fn pause(round: u32) -> Duration {
 }
 
 fn goes_straight(command: &Command, links: &KnownLinks) -> bool {
-    command.traits.is_none() && (command.identities.len() == 1 || links.contains(command))
+    let states_nothing = command.traits.is_none() && command.group.is_none();
+    states_nothing && (command.identities.len() == 1 || links.contains(command))
 }
 
 /// Stores events; returns the commands that did not become rows.

@@ -4,6 +4,7 @@
 //! A row of `erasure_request` says what is left to do, so that any node can go on where another was killed. Every statement may
 //! be repeated, also by two nodes at once.
 
+use super::groups::DELETE_MEMBERSHIPS;
 use super::params::JsonParam;
 use super::profiles::{identity, timestamp};
 use super::run::{Body, query};
@@ -267,6 +268,7 @@ impl Store {
             }
         }
         self.run(&DELETE_CONFLICTS, &[profiles]).await?;
+        self.run(&DELETE_MEMBERSHIPS, &[profiles]).await?;
         self.run(&MARK_CLEARED, &[&project, &id]).await?;
         Ok(true)
     }

@@ -22,6 +22,13 @@ SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.upda
     (
         SELECT max(e.occurred_at) FROM unnest(p.merged_from || p.profile_id) AS t (id)
         CROSS JOIN LATERAL (SELECT own.occurred_at FROM event AS own WHERE own.profile_id = t.id ORDER BY own.occurred_at DESC LIMIT 1) AS e
+    ),
+    ARRAY(
+        SELECT DISTINCT i.value FROM unnest(p.merged_from || p.profile_id) AS t (id)
+        JOIN membership AS m ON m.profile_id = t.id
+        JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
+        JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
+        ORDER BY i.value
     )
 FROM (
     SELECT t.position, i.project_id, i.profile_id
@@ -55,6 +62,8 @@ pub struct Profile {
     pub first_seen: Option<Timestamp>,
     /// When its last event happened.
     pub last_seen: Option<Timestamp>,
+    /// The ids of the groups it belongs to.
+    pub groups: Vec<String>,
 }
 
 /// A name of a profile, and since when it is known.
@@ -131,6 +140,7 @@ fn profile(row: &Row) -> Profile {
         updated_at: timestamp(row, 5),
         first_seen: seen(9),
         last_seen: seen(10),
+        groups: row.get(11),
     }
 }
 

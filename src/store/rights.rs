@@ -17,6 +17,7 @@ impl Store {
         self.write_traits(&[]).await?;
         self.run(&MOVE_IDENTITIES, &[&Uuid::nil(), &Uuid::nil()])
             .await?;
+        self.insert_memberships(&[]).await?;
         self.insert_conflicts(&[]).await?;
         self.insert_rejections(&[]).await?;
         self.load_conflicts(nobody, None, 1).await?;

@@ -44,6 +44,8 @@ pub const STEPS: &[Step] = steps![
     "0017_erasure_request_open",
     "0018_erasure_salt",
     "0019_erasure_salt_drawn",
+    "0020_membership",
+    "0021_membership_by_group",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

@@ -1,6 +1,6 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
-use super::{erase, events, lookup, merge, profiles, projects, rejections, schema, write};
+use super::{erase, events, groups, lookup, merge, profiles, projects, rejections, schema, write};
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &profiles::LOAD_NAMES,
         &write::WRITE_TRAITS,
         &rejections::INSERT_REJECTIONS,
+        &groups::INSERT_MEMBERSHIPS,
+        &groups::DELETE_MEMBERSHIPS,
         &merge::LOCK_PROFILES,
         &merge::COUNT_USER_IDS,
         &merge::UPDATE_SURVIVOR,

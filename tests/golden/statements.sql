@@ -74,6 +74,15 @@ FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $
     AS t (project_id, received_at, rejection_id, code, field, message, message_id, item)
 ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING;
 
+-- insert_memberships
+INSERT INTO membership (project_id, profile_id, group_id, first_seen)
+SELECT t.project_id, t.profile_id, t.group_id, t.first_seen
+FROM unnest($1::INT4[], $2::UUID[], $3::UUID[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, group_id, first_seen)
+ON CONFLICT (profile_id, group_id) DO NOTHING;
+
+-- delete_memberships
+DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) OR group_id = ANY($1::UUID[]);
+
 -- lock_profiles
 SELECT profile_id, traits::TEXT, stamps::TEXT, version, merged_into IS NOT NULL, merged_from
 FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[])
@@ -228,6 +237,13 @@ SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.upda
     (
         SELECT max(e.occurred_at) FROM unnest(p.merged_from || p.profile_id) AS t (id)
         CROSS JOIN LATERAL (SELECT own.occurred_at FROM event AS own WHERE own.profile_id = t.id ORDER BY own.occurred_at DESC LIMIT 1) AS e
+    ),
+    ARRAY(
+        SELECT DISTINCT i.value FROM unnest(p.merged_from || p.profile_id) AS t (id)
+        JOIN membership AS m ON m.profile_id = t.id
+        JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
+        JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
+        ORDER BY i.value
     )
 FROM (
     SELECT t.position, i.project_id, i.profile_id

@@ -16,6 +16,7 @@ mod docs;
 mod embedded;
 mod erasure;
 mod examples;
+mod groups;
 mod harness;
 mod ingest;
 mod layers;

@@ -32,6 +32,8 @@ pub struct Shown {
     updated_at: String,
     first_seen: Option<String>,
     last_seen: Option<String>,
+    /// The ids of the groups it belongs to.
+    groups: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +53,13 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
 
 /// Shows the profile that a name in the query leads to: `?email=ada@example.com`.
 pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let known = ["min_version", "user_id", "email", "anonymous_id"];
+    let known = [
+        "min_version",
+        "user_id",
+        "email",
+        "anonymous_id",
+        "group_id",
+    ];
     let found = find(&request, &state, &known, |query| {
         let mut names = query.others(&["min_version"]);
         match (names.next(), names.next()) {
@@ -165,6 +173,7 @@ pub fn shown(profile: Profile) -> Shown {
         updated_at: profile.updated_at.to_string(),
         first_seen: profile.first_seen.map(|time| time.to_string()),
         last_seen: profile.last_seen.map(|time| time.to_string()),
+        groups: profile.groups,
     }
 }
 

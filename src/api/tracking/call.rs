@@ -8,8 +8,8 @@ use super::sizes;
 use crate::config::Limits;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
-    Code, Command, Event, EventId, EventType, Identity, IdentityKind, Json, ProjectId, Rejection,
-    Timestamp, TraitWrite,
+    Code, Command, Event, EventId, EventType, Group, Identity, IdentityKind, Json, ProjectId,
+    Rejection, Timestamp, TraitWrite,
 };
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -50,6 +50,8 @@ struct Content {
     traits: Option<BTreeMap<String, Json>>,
     identities: Vec<Identity>,
     explicit: usize,
+    /// The group's id and what is said about it.
+    group: Option<(Identity, BTreeMap<String, Json>)>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -86,19 +88,25 @@ impl<'a> Surroundings<'a> {
             traits,
             identities,
             explicit,
+            group,
         } = self.content(event_type, call, &context)?;
         let message_id = match self.message_id(call, index)? {
             Some(message_id) => message_id,
             None => Uuid::now_v7().to_string(),
         };
         let occurred_at = self.occurred_at(call)?;
+        let stated = |traits: BTreeMap<String, Json>| TraitWrite {
+            at: occurred_at,
+            traits: traits.into_iter().collect(),
+        };
         Ok(Command {
             project_id: self.source.project_id,
             identities,
             explicit,
-            traits: traits.map(|traits| TraitWrite {
-                at: occurred_at,
-                traits: traits.into_iter().collect(),
+            traits: traits.map(stated),
+            group: group.map(|(identity, traits)| Group {
+                identity,
+                traits: (!traits.is_empty()).then(|| stated(traits)),
             }),
             event: Event {
                 id: EventId::of(&message_id),
@@ -233,6 +241,7 @@ impl<'a> Surroundings<'a> {
             traits: (!members.is_empty()).then_some(members),
             identities,
             explicit: 0,
+            group: None,
         })
     }
 
@@ -246,6 +255,7 @@ impl<'a> Surroundings<'a> {
             traits: None,
             identities,
             explicit: 0,
+            group: None,
         })
     }
 
@@ -263,6 +273,7 @@ impl<'a> Surroundings<'a> {
             traits: None,
             identities,
             explicit: 0,
+            group: None,
         })
     }
 
@@ -270,10 +281,15 @@ impl<'a> Surroundings<'a> {
     fn group(&self, call: &Call<'_>) -> Result<Content, Rejection> {
         let identities = self.who(call)?;
         let group = id(call.group_id, "groupId")?.ok_or_else(|| missing("groupId"))?;
+        let group = self.identity_text(group, "groupId")?;
         let traits = self.checked_object(call.traits, "traits")?;
+        let properties = traits.unwrap_or_else(Json::empty_object);
+        let members = properties.members().unwrap_or_default();
+        sizes::traits(&members, self.limits)?;
         Ok(Content {
-            name: Some(self.identity_text(group, "groupId")?),
-            properties: traits.unwrap_or_else(Json::empty_object),
+            group: Some((Identity::new(IdentityKind::GroupId, &group), members)),
+            name: Some(group),
+            properties,
             traits: None,
             identities,
             explicit: 0,
@@ -312,6 +328,7 @@ impl<'a> Surroundings<'a> {
             traits: None,
             identities,
             explicit,
+            group: None,
         })
     }
 
