@@ -21,3 +21,6 @@ pub use json::Json;
 pub use key::{Caller, KeyHash, KeyKind};
 pub use rejection::{Code, Rejection};
 pub use time::Timestamp;
+
+#[cfg(test)]
+mod world_tests;
