@@ -2,5 +2,7 @@
 CREATE TABLE IF NOT EXISTS project (
     project_id INT4 PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    event_retention_days INT4, -- NULL: events stay
+    rejection_retention_days INT4 NOT NULL DEFAULT 30
 );

@@ -71,6 +71,16 @@ enum Verb {
 enum ProjectVerb {
     /// Make a project
     Create { name: String },
+    /// Set how long a project keeps its events and rejections
+    Retain {
+        name: String,
+        /// Days after which events go, counted from their receipt; without it they stay
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+        events: Option<i32>,
+        /// Days after which rejections go; on CockroachDB they go after 30 in any case
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i32).range(1..=30))]
+        rejections: i32,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,6 +176,11 @@ async fn run_with_store(verb: Verb, store: &Store, is_alone: bool) -> Result<()>
     }
     match verb {
         Verb::Project(ProjectVerb::Create { name }) => create_project(store, &name).await,
+        Verb::Project(ProjectVerb::Retain {
+            name,
+            events,
+            rejections,
+        }) => retain(store, &name, events, rejections).await,
         Verb::Key(KeyVerb::Create { project, kind }) => create_key(store, &project, &kind).await,
         Verb::Key(KeyVerb::List) => list_keys(store).await,
         Verb::Key(KeyVerb::Revoke { key }) => revoke_key(store, &key).await,
@@ -202,6 +217,14 @@ async fn create_project(store: &Store, name: &str) -> Result<()> {
         Some(id) => println!("project {name} has id {}", id.0),
         None => bail!("there is a project {name} already"),
     }
+    Ok(())
+}
+
+async fn retain(store: &Store, name: &str, events: Option<i32>, rejections: i32) -> Result<()> {
+    let project_id = find_project(store, name).await?;
+    store.set_retention(project_id, events, rejections).await?;
+    let events = events.map_or("for ever".to_owned(), |days| format!("{days} days"));
+    println!("project {name} keeps events {events}, rejections {rejections} days");
     Ok(())
 }
 

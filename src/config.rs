@@ -22,6 +22,7 @@ pub struct Config {
     pub server: Server,
     pub database: Database,
     pub ingest: Ingest,
+    pub upkeep: Upkeep,
     pub limits: Limits,
     pub keys: Keys,
     pub log: Log,
@@ -70,6 +71,14 @@ pub struct Ingest {
     pub max_bytes_in_flight: usize,
     pub write_deadline_ms: u64,
     pub known_links: usize,
+}
+
+/// Work that no request waits for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upkeep {
+    pub retention_interval_seconds: u64,
+    pub retention_rows_per_second: u32,
 }
 
 /// Sizes of what callers send.
@@ -242,6 +251,11 @@ impl Config {
             (
                 ingest.write_deadline_ms > server.request_timeout_ms,
                 "ingest.write_deadline_ms must not exceed server.request_timeout_ms",
+            ),
+            (
+                self.upkeep.retention_interval_seconds == 0
+                    || self.upkeep.retention_rows_per_second == 0,
+                "upkeep.retention_interval_seconds and upkeep.retention_rows_per_second must be at least 1",
             ),
             (
                 self.limits.depth > 100,

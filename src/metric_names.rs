@@ -31,10 +31,12 @@ metrics! {
     ITEMS_RECEIVED = "roster_items_received_total", Counter, "", "Items answered for: received = stored + duplicate + rejected. What got no answer (503) is not among them: it comes again.";
     ITEMS_STORED = "roster_items_stored_total", Counter, "", "Items whose event became a new row.";
     ITEMS_DUPLICATE = "roster_items_duplicate_total", Counter, "", "Items whose event was there already.";
-    ITEMS_REJECTED = "roster_items_rejected_total", Counter, "code", "Items refused and listed among the rejections.";
+    ITEMS_REJECTED = "roster_items_rejected_total", Counter, "code", "Items refused and listed among the rejections; those with the code forgotten are only counted.";
     PIXEL_ERRORS = "roster_pixel_errors_total", Counter, "code", "Pixels answered with their image although nothing could be stored.";
     IDENTITY_CONFLICTS = "roster_identity_conflicts_total", Counter, "", "Identities in calls that belong to another profile and stayed there.";
     PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Merges of two profiles of one person that were tried.";
+    EVENTS_EXPIRED = "roster_events_expired_total", Counter, "", "Events deleted because they had reached their project's age.";
+    REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections deleted because they had reached their project's age.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
     BATCH_ROWS = "roster_batch_rows", Histogram, "cut", "Items written together; cut tells what ended the gathering: drained, rows or bytes.";

@@ -68,7 +68,8 @@ async fn serve_on(
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
-            spawn(upkeep::run(store.clone())),
+            spawn(upkeep::erasures::run(store.clone())),
+            spawn(upkeep::retention::run(store.clone(), config.upkeep.clone())),
             spawn(tidy(metrics.clone())),
         ],
     };

@@ -26,7 +26,7 @@ macro_rules! steps {
 /// Every change, in order. A published one never changes.
 pub const STEPS: &[Step] = steps![
     "0001_schema_step",
-    "0002_schema_lease",
+    "0002_lease",
     "0003_project",
     "0004_api_key",
     "0005_profile",
@@ -53,7 +53,8 @@ const BOOTSTRAP: usize = 2;
 
 /// A holder renews before each step; a step that takes longer than this on its own has lost the lease, which is harmless:
 /// steps are idempotent.
-const LEASE_SECONDS: f64 = 60.0;
+const LEASE: &str = "schema";
+const LEASE_TIME: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
 
 pub(super) const APPLIED_STEPS: Statement = Statement {
@@ -65,21 +66,6 @@ pub(super) const RECORD_STEP: Statement = Statement {
     name: "record_step",
     sql: "-- record_step
 INSERT INTO schema_step (name, checksum) VALUES ($1::TEXT, $2::TEXT) ON CONFLICT (name) DO NOTHING",
-};
-
-pub(super) const TAKE_LEASE: Statement = Statement {
-    name: "take_lease",
-    sql: "-- take_lease
-INSERT INTO schema_lease AS held (id, owner, expires_at)
-VALUES (1, $1::UUID, now() + ($2::FLOAT8 * '1 second'::INTERVAL))
-ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
-WHERE held.expires_at < now() OR held.owner = excluded.owner
-RETURNING owner",
-};
-
-pub(super) const END_LEASE: Statement = Statement {
-    name: "end_lease",
-    sql: "-- end_lease\nDELETE FROM schema_lease WHERE id = 1 AND owner = $1::UUID",
 };
 
 impl Step {
@@ -126,9 +112,9 @@ impl Store {
             return Ok(());
         }
         let owner = Uuid::new_v4();
-        self.take_lease(owner).await?;
+        self.wait_for_lease(owner).await?;
         let outcome = self.apply_pending(owner).await;
-        self.run(&END_LEASE, &[&owner]).await?;
+        self.end_lease(LEASE, owner).await?;
         outcome
     }
 
@@ -167,7 +153,7 @@ impl Store {
 
     async fn apply_pending(&self, owner: Uuid) -> Result<(), Error> {
         for step in self.pending_steps().await? {
-            self.take_lease(owner).await?;
+            self.wait_for_lease(owner).await?;
             fail::fail_point!("schema-step");
             self.apply(step).await?;
             fail::fail_point!("schema-step-unrecorded");
@@ -179,12 +165,8 @@ impl Store {
     }
 
     /// Waits until this owner holds the lease.
-    async fn take_lease(&self, owner: Uuid) -> Result<(), Error> {
-        while self
-            .run(&TAKE_LEASE, &[&owner, &LEASE_SECONDS])
-            .await?
-            .is_empty()
-        {
+    async fn wait_for_lease(&self, owner: Uuid) -> Result<(), Error> {
+        while !self.take_lease(LEASE, owner, LEASE_TIME).await? {
             sleep(POLL).await;
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
-use super::{erase, events, groups, lookup, merge, profiles, projects, rejections, schema, write};
+use super::{
+    erase, events, groups, lease, lookup, merge, profiles, projects, rejections, retention, schema,
+    write,
+};
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -65,9 +68,13 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &projects::LOAD_KEYS,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
+        &retention::LOAD_RETENTIONS,
+        &retention::EXPIRE_EVENTS,
+        &retention::EXPIRE_REJECTIONS,
+        &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,
-        &schema::TAKE_LEASE,
-        &schema::END_LEASE,
+        &lease::TAKE_LEASE,
+        &lease::END_LEASE,
     ]
 }

@@ -316,6 +316,35 @@ UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
 WHERE key_hash = $1::BYTEA
 RETURNING project_id;
 
+-- load_retentions
+SELECT project_id, now() - event_retention_days * '1 day'::INTERVAL, now() - rejection_retention_days * '1 day'::INTERVAL
+FROM project ORDER BY project_id;
+
+-- expire_events
+WITH page AS (
+    SELECT event_id, received_at FROM event
+    WHERE project_id = $1::INT4 AND event_id > $2::UUID
+    ORDER BY event_id LIMIT $4::INT8
+), gone AS (
+    DELETE FROM event WHERE project_id = $1::INT4 AND event_id IN (SELECT p.event_id FROM page AS p WHERE p.received_at < $3::TIMESTAMPTZ)
+    RETURNING event_id
+)
+SELECT (SELECT p.event_id FROM page AS p ORDER BY p.event_id DESC LIMIT 1), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_rejections
+WITH gone AS (
+    DELETE FROM rejection WHERE project_id = $1::INT4 AND (received_at, rejection_id) IN (
+        SELECT r.received_at, r.rejection_id FROM rejection AS r
+        WHERE r.project_id = $1::INT4 AND r.received_at < $2::TIMESTAMPTZ
+        ORDER BY r.received_at, r.rejection_id LIMIT $3::INT8
+    )
+    RETURNING rejection_id
+)
+SELECT count(*)::INT8 FROM gone;
+
+-- set_retention
+UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $3::INT4 WHERE project_id = $1::INT4;
+
 -- applied_steps
 SELECT name, checksum FROM schema_step ORDER BY name;
 
@@ -323,11 +352,11 @@ SELECT name, checksum FROM schema_step ORDER BY name;
 INSERT INTO schema_step (name, checksum) VALUES ($1::TEXT, $2::TEXT) ON CONFLICT (name) DO NOTHING;
 
 -- take_lease
-INSERT INTO schema_lease AS held (id, owner, expires_at)
-VALUES (1, $1::UUID, now() + ($2::FLOAT8 * '1 second'::INTERVAL))
-ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+INSERT INTO lease AS held (name, owner, expires_at)
+VALUES ($1::TEXT, $2::UUID, now() + ($3::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
 WHERE held.expires_at < now() OR held.owner = excluded.owner
 RETURNING owner;
 
 -- end_lease
-DELETE FROM schema_lease WHERE id = 1 AND owner = $1::UUID;
+DELETE FROM lease WHERE name = $1::TEXT AND owner = $2::UUID;

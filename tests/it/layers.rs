@@ -11,7 +11,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["domain", "config", "metric_names"]),
     ("ingest", &["store", "domain", "config", "metric_names"]),
     ("health", &["store", "metric_names"]),
-    ("upkeep", &["store"]),
+    ("upkeep", &["store", "domain", "config", "metric_names"]),
     ("embedded", &[]),
     (
         "api",

@@ -27,6 +27,8 @@ mod machine;
 mod merge;
 mod native;
 mod outage;
+mod retention;
+mod rights;
 mod schema;
 mod sdk;
 mod sizes;

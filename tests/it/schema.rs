@@ -45,12 +45,11 @@ async fn migrated() -> (String, Vec<String>) {
 
 /// The migrator holds its lease and has recorded so many steps.
 async fn has_recorded(url: &str, steps: usize) -> bool {
-    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('schema_step', 'schema_lease')";
+    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('schema_step', 'lease')";
     if sql(url, tables).await != ["2"] {
         return false;
     }
-    let state =
-        "SELECT (SELECT count(*) FROM schema_step) || ' ' || (SELECT count(*) FROM schema_lease)";
+    let state = "SELECT (SELECT count(*) FROM schema_step) || ' ' || (SELECT count(*) FROM lease WHERE name = 'schema')";
     sql(url, state).await == [format!("{steps} 1")]
 }
 
@@ -101,7 +100,7 @@ async fn killed_before_or_after_any_step_it_is_completed_by_the_next() {
         // The dead one still holds the lease; the next would wait a minute for it to run out.
         sql(
             &url,
-            "UPDATE schema_lease SET expires_at = now() - '1 second'::INTERVAL",
+            "UPDATE lease SET expires_at = now() - '1 second'::INTERVAL",
         )
         .await;
         assert!(run(migrate(&url)).await.status.success(), "{point} {step}");

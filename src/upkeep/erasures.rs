@@ -1,4 +1,4 @@
-//! Work that no request waits for: finishing erasures. Every node does it; all of it may be done twice.
+//! Finishing erasures: those whose node was killed, and the sweeps. Every node does it; all of it may be done twice.
 
 use crate::store::{Error, Store};
 use std::time::Duration;

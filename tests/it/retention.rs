@@ -1,0 +1,109 @@
+//! What has reached its project's age goes, and nothing else.
+
+use crate::harness::{Project, ROSTER, Service, alone, shared, sql, wait_until};
+use crate::machine::metric;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const OFTEN: [(&str, &str); 2] = [
+    ("ROSTER__UPKEEP__RETENTION_INTERVAL_SECONDS", "1"),
+    ("ROSTER__UPKEEP__RETENTION_ROWS_PER_SECOND", "20000"),
+];
+
+/// 1 200 events and 30 rejections, every third of each as if it had come 40 days ago.
+async fn filled(url: &str, database: &str) -> Project {
+    let project = Project::on(url, database).await;
+    let event = |number: usize| json!({"type": "track", "event": "Seen", "userId": format!("u{}", number % 7), "messageId": format!("m{number}")});
+    let refused = |number: usize| json!({"type": "dance", "messageId": format!("r{number}")});
+    let items: Vec<Value> = (0..1_200).map(event).chain((0..30).map(refused)).collect();
+    project.results(&items).await;
+    for (table, id) in [("event", "event_id"), ("rejection", "rejection_id")] {
+        let third = format!(
+            "UPDATE {table} SET received_at = received_at - INTERVAL '40 days' WHERE {id} IN
+             (SELECT {id} FROM (SELECT {id}, row_number() OVER (ORDER BY {id}) AS n FROM {table} WHERE project_id = {}) AS all_rows WHERE n % 3 = 0)",
+            project.id
+        );
+        sql(database, &third).await;
+    }
+    project
+}
+
+async fn count(database: &str, table: &str, project: &Project) -> usize {
+    let text = format!(
+        "SELECT count(*) FROM {table} WHERE project_id = {}",
+        project.id
+    );
+    sql(database, &text).await[0].parse().unwrap()
+}
+
+fn retain(project: &Project, database: &str, more: &[&str]) -> String {
+    let mut command = Command::new(ROSTER);
+    command
+        .args(["project", "retain", &project.name])
+        .args(more);
+    let output = command.args(["--database-url", database]).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_old_goes_and_the_rest_stays() {
+    let _alone = alone().await;
+    let database = &shared().await.database_url;
+    let (one, other) = (
+        Service::start(database, &OFTEN).await,
+        Service::start(database, &OFTEN).await,
+    );
+    let bounded = filled(&one.url, database).await;
+    let unbounded = filled(&one.url, database).await;
+    let told = retain(&bounded, database, &["--events", "30", "--rejections", "7"]);
+    assert_eq!(
+        told.trim(),
+        format!(
+            "project {} keeps events 30 days, rejections 7 days",
+            bounded.name
+        )
+    );
+
+    wait_until("the old events go", PATIENCE, async || {
+        count(database, "event", &bounded).await == 800
+    })
+    .await;
+    wait_until("the old rejections go", PATIENCE, async || {
+        count(database, "rejection", &bounded).await == 20
+            && count(database, "rejection", &unbounded).await == 20
+    })
+    .await;
+    assert_eq!(
+        count(database, "event", &unbounded).await,
+        1_200,
+        "events stay where nobody said otherwise"
+    );
+    let mut left = 0;
+    for user in 0..7 {
+        left += bounded.timeline(&format!("user_id:u{user}")).await.len();
+    }
+    assert_eq!(left, 800);
+
+    // Another walk finds nothing more, and what it counted is what went.
+    let walks = async || {
+        let mut gone = 0.0;
+        for service in [&one, &other] {
+            gone += metric(&service.url, "roster_events_expired_total").await;
+        }
+        gone
+    };
+    assert_eq!(walks().await, 400.0);
+    retain(&bounded, database, &[]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        (walks().await, count(database, "event", &bounded).await),
+        (400.0, 800)
+    );
+}

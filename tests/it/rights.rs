@@ -1,0 +1,76 @@
+//! The service as a database user who may do no more than docs/OPERATIONS.md grants.
+
+use crate::harness::{Project, Service, fresh_database, sql, store_at};
+use reqwest::StatusCode;
+use serde_json::json;
+use uuid::Uuid;
+
+/// The statements of the page, for a role of this run alone: roles are the whole server's.
+fn grants(role: &str) -> String {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATIONS.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let block = text
+        .split("```sql\n")
+        .find(|block| block.starts_with("CREATE ROLE"));
+    let statements = block.unwrap().split("```").next().unwrap();
+    statements.replace("roster_app", role)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_page_grants_is_enough_for_everything() {
+    let database = fresh_database().await;
+    store_at(&database).migrate().await.unwrap();
+    let role = format!("app_{}", Uuid::new_v4().simple());
+    sql(&database, &grants(&role)).await;
+    let mut own = url::Url::parse(&database).unwrap();
+    let pairs: Vec<(String, String)> = own
+        .query_pairs()
+        .map(|(name, value)| {
+            let value = if name == "user" {
+                role.clone()
+            } else {
+                value.into_owned()
+            };
+            (name.into_owned(), value)
+        })
+        .collect();
+    own.query_pairs_mut().clear().extend_pairs(pairs);
+    if !own.username().is_empty() {
+        own.set_username(&role).unwrap();
+    }
+    let service = Service::start(own.as_str(), &[("ROSTER__DATABASE__MIGRATE", "false")]).await;
+    let project = Project::on(&service.url, &database).await;
+    let calls = [
+        json!({"type": "identify", "userId": "ada", "messageId": "1", "traits": {"email": "family@example.com"}}),
+        json!({"type": "identify", "anonymousId": "phone", "messageId": "2", "traits": {"app": 1}}),
+        json!({"type": "identify", "userId": "ada", "anonymousId": "phone", "messageId": "3"}),
+        json!({"type": "identify", "userId": "bob", "messageId": "4", "traits": {"email": "family@example.com"}}),
+        json!({"type": "group", "userId": "bob", "groupId": "acme", "messageId": "5"}),
+        json!({"type": "dance", "userId": "bob", "messageId": "6"}),
+    ];
+    for call in &calls {
+        project.results(std::slice::from_ref(call)).await;
+    }
+    assert_eq!(project.timeline("user_id:ada").await.len(), 3);
+    assert_eq!(
+        project.read("/v1/conflicts").await["conflicts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(project.rejections().await.len(), 1);
+    let url = format!("{}/v1/profiles/user_id:bob?forget=true", project.url);
+    let erased = project
+        .client
+        .delete(url)
+        .bearer_auth(&project.server_key)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(erased.status(), StatusCode::OK);
+    assert_eq!(
+        project.results(&calls[4..5]).await[0]["status"],
+        "duplicate"
+    );
+}
