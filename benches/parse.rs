@@ -31,6 +31,7 @@ fn parse(criterion: &mut Criterion) {
     let body = body();
     let source = Source {
         project_id: ProjectId(1),
+        kinds: std::sync::Arc::default(),
         received_at: Timestamp::from_micros(1_785_585_602_000_000).expect("small"),
         sent_at: None,
         idempotency_key: None,

@@ -1,7 +1,8 @@
 //! The command line: what `roster` can be asked to do. Each verb is a few calls into the library.
 
 use crate::config::{Config, Secret, millis};
-use crate::domain::{Caller, KeyHash, KeyKind, ProjectId};
+use crate::domain::kinds::{CustomKind, Normaliser};
+use crate::domain::{KeyHash, KeyKind, Kinds, ProjectId};
 use crate::embedded::{self, Embedded};
 use crate::store::{self, Store};
 use crate::{bench, docs, server, telemetry};
@@ -71,6 +72,17 @@ enum Verb {
 enum ProjectVerb {
     /// Make a project
     Create { name: String },
+    /// Set a project's own kinds of identity
+    Identities {
+        name: String,
+        /// NAME, NAME:STRENGTH or NAME:STRENGTH:NORMALISER (as-is, email, phone), as often as there are kinds. Built-in strengths:
+        /// user_id 400, email 300, anonymous_id 100, device_token 50; 200 and as-is where none is given
+        #[arg(long = "kind", value_parser = custom_kind)]
+        kinds: Vec<CustomKind>,
+        /// Let the token in context.device name people
+        #[arg(long)]
+        device_tokens: bool,
+    },
     /// Set how long a project keeps its events and rejections
     Retain {
         name: String,
@@ -181,6 +193,22 @@ async fn run_with_store(verb: Verb, store: &Store, is_alone: bool) -> Result<()>
             events,
             rejections,
         }) => retain(store, &name, events, rejections).await,
+        Verb::Project(ProjectVerb::Identities {
+            name,
+            kinds,
+            device_tokens,
+        }) => {
+            let custom = kinds;
+            set_kinds(
+                store,
+                &name,
+                &Kinds {
+                    custom,
+                    device_tokens,
+                },
+            )
+            .await
+        }
         Verb::Key(KeyVerb::Create { project, kind }) => create_key(store, &project, &kind).await,
         Verb::Key(KeyVerb::List) => list_keys(store).await,
         Verb::Key(KeyVerb::Revoke { key }) => revoke_key(store, &key).await,
@@ -220,6 +248,43 @@ async fn create_project(store: &Store, name: &str) -> Result<()> {
     Ok(())
 }
 
+fn custom_kind(text: &str) -> Result<CustomKind, String> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default().to_owned();
+    let strength = match parts.next() {
+        None | Some("") => 200,
+        Some(number) => number
+            .parse()
+            .map_err(|_| format!("{number:?} is no whole number"))?,
+    };
+    let normaliser = match parts.next() {
+        None | Some("as-is") => Normaliser::AsIs,
+        Some("email") => Normaliser::Email,
+        Some("phone") => Normaliser::Phone,
+        Some(other) => return Err(format!("{other:?} is none of as-is, email, phone")),
+    };
+    Ok(CustomKind {
+        name,
+        strength,
+        normaliser,
+    })
+}
+
+async fn set_kinds(store: &Store, name: &str, kinds: &Kinds) -> Result<()> {
+    if let Some(complaint) = kinds.complaint() {
+        bail!(complaint);
+    }
+    let project_id = find_project(store, name).await?;
+    store.set_kinds(project_id, kinds).await?;
+    let names: Vec<&str> = kinds.custom.iter().map(|kind| kind.name.as_str()).collect();
+    println!(
+        "project {name} has the identities user_id, email, anonymous_id, {}",
+        names.join(", ")
+    );
+    println!("nodes know within keys.cache_seconds");
+    Ok(())
+}
+
 async fn retain(store: &Store, name: &str, events: Option<i32>, rejections: i32) -> Result<()> {
     let project_id = find_project(store, name).await?;
     store.set_retention(project_id, events, rejections).await?;
@@ -237,7 +302,7 @@ async fn create_key(store: &Store, project: &str, kind: &str) -> Result<()> {
         URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
     );
     store
-        .create_key(KeyHash::of(&key), Caller { project_id, kind })
+        .create_key(KeyHash::of(&key), project_id, kind)
         .await?;
     println!("{key}");
     Ok(())

@@ -7,7 +7,7 @@
 use crate::api::auth::Keys;
 use crate::api::{self, State};
 use crate::config::{Config, millis};
-use crate::domain::{Caller, KeyHash, KeyKind, Timestamp};
+use crate::domain::{KeyHash, KeyKind, Timestamp};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
@@ -166,9 +166,7 @@ async fn create_dev_project(store: &Store) -> Result<(), store::Error> {
         return Ok(());
     };
     for (key, kind) in DEV_KEYS {
-        store
-            .create_key(KeyHash::of(key), Caller { project_id, kind })
-            .await?;
+        store.create_key(KeyHash::of(key), project_id, kind).await?;
     }
     Ok(())
 }

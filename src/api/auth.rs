@@ -47,7 +47,7 @@ struct Remembered {
     lifetime: Duration,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Entry {
     caller: Option<Caller>,
     until: Instant,
@@ -100,7 +100,7 @@ impl Remembered {
     fn keep(&self, asked: HashSet<KeyHash>, found: &HashMap<KeyHash, Caller>, asked_at: Instant) {
         let until = asked_at + self.lifetime;
         for hash in asked {
-            let caller = found.get(&hash).copied();
+            let caller = found.get(&hash).cloned();
             self.cache.insert(hash, Entry { caller, until });
         }
     }
@@ -152,7 +152,7 @@ async fn look_up(remembered: &Remembered, lookup: &Lookup, waiting: Vec<Miss>) {
         remembered.keep(hashes, found, asked_at);
     }
     for miss in missing {
-        let caller = found.as_ref().map(|found| found.get(&miss.hash).copied());
+        let caller = found.as_ref().map(|found| found.get(&miss.hash).cloned());
         miss.tell(caller.map_err(|error| *error));
     }
 }

@@ -5,10 +5,13 @@ use crate::domain::{KeyKind, ProjectId};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-const KNOWN: Caller = Caller {
-    project_id: ProjectId(7),
-    kind: KeyKind::Write,
-};
+fn the_caller() -> Caller {
+    Caller {
+        project_id: ProjectId(7),
+        kind: KeyKind::Write,
+        kinds: Arc::default(),
+    }
+}
 
 #[derive(Default)]
 struct Database {
@@ -37,7 +40,7 @@ fn keys(database: &Arc<Database>, cache_seconds: u64) -> Keys {
             let known = hashes
                 .into_iter()
                 .filter(|hash| !revoked && *hash == KeyHash::of("known"));
-            Ok(known.map(|hash| (hash, KNOWN)).collect())
+            Ok(known.map(|hash| (hash, the_caller())).collect())
         })
     });
     let (keys, task) = Keys::new(&settings, lookup);
@@ -51,7 +54,7 @@ async fn found_and_unknown_keys_are_asked_for_once() {
     let database = Arc::new(Database::default());
     let keys = keys(&database, 60);
     for _ in 0..3 {
-        assert_eq!(keys.find("known").await, Ok(Some(KNOWN)));
+        assert_eq!(keys.find("known").await, Ok(Some(the_caller())));
         assert_eq!(keys.find("unknown").await, Ok(None));
         assert_eq!(keys.find("").await, Ok(None));
         assert_eq!(keys.find(&"k".repeat(513)).await, Ok(None));
@@ -78,7 +81,7 @@ async fn a_thousand_requests_with_one_key_ask_once() {
     let database = Arc::new(Database::default());
     let keys = keys(&database, 60);
     let all = futures_util::future::join_all((0..1_000).map(|_| keys.find("known"))).await;
-    assert!(all.iter().all(|answer| *answer == Ok(Some(KNOWN))));
+    assert!(all.iter().all(|answer| *answer == Ok(Some(the_caller()))));
     assert_eq!(database.asked.load(Ordering::Relaxed), 1);
 }
 
@@ -89,14 +92,14 @@ async fn a_database_that_is_down_makes_no_key_unknown() {
     database.down.store(true, Ordering::Relaxed);
     assert_eq!(keys.find("known").await, Err(LookupFailed));
     database.down.store(false, Ordering::Relaxed);
-    assert_eq!(keys.find("known").await, Ok(Some(KNOWN)));
+    assert_eq!(keys.find("known").await, Ok(Some(the_caller())));
 }
 
 #[tokio::test]
 async fn a_revoked_key_stops_after_the_cache_time() {
     let database = Arc::new(Database::default());
     let keys = keys(&database, 1);
-    assert_eq!(keys.find("known").await, Ok(Some(KNOWN)));
+    assert_eq!(keys.find("known").await, Ok(Some(the_caller())));
     *database.revoked.lock().expect("no panic") = true;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert_eq!(keys.find("known").await, Ok(None));

@@ -249,9 +249,10 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
 
     /// The profile of the strongest known identity, unless it would get a second user id.
     fn choose(&self, subject: &Subject) -> Option<ProfileId> {
-        let strongest = (subject.project_id, subject.identities[0].clone());
-        let is_new_user =
-            strongest.1.kind == IdentityKind::UserId && !self.known.owners.contains_key(&strongest);
+        let is_unknown_user = |(_, key): (usize, IdentityKey)| {
+            key.1.kind == IdentityKind::UserId && !self.known.owners.contains_key(&key)
+        };
+        let is_new_user = self.known.usable(subject).any(is_unknown_user);
         let fits = |(index, key): (usize, IdentityKey)| {
             self.known.owners.get(&key).copied().filter(|owner| {
                 index < subject.explicit || !(is_new_user && self.names(*owner).has_user_id)
@@ -304,7 +305,11 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
     }
 
     fn will_have_user_id(&self, subject: &Subject, survivor: ProfileId) -> bool {
-        self.names(survivor).has_user_id || subject.identities[0].kind == IdentityKind::UserId
+        let goes_to_survivor = |(_, key): (usize, IdentityKey)| {
+            let owner = self.known.owners.get(&key);
+            key.1.kind == IdentityKind::UserId && owner.is_none_or(|owner| *owner == survivor)
+        };
+        self.names(survivor).has_user_id || self.known.usable(subject).any(goes_to_survivor)
     }
 
     fn give(&mut self, key: IdentityKey, profile_id: ProfileId, is_new: bool) {

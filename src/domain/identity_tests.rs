@@ -107,6 +107,28 @@ fn others_merge_into_the_strongest_unless_both_have_user_ids() {
 }
 
 #[test]
+fn a_name_stronger_than_the_user_id_takes_the_user_in() {
+    let mut call = command(&["c1", "u1"]);
+    call.identities[0] = Identity::new(IdentityKind::Custom("customer_no".into()), "c1");
+    let (_, plan) = plan_commands(&[("u1", 2)], std::slice::from_ref(&call));
+    assert_eq!(plan.links.len(), 1, "linked while it is nobody's");
+    let mut known = Known::default();
+    for (identity, owner) in call.identities.iter().zip([1, 2]) {
+        known
+            .owners
+            .insert((ProjectId(1), identity.clone()), profile(owner));
+    }
+    let names = |has_user_id| Names {
+        count: 1,
+        has_user_id,
+    };
+    known.names = HashMap::from([(profile(1), names(false)), (profile(2), names(true))]);
+    let subjects: Vec<Subject> = call.subjects().collect();
+    let plan = known.plan(&subjects, 5, || profile(9));
+    assert_eq!((merges(&plan), plan.conflicts.len()), (vec![(1, 2)], 0));
+}
+
+#[test]
 fn an_explicit_merge_joins_known_people() {
     let mut alias = command(&["u1", "u2", "a2"]);
     alias.explicit = 3;

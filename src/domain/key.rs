@@ -5,7 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use subtle::ConstantTimeEq;
 
-use super::ProjectId;
+use super::{Kinds, ProjectId};
+use std::sync::Arc;
 
 /// The SHA-256 of a key: the only form in which a key is kept, cached or compared.
 ///
@@ -83,12 +84,14 @@ impl KeyKind {
 }
 
 /// Who is calling: what a key that is known stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Whose data this caller sees.
     pub project_id: ProjectId,
     /// What it may do there.
     pub kind: KeyKind,
+    /// What the project says about identities.
+    pub kinds: Arc<Kinds>,
 }
 
 #[cfg(test)]

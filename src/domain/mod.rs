@@ -8,6 +8,7 @@ pub mod identity;
 pub mod ids;
 pub mod json;
 pub mod key;
+pub mod kinds;
 pub mod profile;
 pub mod rejection;
 pub mod time;
@@ -19,6 +20,7 @@ pub use command::{
 pub use ids::{EventId, ProfileId, ProjectId};
 pub use json::Json;
 pub use key::{Caller, KeyHash, KeyKind};
+pub use kinds::Kinds;
 pub use rejection::{Code, Rejection};
 pub use time::Timestamp;
 

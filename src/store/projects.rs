@@ -1,7 +1,9 @@
 //! Tenants and their keys.
 
+use super::params::JsonParam;
 use super::{Error, Statement, Store};
-use crate::domain::{Caller, KeyHash, KeyKind, ProjectId};
+use crate::domain::{Caller, Json, KeyHash, KeyKind, Kinds, ProjectId};
+use std::sync::Arc;
 
 /// Draws the next small id; a race for it shows as no row, and is tried again.
 pub(super) const CREATE_PROJECT: Statement = Statement {
@@ -28,10 +30,16 @@ ON CONFLICT (key_hash) DO NOTHING",
 pub(super) const LOAD_KEYS: Statement = Statement {
     name: "load_keys",
     sql: "-- load_keys
-SELECT k.key_hash, k.project_id, k.kind
+SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
+JOIN project AS p ON p.project_id = k.project_id
 WHERE k.revoked_at IS NULL",
+};
+
+pub(super) const SET_KINDS: Statement = Statement {
+    name: "set_kinds",
+    sql: "-- set_kinds\nUPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4",
 };
 
 pub(super) const LIST_KEYS: Statement = Statement {
@@ -83,17 +91,26 @@ impl Store {
     }
 
     /// Adds a key to a project; a key that exists stays as it is.
-    pub async fn create_key(&self, hash: KeyHash, caller: Caller) -> Result<(), Error> {
+    pub async fn create_key(
+        &self,
+        hash: KeyHash,
+        project_id: ProjectId,
+        kind: KeyKind,
+    ) -> Result<(), Error> {
         self.run(
             &CREATE_KEY,
-            &[
-                &hash.as_bytes().as_slice(),
-                &caller.project_id.0,
-                &caller.kind.as_str(),
-            ],
+            &[&hash.as_bytes().as_slice(), &project_id.0, &kind.as_str()],
         )
         .await
         .map(drop)
+    }
+
+    /// Sets a project's own kinds of identity. What is stored already stays under the names it has.
+    pub async fn set_kinds(&self, project_id: ProjectId, kinds: &Kinds) -> Result<(), Error> {
+        let text = Json::of(kinds);
+        self.run(&SET_KINDS, &[&project_id.0, &JsonParam(&text)])
+            .await
+            .map(drop)
     }
 
     /// Tells who the working ones among these keys belong to.
@@ -138,6 +155,8 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
         Caller {
             project_id: ProjectId(row.get(1)),
             kind,
+            // What somebody wrote past this program counts as nothing.
+            kinds: Arc::new(serde_json::from_str(row.get(3)).unwrap_or_default()),
         },
     ))
 }

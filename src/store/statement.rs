@@ -66,6 +66,7 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &projects::FIND_PROJECT,
         &projects::CREATE_KEY,
         &projects::LOAD_KEYS,
+        &projects::SET_KINDS,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
         &retention::LOAD_RETENTIONS,

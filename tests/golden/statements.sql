@@ -301,10 +301,14 @@ INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3
 ON CONFLICT (key_hash) DO NOTHING;
 
 -- load_keys
-SELECT k.key_hash, k.project_id, k.kind
+SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
+JOIN project AS p ON p.project_id = k.project_id
 WHERE k.revoked_at IS NULL;
+
+-- set_kinds
+UPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4;
 
 -- list_keys
 SELECT p.name, k.key_hash, k.kind, to_char(k.created_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')::TEXT, k.revoked_at IS NOT NULL

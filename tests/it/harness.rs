@@ -2,7 +2,7 @@
 
 use reqwest::{Client, Response, StatusCode};
 use roster::config::{Config, millis};
-use roster::domain::{Caller, KeyHash, KeyKind};
+use roster::domain::{KeyHash, KeyKind};
 use roster::store::Store;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -237,13 +237,7 @@ impl Project {
             .map(|kind| (kind, format!("{}-{name}", kind.as_str())));
         for (kind, key) in &keys {
             store
-                .create_key(
-                    KeyHash::of(key),
-                    Caller {
-                        project_id,
-                        kind: *kind,
-                    },
-                )
+                .create_key(KeyHash::of(key), project_id, *kind)
                 .await
                 .expect("created");
         }

@@ -27,6 +27,7 @@ mod machine;
 mod merge;
 mod native;
 mod outage;
+mod own_kinds;
 mod retention;
 mod rights;
 mod schema;

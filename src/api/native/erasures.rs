@@ -39,7 +39,7 @@ pub async fn erase(request: HttpRequest, state: Data<State>) -> HttpResponse {
 async fn erased(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
     let query = Query::parse(request.query_string(), &["forget"])?;
-    let identities = names(&reference::of_path(request)?, state, caller).await?;
+    let identities = names(&reference::of_path(request, &caller)?, state, &caller).await?;
     let mut asked = ErasureRequest {
         project_id: caller.project_id,
         id: Uuid::new_v4(),
@@ -51,14 +51,14 @@ async fn erased(request: &HttpRequest, state: &Data<State>) -> Result<Shown, Api
     let until = Instant::now() + millis(state.server.request_timeout_ms) / 2;
     asked.profiles = answer_of(state, state.store.erase(&asked)).await?;
     answer_of(state, state.store.clear(&asked, until)).await?;
-    receipt(state, caller, asked.id).await
+    receipt(state, &caller, asked.id).await
 }
 
 /// The names that lead to somebody. A name that nobody has can be erased too: what comes later may be older.
 async fn names(
     reference: &Reference,
     state: &Data<State>,
-    caller: Caller,
+    caller: &Caller,
 ) -> Result<Vec<Identity>, ApiError> {
     let Reference::Name(identity) = reference else {
         let person = reference::person(reference, state, caller).await?;
@@ -74,7 +74,7 @@ pub async fn unforget(request: HttpRequest, state: Data<State>) -> HttpResponse 
 
 async fn lifted(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
-    let Reference::Name(identity) = reference::of_path(request)? else {
+    let Reference::Name(identity) = reference::of_path(request, &caller)? else {
         return Err(ApiError::InvalidParameter {
             name: "reference".to_owned(),
             reason: "must be kind:value, since an erased person has no profile".to_owned(),
@@ -84,7 +84,7 @@ async fn lifted(request: &HttpRequest, state: &Data<State>) -> Result<Shown, Api
     let id = answer_of(state, state.store.lift_block(&key))
         .await?
         .ok_or(ApiError::NoSuchErasure)?;
-    receipt(state, caller, id).await
+    receipt(state, &caller, id).await
 }
 
 /// Shows the receipt of an erasure.
@@ -95,10 +95,10 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
     let id = Uuid::try_parse(&segment(request, 3)?).map_err(|_| ApiError::NoSuchErasure)?;
-    receipt(state, caller, id).await
+    receipt(state, &caller, id).await
 }
 
-async fn receipt(state: &Data<State>, caller: Caller, id: Uuid) -> Result<Shown, ApiError> {
+async fn receipt(state: &Data<State>, caller: &Caller, id: Uuid) -> Result<Shown, ApiError> {
     let found = answer_of(state, state.store.load_erasure(caller.project_id, id)).await?;
     found.map(shown).ok_or(ApiError::NoSuchErasure)
 }

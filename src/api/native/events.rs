@@ -59,8 +59,8 @@ pub async fn timeline(request: HttpRequest, state: Data<State>) -> HttpResponse 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
     let caller = reader(request, state).await?;
     let query = timeline_query(request.query_string())?;
-    let referred = reference::of_path(request)?;
-    let person = reference::person(&referred, state, caller).await?;
+    let referred = reference::of_path(request, &caller)?;
+    let person = reference::person(&referred, state, &caller).await?;
     let events = answer_of(
         state,
         state

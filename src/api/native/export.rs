@@ -44,8 +44,8 @@ pub async fn export(request: HttpRequest, state: Data<State>) -> HttpResponse {
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiError> {
     let caller = reader(request, state).await?;
-    let referred = reference::of_path(request)?;
-    let person = reference::person(&referred, state, caller).await?;
+    let referred = reference::of_path(request, &caller)?;
+    let person = reference::person(&referred, state, &caller).await?;
     Ok(Export {
         state: state.clone(),
         project_id: caller.project_id,

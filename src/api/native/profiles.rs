@@ -5,8 +5,9 @@ use super::{answer_of, reader, reference, reply};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
-use crate::domain::IdentityKind;
 use crate::domain::identity::Merge;
+use crate::domain::kinds::DEVICE_TOKEN;
+use crate::domain::{Caller, IdentityKind};
 use crate::store::{KnownIdentity, Profile, Reference};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -45,43 +46,49 @@ struct ShownIdentity {
 
 /// Shows the profile in the path.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let found = find(&request, &state, &["min_version"], |_| {
-        reference::of_path(&request)
-    });
+    let found = async {
+        let caller = reader(&request, &state).await?;
+        let query = Query::parse(request.query_string(), &["min_version"])?;
+        let reference = reference::of_path(&request, &caller)?;
+        find(&state, &caller, &reference, &query).await
+    };
     reply::tagged(&request, found.await.map(shown))
 }
 
 /// Shows the profile that a name in the query leads to: `?email=ada@example.com`.
 pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let known = [
-        "min_version",
-        "user_id",
-        "email",
-        "anonymous_id",
-        "group_id",
-    ];
-    let found = find(&request, &state, &known, |query| {
+    let found = async {
+        let caller = reader(&request, &state).await?;
+        let mut known = vec![
+            "min_version",
+            "user_id",
+            "email",
+            "anonymous_id",
+            "group_id",
+            DEVICE_TOKEN,
+        ];
+        known.extend(caller.kinds.custom.iter().map(|kind| kind.name.as_str()));
+        let query = Query::parse(request.query_string(), &known)?;
         let mut names = query.others(&["min_version"]);
-        match (names.next(), names.next()) {
-            (Some((kind, value)), None) => Ok(reference::name(kind, value)),
-            _ => Err(invalid("query", "must have one name, such as email")),
-        }
-    });
+        let (Some((kind, value)), None) = (names.next(), names.next()) else {
+            return Err(invalid("query", "must have one name, such as email"));
+        };
+        let reference = Reference::Name(caller.kinds.identity(kind, value));
+        find(&state, &caller, &reference, &query).await
+    };
     reply::tagged(&request, found.await.map(shown))
 }
 
 async fn find(
-    request: &HttpRequest,
     state: &Data<State>,
-    known: &[&str],
-    referred: impl Fn(&Query) -> Result<Reference, ApiError>,
+    caller: &Caller,
+    reference: &Reference,
+    query: &Query,
 ) -> Result<Profile, ApiError> {
-    let caller = reader(request, state).await?;
-    let query = Query::parse(request.query_string(), known)?;
-    let (wanted, reference) = (query.number("min_version")?.unwrap_or(0), referred(&query)?);
+    let wanted = query.number("min_version")?.unwrap_or(0);
     let until = Instant::now() + MOST_WAIT;
     loop {
-        let reading = state.store.load_profile(caller.project_id, &reference);
+        let reading = state.store.load_profile(caller.project_id, reference);
         match answer_of(state, reading).await? {
             Some(profile) if profile.version >= wanted => return Ok(profile),
             None if wanted == 0 => return Err(ApiError::NoSuchProfile),
@@ -127,7 +134,7 @@ async fn found(
     let references: Vec<Reference> = body
         .references
         .iter()
-        .map(|text| reference::parse(text))
+        .map(|text| reference::parse(text, &caller))
         .collect::<Result<_, _>>()?;
     let reading = state.store.load_profiles(caller.project_id, &references);
     let profiles = answer_of(state, reading).await?;
@@ -210,9 +217,10 @@ async fn merged(
 ) -> Result<Profile, ApiError> {
     let caller = reader(request, state).await?;
     let asked: MergeBody = json_body(request, payload, state).await?;
-    let (into, from) = (reference::of_path(request)?, reference::parse(&asked.from)?);
-    let survivor = reference::person(&into, state, caller).await?.id;
-    let absorbed = reference::person(&from, state, caller).await?.id;
+    let into = reference::of_path(request, &caller)?;
+    let from = reference::parse(&asked.from, &caller)?;
+    let survivor = reference::person(&into, state, &caller).await?.id;
+    let absorbed = reference::person(&from, state, &caller).await?.id;
     if survivor != absorbed {
         let merge = Merge {
             project_id: caller.project_id,

@@ -3,39 +3,34 @@
 use super::{answer_of, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::domain::{Caller, Identity, IdentityKind, ProfileId};
+use crate::domain::{Caller, ProfileId};
 use crate::store::{Person, Reference};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use uuid::Uuid;
 
 /// Reads the reference in the path of a request.
-pub fn of_path(request: &HttpRequest) -> Result<Reference, ApiError> {
-    parse(&segment(request, 3)?)
+pub fn of_path(request: &HttpRequest, caller: &Caller) -> Result<Reference, ApiError> {
+    parse(&segment(request, 3)?, caller)
 }
 
 /// Reads `{kind}:{value}` or `id:{uuid}`.
-pub fn parse(text: &str) -> Result<Reference, ApiError> {
+pub fn parse(text: &str, caller: &Caller) -> Result<Reference, ApiError> {
     let Some((kind, value)) = text.split_once(':') else {
         return Err(invalid("reference", "is neither kind:value nor id:uuid"));
     };
     if kind != "id" {
-        return Ok(name(kind, value));
+        return Ok(Reference::Name(caller.kinds.identity(kind, value)));
     }
     let id = Uuid::try_parse(value).map_err(|_| invalid("id", "is no UUID"))?;
     Ok(Reference::Id(ProfileId(id)))
-}
-
-/// A reference by a name.
-pub fn name(kind: &str, value: &str) -> Reference {
-    Reference::Name(Identity::new(IdentityKind::parse(kind), value))
 }
 
 /// Finds whom a reference leads to.
 pub async fn person(
     reference: &Reference,
     state: &Data<State>,
-    caller: Caller,
+    caller: &Caller,
 ) -> Result<Person, ApiError> {
     let (store, project_id) = (&state.store, caller.project_id);
     let found = match reference {

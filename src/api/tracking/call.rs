@@ -4,17 +4,18 @@
 
 use super::envelope::{Batch, Call, Document, Raw};
 use super::fields::{self, id, invalid_time, is_storable, object, text, within};
-use super::sizes;
+use super::{own_kinds, sizes};
 use crate::config::Limits;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
-    Code, Command, Event, EventId, EventType, Group, Identity, IdentityKind, Json, ProjectId,
-    Rejection, Timestamp, TraitWrite,
+    Code, Command, Event, EventId, EventType, Group, Identity, IdentityKind, Json, Kinds,
+    ProjectId, Rejection, Timestamp, TraitWrite,
 };
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a request says about all of its calls.
@@ -22,6 +23,8 @@ use uuid::Uuid;
 pub struct Source {
     /// Whose data this is.
     pub project_id: ProjectId,
+    /// What the project says about identities.
+    pub kinds: Arc<Kinds>,
     /// When the request arrived.
     pub received_at: Timestamp,
     /// The header `SentAt`.
@@ -209,18 +212,25 @@ impl<'a> Surroundings<'a> {
         call: &Call<'_>,
         context: &Json,
     ) -> Result<Content, Rejection> {
+        let own_kinds =
+            own_kinds::in_context(context, &self.source.kinds, self.limits.identity_bytes)?;
         match event_type {
-            EventType::Identify => self.identify(call, context),
-            EventType::Track => self.track(call),
-            EventType::Page | EventType::Screen => self.view(call),
-            EventType::Group => self.group(call),
-            EventType::Alias => self.alias(call),
+            EventType::Identify => self.identify(call, context, own_kinds),
+            EventType::Track => self.track(call, own_kinds),
+            EventType::Page | EventType::Screen => self.view(call, own_kinds),
+            EventType::Group => self.group(call, own_kinds),
+            EventType::Alias => self.alias(call, own_kinds),
         }
     }
 
     /// Traits may stand in `traits`, in `context.traits`, or in both (gotcha 13).
-    fn identify(&self, call: &Call<'_>, context: &Json) -> Result<Content, Rejection> {
-        let mut identities = self.who(call)?;
+    fn identify(
+        &self,
+        call: &Call<'_>,
+        context: &Json,
+        own_kinds: Vec<Identity>,
+    ) -> Result<Content, Rejection> {
+        let mut identities = self.who(call, own_kinds)?;
         let own = self.checked_object(call.traits, "traits")?;
         let other = traits_of_context(context)?;
         let traits = match (own, other) {
@@ -231,10 +241,11 @@ impl<'a> Surroundings<'a> {
         let members = traits.members().unwrap_or_default();
         sizes::traits(&members, self.limits)?;
         if let Some(email) = members.get("email").and_then(|email| self.email(email)) {
-            // Strongest first: after the user id, before the anonymous id.
-            let place = identities.partition_point(|known| known.kind < IdentityKind::Email);
-            identities.insert(place, email);
+            identities.push(email);
         }
+        let (kinds, limit) = (&self.source.kinds, self.limits.identity_bytes);
+        identities.extend(own_kinds::in_traits(&members, kinds, limit));
+        self.strongest_first(&mut identities);
         Ok(Content {
             name: None,
             properties: traits,
@@ -246,8 +257,8 @@ impl<'a> Surroundings<'a> {
     }
 
     /// A track's name may be empty, but not absent (gotcha 19).
-    fn track(&self, call: &Call<'_>) -> Result<Content, Rejection> {
-        let identities = self.who(call)?;
+    fn track(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
+        let identities = self.who(call, own_kinds)?;
         let event = text(call.event, "event")?.ok_or_else(|| missing("event"))?;
         Ok(Content {
             name: Some(self.name(event, "event")?),
@@ -260,8 +271,8 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Pages and screens; some senders put the name into the properties only.
-    fn view(&self, call: &Call<'_>) -> Result<Content, Rejection> {
-        let identities = self.who(call)?;
+    fn view(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
+        let identities = self.who(call, own_kinds)?;
         let properties = self.properties(call)?;
         let name = match id(call.name, "name")? {
             Some(name) => Some(self.name(name, "name")?),
@@ -278,8 +289,8 @@ impl<'a> Surroundings<'a> {
     }
 
     /// A group's traits are its own: `context.traits` are the person's (gotcha 13).
-    fn group(&self, call: &Call<'_>) -> Result<Content, Rejection> {
-        let identities = self.who(call)?;
+    fn group(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
+        let identities = self.who(call, own_kinds)?;
         let group = id(call.group_id, "groupId")?.ok_or_else(|| missing("groupId"))?;
         let group = self.identity_text(group, "groupId")?;
         let traits = self.checked_object(call.traits, "traits")?;
@@ -297,7 +308,7 @@ impl<'a> Surroundings<'a> {
     }
 
     /// An alias of an id to itself is harmless (gotcha 18).
-    fn alias(&self, call: &Call<'_>) -> Result<Content, Rejection> {
+    fn alias(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
         let previous = id(call.previous_id, "previousId")?;
         let user = id(call.user_id, "userId")?;
         if user.is_none() && previous.is_none() {
@@ -318,10 +329,10 @@ impl<'a> Surroundings<'a> {
                 IdentityKind::AnonymousId,
                 &self.identity_text(visitor, "anonymousId")?,
             );
-            if !identities.contains(&visitor) {
-                identities.push(visitor);
-            }
+            identities.push(visitor);
         }
+        identities.extend(own_kinds);
+        without_repeats(&mut identities);
         Ok(Content {
             name: Some(previous),
             properties: Json::empty_object(),
@@ -332,8 +343,8 @@ impl<'a> Surroundings<'a> {
         })
     }
 
-    /// The ids of the call itself, strongest first.
-    fn who(&self, call: &Call<'_>) -> Result<Vec<Identity>, Rejection> {
+    /// The ids of the call itself and those of the project's own kinds, strongest first.
+    fn who(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Vec<Identity>, Rejection> {
         let named = [
             (IdentityKind::UserId, call.user_id, "userId"),
             (IdentityKind::AnonymousId, call.anonymous_id, "anonymousId"),
@@ -345,10 +356,19 @@ impl<'a> Surroundings<'a> {
                 identities.push(Identity::new(kind, &value));
             }
         }
+        if !own_kinds.is_empty() {
+            identities.extend(own_kinds);
+            self.strongest_first(&mut identities);
+        }
         if identities.is_empty() {
             return Err(missing_identity());
         }
         Ok(identities)
+    }
+
+    fn strongest_first(&self, identities: &mut Vec<Identity>) {
+        self.source.kinds.sort(identities);
+        without_repeats(identities);
     }
 
     /// An email names a person only where it looks like one and fits.
@@ -413,6 +433,15 @@ impl<'a> Surroundings<'a> {
         within(&value, field, self.limits.identity_bytes)?;
         Ok(value.into_owned())
     }
+}
+
+fn without_repeats(identities: &mut Vec<Identity>) {
+    let mut seen = Vec::with_capacity(identities.len());
+    identities.retain(|identity| {
+        let is_new = !seen.contains(identity);
+        seen.push(identity.clone());
+        is_new
+    });
 }
 
 /// Whom a call names, as far as that can be read.

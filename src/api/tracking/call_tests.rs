@@ -18,6 +18,7 @@ fn at(text: &str) -> Timestamp {
 fn source(path_type: Option<&str>) -> Source {
     Source {
         project_id: ProjectId(1),
+        kinds: Arc::default(),
         received_at: at(NOW),
         sent_at: None,
         idempotency_key: None,

@@ -12,6 +12,7 @@ fn limits() -> Limits {
 fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<Item> {
     let source = Source {
         project_id: ProjectId(1),
+        kinds: std::sync::Arc::default(),
         received_at: Timestamp::parse("2026-01-01").expect("a time"),
         sent_at: None,
         idempotency_key: idempotency_key.map(str::to_owned),

@@ -50,6 +50,7 @@ async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), Ap
         .ok_or(ApiError::Overloaded)?;
     let source = Source {
         project_id: caller.project_id,
+        kinds: caller.kinds,
         received_at: (state.now)(),
         sent_at: None,
         idempotency_key: None,

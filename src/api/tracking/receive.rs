@@ -168,6 +168,7 @@ fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, form: &
     };
     Source {
         project_id: caller.project_id,
+        kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(Timestamp::parse),
         idempotency_key: header("Idempotency-Key").map(str::to_owned),

@@ -1,0 +1,147 @@
+//! A project's own kinds of identity, from the command line to the profile.
+
+use crate::harness::{Project, ROSTER, shared, wait_until};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn set(project: &Project, kinds: &[&str]) -> Result<(), String> {
+    let mut command = Command::new(ROSTER);
+    command.args(["project", "identities", &project.name]);
+    command
+        .args(kinds)
+        .args(["--database-url", &shared().await.database_url]);
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    output.status.success().then_some(()).ok_or(error)
+}
+
+/// Nodes remember a key and its project for some seconds.
+async fn project_with(kinds: &[&str]) -> Project {
+    let project = Project::fresh().await;
+    set(&project, kinds).await.unwrap();
+    project
+}
+
+fn names(profile: &Value) -> Vec<String> {
+    let name = |known: &Value| {
+        format!(
+            "{}:{}",
+            known["kind"].as_str().unwrap(),
+            known["value"].as_str().unwrap()
+        )
+    };
+    profile["identities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(name)
+        .collect()
+}
+
+#[tokio::test]
+async fn people_are_known_by_what_the_project_calls_them() {
+    let project = project_with(&["--kind", "customer_no:500", "--kind", "phone::phone"]).await;
+    let segment = |id: &str| json!({"externalIds": [{"id": id, "type": "customer_no", "collection": "users", "encoding": "none"}, {"id": "x", "type": "nobody_knows"}]});
+    let results = project
+        .results(&[
+            json!({"type": "track", "event": "Bought", "messageId": "1", "context": segment("C-7")}),
+            json!({"type": "identify", "userId": "ada", "messageId": "2", "traits": {"phone": "+49 731 12-34"}}),
+            json!({"type": "track", "event": "Called", "messageId": "3", "context": {"externalId": [{"type": "phone", "id": "0049 731/1234"}]}}),
+            json!({"type": "track", "event": "Seen", "userId": "ada", "messageId": "4", "context": segment("C-7")}),
+            json!({"type": "track", "event": "Nobody", "messageId": "5", "context": {"externalIds": [{"id": "x", "type": "nobody_knows"}]}}),
+        ])
+        .await;
+    assert!(
+        results[..4]
+            .iter()
+            .all(|result| result["status"] == "stored"),
+        "{results:?}"
+    );
+    assert_eq!(results[4]["code"], "missing_identity");
+    let ada = project.profile("customer_no:C-7").await;
+    assert_eq!(
+        names(&ada),
+        ["customer_no:C-7", "phone:+497311234", "user_id:ada"]
+    );
+    for reference in ["user_id:ada", "phone:00497311234"] {
+        assert_eq!(project.profile(reference).await, ada, "{reference}");
+    }
+    assert_eq!(project.read("/v1/profiles?phone=%2B49-731-1234").await, ada);
+    assert_eq!(
+        project.get("/v1/profiles?customer_number=7").await.0,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(project.timeline("user_id:ada").await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_stronger_kind_decides_and_two_user_ids_stay_apart() {
+    let project = project_with(&["--kind", "customer_no:500"]).await;
+    let call = |id: &str, user: &str| json!({"type": "identify", "userId": user, "messageId": id, "traits": {"customer_no": 7, "plan": id}});
+    project.results(&[call("1", "ada"), call("2", "bob")]).await;
+    let (ada, bob) = (
+        project.profile("user_id:ada").await,
+        project.profile("user_id:bob").await,
+    );
+    assert_eq!(
+        (names(&ada).len(), names(&bob)),
+        (2, vec!["user_id:bob".to_owned()])
+    );
+    assert_eq!(project.profile("customer_no:7").await["id"], ada["id"]);
+    let conflicts = project.read("/v1/conflicts").await;
+    assert_eq!(conflicts["conflicts"][0]["kind"], "customer_no");
+}
+
+#[tokio::test]
+async fn a_device_token_names_somebody_only_where_the_project_says_so() {
+    let call = json!({"type": "screen", "name": "Home", "anonymousId": "phone", "messageId": "1", "context": {"device": {"token": "t-1"}}});
+    let usual = Project::fresh().await;
+    usual.results(std::slice::from_ref(&call)).await;
+    assert_eq!(
+        names(&usual.profile("anonymous_id:phone").await),
+        ["anonymous_id:phone"]
+    );
+    assert_eq!(
+        usual.event("1").await["context"]["device"]["token"],
+        "t-1",
+        "it is kept as it was sent"
+    );
+    let telling = project_with(&["--device-tokens"]).await;
+    telling.results(&[call]).await;
+    assert_eq!(
+        telling.profile("device_token:t-1").await["id"],
+        telling.profile("anonymous_id:phone").await["id"]
+    );
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_said_and_a_change_reaches_every_node() {
+    let project = Project::fresh().await;
+    for (kinds, word) in [
+        (["--kind", "email"], "meaning of its own"),
+        (["--kind", "Loud"], "is no name"),
+        (["--kind", "phone:strong"], "whole number"),
+        (["--kind", "phone:1:upside-down"], "none of"),
+    ] {
+        let error = set(&project, &kinds).await.unwrap_err();
+        assert!(error.contains(word), "{error}");
+    }
+    let call = |id: usize| json!({"type": "identify", "userId": "ada", "messageId": format!("{id}"), "traits": {"loyalty": "L-1"}});
+    project.results(&[call(0)]).await;
+    assert_eq!(
+        project.get("/v1/profiles/loyalty:L-1").await.0,
+        StatusCode::NOT_FOUND
+    );
+    set(&project, &["--kind", "loyalty"]).await.unwrap();
+    let number = std::sync::atomic::AtomicUsize::new(1);
+    wait_until("the node knows", PATIENCE, async || {
+        let next = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        project.results(&[call(next)]).await;
+        project.get("/v1/profiles/loyalty:L-1").await.0 == StatusCode::OK
+    })
+    .await;
+}
