@@ -11,6 +11,7 @@ pub mod key;
 pub mod kinds;
 pub mod profile;
 pub mod rejection;
+mod stamped;
 pub mod time;
 
 pub use command::{

@@ -1,9 +1,11 @@
 //! A profile's traits, and the merge that makes them converge.
 //!
 //! Every trait carries the time at which it was true. The newest wins, trait by trait; at equal times the larger canonical
-//! value wins, on every node alike. So the merge commutes, associates and may be repeated: `laws_*` below.
+//! value wins, on every node alike (`stamped.rs`). So the merge commutes, associates and may be repeated: `laws_*` below.
 
+use super::stamped::{Stamped, Trait};
 use super::{Code, Json, Rejection, TraitWrite};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// How large a profile may grow.
@@ -14,13 +16,6 @@ pub struct Room {
     pub traits: usize,
     /// Of the traits with their names.
     pub bytes: usize,
-}
-
-/// One trait: its value (`null` once it was removed) and when that was true.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Trait {
-    at: i64,
-    value: Json,
 }
 
 /// The traits of a profile with their stamps.
@@ -34,6 +29,16 @@ struct Stamps {
     base: i64,
     /// Microseconds since 1970 by trait.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    at: BTreeMap<String, i64>,
+    /// Traits with keys that are newer than the whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    nested: BTreeMap<String, Nested>,
+}
+
+/// The whole as it was written, since at equal times it is compared whole, and the times of the keys.
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+struct Nested {
+    whole: Box<RawValue>,
     at: BTreeMap<String, i64>,
 }
 
@@ -50,53 +55,54 @@ impl Traits {
     pub fn from_stored(traits: &Json, stamps: &Json) -> Result<Self, Malformed> {
         let mut stamps: Stamps =
             serde_json::from_slice(stamps.as_bytes()).map_err(|_| Malformed)?;
-        let present = traits.members().ok_or(Malformed)?;
-        let mut all: BTreeMap<String, Trait> = present
-            .into_iter()
-            .map(|(name, value)| {
-                let at = stamps.at.remove(&name).unwrap_or(stamps.base);
-                (name, Trait { at, value })
-            })
-            .collect();
-        all.extend(stamps.at.into_iter().map(|(name, at)| {
-            (
-                name,
-                Trait {
-                    at,
-                    value: Json::null(),
-                },
-            )
-        }));
+        let mut present = traits.members().ok_or(Malformed)?;
+        let mut all = BTreeMap::new();
+        for (name, nested) in std::mem::take(&mut stamps.nested) {
+            let at = stamps.at.remove(&name).unwrap_or(stamps.base);
+            let value = present.remove(&name).unwrap_or_else(Json::null);
+            all.insert(name, nested.with(at, &value));
+        }
+        for (name, value) in present {
+            let at = stamps.at.remove(&name).unwrap_or(stamps.base);
+            all.insert(name, Trait::whole(at, value));
+        }
+        let removed = |(name, at)| (name, Trait::whole(at, Json::null()));
+        all.extend(stamps.at.into_iter().map(removed));
         Ok(Self(all))
     }
 
     /// The traits as an object, and their stamps.
     pub fn to_stored(&self) -> (Json, Json) {
-        let present = || self.0.iter().filter(|(_, known)| !known.value.is_null());
-        let base = most_frequent(present().map(|(_, known)| known.at));
+        let values = self.0.iter().map(|(name, known)| (name, known.value()));
+        let present: BTreeMap<String, Json> = values
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), value))
+            .collect();
+        let times = present.keys().map(|name| self.0[name].whole.at);
+        let base = most_frequent(times);
+        let is_exception =
+            |name: &String, known: &Trait| known.whole.at != base || !present.contains_key(name);
         let exceptions = self
             .0
             .iter()
-            .filter(|(_, known)| known.at != base || known.value.is_null());
+            .filter(|(name, known)| is_exception(name, known));
+        let nested = self.0.iter().filter(|(_, known)| !known.below.is_empty());
         let stamps = Stamps {
             base,
             at: exceptions
-                .map(|(name, known)| (name.clone(), known.at))
+                .map(|(name, known)| (name.clone(), known.whole.at))
+                .collect(),
+            nested: nested
+                .map(|(name, known)| (name.clone(), Nested::of(known)))
                 .collect(),
         };
-        let traits = present()
-            .map(|(name, known)| (name.clone(), known.value.clone()))
-            .collect();
-        (Json::from_members(&traits), Json::of(&stamps))
+        (Json::from_members(&present), Json::of(&stamps))
     }
 
     /// Takes over what is newer in another profile of the same person.
     pub fn absorb(&mut self, other: &Self) {
         for (name, incoming) in &other.0 {
-            let is_newer = self.0.get(name).is_none_or(|known| incoming.beats(known));
-            if is_newer {
-                self.0.insert(name.clone(), incoming.clone());
-            }
+            self.join(name, incoming);
         }
     }
 
@@ -105,73 +111,81 @@ impl Traits {
     /// # Errors
     /// `ProfileTooLarge`. A profile that is too large already may still change and shrink.
     pub fn merge_within(&mut self, write: &TraitWrite, room: &Room) -> Result<bool, Rejection> {
-        let (mut traits, mut bytes) = (self.0.len(), self.bytes());
-        let before = (traits, bytes);
-        for (name, value) in self.newer(write) {
-            match self.0.get(name) {
-                Some(known) => bytes -= known.value.as_bytes().len(),
-                None => {
-                    traits += 1;
-                    bytes += name.len();
-                }
-            }
-            bytes += value.as_bytes().len();
+        let stated = |(name, value): &(String, Json)| name.len() + value.as_bytes().len();
+        let most = self.bytes() + write.traits.iter().map(stated).sum::<usize>();
+        if self.0.len() + write.traits.len() <= room.traits && most <= room.bytes {
+            return Ok(self.merge(write));
         }
-        if traits > before.0.max(room.traits) {
-            return Err(too_large(traits, room.traits, "traits"));
+        let before = self.clone();
+        if !self.merge(write) {
+            return Ok(false);
         }
-        if bytes > before.1.max(room.bytes) {
-            return Err(too_large(bytes, room.bytes, "bytes of traits"));
-        }
-        Ok(self.merge(write))
+        let (traits, bytes) = (self.0.len(), self.bytes());
+        let refusal = if traits > before.0.len().max(room.traits) {
+            too_large(traits, room.traits, "traits")
+        } else if bytes > room.bytes && bytes > before.bytes() {
+            too_large(bytes, room.bytes, "bytes of traits")
+        } else {
+            return Ok(true);
+        };
+        *self = before;
+        Err(refusal)
     }
 
     fn bytes(&self) -> usize {
-        let bytes = |(name, known): (&String, &Trait)| name.len() + known.value.as_bytes().len();
+        let bytes = |(name, known): (&String, &Trait)| name.len() + known.bytes();
         self.0.iter().map(bytes).sum()
-    }
-
-    fn newer<'w>(&self, write: &'w TraitWrite) -> impl Iterator<Item = &'w (String, Json)> {
-        let at = write.at.micros();
-        write.traits.iter().filter(move |(name, value)| {
-            let is_newer = |known: &Trait| {
-                Trait {
-                    at,
-                    value: value.clone(),
-                }
-                .beats(known)
-            };
-            self.0.get(name).is_none_or(is_newer)
-        })
     }
 
     /// Takes over what is newer; tells whether anything changed.
     pub fn merge(&mut self, write: &TraitWrite) -> bool {
+        let at = write.at.micros();
+        self.write(write, |value| Trait::whole(at, value.clone()))
+    }
+
+    /// The same, but where a value is an object, only its keys are replaced (Iterable's `mergeNestedObjects`): what the trait had
+    /// beside them stays.
+    pub fn merge_nested(&mut self, write: &TraitWrite) -> bool {
+        let at = write.at.micros();
+        self.write(write, |value| Trait::nested(at, value.clone()))
+    }
+
+    fn write(&mut self, write: &TraitWrite, stamped: impl Fn(&Json) -> Trait) -> bool {
         let mut changed = false;
         for (name, value) in &write.traits {
-            let incoming = Trait {
-                at: write.at.micros(),
-                value: value.clone(),
-            };
-            match self.0.get(name) {
-                Some(known) if !incoming.beats(known) => {}
-                _ => {
-                    self.0.insert(name.clone(), incoming);
-                    changed = true;
-                }
-            }
+            changed |= self.join(name, &stamped(value));
         }
         changed
     }
+
+    fn join(&mut self, name: &str, incoming: &Trait) -> bool {
+        if let Some(known) = self.0.get_mut(name) {
+            return known.join(incoming);
+        }
+        self.0.insert(name.to_owned(), incoming.clone());
+        true
+    }
 }
 
-impl Trait {
-    fn beats(&self, known: &Self) -> bool {
-        match self.at.cmp(&known.at) {
-            std::cmp::Ordering::Equal => {
-                self.value != known.value && self.value.canonical() > known.value.canonical()
-            }
-            order => order.is_gt(),
+impl Nested {
+    fn of(known: &Trait) -> Self {
+        let times = known.below.iter();
+        Self {
+            whole: known.whole.value.to_raw(),
+            at: times.map(|(key, known)| (key.clone(), known.at)).collect(),
+        }
+    }
+
+    /// The trait again, from the value that is read and the time of the whole.
+    fn with(self, at: i64, value: &Json) -> Trait {
+        let members = value.members().unwrap_or_default();
+        let known = |(key, at): (String, i64)| {
+            let value = members.get(&key).cloned().unwrap_or_else(Json::null);
+            (key, Stamped { at, value })
+        };
+        Trait {
+            below: self.at.into_iter().map(known).collect(),
+            ..Trait::whole(at, Json::from_database(self.whole.get().to_owned()))
         }
     }
 }
@@ -220,18 +234,35 @@ mod tests {
         }
     }
 
-    fn merged(writes: &[TraitWrite]) -> Traits {
+    /// A write, and whether it is nested.
+    type Write = (TraitWrite, bool);
+
+    fn apply(traits: &mut Traits, (write, is_nested): &Write) -> bool {
+        if *is_nested {
+            traits.merge_nested(write)
+        } else {
+            traits.merge(write)
+        }
+    }
+
+    fn merged(writes: &[Write]) -> Traits {
         let mut traits = Traits::default();
-        merge_all(&mut traits, writes);
+        for write in writes {
+            apply(&mut traits, write);
+        }
         traits
+    }
+
+    fn whole(at: i64, traits: &[(&str, &str)]) -> Write {
+        (write(at, traits), false)
     }
 
     #[test]
     fn the_newest_wins_trait_by_trait_and_null_removes_for_good() {
         let traits = merged(&[
-            write(2, &[("plan", "\"pro\""), ("age", "36")]),
-            write(3, &[("age", "null")]),
-            write(
+            whole(2, &[("plan", "\"pro\""), ("age", "36")]),
+            whole(3, &[("age", "null")]),
+            whole(
                 1,
                 &[("plan", "\"free\""), ("age", "35"), ("city", "\"Ulm\"")],
             ),
@@ -247,29 +278,69 @@ mod tests {
 
     #[test]
     fn traits_written_together_carry_one_stamp() {
-        let (_, stamps) = merged(&[write(7, &[("a", "1"), ("b", "2"), ("c", "3")])]).to_stored();
+        let (_, stamps) = merged(&[whole(7, &[("a", "1"), ("b", "2"), ("c", "3")])]).to_stored();
         assert_eq!(stamps.as_str(), r#"{"base":7}"#);
     }
 
-    fn any_write() -> impl Strategy<Value = TraitWrite> {
-        let values = vec!["null", "1", "1.0", "\"x\"", r#"{"a": 1}"#, r#"{"a":1}"#];
+    #[test]
+    fn a_nested_write_replaces_keys_and_a_whole_one_everything_up_to_its_time() {
+        let nested = |at, value: &str| (write(at, &[("address", value)]), true);
+        let writes = [
+            whole(1, &[("address", r#"{"city":"Ulm","zip":"1"}"#)]),
+            nested(3, r#"{"zip":"2","street":null}"#),
+            nested(5, r#"{"floor":4}"#),
+        ];
+        let (object, stamps) = merged(&writes).to_stored();
+        assert_eq!(
+            object.as_str(),
+            r#"{"address":{"city":"Ulm","floor":4,"zip":"2"}}"#
+        );
+        let expected = r#"{"base":1,"nested":{"address":{"whole":{"city":"Ulm","zip":"1"},"at":{"floor":5,"street":3,"zip":3}}}}"#;
+        assert_eq!(stamps.as_str(), expected);
+        let later = [
+            &writes[..],
+            &[whole(4, &[("address", r#"{"city":"Bonn"}"#)])],
+        ]
+        .concat();
+        let (object, _) = merged(&later).to_stored();
+        assert_eq!(object.as_str(), r#"{"address":{"city":"Bonn","floor":4}}"#);
+    }
+
+    fn any_write() -> impl Strategy<Value = Write> {
+        let values = vec![
+            "null",
+            "1",
+            "1.0",
+            "\"x\"",
+            r#"{"a": 1}"#,
+            r#"{"a":1}"#,
+            r#"{"a":2,"b":null}"#,
+            r#"{"b":3}"#,
+            "{}",
+        ];
         let value = proptest::sample::select(values);
         let traits = proptest::collection::btree_map("[abc]", value, 0..3);
-        (0_i64..4, traits).prop_map(|(at, traits)| {
+        (0_i64..4, traits, any::<bool>()).prop_map(|(at, traits, is_nested)| {
             let pairs: Vec<_> = traits
                 .iter()
                 .map(|(name, value)| (name.as_str(), *value))
                 .collect();
-            write(at, &pairs)
+            (write(at, &pairs), is_nested)
         })
     }
 
-    fn spelled(traits: &Traits) -> Vec<(String, i64, String)> {
-        traits
-            .0
-            .iter()
-            .map(|(name, known)| (name.clone(), known.at, known.value.canonical()))
-            .collect()
+    /// Everything that may matter later, spelled canonically.
+    fn spelled(traits: &Traits) -> Vec<String> {
+        let stamped = |known: &Stamped| format!("{}@{}", known.value.canonical(), known.at);
+        let one = |(name, known): (&String, &Trait)| {
+            let below: Vec<String> = known
+                .below
+                .iter()
+                .map(|(key, known)| format!("{key}: {}", stamped(known)))
+                .collect();
+            format!("{name}: {} {below:?}", stamped(&known.whole))
+        };
+        traits.0.iter().map(one).collect()
     }
 
     proptest! {
@@ -283,7 +354,7 @@ mod tests {
         fn laws_storing_between_any_two_writes_changes_nothing(writes in proptest::collection::vec(any_write(), 1..8)) {
             let mut stored = Traits::default();
             for write in &writes {
-                stored.merge(write);
+                apply(&mut stored, write);
                 let (traits, stamps) = stored.to_stored();
                 stored = Traits::from_stored(&traits, &stamps).expect("own text");
             }
@@ -293,7 +364,20 @@ mod tests {
         #[test]
         fn laws_a_repeat_changes_nothing(writes in proptest::collection::vec(any_write(), 1..8)) {
             let mut traits = merged(&writes);
-            prop_assert!(!merge_all(&mut traits, &writes));
+            for write in &writes {
+                prop_assert!(!apply(&mut traits, write));
+            }
+        }
+
+        #[test]
+        fn laws_profiles_join_in_any_order(one in proptest::collection::vec(any_write(), 0..6), other in proptest::collection::vec(any_write(), 0..6)) {
+            let all = merged(&[&one[..], &other[..]].concat());
+            let (left, right) = (merged(&one), merged(&other));
+            let (mut forth, mut back) = (left.clone(), right.clone());
+            forth.absorb(&right);
+            back.absorb(&left);
+            prop_assert_eq!(spelled(&forth), spelled(&all));
+            prop_assert_eq!(spelled(&back), spelled(&all));
         }
     }
 }
