@@ -17,10 +17,14 @@ const BATCH: u32 = 50;
 /// Every so many requests of a client is a single call.
 const SINGLE: u32 = 5;
 const TRAITS: u32 = 10;
-/// The neighbour's calls: every 20 ms, five seconds alone, then eight beside the others.
+/// How often a client comes in the paced part: all together offer some 11 000 calls a second.
+const PACE: Duration = Duration::from_millis(230);
+/// The neighbour's calls: every 20 ms, for five seconds alone and beside the paced clients, then for eight beside all they can.
 const EVERY: Duration = Duration::from_millis(20);
-const CALLS_ALONE: u32 = 250;
-const CALLS_BESIDE: u32 = 400;
+const CALLS_SHORT: u32 = 250;
+const CALLS_LONG: u32 = 400;
+/// The service gives up a request after nine seconds.
+const PATIENCE: Duration = Duration::from_secs(6);
 /// 2024-01-01 in milliseconds.
 const BEGINNING: u64 = 1_704_067_200_000;
 
@@ -79,9 +83,13 @@ fn fold(count: u32) -> Value {
 }
 
 impl Hot {
-    /// One client: the next request as soon as the one before was answered.
-    async fn press(&self, client: u32, over: &AtomicBool) {
+    /// One client: a request every `pace`, or as soon as the one before was answered where that is later.
+    async fn press(&self, client: u32, pace: Duration, over: &AtomicBool) {
+        // They do not all come at once.
+        let mut due = Instant::now() + pace * client / CLIENTS as u32;
         for turn in client.. {
+            sleep_until(due).await;
+            due = Instant::now().max(due + pace);
             if over.load(Ordering::Relaxed) {
                 return;
             }
@@ -166,6 +174,39 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }
 
+/// How long the neighbour's calls take while all clients press, and what is said of it.
+async fn beside(hot: &Hot, neighbour: &Project, pace: Duration, calls: u32) -> Vec<Duration> {
+    let (over, started) = (AtomicBool::new(false), Instant::now());
+    let before = hot.next.load(Ordering::Relaxed);
+    let clients = join_all((0..CLIENTS as u32).map(|client| hot.press(client, pace, &over)));
+    let calls = async {
+        let taken = visits(neighbour, calls).await;
+        over.store(true, Ordering::Relaxed);
+        taken
+    };
+    let (taken, _) = tokio::join!(calls, clients);
+    let count = hot.next.load(Ordering::Relaxed) - before;
+    let rate = f64::from(count) / started.elapsed().as_secs_f64();
+    let repeated = hot.repeated.load(Ordering::Relaxed);
+    eprintln!(
+        "one person, every {pace:?}: {count} calls acknowledged, {rate:.0}/s; so far {repeated} requests sent again"
+    );
+    taken
+}
+
+fn compare(calm: &[Duration], pressed: &[Duration]) {
+    for percent in [50, 90, 99] {
+        let [calm, pressed] = [calm, pressed].map(|taken| percentile(taken, percent));
+        let ratio = pressed.as_secs_f64() / calm.as_secs_f64();
+        eprintln!(
+            "the neighbour's p{percent}: {calm:?} alone, {pressed:?} beside, {ratio:.1} times"
+        );
+    }
+    // Generous, for machines that stand still now and then: that it fails means that the neighbour waits for the whole load.
+    let bound = (percentile(calm, 99) * 20).max(PATIENCE);
+    assert!(percentile(pressed, 99) <= bound, "over {bound:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hot_profile_loses_nothing_and_a_neighbour_is_still_answered() {
     let _alone = alone().await;
@@ -178,40 +219,14 @@ async fn a_hot_profile_loses_nothing_and_a_neighbour_is_still_answered() {
         repeated: AtomicU32::new(0),
     };
     visits(&neighbour, 50).await; // opens connections, makes the visitors
-    let calm = visits(&neighbour, CALLS_ALONE).await;
-
-    let (over, started) = (AtomicBool::new(false), Instant::now());
-    let clients = join_all((0..CLIENTS as u32).map(|client| hot.press(client, &over)));
-    let beside = async {
-        let taken = visits(&neighbour, CALLS_BESIDE).await;
-        over.store(true, Ordering::Relaxed);
-        taken
-    };
-    let (pressed, _) = tokio::join!(beside, clients);
-    report(&hot, &service, &calm, &pressed, started.elapsed()).await;
-    hot.judge(database).await;
-}
-
-async fn report(
-    hot: &Hot,
-    service: &Service,
-    calm: &[Duration],
-    pressed: &[Duration],
-    took: Duration,
-) {
-    let items = f64::from(hot.next.load(Ordering::Relaxed));
-    let rate = items / took.as_secs_f64();
+    let calm = visits(&neighbour, CALLS_SHORT).await;
+    compare(&calm, &beside(&hot, &neighbour, PACE, CALLS_SHORT).await);
+    compare(
+        &calm,
+        &beside(&hot, &neighbour, Duration::ZERO, CALLS_LONG).await,
+    );
     let rounds = metric(&service.url, "roster_batch_rounds_sum").await;
     let batches = metric(&service.url, "roster_batch_rounds_count").await;
-    let repeated = hot.repeated.load(Ordering::Relaxed);
-    eprintln!(
-        "one person: {items} calls acknowledged in {took:?}, {rate:.0}/s; {repeated} requests sent again; {rounds} rounds for {batches} batches"
-    );
-    for percent in [50, 90, 99] {
-        let [calm, pressed] = [calm, pressed].map(|taken| percentile(taken, percent));
-        let ratio = pressed.as_secs_f64() / calm.as_secs_f64();
-        eprintln!(
-            "the neighbour's p{percent}: {calm:?} alone, {pressed:?} beside, {ratio:.1} times"
-        );
-    }
+    eprintln!("{rounds} rounds for {batches} batches");
+    hot.judge(database).await;
 }
