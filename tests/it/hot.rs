@@ -89,7 +89,7 @@ impl Hot {
         let mut due = Instant::now() + pace * client / CLIENTS as u32;
         for turn in client.. {
             sleep_until(due).await;
-            due = Instant::now().max(due + pace);
+            due = (due + pace).max(Instant::now());
             if over.load(Ordering::Relaxed) {
                 return;
             }

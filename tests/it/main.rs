@@ -19,6 +19,7 @@ mod examples;
 mod harness;
 mod hot;
 mod ingest;
+mod isolation;
 mod layers;
 mod ledger;
 mod limits;
