@@ -81,7 +81,7 @@ pub async fn lived(project: &Project) -> Ids {
 pub fn probes(ids: &Ids) -> Vec<(Method, String, Value, u16)> {
     let mut probes = Vec::new();
     let mut probe = |method: Method, path: String, body: Value, status: u16| {
-        probes.push((method, path, body, status))
+        probes.push((method, path, body, status));
     };
     let nothing = || Value::Null;
     let references = [
