@@ -93,8 +93,8 @@ pub struct Plan {
     pub claims: BTreeMap<IdentityKey, ProfileId>,
     /// Identities to link to profiles that exist.
     pub links: BTreeMap<IdentityKey, ProfileId>,
-    /// Profiles to merge.
-    pub merges: BTreeSet<Merge>,
+    /// Profiles to merge, in the order of the subjects: where two of them contradict each other, the first decides.
+    pub merges: Vec<Merge>,
     /// Identities that stay with somebody else, by subject.
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
     /// Subjects of which a name was left out.
@@ -292,13 +292,15 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             }
             merges = true;
             // A profile that is yet to be made takes part once it is there.
-            if !self.new.contains(&survivor) && !self.new.contains(&owner) {
-                self.plan.merges.insert(Merge {
-                    project_id: subject.project_id,
-                    survivor,
-                    absorbed: owner,
-                    is_explicit,
-                });
+            let merge = Merge {
+                project_id: subject.project_id,
+                survivor,
+                absorbed: owner,
+                is_explicit,
+            };
+            let exist = !self.new.contains(&survivor) && !self.new.contains(&owner);
+            if exist && !self.plan.merges.contains(&merge) {
+                self.plan.merges.push(merge);
             }
         }
         merges

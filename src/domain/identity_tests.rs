@@ -73,6 +73,13 @@ fn merges(plan: &Plan) -> Vec<(u128, u128)> {
 }
 
 #[test]
+fn of_two_calls_that_contradict_each_other_the_first_decides_whatever_the_ids() {
+    let known = [("u1", 9), ("u2", 3), ("a1", 5)];
+    let (_, plan) = plan(&known, &[&["u1", "a1"], &["u2", "a1"], &["u1", "a1"]]);
+    assert_eq!(merges(&plan), [(9, 5), (3, 5)]);
+}
+
+#[test]
 fn nobody_known_makes_one_person_of_all_that_belongs_together() {
     let (owners, plan) = plan(&[], &[&["a1"], &["u1", "a1"], &["u1", "e1"], &["u2"]]);
     assert_eq!(owners, [101, 101, 101, 102]);
