@@ -164,7 +164,7 @@ async fn an_idle_service_stops_at_once() {
     let started = std::time::Instant::now();
     assert!(service.terminate().await.success());
     assert!(
-        started.elapsed() < Duration::from_secs(5),
+        started.elapsed() < Duration::from_secs(15),
         "an idle connection held it for {:?}",
         started.elapsed()
     );

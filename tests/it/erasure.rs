@@ -193,8 +193,8 @@ async fn somebody_else_on_an_erased_persons_device_is_somebody_else() {
 async fn of_a_forgotten_person_nothing_is_kept_until_the_block_is_lifted() {
     let _alone = alone().await;
     let short = [
-        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "1000"),
-        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1000"),
+        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "4000"),
+        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "3000"),
     ];
     let service = Service::start(&shared().await.database_url, &short).await;
     let project = Project::fresh().await.through(&service.url);
@@ -290,8 +290,8 @@ async fn killed_half_way_during_ingest_it_is_finished_by_the_next() {
     let _alone = alone().await;
     let database = &shared().await.database_url;
     let short = [
-        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "1500"),
-        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1500"),
+        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "4000"),
+        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "3000"),
     ];
     let service = Service::start(database, &short).await;
     let project = Project::on(&service.url, database).await;

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 async fn service_with(settings: &[(&str, &str)]) -> (Service, Project) {
     let database = &shared().await.database_url;
@@ -32,8 +32,8 @@ async fn served(project: &Project, calls: usize) -> Instant {
 async fn slow_senders_are_sent_away_and_keep_nobody_waiting() {
     let _alone = alone().await;
     let times = [
-        ("ROSTER__SERVER__HEADER_TIMEOUT_MS", "3000"),
-        ("ROSTER__SERVER__BODY_TIMEOUT_MS", "4000"),
+        ("ROSTER__SERVER__HEADER_TIMEOUT_MS", "6000"),
+        ("ROSTER__SERVER__BODY_TIMEOUT_MS", "7000"),
     ];
     let (service, project) = service_with(&times).await;
     let begun_body = head(&project.write_key, "Content-Length: 100000\r\n");
