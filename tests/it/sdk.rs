@@ -124,10 +124,21 @@ async fn check(sdk: &Sdk) {
         assert_eq!(reader.rejections().await, [json!(null); 0]);
     }
     assert_eq!(project.count("*", "event").await, plan.calls.len());
+    let people = "(SELECT * FROM identity WHERE kind <> 'group_id')";
     assert_eq!(
-        project.count("DISTINCT t.profile_id", "identity").await,
+        project.count("DISTINCT t.profile_id", people).await,
         plan.people
     );
+    for (group, members) in plan.groups() {
+        let found = project.profile(&format!("group_id:{group}")).await;
+        let belong = format!(
+            "(SELECT m.project_id, COALESCE(p.merged_into, p.profile_id) AS profile_id FROM membership AS m
+              JOIN profile AS p ON p.project_id = m.project_id AND p.profile_id = m.profile_id WHERE m.group_id = '{}')",
+            found["id"].as_str().expect("text")
+        );
+        let belonging = project.count("DISTINCT t.profile_id", &belong).await;
+        assert_eq!(belonging, members, "members of {group}");
+    }
 }
 
 /// Compares all that can be read about a person with what is expected.

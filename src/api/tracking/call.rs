@@ -4,7 +4,7 @@
 
 use super::envelope::{Batch, Call, Document, Raw};
 use super::fields::{self, id, invalid_time, is_storable, object, text, within};
-use super::{own_kinds, sizes};
+use super::{names, sizes};
 use crate::config::Limits;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
@@ -12,7 +12,6 @@ use crate::domain::{
     ProjectId, Rejection, Timestamp, TraitWrite,
 };
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -212,8 +211,7 @@ impl<'a> Surroundings<'a> {
         call: &Call<'_>,
         context: &Json,
     ) -> Result<Content, Rejection> {
-        let own_kinds =
-            own_kinds::in_context(context, &self.source.kinds, self.limits.identity_bytes)?;
+        let own_kinds = names::in_context(context, &self.source.kinds, self.limits.identity_bytes)?;
         match event_type {
             EventType::Identify => self.identify(call, context, own_kinds),
             EventType::Track => self.track(call, own_kinds),
@@ -244,7 +242,7 @@ impl<'a> Surroundings<'a> {
             identities.push(email);
         }
         let (kinds, limit) = (&self.source.kinds, self.limits.identity_bytes);
-        identities.extend(own_kinds::in_traits(&members, kinds, limit));
+        identities.extend(names::in_traits(&members, kinds, limit));
         self.strongest_first(&mut identities);
         Ok(Content {
             name: None,
@@ -332,7 +330,7 @@ impl<'a> Surroundings<'a> {
             identities.push(visitor);
         }
         identities.extend(own_kinds);
-        without_repeats(&mut identities);
+        names::without_repeats(&mut identities);
         Ok(Content {
             name: Some(previous),
             properties: Json::empty_object(),
@@ -368,7 +366,7 @@ impl<'a> Surroundings<'a> {
 
     fn strongest_first(&self, identities: &mut Vec<Identity>) {
         self.source.kinds.sort(identities);
-        without_repeats(identities);
+        names::without_repeats(identities);
     }
 
     /// An email names a person only where it looks like one and fits.
@@ -433,31 +431,6 @@ impl<'a> Surroundings<'a> {
         within(&value, field, self.limits.identity_bytes)?;
         Ok(value.into_owned())
     }
-}
-
-fn without_repeats(identities: &mut Vec<Identity>) {
-    let mut seen = Vec::with_capacity(identities.len());
-    identities.retain(|identity| {
-        let is_new = !seen.contains(identity);
-        seen.push(identity.clone());
-        is_new
-    });
-}
-
-/// Whom a call names, as far as that can be read.
-pub fn names(call: &Call<'_>) -> Vec<Identity> {
-    let traits: BTreeMap<String, &RawValue> = call
-        .traits
-        .and_then(|traits| serde_json::from_str(traits.get()).ok())
-        .unwrap_or_default();
-    let named = [
-        (IdentityKind::UserId, call.user_id),
-        (IdentityKind::UserId, call.previous_id),
-        (IdentityKind::AnonymousId, call.anonymous_id),
-        (IdentityKind::Email, traits.get("email").copied()),
-    ];
-    let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
-    named.into_iter().filter_map(identity).collect()
 }
 
 /// Looks for the key before the costly way, since most senders put it there themselves.

@@ -1,8 +1,9 @@
 //! From a readable body to its items: a command for each call that is valid, a record of each that is not.
 
-use super::call::{self, Source, Surroundings};
+use super::call::{Source, Surroundings};
 use super::envelope::{self, Batch, Call, Document};
 use super::fields::beginning;
+use super::names;
 use crate::api::error::ApiError;
 use crate::config::Limits;
 use crate::domain::{Code, Item, Json, Rejected, Rejection};
@@ -105,7 +106,7 @@ impl<'a> Reader<'a> {
                     received_at: self.source.received_at,
                     rejection,
                     message_id,
-                    names: call.map(call::names).unwrap_or_default(),
+                    names: call.map(names::of_refused).unwrap_or_default(),
                     item: kept(text().trim(), self.limits),
                 })
             }

@@ -8,7 +8,7 @@ mod cors;
 pub mod envelope;
 mod fields;
 pub mod items;
-mod own_kinds;
+mod names;
 mod pixel;
 mod receive;
 mod reply;

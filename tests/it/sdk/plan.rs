@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of a plan, repeats included.
 const CALLS: usize = 1_000;
@@ -96,6 +96,19 @@ impl Plan {
     /// Where a person's calls stand among `calls`.
     pub fn calls_of(&self, person: usize) -> impl Iterator<Item = &Call> {
         self.calls.iter().filter(move |call| call.person == person)
+    }
+
+    /// Every group with the number of its members.
+    pub fn groups(&self) -> impl Iterator<Item = (String, usize)> {
+        let mut members = BTreeMap::<String, BTreeSet<usize>>::new();
+        for call in self.calls.iter().filter(|call| call.kind() == "group") {
+            let id = &call.line["group_id"];
+            let text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+            members.entry(text).or_default().insert(call.person);
+        }
+        members
+            .into_iter()
+            .map(|(group, people)| (group, people.len()))
     }
 
     /// The types that the plan holds.

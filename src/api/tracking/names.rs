@@ -1,12 +1,14 @@
-//! Identities of a project's own kinds: where SDKs put them.
+//! The names of people in a call: those of a project's own kinds, and what can be read of a call that is refused.
 //!
 //! Segment's SDKs send `context.externalIds`, RudderStack's `context.externalId`: lists of objects with `type` and `id`. Of
 //! `identify` a trait that is called as a kind counts as well, as `email` does.
 
-use super::fields::within;
+use super::envelope::Call;
+use super::fields::{id, within};
 use crate::domain::kinds::DEVICE_TOKEN;
-use crate::domain::{Identity, Json, Kinds, Rejection};
+use crate::domain::{Identity, IdentityKind, Json, Kinds, Rejection};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The identities in a call's context.
@@ -46,6 +48,32 @@ pub fn in_traits(
         let text = text(&value(traits.get(&kind.name)?))?;
         (text.len() <= limit).then(|| kinds.identity(&kind.name, &text))
     })
+}
+
+/// Keeps the first of equals.
+pub fn without_repeats(identities: &mut Vec<Identity>) {
+    let mut seen = Vec::with_capacity(identities.len());
+    identities.retain(|identity| {
+        let is_new = !seen.contains(identity);
+        seen.push(identity.clone());
+        is_new
+    });
+}
+
+/// Whom a call names, as far as that can be read.
+pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
+    let traits: BTreeMap<String, &RawValue> = call
+        .traits
+        .and_then(|traits| serde_json::from_str(traits.get()).ok())
+        .unwrap_or_default();
+    let named = [
+        (IdentityKind::UserId, call.user_id),
+        (IdentityKind::UserId, call.previous_id),
+        (IdentityKind::AnonymousId, call.anonymous_id),
+        (IdentityKind::Email, traits.get("email").copied()),
+    ];
+    let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
+    named.into_iter().filter_map(identity).collect()
 }
 
 fn value(json: &Json) -> Value {
