@@ -5,7 +5,7 @@
 //! costs as much as some twenty rows, so that more batches of fewer rows are slower than fewer of more.
 
 use super::links::KnownLinks;
-use super::write::{Stored, write};
+use super::write::{Stored, goes_straight, write};
 use super::{SubmitError, refuse};
 use crate::config::{self, millis};
 use crate::domain::identity::IdentityKey;
@@ -134,10 +134,24 @@ impl Waiting {
 }
 
 impl Writer {
-    /// Writes a batch and answers everyone in it.
+    /// Writes a batch and answers everyone in it. Whoever needs no look-up does not wait for those who do: one person about whom
+    /// everybody writes must not slow the others down.
     async fn flush(&self, mut batch: Vec<Share>) {
         // Whoever gave up waiting will send again; writing for them now would only delay the others.
         batch.retain(|share| !share.reply.is_closed());
+        let is_straight = |share: &Share| {
+            let mut commands = share.items.iter().map(Item::command);
+            commands
+                .all(|command| command.is_some_and(|command| goes_straight(command, &self.links)))
+        };
+        let (straight, others) = batch.into_iter().partition(is_straight);
+        tokio::join!(self.write_shares(straight), self.write_shares(others));
+    }
+
+    async fn write_shares(&self, batch: Vec<Share>) {
+        if batch.is_empty() {
+            return;
+        }
         let started = Instant::now();
         let items: Vec<&Item> = batch.iter().flat_map(|share| &share.items).collect();
         let result = timeout(self.deadline, self.write_items(&items)).await;
