@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use roster::domain::profile::Traits;
-use roster::domain::{Json, Timestamp, TraitWrite};
+use roster::domain::{Json, Mode, Timestamp, TraitWrite};
 use std::hint::black_box;
 
 const TRAITS: usize = 50;
@@ -10,6 +10,7 @@ const TRAITS: usize = 50;
 fn write(at: i64, value: &str) -> TraitWrite {
     TraitWrite {
         at: Timestamp::from_micros(at).expect("small"),
+        mode: Mode::Single,
         traits: (0..TRAITS)
             .map(|index| {
                 let value = Json::from_database(format!(r#""{value}-{index}""#));

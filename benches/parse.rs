@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use roster::api::charge::Charge;
+use roster::api::document::Document;
 use roster::api::tracking::call::Source;
-use roster::api::tracking::envelope::Document;
 use roster::api::tracking::items;
 use roster::config::Config;
-use roster::domain::{ProjectId, Timestamp};
+use roster::domain::{Class, ProjectId, Timestamp};
+use roster::ingest::Admission;
 use std::collections::HashMap;
 use std::hint::black_box;
 
@@ -31,18 +33,22 @@ fn parse(criterion: &mut Criterion) {
     let body = body();
     let source = Source {
         project_id: ProjectId(1),
+        class: Class::Live,
         kinds: std::sync::Arc::default(),
         received_at: Timestamp::from_micros(1_785_585_602_000_000).expect("small"),
         sent_at: None,
         idempotency_key: None,
         path_type: None,
     };
+    let admission = Admission::new(1 << 30);
     let mut group = criterion.benchmark_group("parse");
     group.throughput(Throughput::Elements(CALLS as u64));
     group.bench_function("batch_of_100", |bencher| {
         bencher.iter(|| {
             let document = Document::new(body.clone());
-            black_box(items::items(&document, &source, &limits).expect("items"))
+            let room = admission.try_reserve(0).expect("room");
+            let mut charge = Charge::new(room, usize::MAX);
+            black_box(items::items(&document, &source, &limits, &mut charge).expect("items"))
         });
     });
     group.finish();

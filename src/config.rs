@@ -3,6 +3,7 @@
 //! Plain structs, a section each; a part of the program takes its own section only. Unknown keys fail, and `validate` tells
 //! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
 
+use crate::domain::Limits;
 use config::{Config as Source, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ pub struct Config {
     pub ingest: Ingest,
     pub upkeep: Upkeep,
     pub limits: Limits,
+    pub rates: Rates,
     pub keys: Keys,
     pub log: Log,
 }
@@ -71,6 +73,16 @@ pub struct Ingest {
     pub max_bytes_in_flight: usize,
     pub write_deadline_ms: u64,
     pub known_links: usize,
+    pub import: Lane,
+    pub backfill: Lane,
+}
+
+/// How a class of traffic shares a batch with more urgent ones.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lane {
+    pub floor_percent: usize,
+    pub ceiling_percent: usize,
 }
 
 /// Work that no request waits for.
@@ -81,21 +93,12 @@ pub struct Upkeep {
     pub retention_rows_per_second: u32,
 }
 
-/// Sizes of what callers send.
+/// How many requests a project and a key may send; 0: as many as they like.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
-    pub name_bytes: usize,
-    pub message_id_bytes: usize,
-    pub identity_bytes: usize,
-    pub depth: usize,
-    pub batch_items: usize,
-    pub rejected_item_bytes: usize,
-    pub event_properties: usize,
-    pub trait_bytes: usize,
-    pub profile_traits: usize,
-    pub profile_bytes: usize,
-    pub profile_identities: usize,
+pub struct Rates {
+    pub project_requests_per_second: u32,
+    pub key_requests_per_second: u32,
 }
 
 /// How long credentials are remembered.
@@ -225,8 +228,8 @@ impl Config {
                 "server.parallel_decoders times server.max_body_bytes must stay below ingest.max_bytes_in_flight",
             ),
             (
-                database.pool_size < ingest.parallel_flushes + 1,
-                "database.pool_size must exceed ingest.parallel_flushes: reads need one too",
+                database.pool_size < 2 * ingest.parallel_flushes + 1,
+                "database.pool_size must exceed twice ingest.parallel_flushes: a batch may hold two connections, and reads need one too",
             ),
             (
                 database.statement_timeout_ms == 0,

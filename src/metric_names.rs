@@ -28,18 +28,21 @@ macro_rules! metrics {
 }
 
 metrics! {
-    ITEMS_RECEIVED = "roster_items_received_total", Counter, "", "Items answered for: received = stored + duplicate + rejected. What got no answer (503) is not among them: it comes again.";
-    ITEMS_STORED = "roster_items_stored_total", Counter, "", "Items whose event became a new row.";
+    ITEMS_RECEIVED = "roster_items_received_total", Counter, "", "Items answered for: received = stored + unchanged + duplicate + rejected. What got no answer (503) is not among them: it comes again.";
+    ITEMS_STORED = "roster_items_stored_total", Counter, "", "Items whose event became a new row, or that have no event and changed something.";
+    ITEMS_UNCHANGED = "roster_items_unchanged_total", Counter, "", "Items without an event of which everything was known.";
     ITEMS_DUPLICATE = "roster_items_duplicate_total", Counter, "", "Items whose event was there already.";
     ITEMS_REJECTED = "roster_items_rejected_total", Counter, "code", "Items refused and listed among the rejections; those with the code forgotten are only counted.";
+    REJECTIONS_UNLISTED = "roster_rejections_unlisted_total", Counter, "", "Refused items that the database did not even take as a record.";
     PIXEL_ERRORS = "roster_pixel_errors_total", Counter, "code", "Pixels answered with their image although nothing could be stored.";
     IDENTITY_CONFLICTS = "roster_identity_conflicts_total", Counter, "", "Identities in calls that belong to another profile and stayed there.";
-    PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Merges of two profiles of one person that were tried.";
+    PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Profiles that were absorbed by another one of the same person.";
+    TRAITS_DROPPED = "roster_traits_dropped_total", Counter, "", "Traits that a merged profile had no room for, the oldest; each merge is listed among the rejections.";
     EVENTS_EXPIRED = "roster_events_expired_total", Counter, "", "Events deleted because they had reached their project's age.";
     REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections deleted because they had reached their project's age.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
-    BATCH_ROWS = "roster_batch_rows", Histogram, "cut", "Items written together; cut tells what ended the gathering: drained, rows or bytes.";
+    BATCH_ROWS = "roster_batch_rows", Histogram, "lane", "Items written together: light of projects that have little waiting, heavy of all others.";
     BATCH_SECONDS = "roster_batch_duration_seconds", Histogram, "outcome", "Time to write a batch, with all its statements and retries.";
     BATCH_ROUNDS = "roster_batch_rounds", Histogram, "", "Rounds of look-up and write that a batch with new links or traits needed.";
     BATCHES_HALVED = "roster_batches_halved_total", Counter, "", "Batches split because the database refused some item's data.";

@@ -5,6 +5,7 @@
 //! connections' own).
 
 use crate::api::auth::Keys;
+use crate::api::rates::Rates;
 use crate::api::{self, State};
 use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind, Timestamp};
@@ -63,6 +64,7 @@ async fn serve_on(
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let (keys, lookups) = Keys::new(&config.keys, key_lookup(store.clone(), config));
     let health = Arc::new(Health::default());
+    let rates = Arc::new(Rates::new(&config.rates));
     let tasks = Tasks {
         batcher: spawn(batcher),
         others: vec![
@@ -70,13 +72,14 @@ async fn serve_on(
             spawn(watch(health.clone(), store.clone())),
             spawn(upkeep::erasures::run(store.clone())),
             spawn(upkeep::retention::run(store.clone(), config.upkeep.clone())),
-            spawn(tidy(metrics.clone())),
+            spawn(tidy(metrics.clone(), rates.clone())),
         ],
     };
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
         now,
+        rates: rates.clone(),
         decoders: Arc::new(Semaphore::new(config.server.parallel_decoders)),
         keys,
         ingest,
@@ -206,11 +209,12 @@ async fn watch(health: Arc<Health>, store: Store) {
     health.watch(store).await;
 }
 
-/// Keeps the histograms of the metrics from growing.
-async fn tidy(metrics: PrometheusHandle) {
+/// Keeps the histograms of the metrics and the memory of rates from growing.
+async fn tidy(metrics: PrometheusHandle, rates: Arc<Rates>) {
     loop {
         sleep(Duration::from_secs(5)).await;
         metrics.run_upkeep();
+        rates.tidy();
     }
 }
 

@@ -104,6 +104,7 @@ pub async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     state: &State,
+    admission: &Admission,
 ) -> Result<Body, ApiError> {
     let encoding = encoding_of(request)?;
     let limit = state.server.max_body_bytes;
@@ -114,7 +115,7 @@ pub async fn read(
             limit,
         });
     }
-    let buffer = Buffer::new(state.ingest.admission(), limit, announced as usize);
+    let buffer = Buffer::new(admission, limit, announced as usize);
     let arrival = receive(payload, buffer);
     let encoded = timeout(millis(state.server.body_timeout_ms), arrival)
         .await
@@ -122,7 +123,7 @@ pub async fn read(
     if encoding == Encoding::Identity {
         return Ok(encoded);
     }
-    decode(encoding, encoded, state).await
+    decode(encoding, encoded, state, admission.clone()).await
 }
 
 /// Reads a body to its end, or to its limit, and forgets it.
@@ -170,8 +171,12 @@ fn announced_bytes(request: &HttpRequest) -> u64 {
 }
 
 /// Decodes here what turns out small, and elsewhere, a few at a time, what doesn't.
-async fn decode(encoding: Encoding, encoded: Body, state: &State) -> Result<Body, ApiError> {
-    let admission = state.ingest.admission().clone();
+async fn decode(
+    encoding: Encoding,
+    encoded: Body,
+    state: &State,
+    admission: Admission,
+) -> Result<Body, ApiError> {
     let limit = state.server.max_body_bytes;
     let mut small = Buffer::new(&admission, LIGHT_BYTES.min(limit), 0);
     match inflate(encoding, &encoded.bytes, &mut small) {

@@ -54,6 +54,8 @@ pub enum ApiError {
     NoSuchErasure,
     #[error("{0}")]
     Rejected(Rejection),
+    #[error("this project or key sends more than it may: send it again in {seconds} s")]
+    TooManyRequests { seconds: u32 },
     #[error("too much is in flight: send it again")]
     Overloaded,
     #[error("the service is stopping: send it again")]
@@ -102,6 +104,11 @@ impl ApiError {
             Self::NoSuchEvent => refused(StatusCode::NOT_FOUND, "no_such_event"),
             Self::NotThatFar => come_again("version_not_reached", 1),
             Self::NoSuchErasure => refused(StatusCode::NOT_FOUND, "no_such_erasure"),
+            Self::TooManyRequests { seconds } => Verdict {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: "too_many_requests",
+                retry_after: Some(*seconds),
+            },
             Self::Overloaded => come_again("overloaded", 1),
             Self::Draining => come_again("draining", 1),
             Self::Unavailable => come_again("unavailable", 2),

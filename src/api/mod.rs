@@ -4,18 +4,22 @@
 
 pub mod auth;
 pub mod body;
+pub mod charge;
 pub mod credentials;
+pub mod document;
 pub mod error;
 pub mod inflate;
 mod native;
 mod observe;
 mod ops;
+pub mod rates;
 pub mod tracking;
+mod work;
 
 pub use observe::observe;
 
-use crate::config::{Limits, Server};
-use crate::domain::Timestamp;
+use crate::config::Server;
+use crate::domain::{Limits, Timestamp};
 use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::store::Store;
@@ -23,6 +27,7 @@ use actix_web::middleware::NormalizePath;
 use actix_web::web::{self, ServiceConfig};
 use auth::Keys;
 use metrics_exporter_prometheus::PrometheusHandle;
+use rates::Rates;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -38,6 +43,8 @@ pub struct State {
     pub decoders: Arc<Semaphore>,
     /// Whose keys are whose.
     pub keys: Keys,
+    /// What an operator allows each project and key.
+    pub rates: Arc<Rates>,
     /// The one way to write.
     pub ingest: Ingest,
     /// For reads.

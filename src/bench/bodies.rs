@@ -93,12 +93,22 @@ impl Request {
 
     /// A batch; `index` tells the batches of several connections apart.
     pub fn batch(key: &str, index: usize, sample: fn(usize) -> Sample) -> Self {
-        let first = index * BATCH_ITEMS;
-        let calls: Vec<String> = (first..first + BATCH_ITEMS)
+        Self::many("/v1/batch", key, (index, BATCH_ITEMS), sample)
+    }
+
+    /// So many calls, of the `index`th sort, to a path that takes batches.
+    pub fn many(
+        path: &str,
+        key: &str,
+        (index, items): (usize, usize),
+        sample: fn(usize) -> Sample,
+    ) -> Self {
+        let first = index * items;
+        let calls: Vec<String> = (first..first + items)
             .map(|item| call(&sample(item)))
             .collect();
         let body = format!(r#"{{"batch":[{}],"sentAt":"{TIME}"}}"#, calls.join(","));
-        Self::new("/v1/batch", key, &body)
+        Self::new(path, key, &body)
     }
 
     fn new(path: &str, key: &str, body: &str) -> Self {
@@ -114,6 +124,11 @@ impl Request {
             times: places(TIME),
             bytes: text.into(),
         }
+    }
+
+    /// What was last sent, as it was.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Makes new events of it: new message ids, people drawn from all, the time now. Returns what to send.

@@ -3,7 +3,7 @@
 //! No HTTP library: what it would do for each request the load generator would take from the service's share of the machine.
 
 use super::bodies::Request;
-use super::run::Tally;
+use super::tally::Tally;
 use anyhow::{Context, Result, ensure};
 use memchr::memmem;
 use std::net::SocketAddr;
@@ -29,18 +29,37 @@ impl Connection {
 
     /// Sends a request and reads the whole answer; fails where it is not 200.
     pub async fn exchange(&mut self, request: &[u8]) -> Result<()> {
+        let status = self.ask(request).await?;
+        ensure!(
+            status == 200,
+            "a request was answered: {}",
+            String::from_utf8_lossy(&self.reply)
+        );
+        Ok(())
+    }
+
+    /// Sends a request, reads the whole answer and tells its status.
+    pub async fn ask(&mut self, request: &[u8]) -> Result<u16> {
         self.stream.write_all(request).await?;
         self.reply.clear();
         while !is_whole(&self.reply) {
             let read = self.stream.read_buf(&mut self.reply).await?;
             ensure!(read > 0, "the service closed a connection");
         }
-        ensure!(
-            self.reply.starts_with(b"HTTP/1.1 200 "),
-            "a request was answered: {}",
-            String::from_utf8_lossy(&self.reply)
-        );
-        Ok(())
+        let status = self.reply.get(9..12).unwrap_or_default();
+        let status = std::str::from_utf8(status).unwrap_or_default();
+        status.parse().context("the answer has no status")
+    }
+
+    /// The seconds after which the last answer says to come again.
+    pub fn retry_after(&self) -> Option<u64> {
+        const NAME: &[u8] = b"retry-after: ";
+        let at = memmem::find(&self.reply, NAME)? + NAME.len();
+        let digits = self.reply[at..].split(|byte| !byte.is_ascii_digit());
+        std::str::from_utf8(digits.into_iter().next()?)
+            .ok()?
+            .parse()
+            .ok()
     }
 
     /// Sends new versions of one request until the time is over.
@@ -51,7 +70,7 @@ impl Connection {
         items: u64,
         people: u32,
     ) -> Result<Tally> {
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         loop {
             let bytes = request.renew(people);
             let sent = Instant::now();

@@ -8,6 +8,7 @@
 //! The load generator is one thread: it shares the processors with what it measures.
 
 mod bodies;
+mod flood;
 mod http;
 mod machine;
 mod plan;
@@ -15,11 +16,15 @@ mod raw;
 mod report;
 mod run;
 mod stage;
+mod tally;
+mod turn;
 
 pub use plan::Settings;
 
 use crate::config::Config;
 use anyhow::Result;
+use serde::Serialize;
+use std::fmt::Display;
 
 /// Measures, prints a table, and writes JSON where it was asked to.
 ///
@@ -29,10 +34,17 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let report = runtime.block_on(run::run(settings, config))?;
+    if settings.flood {
+        return show(settings, &runtime.block_on(flood::run(settings, config))?);
+    }
+    show(settings, &runtime.block_on(run::run(settings, config))?)
+}
+
+/// Prints a report, and writes it where it was asked to.
+fn show(settings: &Settings, report: &(impl Display + Serialize)) -> Result<()> {
     print!("{report}");
     if let Some(path) = &settings.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+        std::fs::write(path, serde_json::to_vec_pretty(report)?)?;
     }
     Ok(())
 }

@@ -25,6 +25,9 @@ pub struct Settings {
     /// Measure only these; the raw limits they are held against are always measured
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<Kind>,
+    /// Measure fair shares instead: ten projects beside one that floods
+    #[arg(long)]
+    pub flood: bool,
     /// Write the results to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -126,6 +129,7 @@ mod tests {
             connections: 1,
             batch_connections: 1,
             only: vec![Kind::Track],
+            flood: false,
             json: None,
         };
         let forwards = [Kind::RawEvents2, Kind::RawEvents4, Kind::Track];

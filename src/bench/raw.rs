@@ -3,9 +3,9 @@
 //! What it sends is prepared as far as can be; connections never wait for each other, and never write the same profile.
 
 use super::bodies::{self, Sample, event_id, now, user_id};
-use super::run::Tally;
+use super::tally::Tally;
 use crate::domain::profile::Traits;
-use crate::domain::{Json, Timestamp, TraitWrite};
+use crate::domain::{Json, Mode, Timestamp, TraitWrite};
 use crate::store::{Engine, catalogue, session_settings};
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
@@ -83,7 +83,7 @@ impl RawClient {
     /// Stores track events until the time is over.
     pub async fn store_events(self, end: Instant) -> Result<Tally> {
         let samples: Vec<Sample> = (0..SAMPLES).map(bodies::track).collect();
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         while Instant::now() < end {
             let users: Vec<String> = (0..EVENTS)
                 .map(|_| user_id(rand::random_range(0..self.people.all)))
@@ -97,7 +97,7 @@ impl RawClient {
 
     /// Reads, merges and writes traits until the time is over, with or without the events that go with them.
     pub async fn write_profiles(self, end: Instant, with_events: bool) -> Result<Tally> {
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         let mut turn = 0;
         while Instant::now() < end {
             turn += 1;
@@ -185,6 +185,7 @@ impl RawClient {
         let at = Timestamp::new(now());
         let members = Json::from_database(text.to_owned()).members();
         let write = TraitWrite {
+            mode: Mode::Single,
             at,
             traits: members.context("traits")?.into_iter().collect(),
         };

@@ -2,7 +2,8 @@
 
 use super::machine::Cpu;
 use super::plan::Kind;
-use super::run::{Tally, Turn};
+use super::tally::Tally;
+use super::turn::Turn;
 use serde::Serialize;
 use std::fmt;
 
@@ -48,7 +49,7 @@ impl Report {
 impl Line {
     fn of(kind: Kind, turns: &[Turn]) -> Self {
         let own: Vec<&Turn> = turns.iter().filter(|turn| turn.kind == kind).collect();
-        let mut all = Tally::new();
+        let mut all = Tally::default();
         own.iter().for_each(|turn| all.absorb(&turn.tally));
         let ratios: Vec<f64> = own
             .iter()
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     fn turn(kind: Kind, round: usize, items: u64) -> Turn {
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         tally.add(items, std::time::Duration::from_millis(3));
         Turn {
             kind,

@@ -20,6 +20,8 @@ use tokio_postgres::Client;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
+/// People of each further project.
+pub const NEIGHBOURS_PEOPLE: u32 = 10_000;
 /// People made by one statement.
 const PEOPLE_AT_ONCE: u32 = 20_000;
 
@@ -115,6 +117,17 @@ impl Service {
             client,
             child,
         })
+    }
+
+    /// Makes one more project with the same people; its write key.
+    pub async fn another_project(&self, url: &str) -> Result<String> {
+        let name = format!("bench-{}", bodies::event_id().simple());
+        ask(url, &["project", "create", &name]).await?;
+        let sql = "SELECT project_id FROM project WHERE name = $1";
+        let project: i32 = self.client.query_one(sql, &[&name]).await?.get(0);
+        make_people(&self.client, project, NEIGHBOURS_PEOPLE).await?;
+        let of_project = ["key", "create", "--project", &name, "--kind", "write"];
+        ask(url, &of_project).await
     }
 
     /// Events in the project.

@@ -1,9 +1,11 @@
 //! What a caller may ask for, once it is valid, and what is answered.
 //!
-//! Every road in (tracking API, later imports, Kafka and other dialects) ends in these types, and there is one way on.
+//! Every road in (tracking API, later imports, Kafka and other dialects) ends in these types, and there is one way on. A `Command`
+//! is made by the gate alone (`gate.rs`): its fields can't be named outside this module.
 
+use super::identity::Identity;
 use super::{Code, EventId, Json, ProjectId, Rejection, Timestamp};
-use std::sync::Arc;
+use bytes::Bytes;
 use uuid::Uuid;
 
 /// One thing that arrived: valid, or refused and worth a record.
@@ -24,36 +26,88 @@ impl Item {
         }
     }
 
-    /// About what it takes in memory and in a statement.
+    /// What it holds in memory until it is answered, its receipt included.
     pub fn bytes(&self) -> usize {
-        /// Keys, times and names, roughly.
-        const FIXED: usize = 256;
-        match self {
-            Self::Command(command) => {
-                FIXED
-                    + command.event.properties.as_bytes().len()
-                    + command.event.context.as_bytes().len()
+        let own = match self {
+            Self::Command(command) => command.bytes(),
+            // The receipt repeats the reason.
+            Self::Rejected(rejected) => {
+                let names = rejected.names.iter();
+                rejected.item.as_bytes().len()
+                    + 2 * rejected.rejection.message.len()
+                    + names.map(held).sum::<usize>()
             }
-            Self::Rejected(rejected) => FIXED + rejected.item.as_bytes().len(),
+        };
+        size_of::<Self>() + size_of::<Receipt>() + own
+    }
+
+    /// The same without what stands in `body`, of which its values may be views.
+    pub fn bytes_beside(&self, body: &Bytes) -> usize {
+        let views = self.command().map_or(0, |command| {
+            let values = command.values().filter(|value| value.is_view_of(body));
+            values.map(|value| value.as_bytes().len()).sum()
+        });
+        self.bytes() - views
+    }
+
+    /// What writing it costs, in bytes of a plain event: batches are cut by it and lanes served by it.
+    pub fn cost(&self) -> usize {
+        /// A row's keys, its place in two indexes, its part of a statement.
+        const ROW: usize = 512;
+        /// A look-up, a merge of traits and a write of them: about three rows, measured (`docs/benchmarks.md`).
+        const PROFILE: usize = 1_536;
+        let own = match self {
+            Self::Command(command) => {
+                let names = command.subjects().map(|subject| subject.identities.len());
+                let profiles =
+                    usize::from(command.traits.is_some()) + usize::from(command.group.is_some());
+                names.sum::<usize>() * ROW / 2 + profiles * PROFILE
+            }
+            Self::Rejected(_) => 0,
+        };
+        ROW + self.bytes() + own
+    }
+}
+
+/// The class of traffic that a command belongs to: what gives way to what under load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Somebody waits for the answer.
+    #[default]
+    Live,
+    /// History that a customer pushes: files, `/v1/import`.
+    Import,
+    /// Profiles out of a legacy store.
+    Backfill,
+}
+
+impl Class {
+    /// All, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Live, Self::Import, Self::Backfill];
+
+    /// The name in settings and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Import => "import",
+            Self::Backfill => "backfill",
         }
     }
 }
 
-/// One valid thing to do: something that a profile did, with the traits it states.
+/// One valid thing to do: something that a profile did, or what is known of it, or both.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// Whose data this is.
-    pub project_id: ProjectId,
-    /// Who it is about, strongest first; never empty, no repeats.
-    pub identities: Vec<Identity>,
-    /// So many of the first identities are one person's by the caller's word, whoever they belonged to: `alias`. Else 0.
-    pub explicit: usize,
-    /// What happened.
-    pub event: Event,
-    /// What the call says about the person; `None` for all calls that write no traits.
-    pub traits: Option<TraitWrite>,
-    /// The group that the call puts the person into.
-    pub group: Option<Group>,
+    pub(super) project_id: ProjectId,
+    pub(super) class: Class,
+    pub(super) key: Uuid,
+    pub(super) identities: Vec<Identity>,
+    pub(super) explicit: usize,
+    pub(super) occurred_at: Timestamp,
+    pub(super) received_at: Timestamp,
+    pub(super) event: Option<Event>,
+    pub(super) traits: Option<TraitWrite>,
+    pub(super) group: Option<Group>,
 }
 
 /// A company, a team, an account: a profile of its own, to which people belong.
@@ -76,14 +130,59 @@ pub struct Subject<'a> {
 }
 
 impl Command {
+    /// Whose data this is.
+    pub fn project_id(&self) -> ProjectId {
+        self.project_id
+    }
+
+    /// The class of traffic it belongs to.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Its name within all projects: the event's key where it has an event, else drawn for this command alone.
+    pub fn key(&self) -> (ProjectId, Uuid) {
+        (self.project_id, self.key)
+    }
+
+    /// Who it is about, strongest first; never empty, no repeats.
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
+    }
+
+    /// When it happened, or was true; never later than receipt.
+    pub fn occurred_at(&self) -> Timestamp {
+        self.occurred_at
+    }
+
+    /// When it arrived.
+    pub fn received_at(&self) -> Timestamp {
+        self.received_at
+    }
+
+    /// What happened; `None` of commands that only say what is true of somebody: they are idempotent by the merge alone.
+    pub fn event(&self) -> Option<&Event> {
+        self.event.as_ref()
+    }
+
+    /// The group that the person belongs to from now on.
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// True where it says nothing about a person or a group: an event and nothing else.
+    pub fn is_event_only(&self) -> bool {
+        self.event.is_some() && self.traits.is_none() && self.group.is_none()
+    }
+
     /// Whom it is about: the person first.
     pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
         let person = Subject {
             project_id: self.project_id,
             identities: &self.identities,
             explicit: self.explicit,
-            occurred_at: self.event.occurred_at,
-            received_at: self.event.received_at,
+            occurred_at: self.occurred_at,
+            received_at: self.received_at,
             traits: self.traits.as_ref(),
         };
         let group = self.group.as_ref().map(|group| Subject {
@@ -95,69 +194,25 @@ impl Command {
         std::iter::once(person).chain(group)
     }
 
-    /// The key of its event, within all projects.
-    pub fn key(&self) -> (ProjectId, EventId) {
-        (self.project_id, self.event.id)
+    fn values(&self) -> impl Iterator<Item = &Json> {
+        let event = self.event.iter();
+        let event = event.flat_map(|event| [&event.properties, &event.context]);
+        let traits = self.subjects().filter_map(|subject| subject.traits);
+        event.chain(traits.flat_map(|write| write.traits.iter().map(|(_, value)| value)))
+    }
+
+    fn bytes(&self) -> usize {
+        let names = self.subjects().flat_map(|subject| subject.identities);
+        let traits = self.subjects().filter_map(|subject| subject.traits);
+        names.map(held).sum::<usize>()
+            + traits.map(TraitWrite::bytes).sum::<usize>()
+            + self.event.as_ref().map_or(0, Event::bytes)
     }
 }
 
-/// A (kind, value) that names a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Identity {
-    /// What sort of name this is.
-    pub kind: IdentityKind,
-    /// The name itself, normalised by its kind.
-    pub value: String,
-}
-
-impl Identity {
-    /// Makes an identity, its value normalised as its kind asks: emails trimmed and lower-cased, all else as sent.
-    pub fn new(kind: IdentityKind, value: &str) -> Self {
-        let value = match kind {
-            IdentityKind::Email => value.trim().to_lowercase(),
-            _ => value.to_owned(),
-        };
-        Self { kind, value }
-    }
-}
-
-/// The kinds of identity, in the order of their strength.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum IdentityKind {
-    /// The customer's own id of a person.
-    UserId,
-    /// An email address.
-    Email,
-    /// A kind that the project made.
-    Custom(Arc<str>),
-    /// An SDK's id of a device or browser.
-    AnonymousId,
-    /// The customer's own id of a group; never beside a person's.
-    GroupId,
-}
-
-impl IdentityKind {
-    /// The name in SQL, URLs and replies.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::UserId => "user_id",
-            Self::Email => "email",
-            Self::Custom(name) => name,
-            Self::AnonymousId => "anonymous_id",
-            Self::GroupId => "group_id",
-        }
-    }
-
-    /// Reads a kind's name; any name that is not built in is a custom kind.
-    pub fn parse(name: &str) -> Self {
-        match name {
-            "user_id" => Self::UserId,
-            "email" => Self::Email,
-            "anonymous_id" => Self::AnonymousId,
-            "group_id" => Self::GroupId,
-            other => Self::Custom(other.into()),
-        }
-    }
+/// What a name holds.
+fn held(identity: &Identity) -> usize {
+    size_of::<Identity>() + identity.value.len()
 }
 
 /// Something that a profile did, as it will be stored.
@@ -171,14 +226,20 @@ pub struct Event {
     pub event_type: EventType,
     /// What the call is about: a track's event, a page's or screen's name, a group's id, an alias's previous id.
     pub name: Option<String>,
-    /// When it happened, corrected, never later than `received_at`.
-    pub occurred_at: Timestamp,
-    /// When the request that carried it arrived.
-    pub received_at: Timestamp,
     /// An object: properties, or the traits of `identify` and `group`.
     pub properties: Json,
     /// An object.
     pub context: Json,
+}
+
+impl Event {
+    /// What its row holds.
+    pub fn bytes(&self) -> usize {
+        self.message_id.len()
+            + self.name.as_ref().map_or(0, String::len)
+            + self.properties.as_bytes().len()
+            + self.context.as_bytes().len()
+    }
 }
 
 /// The calls that are stored as events.
@@ -226,13 +287,36 @@ impl EventType {
     }
 }
 
+/// What a write of traits says about those that it does not name, and about what lies within them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Each trait is replaced whole; others are left alone.
+    #[default]
+    Single,
+    /// Where a trait is an object only its keys are replaced, one level down (Iterable's `mergeNestedObjects`).
+    Nested,
+    /// The traits are all there are: what is older than this and not among them is gone.
+    Document,
+}
+
 /// Traits stated at one time: each key with its raw JSON value, `null` to remove it; keys are unique and sorted.
 #[derive(Clone, Debug)]
 pub struct TraitWrite {
     /// When they were true: their stamp.
     pub at: Timestamp,
+    pub mode: Mode,
     /// Top-level traits.
     pub traits: Vec<(String, Json)>,
+}
+
+impl TraitWrite {
+    /// What it holds.
+    fn bytes(&self) -> usize {
+        let one = |(name, value): &(String, Json)| {
+            size_of::<(String, Json)>() + name.len() + value.as_bytes().len()
+        };
+        self.traits.iter().map(one).sum()
+    }
 }
 
 /// A refused item on its way into the `rejection` table.
@@ -257,18 +341,22 @@ pub struct Rejected {
 impl Rejected {
     /// A command that could be read but not done. Of an erased person's only the type is kept.
     pub fn command(command: &Command, id: Uuid, rejection: Rejection) -> Self {
-        let event = &command.event;
-        let mut item =
-            serde_json::json!({"type": event.event_type.as_str(), "messageId": event.message_id});
-        if rejection.code != Code::Erased {
+        let event = command.event();
+        let mut item = match event {
+            Some(event) => {
+                serde_json::json!({"type": event.event_type.as_str(), "messageId": event.message_id})
+            }
+            None => serde_json::json!({"type": "profile"}),
+        };
+        if let Some(event) = event.filter(|_| rejection.code != Code::Erased) {
             item["name"] = serde_json::json!(event.name);
         }
         Self {
             project_id: command.project_id,
             id,
-            received_at: event.received_at,
+            received_at: command.received_at,
             rejection,
-            message_id: Some(event.message_id.clone()),
+            message_id: event.map(|event| event.message_id.clone()),
             names: Vec::new(),
             item: Json::of(&item),
         }
@@ -278,8 +366,10 @@ impl Rejected {
 /// The answer to one item, after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// The event is a new row.
+    /// The event is a new row; of a command without one, something was not known before.
     Stored,
+    /// Of a command without an event: everything was known.
+    Unchanged,
     /// The event was there already.
     Duplicate,
     /// Refused, and listed among the rejections.

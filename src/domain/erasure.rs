@@ -1,7 +1,6 @@
 //! What is remembered of erased people: that a name was erased, when, and whether for good; never the name itself.
 
-use super::identity::IdentityKey;
-use super::{Code, Rejection, Timestamp};
+use super::{Code, IdentityKey, Rejection, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 

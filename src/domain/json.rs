@@ -43,6 +43,11 @@ impl Json {
         Self(body.slice_ref(raw.get().as_bytes()))
     }
 
+    /// True where it is a part of `body` and holds nothing of its own.
+    pub fn is_view_of(&self, body: &Bytes) -> bool {
+        body.as_ptr_range().contains(&self.0.as_ptr())
+    }
+
     /// Takes over text that a database gave back.
     pub fn from_database(text: String) -> Self {
         Self(text.into())
@@ -74,6 +79,18 @@ impl Json {
         )
     }
 
+    /// The member of an object by its name; `None` also where it is no object.
+    pub fn member(&self, name: &str) -> Option<Self> {
+        let raw = super::member::member(&self.0, name)?;
+        Some(Self::slice_of(&self.0, raw))
+    }
+
+    /// The first elements of a list, at most so many; none where it is no list.
+    pub fn elements(&self, most: usize) -> Vec<Self> {
+        let elements = super::member::elements(&self.0, most).into_iter();
+        elements.map(|raw| Self::slice_of(&self.0, raw)).collect()
+    }
+
     /// This object with the members of `base` that it lacks.
     pub fn with_defaults(&self, base: &Self) -> Self {
         match (base.members(), self.members()) {
@@ -93,6 +110,30 @@ impl Json {
                 .map(|(key, value)| (key, value.to_raw()))
                 .collect::<BTreeMap<_, _>>(),
         )
+    }
+
+    /// The text, where the value is one.
+    pub fn as_text(&self) -> Option<String> {
+        serde_json::from_slice(&self.0).ok()
+    }
+
+    /// What can be an id: a text that is not blank, or a number as its text.
+    pub fn as_id(&self) -> Option<String> {
+        match self.0.first()? {
+            b'-' | b'0'..=b'9' => Some(self.as_str().to_owned()),
+            _ => self.as_text().filter(|text| !text.trim().is_empty()),
+        }
+    }
+
+    /// The keys of all objects in it: each has the one colon that stands outside of texts.
+    pub fn count_keys(&self) -> usize {
+        let (mut at, mut count) = (0, 0);
+        while at < self.0.len() {
+            let (token, end) = next_token(&self.0, at);
+            count += usize::from(token == Token::Other && self.0[at] == b':');
+            at = end;
+        }
+        count
     }
 
     /// True for `null`.

@@ -4,24 +4,31 @@
 
 pub mod command;
 pub mod erasure;
+pub mod gate;
 pub mod identity;
 pub mod ids;
 pub mod json;
 pub mod key;
 pub mod kinds;
+mod limits;
+mod member;
+pub mod plan;
 pub mod profile;
 pub mod rejection;
+pub mod sizes;
 mod stamped;
 pub mod time;
 
 pub use command::{
-    Command, Event, EventType, Group, Identity, IdentityKind, Item, Receipt, Rejected, Subject,
-    TraitWrite,
+    Class, Command, Event, EventType, Group, Item, Mode, Receipt, Rejected, Subject, TraitWrite,
 };
+pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
+pub use identity::{Identity, IdentityKey, IdentityKind, ProfileKey};
 pub use ids::{EventId, ProfileId, ProjectId};
 pub use json::Json;
 pub use key::{Caller, KeyHash, KeyKind};
 pub use kinds::Kinds;
+pub use limits::Limits;
 pub use rejection::{Code, Rejection};
 pub use time::Timestamp;
 

@@ -3,8 +3,8 @@
 //! Every trait carries the time at which it was true. The newest wins, trait by trait; at equal times the larger canonical
 //! value wins, on every node alike (`stamped.rs`). So the merge commutes, associates and may be repeated: `laws_*` below.
 
-use super::stamped::{Stamped, Trait};
-use super::{Code, Json, Rejection, TraitWrite};
+use super::stamped::{NEVER, Stamped, Trait};
+use super::{Code, Json, Mode, Rejection, TraitWrite};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -19,8 +19,22 @@ pub struct Room {
 }
 
 /// The traits of a profile with their stamps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traits(BTreeMap<String, Trait>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traits {
+    all: BTreeMap<String, Trait>,
+    /// The time of the newest whole document: what is older is gone, and what comes later but is older stays out. What was stated
+    /// at the very time stays, so that of two documents of one time no trait is lost.
+    floor: i64,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self {
+            all: BTreeMap::new(),
+            floor: NEVER,
+        }
+    }
+}
 
 /// Stamps as they are stored: one time for all traits, and the exceptions. A removed trait is always an exception.
 #[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
@@ -33,6 +47,9 @@ struct Stamps {
     /// Traits with keys that are newer than the whole.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     nested: BTreeMap<String, Nested>,
+    /// Microseconds since 1970 of the newest whole document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    floor: Option<i64>,
 }
 
 /// The whole as it was written, since at equal times it is compared whole, and the times of the keys.
@@ -68,25 +85,26 @@ impl Traits {
         }
         let removed = |(name, at)| (name, Trait::whole(at, Json::null()));
         all.extend(stamps.at.into_iter().map(removed));
-        Ok(Self(all))
+        let floor = stamps.floor.unwrap_or(NEVER);
+        Ok(Self { all, floor })
     }
 
     /// The traits as an object, and their stamps.
     pub fn to_stored(&self) -> (Json, Json) {
-        let values = self.0.iter().map(|(name, known)| (name, known.value()));
+        let values = self.all.iter().map(|(name, known)| (name, known.value()));
         let present: BTreeMap<String, Json> = values
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| (name.clone(), value))
             .collect();
-        let times = present.keys().map(|name| self.0[name].whole.at);
+        let times = present.keys().map(|name| self.all[name].whole.at);
         let base = most_frequent(times);
         let is_exception =
             |name: &String, known: &Trait| known.whole.at != base || !present.contains_key(name);
         let exceptions = self
-            .0
+            .all
             .iter()
             .filter(|(name, known)| is_exception(name, known));
-        let nested = self.0.iter().filter(|(_, known)| !known.below.is_empty());
+        let nested = self.all.iter().filter(|(_, known)| !known.below.is_empty());
         let stamps = Stamps {
             base,
             at: exceptions
@@ -95,15 +113,42 @@ impl Traits {
             nested: nested
                 .map(|(name, known)| (name.clone(), Nested::of(known)))
                 .collect(),
+            floor: (self.floor != NEVER).then_some(self.floor),
         };
         (Json::from_members(&present), Json::of(&stamps))
     }
 
     /// Takes over what is newer in another profile of the same person.
     pub fn absorb(&mut self, other: &Self) {
-        for (name, incoming) in &other.0 {
+        self.raise(other.floor);
+        for (name, incoming) in &other.all {
             self.join(name, incoming);
         }
+    }
+
+    /// Drops what was written longest ago until the rest fits into a profile; returns the names of what is gone.
+    pub fn shrink(&mut self, room: &Room) -> Vec<String> {
+        let (mut count, mut bytes) = (self.all.len(), self.bytes());
+        if count <= room.traits && bytes <= room.bytes {
+            return Vec::new();
+        }
+        let mut oldest: Vec<(i64, String)> = self
+            .all
+            .iter()
+            .map(|(name, known)| (known.newest(), name.clone()))
+            .collect();
+        oldest.sort_unstable();
+        let mut gone = Vec::new();
+        for (_, name) in oldest {
+            if count <= room.traits && bytes <= room.bytes {
+                break;
+            }
+            let known = self.all.remove(&name);
+            bytes -= name.len() + known.map_or(0, |known| known.bytes());
+            count -= 1;
+            gone.push(name);
+        }
+        gone
     }
 
     /// Takes over what is newer, unless the profile would grow beyond its room; tells whether anything changed.
@@ -113,15 +158,15 @@ impl Traits {
     pub fn merge_within(&mut self, write: &TraitWrite, room: &Room) -> Result<bool, Rejection> {
         let stated = |(name, value): &(String, Json)| name.len() + value.as_bytes().len();
         let most = self.bytes() + write.traits.iter().map(stated).sum::<usize>();
-        if self.0.len() + write.traits.len() <= room.traits && most <= room.bytes {
+        if self.all.len() + write.traits.len() <= room.traits && most <= room.bytes {
             return Ok(self.merge(write));
         }
         let before = self.clone();
         if !self.merge(write) {
             return Ok(false);
         }
-        let (traits, bytes) = (self.0.len(), self.bytes());
-        let refusal = if traits > before.0.len().max(room.traits) {
+        let (traits, bytes) = (self.all.len(), self.bytes());
+        let refusal = if traits > before.all.len().max(room.traits) {
             too_large(traits, room.traits, "traits")
         } else if bytes > room.bytes && bytes > before.bytes() {
             too_large(bytes, room.bytes, "bytes of traits")
@@ -134,35 +179,49 @@ impl Traits {
 
     fn bytes(&self) -> usize {
         let bytes = |(name, known): (&String, &Trait)| name.len() + known.bytes();
-        self.0.iter().map(bytes).sum()
+        self.all.iter().map(bytes).sum()
     }
 
     /// Takes over what is newer; tells whether anything changed.
     pub fn merge(&mut self, write: &TraitWrite) -> bool {
         let at = write.at.micros();
-        self.write(write, |value| Trait::whole(at, value.clone()))
-    }
-
-    /// The same, but where a value is an object, only its keys are replaced (Iterable's `mergeNestedObjects`): what the trait had
-    /// beside them stays.
-    pub fn merge_nested(&mut self, write: &TraitWrite) -> bool {
-        let at = write.at.micros();
-        self.write(write, |value| Trait::nested(at, value.clone()))
-    }
-
-    fn write(&mut self, write: &TraitWrite, stamped: impl Fn(&Json) -> Trait) -> bool {
-        let mut changed = false;
+        let stamped = |value: &Json| match write.mode {
+            Mode::Nested => Trait::nested(at, value.clone()),
+            Mode::Single | Mode::Document => Trait::whole(at, value.clone()),
+        };
+        let mut changed = write.mode == Mode::Document && self.raise(at);
         for (name, value) in &write.traits {
             changed |= self.join(name, &stamped(value));
         }
         changed
     }
 
+    /// All that is older is gone; tells whether that is news.
+    fn raise(&mut self, floor: i64) -> bool {
+        if floor <= self.floor {
+            return false;
+        }
+        self.floor = floor;
+        let all = std::mem::take(&mut self.all).into_iter();
+        self.all = all
+            .filter_map(|(name, known)| Some((name, known.above(floor)?)))
+            .collect();
+        true
+    }
+
     fn join(&mut self, name: &str, incoming: &Trait) -> bool {
-        if let Some(known) = self.0.get_mut(name) {
+        if self.floor == NEVER {
+            return self.take_over(name, incoming);
+        }
+        let above = incoming.above(self.floor);
+        above.is_some_and(|incoming| self.take_over(name, &incoming))
+    }
+
+    fn take_over(&mut self, name: &str, incoming: &Trait) -> bool {
+        if let Some(known) = self.all.get_mut(name) {
             return known.join(incoming);
         }
-        self.0.insert(name.to_owned(), incoming.clone());
+        self.all.insert(name.to_owned(), incoming.clone());
         true
     }
 }
@@ -205,179 +264,6 @@ fn most_frequent(times: impl Iterator<Item = i64>) -> i64 {
         .map_or(0, |(time, _)| time)
 }
 
-/// Merges one write after the other; tells whether anything changed.
-pub fn merge_all<'a>(
-    traits: &mut Traits,
-    writes: impl IntoIterator<Item = &'a TraitWrite>,
-) -> bool {
-    let mut changed = false;
-    for write in writes {
-        changed |= traits.merge(write);
-    }
-    changed
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::Timestamp;
-    use super::*;
-    use proptest::prelude::*;
-
-    fn write(at: i64, traits: &[(&str, &str)]) -> TraitWrite {
-        let traits = traits
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), Json::from_database((*value).to_owned())))
-            .collect();
-        TraitWrite {
-            at: Timestamp::from_micros(at).expect("small"),
-            traits,
-        }
-    }
-
-    /// A write, and whether it is nested.
-    type Write = (TraitWrite, bool);
-
-    fn apply(traits: &mut Traits, (write, is_nested): &Write) -> bool {
-        if *is_nested {
-            traits.merge_nested(write)
-        } else {
-            traits.merge(write)
-        }
-    }
-
-    fn merged(writes: &[Write]) -> Traits {
-        let mut traits = Traits::default();
-        for write in writes {
-            apply(&mut traits, write);
-        }
-        traits
-    }
-
-    fn whole(at: i64, traits: &[(&str, &str)]) -> Write {
-        (write(at, traits), false)
-    }
-
-    #[test]
-    fn the_newest_wins_trait_by_trait_and_null_removes_for_good() {
-        let traits = merged(&[
-            whole(2, &[("plan", "\"pro\""), ("age", "36")]),
-            whole(3, &[("age", "null")]),
-            whole(
-                1,
-                &[("plan", "\"free\""), ("age", "35"), ("city", "\"Ulm\"")],
-            ),
-        ]);
-        let (object, stamps) = traits.to_stored();
-        assert_eq!(object.as_str(), r#"{"city":"Ulm","plan":"pro"}"#);
-        assert_eq!(stamps.as_str(), r#"{"base":2,"at":{"age":3,"city":1}}"#);
-        assert_eq!(
-            Traits::from_stored(&object, &stamps).expect("own text"),
-            traits
-        );
-    }
-
-    #[test]
-    fn traits_written_together_carry_one_stamp() {
-        let (_, stamps) = merged(&[whole(7, &[("a", "1"), ("b", "2"), ("c", "3")])]).to_stored();
-        assert_eq!(stamps.as_str(), r#"{"base":7}"#);
-    }
-
-    #[test]
-    fn a_nested_write_replaces_keys_and_a_whole_one_everything_up_to_its_time() {
-        let nested = |at, value: &str| (write(at, &[("address", value)]), true);
-        let writes = [
-            whole(1, &[("address", r#"{"city":"Ulm","zip":"1"}"#)]),
-            nested(3, r#"{"zip":"2","street":null}"#),
-            nested(5, r#"{"floor":4}"#),
-        ];
-        let (object, stamps) = merged(&writes).to_stored();
-        assert_eq!(
-            object.as_str(),
-            r#"{"address":{"city":"Ulm","floor":4,"zip":"2"}}"#
-        );
-        let expected = r#"{"base":1,"nested":{"address":{"whole":{"city":"Ulm","zip":"1"},"at":{"floor":5,"street":3,"zip":3}}}}"#;
-        assert_eq!(stamps.as_str(), expected);
-        let later = [
-            &writes[..],
-            &[whole(4, &[("address", r#"{"city":"Bonn"}"#)])],
-        ]
-        .concat();
-        let (object, _) = merged(&later).to_stored();
-        assert_eq!(object.as_str(), r#"{"address":{"city":"Bonn","floor":4}}"#);
-    }
-
-    fn any_write() -> impl Strategy<Value = Write> {
-        let values = vec![
-            "null",
-            "1",
-            "1.0",
-            "\"x\"",
-            r#"{"a": 1}"#,
-            r#"{"a":1}"#,
-            r#"{"a":2,"b":null}"#,
-            r#"{"b":3}"#,
-            "{}",
-        ];
-        let value = proptest::sample::select(values);
-        let traits = proptest::collection::btree_map("[abc]", value, 0..3);
-        (0_i64..4, traits, any::<bool>()).prop_map(|(at, traits, is_nested)| {
-            let pairs: Vec<_> = traits
-                .iter()
-                .map(|(name, value)| (name.as_str(), *value))
-                .collect();
-            (write(at, &pairs), is_nested)
-        })
-    }
-
-    /// Everything that may matter later, spelled canonically.
-    fn spelled(traits: &Traits) -> Vec<String> {
-        let stamped = |known: &Stamped| format!("{}@{}", known.value.canonical(), known.at);
-        let one = |(name, known): (&String, &Trait)| {
-            let below: Vec<String> = known
-                .below
-                .iter()
-                .map(|(key, known)| format!("{key}: {}", stamped(known)))
-                .collect();
-            format!("{name}: {} {below:?}", stamped(&known.whole))
-        };
-        traits.0.iter().map(one).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn laws_any_order_with_any_repeats_gives_the_same_traits(writes in proptest::collection::vec(any_write(), 1..8), order in proptest::collection::vec(any::<prop::sample::Index>(), 0..24)) {
-            let shuffled: Vec<_> = order.iter().map(|index| index.get(&writes).clone()).chain(writes.iter().rev().cloned()).collect();
-            prop_assert_eq!(spelled(&merged(&writes)), spelled(&merged(&shuffled)));
-        }
-
-        #[test]
-        fn laws_storing_between_any_two_writes_changes_nothing(writes in proptest::collection::vec(any_write(), 1..8)) {
-            let mut stored = Traits::default();
-            for write in &writes {
-                apply(&mut stored, write);
-                let (traits, stamps) = stored.to_stored();
-                stored = Traits::from_stored(&traits, &stamps).expect("own text");
-            }
-            prop_assert_eq!(spelled(&stored), spelled(&merged(&writes)));
-        }
-
-        #[test]
-        fn laws_a_repeat_changes_nothing(writes in proptest::collection::vec(any_write(), 1..8)) {
-            let mut traits = merged(&writes);
-            for write in &writes {
-                prop_assert!(!apply(&mut traits, write));
-            }
-        }
-
-        #[test]
-        fn laws_profiles_join_in_any_order(one in proptest::collection::vec(any_write(), 0..6), other in proptest::collection::vec(any_write(), 0..6)) {
-            let all = merged(&[&one[..], &other[..]].concat());
-            let (left, right) = (merged(&one), merged(&other));
-            let (mut forth, mut back) = (left.clone(), right.clone());
-            forth.absorb(&right);
-            back.absorb(&left);
-            prop_assert_eq!(spelled(&forth), spelled(&all));
-            prop_assert_eq!(spelled(&back), spelled(&all));
-        }
-    }
-}
+#[path = "profile_tests.rs"]
+mod tests;

@@ -25,6 +25,8 @@ pub enum Code {
     NumberTooLarge,
     /// An event has more properties than its limit.
     TooManyProperties,
+    /// An event has more bytes, with its properties and context, than its limit.
+    EventTooLarge,
     /// A trait has more bytes than its limit.
     TraitTooLarge,
     /// The profile would have more traits, or more bytes, than a profile may have.
@@ -41,7 +43,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
@@ -52,6 +54,7 @@ impl Code {
         Self::TooDeep,
         Self::NumberTooLarge,
         Self::TooManyProperties,
+        Self::EventTooLarge,
         Self::TraitTooLarge,
         Self::ProfileTooLarge,
         Self::TooManyIdentities,
@@ -73,6 +76,7 @@ impl Code {
             Self::TooDeep => "too_deep",
             Self::NumberTooLarge => "number_too_large",
             Self::TooManyProperties => "too_many_properties",
+            Self::EventTooLarge => "event_too_large",
             Self::TraitTooLarge => "trait_too_large",
             Self::ProfileTooLarge => "profile_too_large",
             Self::TooManyIdentities => "too_many_identities",

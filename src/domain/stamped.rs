@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The time of a whole that was never written.
-const NEVER: i64 = i64::MIN;
+pub(super) const NEVER: i64 = i64::MIN;
 
 /// A value and when it was true; `null` where it was removed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,30 @@ impl Trait {
             }
         }
         Json::from_members(&members)
+    }
+
+    /// What is left of it where all that is older than `floor` is gone; `None` where nothing is.
+    pub fn above(&self, floor: i64) -> Option<Self> {
+        let below = self.below.iter().filter(|(_, known)| known.at >= floor);
+        let below: BTreeMap<_, _> = below
+            .map(|(key, known)| (key.clone(), known.clone()))
+            .collect();
+        let is_gone = self.whole.at < floor;
+        if is_gone && below.is_empty() {
+            return None;
+        }
+        let whole = if is_gone {
+            Self::whole(NEVER, Json::null()).whole
+        } else {
+            self.whole.clone()
+        };
+        Some(Self { whole, below })
+    }
+
+    /// When it was last written.
+    pub fn newest(&self) -> i64 {
+        let below = self.below.values().map(|known| known.at);
+        below.fold(self.whole.at, i64::max)
     }
 
     /// Takes over what is newer; tells whether anything changed.

@@ -1,11 +1,11 @@
 //! The laws of who is who, tried on a store in memory that does what the write path does, whatever the order of arrival.
 
 use super::erasure::Erased;
-use super::identity::{Assignment, IdentityKey, Known, Merge, Names};
+use super::plan::{Assignment, Known, Merge, Names};
 use super::profile::Traits;
 use super::{
-    Command, Event, EventId, EventType, Identity, IdentityKind, Json, ProfileId, ProjectId,
-    Subject, Timestamp, TraitWrite,
+    Class, Command, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json, Mode,
+    ProfileId, ProjectId, Subject, Timestamp, TraitWrite,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -31,9 +31,9 @@ impl World {
     fn apply(&mut self, batch: &[Command]) {
         let mut copies = HashSet::new();
         let mut pending: Vec<&Command> = batch.iter().collect();
-        pending.retain(|command| copies.insert(command.event.id));
+        pending.retain(|command| copies.insert(command.key));
         for _ in 0..20 {
-            pending.retain(|command| !self.events.contains_key(&command.event.id));
+            pending.retain(|command| !self.events.contains_key(&EventId(command.key)));
             if pending.is_empty() {
                 return;
             }
@@ -50,7 +50,7 @@ impl World {
         keys.any(|key| {
             self.erased
                 .get(&key)
-                .is_some_and(|erased| erased.bars(command.event.occurred_at))
+                .is_some_and(|erased| erased.bars(command.occurred_at))
         })
     }
 
@@ -81,7 +81,7 @@ impl World {
             if let Some(write) = &command.traits {
                 traits.merge(write);
             }
-            self.events.insert(command.event.id, Some(*owner));
+            self.events.insert(EventId(command.key), Some(*owner));
         }
     }
 
@@ -182,22 +182,26 @@ fn command(
     let at = Timestamp::from_micros(at).expect("small");
     let message_id = format!("message-{number}");
     let stated = plan.map(|plan| vec![("plan".to_owned(), Json::of(&plan))]);
+    let event = Event {
+        id: EventId::of(&message_id),
+        message_id,
+        event_type: EventType::Track,
+        name: None,
+        properties: Json::empty_object(),
+        context: Json::empty_object(),
+    };
+    let mode = Mode::Single;
     Command {
         project_id: PROJECT,
+        class: Class::Live,
+        key: event.id.0,
         identities,
         explicit,
-        traits: stated.map(|traits| TraitWrite { at, traits }),
+        occurred_at: at,
+        received_at: at,
+        traits: stated.map(|traits| TraitWrite { at, mode, traits }),
         group: None,
-        event: Event {
-            id: EventId::of(&message_id),
-            message_id,
-            event_type: EventType::Track,
-            name: None,
-            occurred_at: at,
-            received_at: at,
-            properties: Json::empty_object(),
-            context: Json::empty_object(),
-        },
+        event: Some(event),
     }
 }
 
@@ -322,7 +326,7 @@ proptest! {
             world.erased.contains_key(&(PROJECT, call.identities[0].clone()))
         });
         let unseen: Vec<Command> = unseen
-            .map(|(number, call)| command(number + 100, call.identities.clone(), call.explicit, call.event.occurred_at.micros(), Some(9)))
+            .map(|(number, call)| command(number + 100, call.identities.clone(), call.explicit, call.occurred_at.micros(), Some(9)))
             .collect();
         world.apply(&unseen);
         prop_assert_eq!(&expected, &world.seen());

@@ -1,41 +1,152 @@
-//! Admission by bytes: what is in memory at once is bounded, and what exceeds the bound is told to come back.
+//! Admission by bytes: what is in memory at once is bounded, by project too, and what exceeds the bound is told to come back.
+//!
+//! A project may hold four times what is free. So one that is alone may have four fifths of the room, two of them four ninths
+//! each, and whoever comes next always finds some: the more is held, the less a single project may add.
 
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::domain::ProjectId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The bytes of requests that may be in memory at once.
+/// How many times the free room a project may hold.
+const TIMES_FREE: usize = 4;
+
+/// The bytes of requests that may be in memory at once, as one project sees them or as nobody does yet.
 #[derive(Clone, Debug)]
-pub struct Admission(Arc<Semaphore>);
+pub struct Admission {
+    room: Arc<Room>,
+    holder: Option<ProjectId>,
+}
 
-/// Bytes held by one request until it is answered; given back when dropped.
 #[derive(Debug)]
-pub struct Reservation(OwnedSemaphorePermit);
+struct Room {
+    total: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    all: usize,
+    /// Only projects that hold something are listed.
+    by_project: HashMap<ProjectId, usize>,
+}
+
+/// Bytes held until what they stand for is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    from: Admission,
+    bytes: usize,
+}
 
 impl Admission {
     /// Opens `bytes` of room.
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes)))
+        let room = Room {
+            total: bytes,
+            held: Mutex::default(),
+        };
+        Self {
+            room: Arc::new(room),
+            holder: None,
+        }
+    }
+
+    /// The same room, from which a project takes.
+    pub fn of(&self, project_id: ProjectId) -> Self {
+        Self {
+            room: self.room.clone(),
+            holder: Some(project_id),
+        }
     }
 
     /// Takes room at once or not at all: a queue for memory would hold memory.
     pub fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
-        let bytes = u32::try_from(bytes).ok()?;
-        self.0
-            .clone()
-            .try_acquire_many_owned(bytes)
-            .ok()
-            .map(Reservation)
+        let mut held = self.held();
+        let free = self.room.total.checked_sub(held.all + bytes)?;
+        if let Some(project_id) = self.holder {
+            let own = held.by_project.entry(project_id).or_default();
+            if *own + bytes > TIMES_FREE * free && *own > 0 {
+                return None;
+            }
+            *own += bytes;
+        }
+        held.all += bytes;
+        drop(held);
+        Some(Reservation {
+            from: self.clone(),
+            bytes,
+        })
     }
 
     /// The room left.
     pub fn available_bytes(&self) -> usize {
-        self.0.available_permits()
+        self.room.total - self.held().all
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.room.held.lock().expect("no holder panics")
     }
 }
 
 impl Reservation {
-    /// Adds what another reservation holds.
-    pub fn absorb(&mut self, other: Self) {
-        self.0.merge(other.0);
+    /// Takes more from the same room; false where there is none, and nothing changes then.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let more = self.from.try_reserve(bytes);
+        more.map(|more| self.absorb(more)).is_some()
+    }
+
+    /// Adds what another reservation of the same room and project holds.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut held = self.from.held();
+        held.all -= self.bytes;
+        let Some(project_id) = self.from.holder else {
+            return;
+        };
+        let own = held.by_project.entry(project_id).or_default();
+        *own -= self.bytes;
+        if *own == 0 {
+            held.by_project.remove(&project_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(admission: &Admission) -> Vec<Reservation> {
+        std::iter::from_fn(|| admission.try_reserve(10)).collect()
+    }
+
+    fn held(reservations: &[Reservation]) -> usize {
+        reservations.iter().map(|one| one.bytes).sum()
+    }
+
+    #[test]
+    fn whoever_is_alone_has_most_and_whoever_comes_next_finds_some() {
+        let admission = Admission::new(9_000);
+        let first = fill(&admission.of(ProjectId(1)));
+        assert_eq!(held(&first), 7_200);
+        let second = fill(&admission.of(ProjectId(2)));
+        assert!(held(&second) > 1_400, "{}", held(&second));
+        assert!(admission.of(ProjectId(3)).try_reserve(10).is_some());
+        drop((first, second));
+        assert_eq!(admission.available_bytes(), 9_000);
+        assert!(admission.held().by_project.is_empty());
+    }
+
+    #[test]
+    fn what_grows_is_given_back_as_a_whole() {
+        let admission = Admission::new(100);
+        let mut one = admission.try_reserve(40).expect("room");
+        assert!(one.grow(60) && !one.grow(1));
+        assert_eq!(admission.available_bytes(), 0);
+        drop(one);
+        assert_eq!(admission.available_bytes(), 100);
     }
 }

@@ -1,8 +1,8 @@
 //! Folds what the commands of a round state about people and groups into their profiles as they were read.
 
-use crate::domain::identity::{Assignment, Plan, ProfileKey};
+use crate::domain::plan::{Assignment, Plan};
 use crate::domain::profile::{Room, Traits};
-use crate::domain::{Json, Rejection, Subject};
+use crate::domain::{Json, ProfileKey, Rejection, Subject};
 use crate::store::{Error, ResolvedIdentity};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,9 +16,12 @@ pub(super) struct Folded {
     pub unchanged: HashSet<ProfileKey>,
     /// Subjects whose profile would be too large, by their place.
     pub refused: HashMap<usize, Rejection>,
+    /// Subjects that changed something, by their place.
+    pub changing: HashSet<usize>,
 }
 
-/// Folds what is stated about subjects whose profile is new, or stands as it was read.
+/// Folds what is stated about subjects whose profile is new, or stands as it was read. Profiles that there was no room to read are
+/// left for the next round.
 pub(super) fn fold(
     subjects: &[Subject],
     plan: &Plan,
@@ -36,10 +39,17 @@ pub(super) fn fold(
         let key = (subject.project_id, *id);
         let (traits, changed) = match all.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert((stored(profiles.get(&key))?, false)),
+            Entry::Vacant(new) => match stored(profiles.get(&key))? {
+                Some(traits) => new.insert((traits, false)),
+                None => continue,
+            },
         };
         match traits.merge_within(write, room) {
-            Ok(more) => *changed |= more,
+            Ok(true) => {
+                *changed = true;
+                folded.changing.insert(place);
+            }
+            Ok(false) => {}
             Err(rejection) => drop(folded.refused.insert(place, rejection)),
         }
     }
@@ -53,18 +63,18 @@ pub(super) fn fold(
     Ok(folded)
 }
 
-/// The traits as they were read; none of a profile that is yet to be made.
-fn stored(found: Option<&ResolvedIdentity>) -> Result<Traits, Error> {
+/// The traits as they were read; none of a profile that is yet to be made, and `None` where they were not read.
+fn stored(found: Option<&ResolvedIdentity>) -> Result<Option<Traits>, Error> {
     let Some(found) = found else {
-        return Ok(Traits::default());
+        return Ok(Some(Traits::default()));
     };
-    let (traits, stamps) = found
-        .stored
-        .as_ref()
-        .expect("read wherever a command states traits");
-    Traits::from_stored(traits, stamps).map_err(|reason| Error::Inconsistent {
+    let Some((traits, stamps)) = found.stored.as_ref() else {
+        return Ok(None);
+    };
+    let traits = Traits::from_stored(traits, stamps).map_err(|reason| Error::Inconsistent {
         table: "profile",
         column: "stamps",
         reason: reason.to_string(),
-    })
+    });
+    traits.map(Some)
 }

@@ -32,7 +32,7 @@ impl KnownLinks {
     }
 
     fn hash(&self, command: &Command) -> (u64, u64) {
-        let subject = (command.project_id, &command.identities);
+        let subject = (command.project_id(), command.identities());
         (
             self.hashers.0.hash_one(subject),
             self.hashers.1.hash_one(subject),

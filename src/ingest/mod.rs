@@ -1,101 +1,134 @@
 //! Group commit: items of many requests are written together, and each request is answered after its commit.
 //!
-//! Promises: an answer means committed; memory is bounded by `Admission`; one bad item costs its neighbours nothing.
-//! Because every write is idempotent and merges ignore order, batches may run in parallel, be retried and be replayed.
+//! Promises: an answer means committed; memory is bounded by `Admission`; one bad item costs its neighbours nothing; no project
+//! keeps another waiting. Because every write is idempotent and merges ignore order, batches may run in parallel, be retried and
+//! be replayed.
 
 pub mod admission;
 mod batcher;
 mod fold;
+mod lanes;
 mod links;
+mod merging;
+mod pace;
+mod refusals;
 mod round;
+mod share;
+mod tools;
+mod turns;
 mod write;
+mod writer;
 
 pub use admission::{Admission, Reservation};
+pub use share::{Origin, SubmitError};
 
 use crate::config::{self, millis};
-use crate::domain::identity::Merge;
+use crate::domain::plan::Merge;
 use crate::domain::profile::Room;
-use crate::domain::{Item, Receipt, Timestamp};
-use crate::metric_names::{ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED};
+use crate::domain::{Item, Limits, Receipt, Timestamp};
+use crate::metric_names::{
+    ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_UNCHANGED,
+};
 use crate::store::{Error, Store};
-use batcher::{Share, Writer};
 use links::KnownLinks;
+use merging::merge_listed;
 use metrics::counter;
+use pace::Pace;
+use share::{Share, cut};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tools::Tools;
+use writer::Writer;
 
-/// Why nothing can be said about a request's items; sending the same again is always safe.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The service is stopping.
-    #[error("the service is stopping")]
-    Draining,
-    /// The database did not answer in time, or refused for reasons of its own.
-    #[error("the database did not take the batch")]
-    Store,
+/// Parts that a full batch is cut into, so that several projects fit into one.
+const SHARES_OF_A_BATCH: usize = 4;
+
+/// What became of a merge that a caller asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeOutcome {
+    Done,
+    /// One of the profiles is no longer there to be merged.
+    Gone,
+    /// The person would have more identities than a profile may have.
+    TooManyNames,
 }
 
 /// The one way to write. Dropping the last clone ends the batcher after its last flush.
 #[derive(Clone)]
 pub struct Ingest {
     store: Store,
+    room: Room,
     shares: mpsc::UnboundedSender<Share>,
     admission: Admission,
     max_share_rows: usize,
-    max_share_bytes: usize,
+    max_share_cost: usize,
 }
 
 impl Ingest {
     /// Builds the entrance and the batcher behind it, a future for the main runtime.
     ///
-    /// The channel between them has no bound of its own: whoever submits holds a `Reservation`, which bounds what can wait.
+    /// The channel between them has no bound of its own: whoever submits brings a `Reservation`, which bounds what can wait.
     pub fn new(
         store: Store,
         settings: &config::Ingest,
-        limits: &config::Limits,
+        limits: &Limits,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (shares, receiver) = mpsc::unbounded_channel();
+        let (shares, arrivals) = mpsc::unbounded_channel();
+        let room = Room {
+            identities: limits.profile_identities,
+            traits: limits.profile_traits,
+            bytes: limits.profile_bytes,
+        };
         let writer = Writer {
-            store: store.clone(),
-            links: KnownLinks::new(settings.known_links),
-            deadline: millis(settings.write_deadline_ms),
-            room: Room {
-                identities: limits.profile_identities,
-                traits: limits.profile_traits,
-                bytes: limits.profile_bytes,
+            tools: Tools {
+                store: store.clone(),
+                links: KnownLinks::new(settings.known_links),
+                room,
             },
+            deadline: millis(settings.write_deadline_ms),
+            pace: Pace::new(settings.max_batch_rows),
         };
         let ingest = Self {
             store,
+            room,
             shares,
             admission: Admission::new(settings.max_bytes_in_flight),
-            max_share_rows: settings.max_batch_rows,
-            max_share_bytes: settings.max_batch_bytes,
+            max_share_rows: settings.max_batch_rows.div_ceil(SHARES_OF_A_BATCH),
+            max_share_cost: settings.max_batch_bytes.div_ceil(SHARES_OF_A_BATCH),
         };
         (
             ingest,
-            batcher::run(receiver, Arc::new(writer), settings.clone()),
+            batcher::run(arrivals, Arc::new(writer), settings.clone()),
         )
     }
 
-    /// Waits until every item is committed or refused; one receipt for each item, in their order.
+    /// Waits until every item is committed or refused; one receipt for each item, in their order. `room` is what the items hold:
+    /// it is given back when the last of them is dropped, also where the caller waits no longer.
     ///
     /// # Errors
     /// When nothing can be said about the items: see `SubmitError`.
-    pub async fn submit(&self, items: Vec<Item>) -> Result<Vec<Receipt>, SubmitError> {
+    pub async fn submit(
+        &self,
+        origin: Origin,
+        items: Vec<Item>,
+        room: Option<Reservation>,
+    ) -> Result<Vec<Receipt>, SubmitError> {
+        let room = Arc::new(room);
         let mut answers = Vec::new();
-        for items in self.shares_of(items) {
+        for (items, cost) in cut(items, self.max_share_rows, self.max_share_cost) {
             let (reply, answer) = oneshot::channel();
-            let bytes = items.iter().map(Item::bytes).sum();
-            self.shares
-                .send(Share {
-                    items,
-                    bytes,
-                    reply,
-                })
-                .map_err(|_| SubmitError::Draining)?;
+            let share = Share {
+                origin,
+                items,
+                cost,
+                reply,
+                _room: room.clone(),
+            };
+            let sent = self.shares.send(share);
+            sent.map_err(|_| SubmitError::Draining)?;
             answers.push(answer);
         }
+        drop(room);
         let mut receipts = Vec::new();
         for answer in answers {
             receipts.extend(answer.await.map_err(|_| SubmitError::Draining)??);
@@ -104,29 +137,19 @@ impl Ingest {
         Ok(receipts)
     }
 
-    /// Cuts a request that is larger than a batch may be.
-    fn shares_of(&self, items: Vec<Item>) -> Vec<Vec<Item>> {
-        let (mut shares, mut share, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for item in items {
-            if share.len() >= self.max_share_rows || bytes >= self.max_share_bytes {
-                shares.push(std::mem::take(&mut share));
-                bytes = 0;
-            }
-            bytes += item.bytes();
-            share.push(item);
-        }
-        if !share.is_empty() {
-            shares.push(share);
-        }
-        shares
-    }
-
     /// Merges two known profiles because a caller says so.
     ///
     /// # Errors
     /// When the database does not take it.
-    pub async fn merge(&self, merge: Merge, at: Timestamp) -> Result<(), Error> {
-        self.store.merge_profiles(merge, at).await
+    pub async fn merge(&self, merge: Merge, at: Timestamp) -> Result<MergeOutcome, Error> {
+        let merged = merge_listed(&self.store, &[merge], &self.room, at).await?;
+        Ok(if merged.done.contains(&merge) {
+            MergeOutcome::Done
+        } else if merged.too_many_names.contains(&merge) {
+            MergeOutcome::TooManyNames
+        } else {
+            MergeOutcome::Gone
+        })
     }
 
     /// The room for requests in memory.
@@ -137,29 +160,14 @@ impl Ingest {
 
 /// Counts per request, not per item: counters are shared by every thread.
 fn count(receipts: &[Receipt]) {
-    let stored = receipts
-        .iter()
-        .filter(|receipt| **receipt == Receipt::Stored)
-        .count();
-    let duplicate = receipts
-        .iter()
-        .filter(|receipt| **receipt == Receipt::Duplicate)
-        .count();
+    let like = |wanted: &Receipt| receipts.iter().filter(|receipt| *receipt == wanted).count();
     counter!(ITEMS_RECEIVED).increment(receipts.len() as u64);
-    counter!(ITEMS_STORED).increment(stored as u64);
-    counter!(ITEMS_DUPLICATE).increment(duplicate as u64);
+    counter!(ITEMS_STORED).increment(like(&Receipt::Stored) as u64);
+    counter!(ITEMS_DUPLICATE).increment(like(&Receipt::Duplicate) as u64);
+    counter!(ITEMS_UNCHANGED).increment(like(&Receipt::Unchanged) as u64);
     for receipt in receipts {
         if let Receipt::Rejected(rejection) = receipt {
             counter!(ITEMS_REJECTED, "code" => rejection.code.as_str()).increment(1);
         }
-    }
-}
-
-/// Tells everyone in a batch that nothing can be said about their items; the log has the reason, once.
-fn refuse(batch: Vec<Share>, error: &Error) {
-    tracing::error!(shares = batch.len(), reason = %error.full_text(), "batch was not written");
-    for share in batch {
-        // Nobody may be waiting any more.
-        drop(share.reply.send(Err(SubmitError::Store)));
     }
 }

@@ -1,20 +1,20 @@
 //! One round of the slow path: read what is known of some commands, plan, write, and tell who has to go again.
 
 use super::fold::{Folded, fold};
-use super::links::KnownLinks;
+use super::merging::merge_listed;
+use super::tools::{Key, Tools};
 use crate::domain::erasure::Erased;
-use crate::domain::identity::{Assignment, Conflict, IdentityKey, Known, Plan, ProfileKey};
-use crate::domain::profile::{Room, Traits};
-use crate::domain::{Command, EventId, Json, ProfileId, ProjectId, Rejection, Subject, Timestamp};
-use crate::metric_names::{IDENTITY_CONFLICTS, PROFILES_MERGED};
+use crate::domain::plan::{Assignment, Conflict, Known, Plan};
+use crate::domain::profile::Traits;
+use crate::domain::{
+    Command, IdentityKey, Json, ProfileId, ProfileKey, Rejection, Subject, Timestamp,
+};
+use crate::metric_names::IDENTITY_CONFLICTS;
 use crate::store::{
     Error, HeldProfile, Membership, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
 };
 use metrics::counter;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// The key of a command's event.
-pub(super) type Key = (ProjectId, EventId);
 
 /// Commands, what to do for them, and the profiles as they were read.
 pub(super) struct Round<'a> {
@@ -33,8 +33,10 @@ pub(super) struct Round<'a> {
 /// What a round leaves.
 #[derive(Default)]
 pub(super) struct Outcome<'a> {
-    /// Commands whose events can go in: all else is done.
-    pub ready: Vec<&'a Command>,
+    /// Commands whose events can go in, with the place of the identity by which their profile is found: all else is done.
+    pub ready: Vec<(&'a Command, usize)>,
+    /// Commands without an event that changed something.
+    pub changed: Vec<Key>,
     /// Commands that have to go again.
     pub again: Vec<&'a Command>,
     /// Commands that can't be done.
@@ -44,13 +46,11 @@ pub(super) struct Outcome<'a> {
 impl<'a> Round<'a> {
     /// Reads who the commands' identities belong to, with traits where traits are to be written, and plans. Commands whose events
     /// are there already leave: an event is stored last, so all else was done before.
-    pub async fn read(
-        store: &Store,
-        mut commands: Vec<&'a Command>,
-        room: &Room,
-    ) -> Result<Self, Error> {
+    pub async fn read(tools: &Tools, mut commands: Vec<&'a Command>) -> Result<Self, Error> {
+        let (store, room) = (&tools.store, &tools.room);
         let asked = asked(&commands);
-        let events: Vec<Key> = commands.iter().map(|command| command.key()).collect();
+        let with_events = commands.iter().filter(|command| command.event().is_some());
+        let events: Vec<Key> = with_events.map(|command| command.key()).collect();
         let found = store.resolve_identities(&asked, &events).await?;
         let done: HashSet<Key> = found.events.iter().map(|index| events[*index]).collect();
         commands.retain(|command| !done.contains(&command.key()));
@@ -87,10 +87,11 @@ impl<'a> Round<'a> {
     }
 
     /// Writes the plan; tells what is left.
-    pub async fn write(self, store: &Store, links: &KnownLinks) -> Result<Outcome<'a>, Error> {
+    pub async fn write(self, tools: &Tools) -> Result<Outcome<'a>, Error> {
+        let store = &tools.store;
         let made = self.make(store).await?;
         self.link(store).await?;
-        self.merge(store).await?;
+        self.merge(tools).await?;
         let written = self.write_traits(store).await?;
         self.list_conflicts(store).await?;
         let mut outcome = Outcome::default();
@@ -104,13 +105,16 @@ impl<'a> Round<'a> {
                 .iter()
                 .all(|place| self.is_settled(*place, &made, &written))
             {
-                if command.identities.len() > 1 && self.is_linked(own[0]) {
-                    links.remember(command);
+                if command.identities().len() > 1 && self.is_linked(own[0]) {
+                    tools.links.remember(command);
                 }
                 memberships.extend(self.membership(command, &own));
-                outcome.ready.push(command);
+                outcome.ready.push((command, self.plan.anchors[own[0]]));
             } else {
                 outcome.again.push(command);
+            }
+            if command.event().is_none() && own.iter().any(|place| self.is_news(*place)) {
+                outcome.changed.push(command.key());
             }
         }
         if !memberships.is_empty() {
@@ -142,6 +146,14 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// True where a subject brings a name, joins profiles or changes a trait. A write that loses its race is news again in the
+    /// next round, or is somebody else's news.
+    fn is_news(&self, place: usize) -> bool {
+        let assignment = &self.plan.assignments[place];
+        let settles = matches!(assignment, Assignment::Settled(_));
+        (!settles && assignment.profile_id().is_some()) || self.folded.changing.contains(&place)
+    }
+
     /// True where all of a subject's identities are one profile's now.
     fn is_linked(&self, place: usize) -> bool {
         !self.plan.conflicts.contains_key(&place) && !self.plan.narrowed.contains(&place)
@@ -151,10 +163,10 @@ impl<'a> Round<'a> {
     fn membership(&self, command: &Command, own: &[usize]) -> Option<Membership> {
         let profile = |place: &usize| self.plan.assignments[*place].profile_id();
         Some(Membership {
-            project_id: command.project_id,
+            project_id: command.project_id(),
             profile_id: profile(own.first()?)?,
             group_id: profile(own.get(1)?)?,
-            first_seen: command.event.received_at,
+            first_seen: command.received_at(),
         })
     }
 
@@ -195,13 +207,21 @@ impl<'a> Round<'a> {
             .await
     }
 
-    async fn merge(&self, store: &Store) -> Result<(), Error> {
-        for merge in &self.plan.merges {
-            let at = self.first_received[&(merge.project_id, merge.survivor)];
-            store.merge_profiles(*merge, at).await?;
-            counter!(PROFILES_MERGED).increment(1);
+    async fn merge(&self, tools: &Tools) -> Result<(), Error> {
+        let Some(at) = self
+            .subjects
+            .iter()
+            .map(|subject| subject.received_at)
+            .max()
+        else {
+            return Ok(());
+        };
+        if self.plan.merges.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        merge_listed(&tools.store, &self.plan.merges, &tools.room, at)
+            .await
+            .map(drop)
     }
 
     /// Writes the traits of profiles that exist; returns those that are as they should be. A profile that got names or absorbed

@@ -2,120 +2,146 @@
 //!
 //! 1. Events of people who are known go in at once, where nobody in the batch has to be looked up; most batches end here.
 //! 2. What is left is looked up; new people are made, new names linked, traits merged and compared-and-set.
-//! 3. The events that step 2 made ready go in. Who lost a race goes round again.
+//! 3. The events that step 2 made ready go in. A write that lost a race is retried.
 //!
 //! Every statement is idempotent, so a crash between two of them leaves only what a resend completes.
 
-use super::batcher::Writer;
 use super::links::KnownLinks;
-use super::round::{Key, Round};
-use crate::domain::{Command, Receipt, Rejection};
+use super::round::Round;
+use super::tools::{Key, Tools};
+use crate::domain::{Command, Item, Receipt, Rejection};
 use crate::metric_names::BATCH_ROUNDS;
-use crate::store::Error;
+use crate::store::{Error, EventRow};
 use metrics::histogram;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// More rounds than the busiest profile needs: each means that somebody else's write won.
-const MAX_ROUNDS: u32 = 40;
+/// More rounds without anything done than the busiest profile needs: each means that somebody else's write won.
+const MAX_FRUITLESS_ROUNDS: u32 = 40;
 
-/// The keys of events that this batch made rows of, kept over the halving of a batch, so that no receipt calls them duplicates.
-pub(super) type Stored = HashSet<Key>;
+/// What became of the commands of a batch so far, kept over the halving of a batch.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Events that became rows, and commands without one that changed something.
+    stored: HashSet<Key>,
+    refused: HashMap<Key, Rejection>,
+    answered: HashSet<Key>,
+}
 
-/// Writes every command; one receipt for each, in their order.
+impl Written {
+    /// The first command of each key: one statement can't write a row twice.
+    pub fn first_copies<'a>(&self, commands: &[&'a Command]) -> Vec<&'a Command> {
+        let mut seen = HashSet::with_capacity(commands.len());
+        let commands = commands.iter().copied();
+        commands
+            .filter(|command| seen.insert(command.key()))
+            .collect()
+    }
+
+    /// Notes that a command can't be done.
+    pub fn refuse(&mut self, key: Key, rejection: Rejection) {
+        self.refused.insert(key, rejection);
+    }
+
+    /// The receipt of the next item of the batch. A copy of a refused command is refused as well; a copy of a stored one is a
+    /// duplicate.
+    pub fn receipt(&mut self, item: &Item) -> Receipt {
+        let command = match item {
+            Item::Rejected(rejected) => return Receipt::Rejected(rejected.rejection.clone()),
+            Item::Command(command) => command,
+        };
+        let key = command.key();
+        match self.refused.get(&key) {
+            Some(rejection) => Receipt::Rejected(rejection.clone()),
+            None if self.stored.contains(&key) && self.answered.insert(key) => Receipt::Stored,
+            None if command.event().is_some() => Receipt::Duplicate,
+            None => Receipt::Unchanged,
+        }
+    }
+}
+
+/// Writes every command, each of a key of its own.
 pub(super) async fn write(
-    writer: &Writer,
+    tools: &Tools,
     commands: &[&Command],
-    stored: &mut Stored,
-) -> Result<Vec<Receipt>, Error> {
-    let mut pending = first_copies(commands);
+    written: &mut Written,
+) -> Result<(), Error> {
+    let mut pending = commands.to_vec();
+    pending.retain(|command| !written.stored.contains(&command.key()));
     // Where some have to be looked up, looking all of them up costs less than a statement for the others alone.
     if pending
         .iter()
-        .all(|command| goes_straight(command, &writer.links))
+        .all(|command| goes_straight(command, &tools.links))
     {
-        pending = insert(writer, pending, false, stored).await?;
+        let by_strongest = pending.iter().map(|command| (*command, 0)).collect();
+        pending = insert(tools, by_strongest, false, written).await?;
     }
-    pending.retain(|command| !stored.contains(&command.key()));
-    let refused = settle(writer, pending, stored).await?;
-    Ok(receipts(commands, stored, &refused))
+    settle(tools, pending, written).await
 }
 
-/// Goes round until every identity is known, every trait written and every event there; returns what can't be done.
+/// Goes round until every identity is known, every trait written and every event there.
 async fn settle(
-    writer: &Writer,
+    tools: &Tools,
     mut pending: Vec<&Command>,
-    stored: &mut Stored,
-) -> Result<HashMap<Key, Rejection>, Error> {
-    let mut refused = HashMap::new();
-    for round in 0..MAX_ROUNDS {
-        if pending.is_empty() {
-            if round > 0 {
-                histogram!(BATCH_ROUNDS).record(round);
-            }
-            return Ok(refused);
+    written: &mut Written,
+) -> Result<(), Error> {
+    let (mut rounds, mut fruitless) = (0, 0);
+    while !pending.is_empty() {
+        if fruitless > MAX_FRUITLESS_ROUNDS {
+            return Err(Error::Contended("settle"));
         }
-        tokio::time::sleep(pause(round)).await;
-        let outcome = Round::read(&writer.store, pending, &writer.room)
-            .await?
-            .write(&writer.store, &writer.links)
-            .await?;
-        refused.extend(outcome.refused);
+        if fruitless > 1 {
+            tokio::time::sleep(pause(fruitless)).await;
+        }
+        let before = pending.len();
+        let outcome = Round::read(tools, pending).await?.write(tools).await?;
+        written.refused.extend(outcome.refused);
+        written.stored.extend(outcome.changed);
         pending = outcome.again;
-        // Whoever does not come back was there already, or was erased just now: the next look tells.
-        pending.extend(insert(writer, outcome.ready, true, stored).await?);
+        // What does not come back was there already, or was erased just now: the next look tells.
+        pending.extend(insert(tools, outcome.ready, true, written).await?);
+        rounds += 1;
+        fruitless = if pending.len() < before {
+            0
+        } else {
+            fruitless + 1
+        };
     }
-    Err(Error::Contended("settle"))
+    if rounds > 0 {
+        histogram!(BATCH_ROUNDS).record(rounds);
+    }
+    Ok(())
 }
 
-/// None at first: the loser of one race reads at once who won. Then longer and random, so that two nodes get out of step.
-fn pause(round: u32) -> Duration {
-    let most = u64::from(round.saturating_sub(2).min(10)) * 5;
-    Duration::from_millis(rand::random_range(0..=most))
+/// The first repeats follow at once: the loser of one race reads who won. Then longer and random, so that two nodes get out of
+/// step.
+fn pause(fruitless: u32) -> Duration {
+    Duration::from_millis(rand::random_range(1..=u64::from(fruitless.min(10)) * 5))
 }
 
 /// True where nothing has to be looked up first.
 pub(super) fn goes_straight(command: &Command, links: &KnownLinks) -> bool {
-    let states_nothing = command.traits.is_none() && command.group.is_none();
-    states_nothing && (command.identities.len() == 1 || links.contains(command))
+    command.is_event_only() && (command.identities().len() == 1 || links.contains(command))
 }
 
-/// Stores events; returns the commands that did not become rows.
+/// Stores events, each found by the identity at the place beside it; returns the commands whose events did not become rows.
 async fn insert<'a>(
-    writer: &Writer,
-    mut commands: Vec<&'a Command>,
+    tools: &Tools,
+    commands: Vec<(&'a Command, usize)>,
     looked_up: bool,
-    stored: &mut Stored,
+    written: &mut Written,
 ) -> Result<Vec<&'a Command>, Error> {
-    if !commands.is_empty() {
-        stored.extend(writer.store.insert_events(&mut commands, looked_up).await?);
-        commands.retain(|command| !stored.contains(&command.key()));
+    let rows = commands.iter();
+    let mut rows: Vec<EventRow<'a>> = rows
+        .filter_map(|(command, anchor)| EventRow::of(command, *anchor))
+        .collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(commands)
-}
-
-/// The first command of each event id: one statement can't write a row twice.
-fn first_copies<'a>(commands: &[&'a Command]) -> Vec<&'a Command> {
-    let mut seen = HashSet::with_capacity(commands.len());
-    let commands = commands.iter().copied();
-    commands
-        .filter(|command| seen.insert(command.key()))
-        .collect()
-}
-
-/// A copy of a refused command is refused as well; a copy of a stored one is a duplicate.
-fn receipts(
-    commands: &[&Command],
-    stored: &Stored,
-    refused: &HashMap<Key, Rejection>,
-) -> Vec<Receipt> {
-    let mut answered = HashSet::with_capacity(commands.len());
-    let receipt = |command: &&Command| match refused.get(&command.key()) {
-        Some(rejection) => Receipt::Rejected(rejection.clone()),
-        None if answered.insert(command.key()) && stored.contains(&command.key()) => {
-            Receipt::Stored
-        }
-        None => Receipt::Duplicate,
-    };
-    commands.iter().map(receipt).collect()
+    let stored = tools.store.insert_events(&mut rows, looked_up).await?;
+    written.stored.extend(stored);
+    let left = rows.iter().map(|row| row.command);
+    Ok(left
+        .filter(|command| !written.stored.contains(&command.key()))
+        .collect())
 }

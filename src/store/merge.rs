@@ -1,50 +1,69 @@
-//! Merging two profiles of one person: the rare write that touches several rows, one SERIALIZABLE transaction.
+//! Merging profiles of one person: the rare write that touches several rows, a SERIALIZABLE transaction for many pairs at once.
 //!
 //! Events stay where they are; the survivor's timeline reads the absorbed profiles too. Repeating a merge finds it done.
 
+use super::params::JsonParam;
 use super::run::{Body, query};
 use super::{Error, Statement, Store};
-use crate::domain::identity::{Conflict, Merge};
-use crate::domain::profile::Traits;
-use crate::domain::{Json, ProfileId, Timestamp};
+use crate::domain::plan::{Conflict, Merge};
+use crate::domain::profile::{Room, Traits};
+use crate::domain::{Json, ProfileId, ProfileKey, ProjectId, Timestamp};
 use deadpool_postgres::Transaction;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Locks both, in the order of their ids, so that two merges of the same people queue instead of deadlocking.
+/// Pairs of one transaction: enough that round trips do not matter, few enough that nobody waits long for a lock.
+const PAIRS_AT_ONCE: usize = 100;
+/// Bytes of traits and stamps that one transaction reads, at least one pair.
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Locks profiles in the order of their ids, so that two merges of the same people queue instead of deadlocking; tells how large
+/// they are before anybody reads them.
 pub(super) const LOCK_PROFILES: Statement = Statement {
     name: "lock_profiles",
     sql: "-- lock_profiles
-SELECT profile_id, traits::TEXT, stamps::TEXT, version, merged_into IS NOT NULL, merged_from
-FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[])
+SELECT profile_id, version, merged_from, octet_length(traits::TEXT) + octet_length(stamps::TEXT)
+FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]) AND merged_into IS NULL
 ORDER BY profile_id FOR UPDATE",
 };
 
-pub(super) const COUNT_USER_IDS: Statement = Statement {
-    name: "count_user_ids",
-    sql: "-- count_user_ids
-SELECT count(DISTINCT profile_id)::INT8 FROM identity WHERE profile_id = ANY($1::UUID[]) AND kind = 'user_id'",
+pub(super) const LOAD_LOCKED: Statement = Statement {
+    name: "load_locked",
+    sql: "-- load_locked
+SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
+    (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id)::INT8,
+    EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
+FROM profile AS p WHERE p.project_id = $1::INT4 AND p.profile_id = ANY($2::UUID[])",
 };
 
-pub(super) const UPDATE_SURVIVOR: Statement = Statement {
-    name: "update_survivor",
-    sql: "-- update_survivor
-UPDATE profile SET traits = $3::JSONB, stamps = $4::JSONB, version = $5::INT8, merged_from = $6::UUID[], updated_at = $7::TIMESTAMPTZ
-WHERE project_id = $1::INT4 AND profile_id = $2::UUID",
+/// Writes the survivors; each has absorbed those that are listed with it.
+pub(super) const UPDATE_SURVIVORS: Statement = Statement {
+    name: "update_survivors",
+    sql: "-- update_survivors
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at,
+    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($7::UUID[], $8::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[])
+    AS t (project_id, profile_id, traits, stamps, version, updated_at)
+WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id",
 };
 
 pub(super) const MOVE_IDENTITIES: Statement = Statement {
     name: "move_identities",
     sql: "-- move_identities
-UPDATE identity SET profile_id = $1::UUID WHERE profile_id = $2::UUID",
+UPDATE identity AS i SET profile_id = t.survivor
+FROM unnest($1::UUID[], $2::UUID[]) AS t (retired, survivor)
+WHERE i.profile_id = t.retired",
 };
 
-/// The absorbed one and all that it had absorbed point at the survivor directly, so that no reader follows a chain.
+/// The absorbed ones and all that they had absorbed point at the survivor directly, so that no reader follows a chain.
 pub(super) const RETIRE_PROFILES: Statement = Statement {
     name: "retire_profiles",
     sql: "-- retire_profiles
-UPDATE profile SET merged_into = $2::UUID, traits = '{}'::JSONB, stamps = '{\"base\":0}'::JSONB, version = version + 1, merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
-WHERE project_id = $1::INT4 AND profile_id = ANY($3::UUID[])",
+UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps = '{\"base\":0}'::JSONB, version = p.version + 1,
+    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
+FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
+WHERE p.project_id = t.project_id AND p.profile_id = t.retired",
 };
 
 /// Lists identities that stayed with somebody else. Idempotent: the id is made of who, what and whom.
@@ -58,22 +77,67 @@ FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::UUID
 ON CONFLICT (project_id, conflict_id) DO NOTHING",
 };
 
-struct Locked {
-    id: Uuid,
-    traits: Traits,
-    version: i64,
-    is_merged: bool,
-    merged_from: Vec<Uuid>,
+/// What became of some merges.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// Those that joined two profiles.
+    pub done: HashSet<Merge>,
+    /// Those whose person would have more identities than a profile may have.
+    pub too_many_names: HashSet<Merge>,
+    /// Traits that a survivor had no room for, the oldest.
+    pub dropped: Vec<(ProfileKey, Vec<String>)>,
 }
 
+/// Merges of one project, and the time that their rows get.
+struct Task<'a> {
+    merges: &'a [Merge],
+    room: &'a Room,
+    at: Timestamp,
+}
+
+/// A profile that stands for itself and is locked.
+#[derive(Debug, Default)]
+struct Locked {
+    traits: Traits,
+    version: i64,
+    merged_from: Vec<Uuid>,
+    bytes: usize,
+    names: usize,
+    has_user_id: bool,
+    /// What it has absorbed in this transaction.
+    gained: Vec<Uuid>,
+}
+
+type LockedById = BTreeMap<Uuid, Locked>;
+
 impl Store {
-    /// Merges the absorbed profile into the survivor. Does nothing where one of them is gone or merged already, or where both
-    /// have user ids and nobody asked for it: who planned it looks again.
-    pub async fn merge_profiles(&self, merge: Merge, at: Timestamp) -> Result<(), Error> {
-        self.run_tx("merge_profiles", &(merge, at), |tx, (merge, at)| {
-            body(tx, *merge, *at)
-        })
-        .await
+    /// Merges each absorbed profile into its survivor, in their order. Leaves a pair alone where one of them is gone or merged
+    /// already, or where both have user ids and nobody asked for it: who planned it looks again.
+    pub async fn merge_profiles(
+        &self,
+        merges: &[Merge],
+        room: &Room,
+        at: Timestamp,
+    ) -> Result<Merged, Error> {
+        let mut by_project = BTreeMap::<ProjectId, Vec<Merge>>::new();
+        for merge in merges {
+            by_project.entry(merge.project_id).or_default().push(*merge);
+        }
+        let mut merged = Merged::default();
+        for mut rest in by_project.into_values() {
+            while !rest.is_empty() {
+                let merges = &rest[..rest.len().min(PAIRS_AT_ONCE)];
+                let task = Task { merges, room, at };
+                let (tried, more) = self
+                    .run_tx("merge_profiles", &task, |tx, task| body(tx, task))
+                    .await?;
+                merged.done.extend(more.done);
+                merged.too_many_names.extend(more.too_many_names);
+                merged.dropped.extend(more.dropped);
+                rest.drain(..tried);
+            }
+        }
+        Ok(merged)
     }
 
     /// Lists identities that stayed with somebody else; sorted by the caller.
@@ -112,92 +176,154 @@ impl Store {
     }
 }
 
-fn body<'a>(tx: &'a Transaction<'a>, merge: Merge, at: Timestamp) -> Body<'a, ()> {
+/// Does as many of the merges as fit; tells how many that were.
+fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, (usize, Merged)> {
     Box::pin(async move {
-        let Some((survivor, absorbed)) = lock_both(tx, merge).await? else {
-            return Ok(());
-        };
-        if !merge.is_explicit && both_have_user_ids(tx, merge).await? {
-            return Ok(());
+        let mut profiles = lock(tx, task.merges).await?;
+        let merges = fitting(task.merges, &profiles);
+        load(tx, merges, &mut profiles).await?;
+        let mut merged = Merged::default();
+        for merge in merges {
+            if names_of_both(merge, &profiles) > task.room.identities {
+                merged.too_many_names.insert(*merge);
+            } else if join(merge, &mut profiles) {
+                merged.done.insert(*merge);
+            }
         }
-        let retired: Vec<Uuid> = std::iter::once(absorbed.id)
-            .chain(absorbed.merged_from.iter().copied())
-            .collect();
-        let merged_from: Vec<Uuid> = survivor
-            .merged_from
-            .iter()
-            .chain(&retired)
-            .copied()
-            .collect();
-        let version = survivor.version.max(absorbed.version) + 1;
-        let mut traits = survivor.traits;
-        traits.absorb(&absorbed.traits);
-        let (traits, stamps) = traits.to_stored();
-        let project = merge.project_id.0;
-        let (traits, stamps) = (
-            super::params::JsonParam(&traits),
-            super::params::JsonParam(&stamps),
-        );
-        query(
-            tx,
-            &UPDATE_SURVIVOR,
-            &[
-                &project,
-                &survivor.id,
-                &traits,
-                &stamps,
-                &version,
-                &merged_from,
-                &at.instant(),
-            ],
-        )
-        .await?;
-        query(tx, &MOVE_IDENTITIES, &[&survivor.id, &absorbed.id]).await?;
-        query(
-            tx,
-            &RETIRE_PROFILES,
-            &[&project, &survivor.id, &retired, &at.instant()],
-        )
-        .await
-        .map(drop)
+        for (id, profile) in &mut profiles {
+            let dropped = if profile.gained.is_empty() {
+                Vec::new()
+            } else {
+                profile.traits.shrink(task.room)
+            };
+            if !dropped.is_empty() {
+                let key = (merges[0].project_id, ProfileId(*id));
+                merged.dropped.push((key, dropped));
+            }
+        }
+        write(tx, task, &profiles).await?;
+        Ok((merges.len(), merged))
     })
 }
 
-/// Both profiles, locked, where both still stand for themselves.
-async fn lock_both(tx: &Transaction<'_>, merge: Merge) -> Result<Option<(Locked, Locked)>, Error> {
-    let ids = vec![merge.survivor.0, merge.absorbed.0];
-    let rows = query(tx, &LOCK_PROFILES, &[&merge.project_id.0, &ids]).await?;
-    let mut found = Vec::new();
+fn ids<'a>(merges: impl IntoIterator<Item = &'a Merge>) -> Vec<Uuid> {
+    let both = |merge: &Merge| [merge.survivor.0, merge.absorbed.0];
+    let ids: BTreeSet<Uuid> = merges.into_iter().flat_map(both).collect();
+    ids.into_iter().collect()
+}
+
+async fn lock(tx: &Transaction<'_>, merges: &[Merge]) -> Result<LockedById, Error> {
+    let rows = query(tx, &LOCK_PROFILES, &[&merges[0].project_id.0, &ids(merges)]).await?;
+    let locked = |row: &Row| Locked {
+        version: row.get(1),
+        merged_from: row.get(2),
+        bytes: row.get::<_, i32>(3) as usize,
+        ..Locked::default()
+    };
+    Ok(rows.iter().map(|row| (row.get(0), locked(row))).collect())
+}
+
+/// The first merges, up to the bytes of one transaction and at least one.
+fn fitting<'a>(merges: &'a [Merge], profiles: &LockedById) -> &'a [Merge] {
+    let (mut seen, mut bytes) = (HashSet::new(), 0);
+    let is_over = |merge: &Merge| {
+        for id in ids([merge]) {
+            let profile = profiles.get(&id).filter(|_| seen.insert(id));
+            bytes += profile.map_or(0, |profile| profile.bytes);
+        }
+        bytes > BYTES_AT_ONCE
+    };
+    let count = merges.iter().position(is_over).unwrap_or(merges.len());
+    &merges[..count.max(1)]
+}
+
+async fn load(
+    tx: &Transaction<'_>,
+    merges: &[Merge],
+    profiles: &mut LockedById,
+) -> Result<(), Error> {
+    let rows = query(tx, &LOAD_LOCKED, &[&merges[0].project_id.0, &ids(merges)]).await?;
     for row in &rows {
-        found.push(locked(row)?);
+        if let Some(profile) = profiles.get_mut(&row.get(0)) {
+            profile.traits = traits(row)?;
+            profile.names = row.get::<_, i64>(3) as usize;
+            profile.has_user_id = row.get(4);
+        }
     }
-    found.retain(|profile| !profile.is_merged);
-    found.sort_by_key(|profile| ProfileId(profile.id) != merge.survivor);
-    let mut found = found.into_iter();
-    Ok(found.next().zip(found.next()))
+    Ok(())
 }
 
-async fn both_have_user_ids(tx: &Transaction<'_>, merge: Merge) -> Result<bool, Error> {
-    let ids = vec![merge.survivor.0, merge.absorbed.0];
-    let rows = query(tx, &COUNT_USER_IDS, &[&ids]).await?;
-    Ok(rows.first().is_some_and(|row| row.get::<_, i64>(0) > 1))
+fn names_of_both(merge: &Merge, profiles: &LockedById) -> usize {
+    let both = [merge.survivor.0, merge.absorbed.0].map(|id| profiles.get(&id));
+    both.into_iter()
+        .flatten()
+        .map(|profile| profile.names)
+        .sum()
 }
 
-fn locked(row: &Row) -> Result<Locked, Error> {
+/// Joins two of the locked profiles; false where that can't be.
+fn join(merge: &Merge, profiles: &mut LockedById) -> bool {
+    let has_user_id = |id: ProfileId| profiles.get(&id.0).map(|profile| profile.has_user_id);
+    let both = has_user_id(merge.survivor).zip(has_user_id(merge.absorbed));
+    let may_join = both.is_some_and(|(one, other)| merge.is_explicit || !(one && other));
+    let absorbed = may_join
+        .then(|| profiles.remove(&merge.absorbed.0))
+        .flatten();
+    let Some((survivor, absorbed)) = profiles.get_mut(&merge.survivor.0).zip(absorbed) else {
+        return false;
+    };
+    survivor.traits.absorb(&absorbed.traits);
+    survivor.version = survivor.version.max(absorbed.version) + 1;
+    survivor.names += absorbed.names;
+    survivor.has_user_id |= absorbed.has_user_id;
+    survivor.gained.push(merge.absorbed.0);
+    survivor.gained.extend(absorbed.merged_from);
+    survivor.gained.extend(absorbed.gained);
+    true
+}
+
+async fn write(tx: &Transaction<'_>, task: &Task<'_>, profiles: &LockedById) -> Result<(), Error> {
+    let survivors = || {
+        profiles
+            .iter()
+            .filter(|(_, profile)| !profile.gained.is_empty())
+    };
+    let ids: Vec<Uuid> = survivors().map(|(id, _)| *id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let stored: Vec<(Json, Json)> = survivors()
+        .map(|(_, profile)| profile.traits.to_stored())
+        .collect();
+    let traits: Vec<_> = stored.iter().map(|(traits, _)| JsonParam(traits)).collect();
+    let stamps: Vec<_> = stored.iter().map(|(_, stamps)| JsonParam(stamps)).collect();
+    let versions: Vec<i64> = survivors().map(|(_, profile)| profile.version).collect();
+    let pairs: Vec<(Uuid, Uuid)> = survivors()
+        .flat_map(|(id, profile)| profile.gained.iter().map(|gained| (*gained, *id)))
+        .collect();
+    let (retired, into): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
+    let project = task.merges[0].project_id.0;
+    let (projects, times) = (vec![project; ids.len()], vec![task.at.instant(); ids.len()]);
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+        &projects, &ids, &traits, &stamps, &versions, &times, &retired, &into,
+    ];
+    query(tx, &UPDATE_SURVIVORS, &params).await?;
+    query(tx, &MOVE_IDENTITIES, &[&retired, &into]).await?;
+    let projects = vec![project; retired.len()];
+    let at = task.at.instant();
+    query(tx, &RETIRE_PROFILES, &[&projects, &retired, &into, &at])
+        .await
+        .map(drop)
+}
+
+fn traits(row: &Row) -> Result<Traits, Error> {
     let (traits, stamps) = (
         Json::from_database(row.get(1)),
         Json::from_database(row.get(2)),
     );
-    let traits = Traits::from_stored(&traits, &stamps).map_err(|reason| Error::Inconsistent {
+    Traits::from_stored(&traits, &stamps).map_err(|reason| Error::Inconsistent {
         table: "profile",
         column: "stamps",
         reason: reason.to_string(),
-    })?;
-    Ok(Locked {
-        id: row.get(0),
-        traits,
-        version: row.get(3),
-        is_merged: row.get(4),
-        merged_from: row.get(5),
     })
 }

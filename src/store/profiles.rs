@@ -1,8 +1,8 @@
 //! Who people are: whom a name leads to, how somebody is named, and who claims whose name.
 
 use super::{Error, Statement, Store};
-use crate::domain::identity::{Names, ProfileKey};
-use crate::domain::{Identity, IdentityKind, ProfileId, ProjectId, Timestamp};
+use crate::domain::plan::Names;
+use crate::domain::{Identity, IdentityKind, ProfileId, ProfileKey, ProjectId, Timestamp};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;

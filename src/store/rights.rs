@@ -17,15 +17,18 @@ impl Store {
         self.create_identities(&[], &[]).await?;
         self.link_identities(&[], &[]).await?;
         self.write_traits(&[]).await?;
-        self.run(&MOVE_IDENTITIES, &[&Uuid::nil(), &Uuid::nil()])
-            .await?;
+        let nothing: [Uuid; 0] = [];
+        self.run(
+            &MOVE_IDENTITIES,
+            &[&nothing.as_slice(), &nothing.as_slice()],
+        )
+        .await?;
         self.insert_memberships(&[]).await?;
         self.insert_conflicts(&[]).await?;
         self.insert_rejections(&[]).await?;
         self.load_erased(&[]).await?;
         self.open_erasures(1).await?;
         self.load_retentions().await?;
-        let nothing: [Uuid; 0] = [];
         for deleting in [&DELETE_IDENTITIES, &DELETE_CONFLICTS, &DELETE_MEMBERSHIPS] {
             self.run(deleting, &[&nothing.as_slice()]).await?;
         }

@@ -3,10 +3,10 @@
 //! Every key column comes from `unnest`, never from a constant: with constants PostgreSQL's plan depends on statistics, and ran
 //! a hundred times slower until the first ANALYZE. Rows are sorted by key, so that two batches lock them in the same order.
 
+use super::event_row::{EventColumns, EventRow};
 use super::params::JsonParam;
 use super::{Error, Statement, Store};
-use crate::domain::identity::{IdentityKey, ProfileKey};
-use crate::domain::{Command, EventId, Identity, Json, ProfileId, ProjectId, Timestamp};
+use crate::domain::{Identity, IdentityKey, Json, ProfileId, ProfileKey, ProjectId, Timestamp};
 use std::collections::HashSet;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -26,22 +26,37 @@ ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id",
 };
 
-/// Finds whose the identities are, with the profile's traits where they are wanted, and which events are there already. Reads
-/// only.
+/// Finds whose the identities are, with each profile's traits once where they are wanted, up to so many bytes ($9), and which
+/// events are there already. Reads only.
 pub(super) const RESOLVE_IDENTITIES: Statement = Statement {
     name: "resolve_identities",
     sql: "-- resolve_identities
-SELECT t.position, i.profile_id, p.version, i.not_before,
-    CASE WHEN t.with_traits THEN p.traits::TEXT END, CASE WHEN t.with_traits THEN p.stamps::TEXT END
-FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
-    AS t (position, project_id, kind, value, with_traits)
-JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+SELECT h.position, h.profile_id, h.version, h.not_before,
+    CASE WHEN h.held_before < $9::INT8 THEN h.traits END, CASE WHEN h.held_before < $9::INT8 THEN h.stamps END
+FROM (
+    SELECT w.position, w.profile_id, w.version, w.not_before, w.traits, w.stamps,
+        COALESCE(sum(octet_length(w.traits) + octet_length(w.stamps)) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held_before
+    FROM (
+        SELECT f.position, f.profile_id, f.version, f.not_before,
+            CASE WHEN f.with_traits AND f.place = 1 THEN f.traits::TEXT END AS traits, CASE WHEN f.with_traits AND f.place = 1 THEN f.stamps::TEXT END AS stamps
+        FROM (
+            SELECT t.position, t.with_traits, i.profile_id, i.not_before, p.version, p.traits, p.stamps,
+                row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) AS place
+            FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
+                AS t (position, project_id, kind, value, with_traits)
+            JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+            JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+        ) AS f
+    ) AS w
+) AS h
 UNION ALL
 SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
 FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
 JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id",
 };
+
+/// Bytes of traits and stamps that one look-up brings, at least one profile: what does not fit is read when that is written.
+const TRAITS_AT_ONCE: i64 = 4 << 20;
 
 /// Claims identities, and makes the profiles of those that were won. Idempotent: who lost reads who won.
 pub(super) const CREATE_IDENTITIES: Statement = Statement {
@@ -104,7 +119,7 @@ pub struct ResolvedIdentity {
     pub version: i64,
     /// When whoever had this name before was erased.
     pub not_before: Option<Timestamp>,
-    /// Traits and stamps, present where they were asked for.
+    /// Traits and stamps: once for each profile of which they were asked for, unless there was no room for more.
     pub stored: Option<(Json, Json)>,
 }
 
@@ -197,75 +212,19 @@ pub struct TraitsChange {
 }
 
 impl Store {
-    /// Stores the events whose first identity is known and which are not there yet; returns their keys. `looked_up` where it is
-    /// known who else the people are.
+    /// Stores the events whose people are known and which are not there yet; returns their keys. `looked_up` where it is known who
+    /// else the people are.
     pub async fn insert_events(
         &self,
-        commands: &mut [&Command],
+        rows: &mut [EventRow<'_>],
         looked_up: bool,
-    ) -> Result<HashSet<(ProjectId, EventId)>, Error> {
-        commands.sort_unstable_by_key(|command| (command.project_id, command.event.id));
-        let column = |pick: fn(&Command) -> &str| {
-            commands
-                .iter()
-                .map(|command| pick(command))
-                .collect::<Vec<_>>()
-        };
-        let projects: Vec<i32> = commands
-            .iter()
-            .map(|command| command.project_id.0)
-            .collect();
-        let ids: Vec<_> = commands.iter().map(|command| command.event.id.0).collect();
-        let kinds = column(|command| command.identities[0].kind.as_str());
-        let values = column(|command| &command.identities[0].value);
-        let types = column(|command| command.event.event_type.as_str());
-        let names: Vec<_> = commands
-            .iter()
-            .map(|command| command.event.name.as_deref())
-            .collect();
-        let texts: Vec<_> = commands
-            .iter()
-            .map(|command| kept_message_id(command))
-            .collect();
-        let occurred: Vec<_> = commands
-            .iter()
-            .map(|command| command.event.occurred_at.instant())
-            .collect();
-        let received: Vec<_> = commands
-            .iter()
-            .map(|command| command.event.received_at.instant())
-            .collect();
-        let properties: Vec<_> = commands
-            .iter()
-            .map(|command| JsonParam(&command.event.properties))
-            .collect();
-        let contexts: Vec<_> = commands
-            .iter()
-            .map(|command| JsonParam(&command.event.context))
-            .collect();
-        let rows = self
-            .run(
-                &INSERT_EVENTS,
-                &[
-                    &projects,
-                    &ids,
-                    &kinds,
-                    &values,
-                    &types,
-                    &names,
-                    &texts,
-                    &occurred,
-                    &received,
-                    &properties,
-                    &contexts,
-                    &looked_up,
-                ],
-            )
-            .await?;
-        Ok(rows
-            .iter()
-            .map(|row| (ProjectId(row.get(0)), EventId(row.get(1))))
-            .collect())
+    ) -> Result<HashSet<(ProjectId, Uuid)>, Error> {
+        rows.sort_unstable_by_key(|row| row.command.key());
+        let columns = EventColumns::of(rows);
+        let params = [&columns.params()[..], &[&looked_up]].concat();
+        let inserted = self.run(&INSERT_EVENTS, &params).await?;
+        let key = |row: &tokio_postgres::Row| (ProjectId(row.get(0)), row.get(1));
+        Ok(inserted.iter().map(key).collect())
     }
 
     /// Finds the profiles of identities, with traits where the flag says so, and which of the events are there; what is unknown
@@ -273,7 +232,7 @@ impl Store {
     pub async fn resolve_identities(
         &self,
         asked: &[(IdentityKey, bool)],
-        events: &[(ProjectId, EventId)],
+        events: &[(ProjectId, Uuid)],
     ) -> Result<Resolved, Error> {
         let positions: Vec<i32> = (0..).take(asked.len()).collect();
         let projects: Vec<i32> = asked
@@ -291,7 +250,7 @@ impl Store {
         let with_traits: Vec<bool> = asked.iter().map(|(_, with_traits)| *with_traits).collect();
         let event_positions: Vec<i32> = (0..).take(events.len()).collect();
         let event_projects: Vec<i32> = events.iter().map(|(project_id, _)| project_id.0).collect();
-        let event_ids: Vec<_> = events.iter().map(|(_, event_id)| event_id.0).collect();
+        let event_ids: Vec<Uuid> = events.iter().map(|(_, event_id)| *event_id).collect();
         let rows = self
             .run(
                 &RESOLVE_IDENTITIES,
@@ -304,6 +263,7 @@ impl Store {
                     &event_positions,
                     &event_projects,
                     &event_ids,
+                    &TRAITS_AT_ONCE,
                 ],
             )
             .await?;
@@ -401,11 +361,6 @@ impl Store {
             .map(|row| (ProjectId(row.get(0)), ProfileId(row.get(1))))
             .collect())
     }
-}
-
-fn kept_message_id(command: &Command) -> Option<&str> {
-    let event = &command.event;
-    (!event.id.spells(&event.message_id)).then_some(event.message_id.as_str())
 }
 
 fn resolved_identity(

@@ -12,12 +12,24 @@ ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id;
 
 -- resolve_identities
-SELECT t.position, i.profile_id, p.version, i.not_before,
-    CASE WHEN t.with_traits THEN p.traits::TEXT END, CASE WHEN t.with_traits THEN p.stamps::TEXT END
-FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
-    AS t (position, project_id, kind, value, with_traits)
-JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+SELECT h.position, h.profile_id, h.version, h.not_before,
+    CASE WHEN h.held_before < $9::INT8 THEN h.traits END, CASE WHEN h.held_before < $9::INT8 THEN h.stamps END
+FROM (
+    SELECT w.position, w.profile_id, w.version, w.not_before, w.traits, w.stamps,
+        COALESCE(sum(octet_length(w.traits) + octet_length(w.stamps)) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held_before
+    FROM (
+        SELECT f.position, f.profile_id, f.version, f.not_before,
+            CASE WHEN f.with_traits AND f.place = 1 THEN f.traits::TEXT END AS traits, CASE WHEN f.with_traits AND f.place = 1 THEN f.stamps::TEXT END AS stamps
+        FROM (
+            SELECT t.position, t.with_traits, i.profile_id, i.not_before, p.version, p.traits, p.stamps,
+                row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) AS place
+            FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
+                AS t (position, project_id, kind, value, with_traits)
+            JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+            JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+        ) AS f
+    ) AS w
+) AS h
 UNION ALL
 SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
 FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
@@ -84,23 +96,33 @@ ON CONFLICT (profile_id, group_id) DO NOTHING;
 DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) OR group_id = ANY($1::UUID[]);
 
 -- lock_profiles
-SELECT profile_id, traits::TEXT, stamps::TEXT, version, merged_into IS NOT NULL, merged_from
-FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[])
+SELECT profile_id, version, merged_from, octet_length(traits::TEXT) + octet_length(stamps::TEXT)
+FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]) AND merged_into IS NULL
 ORDER BY profile_id FOR UPDATE;
 
--- count_user_ids
-SELECT count(DISTINCT profile_id)::INT8 FROM identity WHERE profile_id = ANY($1::UUID[]) AND kind = 'user_id';
+-- load_locked
+SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
+    (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id)::INT8,
+    EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
+FROM profile AS p WHERE p.project_id = $1::INT4 AND p.profile_id = ANY($2::UUID[]);
 
--- update_survivor
-UPDATE profile SET traits = $3::JSONB, stamps = $4::JSONB, version = $5::INT8, merged_from = $6::UUID[], updated_at = $7::TIMESTAMPTZ
-WHERE project_id = $1::INT4 AND profile_id = $2::UUID;
+-- update_survivors
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at,
+    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($7::UUID[], $8::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[])
+    AS t (project_id, profile_id, traits, stamps, version, updated_at)
+WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
 
 -- move_identities
-UPDATE identity SET profile_id = $1::UUID WHERE profile_id = $2::UUID;
+UPDATE identity AS i SET profile_id = t.survivor
+FROM unnest($1::UUID[], $2::UUID[]) AS t (retired, survivor)
+WHERE i.profile_id = t.retired;
 
 -- retire_profiles
-UPDATE profile SET merged_into = $2::UUID, traits = '{}'::JSONB, stamps = '{"base":0}'::JSONB, version = version + 1, merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
-WHERE project_id = $1::INT4 AND profile_id = ANY($3::UUID[]);
+UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps = '{"base":0}'::JSONB, version = p.version + 1,
+    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
+FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
+WHERE p.project_id = t.project_id AND p.profile_id = t.retired;
 
 -- insert_conflicts
 INSERT INTO conflict (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)

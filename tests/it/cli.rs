@@ -232,14 +232,14 @@ async fn settings_are_checked_and_shown_without_secrets() {
     let url = "postgresql://roster:hunter2@db.example/roster?sslmode=verify-full";
     let settings = [
         ("ROSTER__DATABASE__URL", url),
-        ("ROSTER__INGEST__PARALLEL_FLUSHES", "7"),
+        ("ROSTER__INGEST__PARALLEL_FLUSHES", "2"),
     ];
     assert_eq!(
         roster(&settings, "config check").await.expect(),
         "the settings can be used\n"
     );
     let shown = roster(&settings, "config show").await.expect();
-    assert!(shown.contains("parallel_flushes = 7"), "{shown}");
+    assert!(shown.contains("parallel_flushes = 2"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
     // What it shows is a settings file.
     let folder = tempfile::tempdir().expect("a folder");

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// Each module of the crate: what it may name of ours, and the crates that only it (and others so listed) may name.
 const TABLE: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("config", &[]),
+    // One section of the settings is the core's own: the limits.
+    ("config", &["domain"]),
     ("metric_names", &[]),
     ("store", &["domain", "config", "metric_names"]),
     ("ingest", &["store", "domain", "config", "metric_names"]),
@@ -74,29 +75,126 @@ fn module_of(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-fn code_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with("//"))
+/// The code without comments, so that a path may go over several lines.
+fn code(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim().split("//").next());
+    lines.flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// The first names behind `prefix` in a line: `crate::{a, b::c}` names a and b.
-fn named<'a>(line: &'a str, prefix: &str) -> Vec<&'a str> {
-    let is_name = |character: char| character.is_alphanumeric() || character == '_';
-    let mut names = Vec::new();
-    for (at, _) in line.match_indices(prefix) {
-        let rest = &line[at + prefix.len()..];
-        let parts: Vec<&str> = rest
-            .strip_prefix('{')
-            .map_or(vec![rest], |list| list.split(',').collect());
-        names.extend(parts.into_iter().map(|part| {
-            part.trim()
-                .split(|character| !is_name(character))
-                .next()
-                .unwrap_or_default()
-        }));
+/// The paths behind `prefix`, braces opened: `crate::{a, b::{c, d}}` names a, b::c and b::d.
+fn paths(code: &str, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let is_whole_word =
+            !code[..at].ends_with(|last: char| last.is_alphanumeric() || "_:".contains(last));
+        if is_whole_word {
+            open(&code[at + prefix.len()..], String::new(), &mut found);
+        }
     }
-    names
+    found
+}
+
+/// Reads one path, or a list of them, and tells where it ends.
+fn open(text: &str, so_far: String, found: &mut Vec<String>) -> usize {
+    if !text.starts_with('{') {
+        let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
+        let end = text
+            .find(|character| !is_path(character))
+            .unwrap_or(text.len());
+        let path = so_far + &text[..end];
+        if text[end..].starts_with('{') && path.ends_with("::") {
+            return end + open(&text[end..], path, found);
+        }
+        found.push(path);
+        return end;
+    }
+    let mut at = 1;
+    loop {
+        let rest = text[at..].trim_start_matches([' ', ',']);
+        at = text.len() - rest.len();
+        if rest.is_empty() || rest.starts_with('}') {
+            return at + 1;
+        }
+        let read = open(rest, so_far.clone(), found);
+        if read == 0 {
+            return at;
+        }
+        at += read;
+        // ` as name`
+        at += text[at..].find([',', '}']).unwrap_or(0);
+    }
+}
+
+#[test]
+fn paths_are_read_over_braces_and_lines() {
+    let text = "use crate::{a,\n  b::{c, d as e}}; // crate::no\nuse crate::f::G;\nsuper::h::i()";
+    assert_eq!(paths(&code(text), "crate::"), ["a", "b::c", "b::d", "f::G"]);
+    assert_eq!(paths(&code(text), "super::"), ["h::i"]);
+}
+
+fn is_test(path: &Path) -> bool {
+    path.to_string_lossy().ends_with("_tests.rs")
+}
+
+/// The files of one folder that each file of it names.
+fn neighbours(folder: &Path) -> Vec<(String, Vec<String>)> {
+    let module = folder.strip_prefix(src()).expect("inside src").display();
+    let from_root = format!("crate::{}::", module.to_string().replace('/', "::"));
+    let files = sources().into_iter().filter(|(path, _)| {
+        path.parent() == Some(folder) && !is_test(path) && !path.ends_with("mod.rs")
+    });
+    let files: Vec<_> = files
+        .map(|(path, text)| {
+            (
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned(),
+                text,
+            )
+        })
+        .collect();
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let named = |(name, text): (String, String)| {
+        let code = code(text.split("#[cfg(test)]").next().unwrap_or_default());
+        let mut all = paths(&code, "super::");
+        all.extend(paths(&code, &from_root));
+        let first = all.iter().filter_map(|path| path.split("::").next());
+        let known =
+            first.filter(|other| *other != name && names.iter().any(|known| known == other));
+        (name.clone(), known.map(str::to_owned).collect())
+    };
+    files.into_iter().map(named).collect()
+}
+
+#[test]
+fn no_files_of_a_folder_name_each_other_in_a_circle() {
+    let folders: std::collections::BTreeSet<PathBuf> = sources()
+        .into_iter()
+        .filter_map(|(path, _)| path.parent().map(Path::to_owned))
+        .filter(|folder| *folder != src())
+        .collect();
+    for folder in folders {
+        let mut left = neighbours(&folder);
+        // Whoever names nobody that is left can be built first.
+        loop {
+            let names: Vec<String> = left.iter().map(|(name, _)| name.clone()).collect();
+            let before = left.len();
+            left.retain(|(_, named)| named.iter().any(|other| names.contains(other)));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(
+            left.is_empty(),
+            "a circle in {}: {left:?}",
+            folder.display()
+        );
+    }
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 #[test]
@@ -107,13 +205,12 @@ fn nobody_imports_upward() {
         let Some((_, allowed)) = TABLE.iter().find(|(name, _)| *name == module) else {
             continue;
         };
-        for line in code_lines(&text) {
-            for name in named(line, "crate::") {
-                let known = TABLE.iter().any(|(other, _)| *other == name)
-                    || ["server", "cli"].contains(&name);
-                if known && name != module && !allowed.contains(&name) {
-                    wrong.push(format!("{}: {module} may not name {name}", path.display()));
-                }
+        for named in paths(&code(&text), "crate::") {
+            let name = named.split("::").next().unwrap_or_default();
+            let known =
+                TABLE.iter().any(|(other, _)| *other == name) || ["server", "cli"].contains(&name);
+            if known && name != module && !allowed.contains(&name) {
+                wrong.push(format!("{}: {module} may not name {name}", path.display()));
             }
         }
     }
@@ -126,9 +223,7 @@ fn libraries_stay_where_they_belong() {
     for (path, text) in sources() {
         let module = module_of(&path);
         for (library, owners) in OWNERS {
-            if !owners.contains(&module.as_str())
-                && code_lines(&text).any(|line| line.contains(&format!("{library}::")))
-            {
+            if !owners.contains(&module.as_str()) && code(&text).contains(&format!("{library}::")) {
                 wrong.push(format!(
                     "{}: {library} belongs to {}",
                     path.display(),
@@ -150,7 +245,7 @@ fn dialects_know_nothing_of_each_other() {
         {
             let crosses = own != other
                 && place.contains(&format!("api/{own}"))
-                && code_lines(&text).any(|line| line.contains(&format!("{other}::")));
+                && code(&text).contains(&format!("{other}::"));
             assert!(!crosses, "{place} names {other}");
         }
     }
@@ -179,8 +274,8 @@ fn no_file_is_too_long() {
     for path in all {
         let lines = fs::read_to_string(&path).expect("text").lines().count();
         assert!(
-            lines <= 500,
-            "{} has {lines} lines; 500 is the limit",
+            lines <= 450,
+            "{} has {lines} lines; 450 is the limit",
             path.display()
         );
     }

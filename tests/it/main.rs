@@ -18,6 +18,7 @@ mod erasure;
 mod examples;
 mod groups;
 mod harness;
+mod held;
 mod hot;
 mod ingest;
 mod isolation;

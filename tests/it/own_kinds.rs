@@ -145,3 +145,46 @@ async fn what_makes_no_sense_is_said_and_a_change_reaches_every_node() {
     })
     .await;
 }
+
+/// A name stronger than a user id can't take another person in, whichever of them came first and however often they come.
+#[tokio::test]
+async fn two_users_with_one_customer_number_keep_their_own_timelines_and_traits() {
+    let project = project_with(&["--kind", "customer_no:500"]).await;
+    let call = |user: &str, message_id: &str, plan: &str| {
+        json!({"type": "identify", "userId": user, "messageId": message_id,
+            "traits": {"customer_no": "7", "plan": plan}})
+    };
+    let results = project
+        .results(&[call("ada", "1", "pro"), call("bob", "2", "free")])
+        .await;
+    assert!(
+        results.iter().all(|result| result["status"] == "stored"),
+        "{results:?}"
+    );
+    project
+        .send("/v1/identify", &call("bob", "3", "gold"))
+        .await;
+    let track = json!({"event": "Bought", "userId": "bob", "messageId": "4",
+        "context": {"externalIds": [{"id": "7", "type": "customer_no"}]}});
+    project.send("/v1/track", &track).await;
+    for (user, plan, events) in [
+        ("ada", "pro", vec!["1"]),
+        ("bob", "gold", vec!["2", "3", "4"]),
+    ] {
+        let reference = format!("user_id:{user}");
+        assert_eq!(project.profile(&reference).await["traits"]["plan"], plan);
+        let mut seen: Vec<Value> = project.timeline(&reference).await;
+        seen.sort_by_key(|event| event["message_id"].to_string());
+        let seen: Vec<&str> = seen
+            .iter()
+            .map(|event| event["message_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(seen, events, "{user}");
+    }
+    let conflicts = project.read("/v1/conflicts").await;
+    assert_eq!(
+        conflicts["conflicts"].as_array().unwrap().len(),
+        1,
+        "{conflicts}"
+    );
+}

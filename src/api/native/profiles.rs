@@ -5,9 +5,10 @@ use super::{answer_of, reader, reference, reply};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
-use crate::domain::identity::Merge;
 use crate::domain::kinds::DEVICE_TOKEN;
-use crate::domain::{Caller, IdentityKind};
+use crate::domain::plan::Merge;
+use crate::domain::{Caller, Code, IdentityKind, ProfileId, Rejection};
+use crate::ingest::MergeOutcome;
 use crate::store::{KnownIdentity, Profile, Reference};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,6 +22,8 @@ const MOST_WAIT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(50);
 /// References of one look-up: they travel in one statement.
 const MOST_REFERENCES: usize = 1_000;
+/// Times that a merge looks again at profiles that somebody else merges meanwhile.
+const MERGE_TRIES: u32 = 5;
 
 /// A profile as it is shown.
 #[derive(Serialize)]
@@ -59,14 +62,8 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
 pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let found = async {
         let caller = reader(&request, &state).await?;
-        let mut known = vec![
-            "min_version",
-            "user_id",
-            "email",
-            "anonymous_id",
-            "group_id",
-            DEVICE_TOKEN,
-        ];
+        let mut known = vec!["min_version", DEVICE_TOKEN];
+        known.extend(IdentityKind::BUILT_IN.map(|(name, _)| name));
         known.extend(caller.kinds.custom.iter().map(|kind| kind.name.as_str()));
         let query = Query::parse(request.query_string(), &known)?;
         let mut names = query.others(&["min_version"]);
@@ -148,7 +145,7 @@ async fn json_body<T: serde::de::DeserializeOwned>(
     payload: Payload,
     state: &Data<State>,
 ) -> Result<T, ApiError> {
-    let body = body::read(request, payload, state).await?;
+    let body = body::read(request, payload, state, state.ingest.admission()).await?;
     serde_json::from_slice(&body.bytes).map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
@@ -219,20 +216,49 @@ async fn merged(
     let asked: MergeBody = json_body(request, payload, state).await?;
     let into = reference::of_path(request, &caller)?;
     let from = reference::parse(&asked.from, &caller)?;
-    let survivor = reference::person(&into, state, &caller).await?.id;
-    let absorbed = reference::person(&from, state, &caller).await?.id;
-    if survivor != absorbed {
+    let survivor = joined(&into, &from, state, &caller).await?;
+    let reference = Reference::Id(survivor);
+    let reading = state.store.load_profile(caller.project_id, &reference);
+    answer_of(state, reading)
+        .await?
+        .ok_or(ApiError::NoSuchProfile)
+}
+
+/// Merges the two profiles that references lead to; returns the one that they are then. Either may be absorbed by somebody else
+/// meanwhile, so that where nothing was merged both are looked up again.
+async fn joined(
+    into: &Reference,
+    from: &Reference,
+    state: &Data<State>,
+    caller: &Caller,
+) -> Result<ProfileId, ApiError> {
+    for _ in 0..MERGE_TRIES {
+        let survivor = reference::person(into, state, caller).await?.id;
+        let absorbed = reference::person(from, state, caller).await?.id;
+        if survivor == absorbed {
+            return Ok(survivor);
+        }
         let merge = Merge {
             project_id: caller.project_id,
             survivor,
             absorbed,
             is_explicit: true,
         };
-        answer_of(state, state.ingest.merge(merge, (state.now)())).await?;
+        let merging = state.ingest.merge(merge, (state.now)());
+        match answer_of(state, merging).await? {
+            MergeOutcome::Done => return Ok(survivor),
+            MergeOutcome::TooManyNames => return Err(too_many_names(state)),
+            MergeOutcome::Gone => {}
+        }
     }
-    let reference = Reference::Id(survivor);
-    let reading = state.store.load_profile(caller.project_id, &reference);
-    answer_of(state, reading)
-        .await?
-        .ok_or(ApiError::NoSuchProfile)
+    Err(ApiError::Unavailable)
+}
+
+fn too_many_names(state: &Data<State>) -> ApiError {
+    let limit = state.limits.profile_identities;
+    ApiError::Rejected(Rejection {
+        code: Code::TooManyIdentities,
+        field: None,
+        message: format!("the person would have more than the limit of {limit} identities"),
+    })
 }

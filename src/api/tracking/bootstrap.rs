@@ -1,10 +1,10 @@
 //! The settings documents without which browser SDKs send nothing (contract section 6).
 
-use super::receive::{by, deadline};
 use super::reply::{self, Failure};
 use crate::api::State;
 use crate::api::credentials::{Candidates, query_value};
 use crate::api::error::ApiError;
+use crate::api::work::{by, deadline};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HOST, HeaderValue};
 use actix_web::web::{Data, Path};

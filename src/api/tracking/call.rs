@@ -1,27 +1,28 @@
-//! From one call to one command, by Segment's spec as SDKs really speak it (contract sections 3, 4 and 7).
+//! From one call to a draft for the gate, by Segment's spec as SDKs really speak it (contract sections 3, 4 and 7).
 //!
 //! Routing data (`integrations`, `channel`, `_metadata`, `writeKey`) is read by nobody and not kept.
 
-use super::envelope::{Batch, Call, Document, Raw};
-use super::fields::{self, id, invalid_time, is_storable, object, text, within};
-use super::{names, sizes};
-use crate::config::Limits;
+use super::envelope::{Batch, Call, Raw};
+use super::fields::{self, id, object, text};
+use super::names;
+use crate::api::document::Document;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
-    Code, Command, Event, EventId, EventType, Group, Identity, IdentityKind, Json, Kinds,
-    ProjectId, Rejection, Timestamp, TraitWrite,
+    Class, Code, Command, Draft, EventDraft, EventType, Gate, GroupDraft, Json, Kinds, Limits,
+    Name, ProjectId, Rejection, Text, Timestamp,
 };
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// What a request says about all of its calls.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Whose data this is.
     pub project_id: ProjectId,
+    /// How urgent it is.
+    pub class: Class,
     /// What the project says about identities.
     pub kinds: Arc<Kinds>,
     /// When the request arrived.
@@ -37,23 +38,21 @@ pub struct Source {
 /// What surrounds a call: its request, and its batch where it has one.
 pub struct Surroundings<'a> {
     source: &'a Source,
-    limits: &'a Limits,
+    gate: Gate<'a>,
     body: &'a Bytes,
-    /// Something in the body exceeds a limit on values, so that each has to be held against it.
-    needs_checks: bool,
     context: Result<Option<Json>, Rejection>,
     sent_at: Option<Timestamp>,
 }
 
-/// A call's own name, what it is about and what it says: the parts that differ between types.
+/// What a call is about and what it says: the parts that differ between types.
+#[derive(Default)]
 struct Content {
-    name: Option<String>,
-    properties: Json,
-    traits: Option<BTreeMap<String, Json>>,
-    identities: Vec<Identity>,
+    name: Option<Text>,
+    properties: Option<Json>,
+    traits: Option<Json>,
+    names: Vec<Name>,
     explicit: usize,
-    /// The group's id and what is said about it.
-    group: Option<(Identity, BTreeMap<String, Json>)>,
+    group: Option<GroupDraft>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -64,11 +63,18 @@ impl<'a> Surroundings<'a> {
         document: &'a Document,
         batch: &Batch<'_>,
     ) -> Self {
+        let gate = Gate {
+            project_id: source.project_id,
+            class: source.class,
+            kinds: &source.kinds,
+            limits,
+            received_at: source.received_at,
+            is_measured: document.is_within(limits.depth),
+        };
         Self {
             source,
-            limits,
+            gate,
             body: &document.bytes,
-            needs_checks: !document.is_within(limits.depth),
             context: object(batch.context, "context", &document.bytes),
             sent_at: fields::time(batch.sent_at, "sentAt")
                 .ok()
@@ -84,68 +90,46 @@ impl<'a> Surroundings<'a> {
     pub fn command(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let event_type = self.event_type(call)?;
         let context = self.context(call)?;
-        let Content {
-            name,
-            properties,
-            traits,
-            identities,
-            explicit,
-            group,
-        } = self.content(event_type, call, &context)?;
-        let message_id = match self.message_id(call, index)? {
-            Some(message_id) => message_id,
-            None => Uuid::now_v7().to_string(),
+        let mut content = self.content(event_type, call, &context)?;
+        let own_kinds = names::in_context(&context, &self.gate);
+        content.names.extend(own_kinds);
+        let event = EventDraft {
+            message_id: self.message_id(call, index)?,
+            event_type,
+            name: content.name,
+            properties: content.properties.unwrap_or_else(Json::empty_object),
+            context,
         };
-        let occurred_at = self.occurred_at(call)?;
-        let stated = |traits: BTreeMap<String, Json>| TraitWrite {
-            at: occurred_at,
-            traits: traits.into_iter().collect(),
-        };
-        Ok(Command {
-            project_id: self.source.project_id,
-            identities,
-            explicit,
-            traits: traits.map(stated),
-            group: group.map(|(identity, traits)| Group {
-                identity,
-                traits: (!traits.is_empty()).then(|| stated(traits)),
-            }),
-            event: Event {
-                id: EventId::of(&message_id),
-                message_id,
-                event_type,
-                name,
-                occurred_at,
-                received_at: self.source.received_at,
-                properties,
-                context,
-            },
+        self.gate.command(Draft {
+            names: content.names,
+            explicit: content.explicit,
+            event: Some(event),
+            traits: content.traits,
+            group: content.group,
+            ..Draft::at(self.occurred_at(call)?)
         })
     }
 
-    /// The sender's id of a call, held against its limit; `None` where it gave none.
+    /// The sender's id of a call; `None` where it gave none.
     ///
     /// # Errors
-    /// `InvalidField` or `TooLong`.
+    /// `InvalidField`.
     pub fn message_id(
         &self,
         call: &Call<'_>,
         index: Option<usize>,
-    ) -> Result<Option<String>, Rejection> {
-        let limit = self.limits.message_id_bytes;
+    ) -> Result<Option<Text>, Rejection> {
         if let Some(own) = id(call.message_id, "messageId")? {
-            within(&own, "messageId", limit)?;
-            return Ok(Some(own.into_owned()));
+            return Ok(Some(Text::new(own, "messageId")));
         }
-        let Some(key) = &self.source.idempotency_key else {
-            return Ok(None);
-        };
-        let message_id = match index {
-            Some(index) => format!("{key}-{index}"),
-            None => key.clone(),
-        };
-        within(&message_id, "Idempotency-Key", limit)?;
-        Ok(Some(message_id))
+        let key = self.source.idempotency_key.as_ref();
+        Ok(key.map(|key| {
+            let message_id = match index {
+                Some(index) => format!("{key}-{index}"),
+                None => key.clone(),
+            };
+            Text::new(message_id, "Idempotency-Key")
+        }))
     }
 
     fn event_type(&self, call: &Call<'_>) -> Result<EventType, Rejection> {
@@ -168,14 +152,12 @@ impl<'a> Surroundings<'a> {
     fn context(&self, call: &Call<'_>) -> Result<Json, Rejection> {
         let shared = self.context.as_ref().map_err(Clone::clone)?;
         let own = object(call.context, "context", self.body)?;
-        let context = match (own, shared) {
-            (Some(own), Some(shared)) => own.with_defaults(shared),
+        Ok(match (own, shared) {
+            (Some(own), Some(shared)) => self.gate.joined(&own, shared, "context")?,
             (Some(own), None) => own,
             (None, Some(shared)) => shared.clone(),
-            (None, None) => return Ok(Json::empty_object()),
-        };
-        self.check(&context, "context")?;
-        Ok(context)
+            (None, None) => Json::empty_object(),
+        })
     }
 
     /// The event's time, moved where the sender's clock is wrong (gotchas 14 and 15).
@@ -188,21 +170,15 @@ impl<'a> Surroundings<'a> {
         let mut claimed = None;
         for (raw, field) in candidates {
             if claimed.is_none() {
-                claimed = fields::time(raw, field)?.map(|time| (time, field));
+                claimed = fields::time(raw, field)?;
             }
         }
         let own_sent_at = fields::time(call.sent_at, "sentAt").ok().flatten();
         let times = ClaimedTimes {
-            occurred_at: claimed.map(|(time, _)| time),
+            occurred_at: claimed,
             sent_at: own_sent_at.or(self.sent_at),
         };
-        let corrected = times.corrected(self.source.received_at);
-        let field = claimed.map_or("timestamp", |(_, field)| field);
-        if is_storable(corrected) {
-            Ok(corrected)
-        } else {
-            Err(invalid_time(field))
-        }
+        Ok(times.corrected(self.source.received_at))
     }
 
     fn content(
@@ -211,242 +187,139 @@ impl<'a> Surroundings<'a> {
         call: &Call<'_>,
         context: &Json,
     ) -> Result<Content, Rejection> {
-        let own_kinds = names::in_context(context, &self.source.kinds, self.limits.identity_bytes)?;
         match event_type {
-            EventType::Identify => self.identify(call, context, own_kinds),
-            EventType::Track => self.track(call, own_kinds),
-            EventType::Page | EventType::Screen => self.view(call, own_kinds),
-            EventType::Group => self.group(call, own_kinds),
-            EventType::Alias => self.alias(call, own_kinds),
+            EventType::Identify => self.identify(call, context),
+            EventType::Track => self.track(call),
+            EventType::Page | EventType::Screen => self.view(call),
+            EventType::Group => self.group(call),
+            EventType::Alias => self.alias(call),
         }
     }
 
     /// Traits may stand in `traits`, in `context.traits`, or in both (gotcha 13).
-    fn identify(
-        &self,
-        call: &Call<'_>,
-        context: &Json,
-        own_kinds: Vec<Identity>,
-    ) -> Result<Content, Rejection> {
-        let mut identities = self.who(call, own_kinds)?;
-        let own = self.checked_object(call.traits, "traits")?;
-        let other = traits_of_context(context)?;
-        let traits = match (own, other) {
-            (Some(own), Some(other)) if own != other => own.with_defaults(&other),
+    fn identify(&self, call: &Call<'_>, context: &Json) -> Result<Content, Rejection> {
+        let own = object(call.traits, "traits", self.body)?;
+        let traits = match (own, traits_of_context(context)?) {
+            (Some(own), Some(other)) if own != other => self.gate.joined(&own, &other, "traits")?,
             (Some(traits), _) | (None, Some(traits)) => traits,
             (None, None) => Json::empty_object(),
         };
-        let members = traits.members().unwrap_or_default();
-        sizes::traits(&members, self.limits)?;
-        if let Some(email) = members.get("email").and_then(|email| self.email(email)) {
-            identities.push(email);
-        }
-        let (kinds, limit) = (&self.source.kinds, self.limits.identity_bytes);
-        identities.extend(names::in_traits(&members, kinds, limit));
-        self.strongest_first(&mut identities);
+        let mut names = self.who(call)?;
+        names.extend(self.gate.names_in(&traits));
         Ok(Content {
-            name: None,
-            properties: traits,
-            traits: (!members.is_empty()).then_some(members),
-            identities,
-            explicit: 0,
-            group: None,
+            properties: Some(traits.clone()),
+            traits: Some(traits),
+            names,
+            ..Content::default()
         })
     }
 
     /// A track's name may be empty, but not absent (gotcha 19).
-    fn track(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
-        let identities = self.who(call, own_kinds)?;
+    fn track(&self, call: &Call<'_>) -> Result<Content, Rejection> {
         let event = text(call.event, "event")?.ok_or_else(|| missing("event"))?;
         Ok(Content {
-            name: Some(self.name(event, "event")?),
-            properties: self.properties(call)?,
-            traits: None,
-            identities,
-            explicit: 0,
-            group: None,
+            name: Some(Text::new(event, "event")),
+            properties: Some(self.properties(call)?),
+            names: self.who(call)?,
+            ..Content::default()
         })
     }
 
     /// Pages and screens; some senders put the name into the properties only.
-    fn view(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
-        let identities = self.who(call, own_kinds)?;
+    fn view(&self, call: &Call<'_>) -> Result<Content, Rejection> {
         let properties = self.properties(call)?;
         let name = match id(call.name, "name")? {
-            Some(name) => Some(self.name(name, "name")?),
-            None => self.name_among(&properties)?,
+            Some(name) => Some(Text::new(name, "name")),
+            None => name_among(&properties),
         };
         Ok(Content {
             name,
-            properties,
-            traits: None,
-            identities,
-            explicit: 0,
-            group: None,
+            properties: Some(properties),
+            names: self.who(call)?,
+            ..Content::default()
         })
     }
 
     /// A group's traits are its own: `context.traits` are the person's (gotcha 13).
-    fn group(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
-        let identities = self.who(call, own_kinds)?;
+    fn group(&self, call: &Call<'_>) -> Result<Content, Rejection> {
         let group = id(call.group_id, "groupId")?.ok_or_else(|| missing("groupId"))?;
-        let group = self.identity_text(group, "groupId")?;
-        let traits = self.checked_object(call.traits, "traits")?;
-        let properties = traits.unwrap_or_else(Json::empty_object);
-        let members = properties.members().unwrap_or_default();
-        sizes::traits(&members, self.limits)?;
+        let traits = object(call.traits, "traits", self.body)?;
         Ok(Content {
-            group: Some((Identity::new(IdentityKind::GroupId, &group), members)),
-            name: Some(group),
-            properties,
-            traits: None,
-            identities,
-            explicit: 0,
+            group: Some(GroupDraft {
+                name: self.gate.name("group_id", &group, "groupId"),
+                traits: traits.clone(),
+            }),
+            name: Some(Text::new(group, "groupId")),
+            properties: traits,
+            names: self.who(call)?,
+            ..Content::default()
         })
     }
 
     /// An alias of an id to itself is harmless (gotcha 18).
-    fn alias(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Content, Rejection> {
+    fn alias(&self, call: &Call<'_>) -> Result<Content, Rejection> {
         let previous = id(call.previous_id, "previousId")?;
         let user = id(call.user_id, "userId")?;
         if user.is_none() && previous.is_none() {
-            return Err(missing_identity());
+            return Ok(Content::default());
         }
-        let previous =
-            self.identity_text(previous.ok_or_else(|| missing("previousId"))?, "previousId")?;
-        let user = self.identity_text(user.ok_or_else(|| missing("userId"))?, "userId")?;
-        let mut identities = vec![Identity::new(IdentityKind::UserId, &user)];
+        let previous = previous.ok_or_else(|| missing("previousId"))?;
+        let user = user.ok_or_else(|| missing("userId"))?;
+        let mut names = vec![self.gate.name("user_id", &user, "userId")];
         if user != previous {
             // Senders don't say which kind it was; claiming both makes the order of arrival matter to nobody.
-            identities.push(Identity::new(IdentityKind::UserId, &previous));
-            identities.push(Identity::new(IdentityKind::AnonymousId, &previous));
+            let both = ["user_id", "anonymous_id"];
+            names.extend(both.map(|kind| self.gate.name(kind, &previous, "previousId")));
         }
-        let explicit = identities.len();
-        if let Some(visitor) = id(call.anonymous_id, "anonymousId")? {
-            let visitor = Identity::new(
-                IdentityKind::AnonymousId,
-                &self.identity_text(visitor, "anonymousId")?,
-            );
-            identities.push(visitor);
-        }
-        identities.extend(own_kinds);
-        names::without_repeats(&mut identities);
+        let explicit = names.len();
+        names.extend(self.name(call.anonymous_id, "anonymous_id", "anonymousId")?);
         Ok(Content {
-            name: Some(previous),
-            properties: Json::empty_object(),
-            traits: None,
-            identities,
+            name: Some(Text::new(previous, "previousId")),
+            names,
             explicit,
-            group: None,
+            ..Content::default()
         })
     }
 
-    /// The ids of the call itself and those of the project's own kinds, strongest first.
-    fn who(&self, call: &Call<'_>, own_kinds: Vec<Identity>) -> Result<Vec<Identity>, Rejection> {
-        let named = [
-            (IdentityKind::UserId, call.user_id, "userId"),
-            (IdentityKind::AnonymousId, call.anonymous_id, "anonymousId"),
-        ];
-        let mut identities = Vec::with_capacity(3);
-        for (kind, raw, field) in named {
-            if let Some(value) = id(raw, field)? {
-                within(&value, field, self.limits.identity_bytes)?;
-                identities.push(Identity::new(kind, &value));
-            }
-        }
-        if !own_kinds.is_empty() {
-            identities.extend(own_kinds);
-            self.strongest_first(&mut identities);
-        }
-        if identities.is_empty() {
-            return Err(missing_identity());
-        }
-        Ok(identities)
+    /// The ids of the call itself.
+    fn who(&self, call: &Call<'_>) -> Result<Vec<Name>, Rejection> {
+        let user = self.name(call.user_id, "user_id", "userId")?;
+        let visitor = self.name(call.anonymous_id, "anonymous_id", "anonymousId")?;
+        Ok(user.into_iter().chain(visitor).collect())
     }
 
-    fn strongest_first(&self, identities: &mut Vec<Identity>) {
-        self.source.kinds.sort(identities);
-        names::without_repeats(identities);
-    }
-
-    /// An email names a person only where it looks like one and fits.
-    fn email(&self, value: &Json) -> Option<Identity> {
-        let text: String = serde_json::from_slice(value.as_bytes()).ok()?;
-        let (local, domain) = text.trim().split_once('@')?;
-        let plausible = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
-        let identity = Identity::new(IdentityKind::Email, &text);
-        (plausible && identity.value.len() <= self.limits.identity_bytes).then_some(identity)
+    fn name(
+        &self,
+        raw: Raw<'_>,
+        kind: &str,
+        field: &'static str,
+    ) -> Result<Option<Name>, Rejection> {
+        let value = id(raw, field)?;
+        Ok(value.map(|value| self.gate.name(kind, &value, field)))
     }
 
     /// The properties, with a `category` that stands beside them.
     fn properties(&self, call: &Call<'_>) -> Result<Json, Rejection> {
         let properties = object(call.properties, "properties", self.body)?;
-        let mut properties = properties.unwrap_or_else(Json::empty_object);
-        if let Some(category) = call.category.filter(|raw| raw.get() != "null") {
-            let beside = Json::of(&BTreeMap::from([("category", category)]));
-            if !has_category(&properties) {
-                properties = properties.with_defaults(&beside);
+        let properties = properties.unwrap_or_else(Json::empty_object);
+        let category = call.category.filter(|raw| raw.get() != "null");
+        match category {
+            Some(category) if properties.member("category").is_none() => {
+                let beside = Json::of(&BTreeMap::from([("category", category)]));
+                self.gate.joined(&properties, &beside, "properties")
             }
+            _ => Ok(properties),
         }
-        self.check_properties(&properties, "properties")?;
-        Ok(properties)
-    }
-
-    fn name_among(&self, properties: &Json) -> Result<Option<String>, Rejection> {
-        let members = properties.members().unwrap_or_default();
-        let name = members.get("name");
-        let name = name.and_then(|name| serde_json::from_slice::<String>(name.as_bytes()).ok());
-        name.filter(|name| !name.is_empty())
-            .map(|name| self.name(name.into(), "properties.name"))
-            .transpose()
-    }
-
-    fn checked_object(&self, raw: Raw<'_>, field: &str) -> Result<Option<Json>, Rejection> {
-        let object = object(raw, field, self.body)?;
-        if let Some(object) = &object {
-            self.check_properties(object, field)?;
-        }
-        Ok(object)
-    }
-
-    /// Holds what becomes an event's properties against the limits.
-    fn check_properties(&self, json: &Json, field: &str) -> Result<(), Rejection> {
-        self.check(json, field)?;
-        sizes::properties(json, field, self.limits.event_properties)
-    }
-
-    fn check(&self, json: &Json, field: &str) -> Result<(), Rejection> {
-        if self.needs_checks {
-            json.check(field, self.limits.depth)?;
-        }
-        Ok(())
-    }
-
-    fn name(&self, name: Cow<'_, str>, field: &str) -> Result<String, Rejection> {
-        within(&name, field, self.limits.name_bytes)?;
-        Ok(name.into_owned())
-    }
-
-    fn identity_text(&self, value: Cow<'_, str>, field: &str) -> Result<String, Rejection> {
-        within(&value, field, self.limits.identity_bytes)?;
-        Ok(value.into_owned())
     }
 }
 
-/// Looks for the key before the costly way, since most senders put it there themselves.
-fn has_category(properties: &Json) -> bool {
-    memchr::memmem::find(properties.as_bytes(), b"category").is_some()
-        && properties
-            .members()
-            .is_some_and(|members| members.contains_key("category"))
+fn name_among(properties: &Json) -> Option<Text> {
+    let name = properties.member("name")?.as_text()?;
+    (!name.is_empty()).then(|| Text::new(name, "properties.name"))
 }
 
 fn traits_of_context(context: &Json) -> Result<Option<Json>, Rejection> {
-    if memchr::memmem::find(context.as_bytes(), b"traits").is_none() {
-        return Ok(None);
-    }
-    let traits = context.members().unwrap_or_default().remove("traits");
-    match traits.filter(|traits| !traits.is_null()) {
+    match context.member("traits").filter(|traits| !traits.is_null()) {
         None => Ok(None),
         Some(traits) if traits.as_bytes().starts_with(b"{") => Ok(Some(traits)),
         Some(_) => Err(fields::not_an_object("context.traits")),
@@ -455,14 +328,6 @@ fn traits_of_context(context: &Json) -> Result<Option<Json>, Rejection> {
 
 fn missing(field: &str) -> Rejection {
     Rejection::of(Code::MissingField, field, format!("the call needs {field}"))
-}
-
-fn missing_identity() -> Rejection {
-    Rejection {
-        code: Code::MissingIdentity,
-        field: None,
-        message: "the call names nobody: it needs userId or anonymousId".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::super::envelope;
 use super::*;
 use crate::config::Config;
+use crate::domain::{Event, Identity};
 use std::collections::HashMap;
 
 const NOW: &str = "2026-11-22T00:42:06.537Z";
@@ -18,6 +19,7 @@ fn at(text: &str) -> Timestamp {
 fn source(path_type: Option<&str>) -> Source {
     Source {
         project_id: ProjectId(1),
+        class: Class::Live,
         kinds: Arc::default(),
         received_at: at(NOW),
         sent_at: None,
@@ -37,15 +39,26 @@ fn command(text: &str) -> Command {
     read_from(&source(None), text).expect(text)
 }
 
+fn event(text: &str) -> Event {
+    command(text).event().expect("an event").clone()
+}
+
+/// The traits that a call states, and their values.
+fn traits(text: &str) -> Vec<(String, Json)> {
+    let command = command(text);
+    let stated = command.subjects().next().and_then(|person| person.traits);
+    stated.map(|write| write.traits.clone()).unwrap_or_default()
+}
+
 fn refused(text: &str) -> (Code, Option<String>) {
     let rejection = read_from(&source(None), text).expect_err(text);
     (rejection.code, rejection.field)
 }
 
 fn who(text: &str) -> Vec<(String, String)> {
-    let identities = command(text).identities;
-    let pair = |identity: Identity| (identity.kind.as_str().to_owned(), identity.value);
-    identities.into_iter().map(pair).collect()
+    let command = command(text);
+    let pair = |identity: &Identity| (identity.kind.as_str().to_owned(), identity.value.clone());
+    command.identities().iter().map(pair).collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -56,19 +69,19 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn a_captured_track_is_kept_field_by_field() {
     let text = r#"{"timestamp":"2024-01-02T03:04:05.678Z","integrations":{"All":true},"event":"Order Completed","type":"track","properties":{"revenue":49.99,"currency":"USD","items":2},"context":{"ip":"203.0.113.7"},"userId":"user-1","messageId":"segnode-track1","_metadata":{"nodeVersion":"v20.20.2","jsRuntime":"node"}}"#;
+    let event = event(text);
     let command = command(text);
-    let event = command.event;
     assert_eq!(event.event_type, EventType::Track);
     assert_eq!(event.name.as_deref(), Some("Order Completed"));
     assert_eq!(event.message_id, "segnode-track1");
-    assert_eq!(event.occurred_at, at("2024-01-02T03:04:05.678Z"));
-    assert_eq!(event.received_at, at(NOW));
+    assert_eq!(command.occurred_at(), at("2024-01-02T03:04:05.678Z"));
+    assert_eq!(command.received_at(), at(NOW));
     assert_eq!(
         event.properties.as_str(),
         r#"{"revenue":49.99,"currency":"USD","items":2}"#
     );
     assert_eq!(event.context.as_str(), r#"{"ip":"203.0.113.7"}"#);
-    assert!(command.traits.is_none());
+    assert!(command.is_event_only());
 }
 
 #[test]
@@ -157,17 +170,17 @@ fn names_come_from_where_each_type_keeps_them() {
         (r#"{"type":"identify","userId":"u","name":"no"}"#, None),
     ];
     for (text, expected) in cases {
-        assert_eq!(command(text).event.name.as_deref(), expected, "{text}");
+        assert_eq!(event(text).name.as_deref(), expected, "{text}");
     }
 }
 
 #[test]
 fn traits_and_properties_are_found_wherever_they_stand() {
-    let properties = |text: &str| command(text).event.properties.as_str().to_owned();
+    let properties = |text: &str| event(text).properties.as_str().to_owned();
     let both =
         r#"{"type":"identify","userId":"u","traits":{"b":2},"context":{"traits":{"a":1,"b":1}}}"#;
     assert_eq!(properties(both), r#"{"a":1,"b":2}"#);
-    let written = command(both).traits.expect("traits").traits;
+    let written = traits(both);
     assert_eq!(written.len(), 2);
     assert_eq!(written[1].1.as_str(), "2");
     let category = r#"{"type":"page","userId":"u","category":"Docs","properties":{"p":1}}"#;
@@ -177,23 +190,19 @@ fn traits_and_properties_are_found_wherever_they_stand() {
     assert_eq!(properties(doubled), r#"{"category":"own"}"#);
     let group = r#"{"type":"group","groupId":"g","userId":"u","traits":{"n":1},"context":{"traits":{"m":1}}}"#;
     assert_eq!(properties(group), r#"{"n":1}"#);
-    assert!(command(group).traits.is_none());
+    assert!(traits(group).is_empty());
     assert_eq!(
         properties(r#"{"type":"track","event":"e","userId":"u","properties":null}"#),
         "{}"
     );
-    assert!(
-        command(r#"{"type":"identify","userId":"u"}"#)
-            .traits
-            .is_none()
-    );
+    assert!(traits(r#"{"type":"identify","userId":"u"}"#).is_empty());
 }
 
 #[test]
 fn times_follow_the_order_of_the_contract() {
     let occurred = |fields: &str| {
         let text = format!(r#"{{"type":"track","event":"e","userId":"u"{fields}}}"#);
-        command(&text).event.occurred_at
+        command(&text).occurred_at()
     };
     assert_eq!(occurred(""), at(NOW));
     assert_eq!(
@@ -227,7 +236,7 @@ fn the_header_sent_at_counts_where_nothing_else_says() {
     source.sent_at = Some(at("2026-11-22T01:42:06.537Z"));
     let text = r#"{"type":"track","event":"e","userId":"u","timestamp":"2026-11-22T01:00:00Z"}"#;
     let command = read_from(&source, text).expect(text);
-    assert_eq!(command.event.occurred_at, at("2026-11-22T00:00:00Z"));
+    assert_eq!(command.occurred_at(), at("2026-11-22T00:00:00Z"));
 }
 
 #[test]
@@ -278,11 +287,17 @@ fn message_ids_come_from_the_call_the_header_or_are_new() {
     let mut source = source(Some("track"));
     let message_id = |source: &Source, fields: &str| {
         let text = format!(r#"{{"type":"no","event":"e","userId":"u"{fields}}}"#);
-        read_from(source, &text).expect("valid").event.message_id
+        let command = read_from(source, &text).expect("valid");
+        command.event().expect("an event").message_id.clone()
     };
     assert_eq!(message_id(&source, r#","messageId":17"#), "17");
     let new = message_id(&source, r#","messageId":"""#);
-    assert_eq!(Uuid::parse_str(&new).expect("a UUID").get_version_num(), 7);
+    assert_eq!(
+        uuid::Uuid::parse_str(&new)
+            .expect("a UUID")
+            .get_version_num(),
+        7
+    );
     source.idempotency_key = Some("key".to_owned());
     assert_eq!(message_id(&source, r#","messageId":null"#), "key");
     assert_eq!(message_id(&source, r#","messageId":"own""#), "own");
@@ -292,7 +307,7 @@ fn message_ids_come_from_the_call_the_header_or_are_new() {
 fn numbers_beyond_every_integer_type_stay_as_sent() {
     let text = r#"{"type":"track","event":"e","userId":"u","properties":{"a":9007199254740993,"b":1180591620717411303424,"":{".$":null}}}"#;
     assert_eq!(
-        command(text).event.properties.as_str(),
+        event(text).properties.as_str(),
         r#"{"a":9007199254740993,"b":1180591620717411303424,"":{".$":null}}"#
     );
 }

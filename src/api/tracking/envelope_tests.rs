@@ -1,6 +1,8 @@
 //! Bodies as a whole: what can be read, what can't, and where the key stands.
 
 use super::*;
+use crate::api::document::Document;
+use bytes::Bytes;
 
 fn readable_text(bytes: &[u8]) -> String {
     let body = Document::new(Bytes::copy_from_slice(bytes));

@@ -93,13 +93,8 @@ pub fn time(raw: Raw<'_>, field: &str) -> Result<Option<Timestamp>, Rejection> {
     time.map(Some).ok_or_else(|| invalid_time(field))
 }
 
-/// False where a time, once moved, is out of what both databases hold.
-pub fn is_storable(time: Timestamp) -> bool {
-    (Timestamp::MIN..Timestamp::MAX).contains(&time)
-}
-
 /// The refusal of a time.
-pub fn invalid_time(field: &str) -> Rejection {
+fn invalid_time(field: &str) -> Rejection {
     Rejection::of(
         Code::InvalidTime,
         field,
@@ -128,30 +123,6 @@ pub fn not_an_object(field: &str) -> Rejection {
         field,
         format!("{field} must be an object"),
     )
-}
-
-/// Holds a text against its limit.
-///
-/// # Errors
-/// `TooLong`, with the size and the limit.
-pub fn within(text: &str, field: &str, limit: usize) -> Result<(), Rejection> {
-    if text.len() <= limit {
-        return Ok(());
-    }
-    let message = format!(
-        "{field} has {} bytes, over the limit of {limit}",
-        text.len()
-    );
-    Err(Rejection::of(Code::TooLong, field, message))
-}
-
-/// The beginning of a text, at most `limit` bytes, cut between characters.
-pub fn beginning(text: &str, limit: usize) -> &str {
-    let mut end = limit.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]
@@ -225,14 +196,5 @@ mod tests {
             let rejection = time(Some(&raw(given)), "sentAt").expect_err(given);
             assert_eq!(rejection.field.as_deref(), Some("sentAt"));
         }
-    }
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        assert_eq!(beginning("aé", 2), "a");
-        assert_eq!(beginning("aé", 3), "aé");
-        assert!(within("aé", "event", 3).is_ok());
-        let rejection = within("aé", "event", 2).expect_err("too long");
-        assert_eq!(rejection.message, "event has 3 bytes, over the limit of 2");
     }
 }

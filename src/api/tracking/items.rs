@@ -1,12 +1,13 @@
 //! From a readable body to its items: a command for each call that is valid, a record of each that is not.
 
 use super::call::{Source, Surroundings};
-use super::envelope::{self, Batch, Call, Document};
-use super::fields::beginning;
+use super::envelope::{self, Batch, Call};
 use super::names;
+use crate::api::charge::Charge;
+use crate::api::document::Document;
 use crate::api::error::ApiError;
-use crate::config::Limits;
-use crate::domain::{Code, Item, Json, Rejected, Rejection};
+use crate::domain::sizes::beginning;
+use crate::domain::{Code, Item, Json, Limits, Rejected, Rejection};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -22,16 +23,23 @@ pub enum Form {
 /// The message id of each item, where it has one.
 pub type Names = Vec<Option<String>>;
 
-/// Reads all items of a body.
+/// Reads all items of a body, each charged for before the next is made.
 ///
 /// # Errors
-/// Where the body as a whole can't be taken: see `envelope::single` and `envelope::batch`.
-pub fn items(document: &Document, source: &Source, limits: &Limits) -> Result<Vec<Item>, ApiError> {
+/// Where the body as a whole can't be taken: see `envelope::single`, `envelope::batch` and `Charge::take`.
+pub fn items(
+    document: &Document,
+    source: &Source,
+    limits: &Limits,
+    charge: &mut Charge,
+) -> Result<Vec<Item>, ApiError> {
     let text = document.text()?;
     if source.path_type.is_some() {
         let call = envelope::single(text)?;
         let reader = Reader::new(document, source, limits, &Batch::default());
-        return Ok(vec![reader.item(Some(&call), None, || text)]);
+        let item = reader.item(Some(&call), None, || text);
+        charge.take(&item, &document.bytes)?;
+        return Ok(vec![item]);
     }
     let batch = envelope::batch(text, limits.batch_items)?;
     let reader = Reader::new(document, source, limits, &batch);
@@ -41,12 +49,13 @@ pub fn items(document: &Document, source: &Source, limits: &Limits) -> Result<Ve
         let texts = texts.get_or_init(|| envelope::texts_of_calls(text));
         texts.get(index).map_or("null", |raw| raw.get())
     };
-    Ok(batch
-        .calls
-        .iter()
-        .enumerate()
-        .map(|(index, call)| reader.item(call.as_ref(), Some(index), || text_of(index)))
-        .collect())
+    let mut items = Vec::with_capacity(batch.calls.len());
+    for (index, call) in batch.calls.iter().enumerate() {
+        let item = reader.item(call.as_ref(), Some(index), || text_of(index));
+        charge.take(&item, &document.bytes)?;
+        items.push(item);
+    }
+    Ok(items)
 }
 
 /// The message ids, for those who ask for results.
@@ -54,7 +63,10 @@ pub fn names(items: &[Item]) -> Names {
     items
         .iter()
         .map(|item| match item {
-            Item::Command(command) => Some(command.event.message_id.clone()),
+            Item::Command(command) => {
+                let event = command.event();
+                event.map(|event| event.message_id.clone())
+            }
             Item::Rejected(rejected) => rejected.message_id.clone(),
         })
         .collect()
@@ -113,15 +125,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The id of a refused call: what can be said of it, at most as long as it may be.
+    /// The id of a refused call, cut to what it may have.
     fn message_id(&self, call: &Call<'_>, index: Option<usize>) -> Option<String> {
-        match self.surroundings.message_id(call, index) {
-            Ok(message_id) => message_id,
-            Err(_) => {
-                let own: String = serde_json::from_str(call.message_id?.get()).ok()?;
-                Some(beginning(&own, self.limits.message_id_bytes).to_owned())
-            }
-        }
+        let own = self.surroundings.message_id(call, index).ok().flatten()?;
+        Some(beginning(&own.value, self.limits.message_id_bytes).to_owned())
     }
 }
 

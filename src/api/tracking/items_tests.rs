@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::config::Config;
-use crate::domain::{ProjectId, Timestamp};
+use crate::domain::{Class, ProjectId, Timestamp};
+use crate::ingest::Admission;
 use std::collections::HashMap;
+
+const MOST_STORED: usize = 10 << 20;
 
 fn limits() -> Limits {
     Config::load(None, HashMap::new()).expect("defaults").limits
@@ -12,6 +15,7 @@ fn limits() -> Limits {
 fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<Item> {
     let source = Source {
         project_id: ProjectId(1),
+        class: Class::Live,
         kinds: std::sync::Arc::default(),
         received_at: Timestamp::parse("2026-01-01").expect("a time"),
         sent_at: None,
@@ -19,7 +23,9 @@ fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<It
         path_type: form.map(str::to_owned),
     };
     let body = Document::new(bytes::Bytes::copy_from_slice(text.as_bytes()));
-    items(&body, &source, &limits()).expect("a body")
+    let room = Admission::new(1 << 30).try_reserve(0).expect("room");
+    let mut charge = Charge::new(room, MOST_STORED);
+    items(&body, &source, &limits(), &mut charge).expect("a body")
 }
 
 fn rejected(item: &Item) -> &Rejected {
@@ -94,11 +100,14 @@ fn a_batch_shares_context_and_sent_at_but_not_its_timestamp() {
     let [Item::Command(first), Item::Command(second)] = items.as_slice() else {
         panic!("two commands: {items:?}");
     };
-    assert_eq!(first.event.context.as_str(), r#"{"app":"a","ip":"2"}"#);
-    assert_eq!(second.event.context.as_str(), r#"{"ip":"1","app":"a"}"#);
     assert_eq!(
-        first.event.occurred_at.to_string(),
-        "2025-12-31T00:00:00.000Z"
+        first.event().expect("one").context.as_str(),
+        r#"{"app":"a","ip":"2"}"#
     );
-    assert_eq!(second.event.occurred_at, second.event.received_at);
+    assert_eq!(
+        second.event().expect("one").context.as_str(),
+        r#"{"ip":"1","app":"a"}"#
+    );
+    assert_eq!(first.occurred_at().to_string(), "2025-12-31T00:00:00.000Z");
+    assert_eq!(second.occurred_at(), second.received_at());
 }

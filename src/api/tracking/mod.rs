@@ -12,11 +12,11 @@ mod names;
 mod pixel;
 mod receive;
 mod reply;
-mod sizes;
 
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
+use crate::domain::Class;
 use actix_web::dev::HttpServiceFactory;
 use actix_web::guard::{Any, Get, Head};
 use actix_web::http::Method;
@@ -24,6 +24,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
 use items::Form;
+use receive::Road;
 use reply::Failure;
 
 /// A single call's endpoints; the letters are what browsers use.
@@ -35,7 +36,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(endpoint("/v1/track", web::post().to(track)))
         .service(endpoint(CALL, web::post().to(call)))
         .service(endpoint("/v1/b", web::post().to(batch)))
-        .service(endpoint("/v1/import", web::post().to(batch)))
+        .service(endpoint("/v1/import", web::post().to(import)))
         .service(endpoint("/v1/m", web::post().to(metrics)))
         .service(endpoint("/v1", web::post().to(batch)))
         .service(endpoint("/", web::post().to(batch)))
@@ -86,19 +87,26 @@ async fn method_not_allowed() -> HttpResponse {
 type Reply = Result<HttpResponse, Failure>;
 
 async fn batch(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
-    Ok(receive::receive(&request, payload, &state, Form::Batch).await?)
+    let (form, class) = (Form::Batch, Class::Live);
+    Ok(receive::receive(&request, payload, &state, Road { form, class }).await?)
+}
+
+/// History: it gives way to what happens now.
+async fn import(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
+    let (form, class) = (Form::Batch, Class::Import);
+    Ok(receive::receive(&request, payload, &state, Road { form, class }).await?)
 }
 
 async fn call(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
     let call = request.match_info().get("call").unwrap_or_default();
-    let form = Form::Single(full_name(call).to_owned());
-    Ok(receive::receive(&request, payload, &state, form).await?)
+    let (form, class) = (Form::Single(full_name(call).to_owned()), Class::Live);
+    Ok(receive::receive(&request, payload, &state, Road { form, class }).await?)
 }
 
 /// The busiest of the calls, without the pattern that finds the others.
 async fn track(request: HttpRequest, payload: Payload, state: Data<State>) -> Reply {
-    let form = Form::Single("track".to_owned());
-    Ok(receive::receive(&request, payload, &state, form).await?)
+    let (form, class) = (Form::Single("track".to_owned()), Class::Live);
+    Ok(receive::receive(&request, payload, &state, Road { form, class }).await?)
 }
 
 /// Jitsu names the type in the path too, and has a batch beside the types.

@@ -4,87 +4,47 @@
 //! `identify` a trait that is called as a kind counts as well, as `email` does.
 
 use super::envelope::Call;
-use super::fields::{id, within};
+use super::fields::id;
 use crate::domain::kinds::DEVICE_TOKEN;
-use crate::domain::{Identity, IdentityKind, Json, Kinds, Rejection};
-use serde_json::Value;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use crate::domain::{Gate, Identity, IdentityKind, Json, Name};
 
-/// The identities in a call's context.
-///
-/// # Errors
-/// `TooLong`.
-pub fn in_context(context: &Json, kinds: &Kinds, limit: usize) -> Result<Vec<Identity>, Rejection> {
+/// The names in a call's context.
+pub fn in_context(context: &Json, gate: &Gate<'_>) -> Vec<Name> {
+    let kinds = gate.kinds;
     if kinds.are_usual() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let members = context.members().unwrap_or_default();
-    let read = |name: &str| members.get(name).map(value).unwrap_or_default();
-    let mut found = Vec::new();
-    for list in [read("externalIds"), read("externalId")] {
-        for entry in list.as_array().into_iter().flatten() {
-            let kind = entry["type"].as_str().and_then(|name| kinds.custom(name));
-            if let (Some(kind), Some(text)) = (kind, text(&entry["id"])) {
-                within(&text, "context.externalIds", limit)?;
-                found.push(kinds.identity(&kind.name, &text));
-            }
-        }
+    // One more than a profile may have is enough to be refused.
+    let most = gate.limits.profile_identities + 1;
+    let lists = ["externalIds", "externalId"].map(|list| context.member(list));
+    let entries = lists.iter().flatten().flat_map(|list| list.elements(most));
+    let name = |entry: Json| {
+        let kind = kinds.custom(&entry.member("type")?.as_text()?)?;
+        let id = entry.member("id")?.as_id()?;
+        Some(gate.name(&kind.name, &id, "context.externalIds"))
+    };
+    let mut found: Vec<Name> = entries.filter_map(name).collect();
+    let token = || context.member("device")?.member("token")?.as_id();
+    if let Some(token) = kinds.device_tokens.then(token).flatten() {
+        found.push(gate.name(DEVICE_TOKEN, &token, "context.device.token"));
     }
-    if let Some(token) = text(&read("device")["token"]).filter(|_| kinds.device_tokens) {
-        within(&token, "context.device.token", limit)?;
-        found.push(kinds.identity(DEVICE_TOKEN, &token));
-    }
-    Ok(found)
-}
-
-/// The identities among the traits of `identify`; what is too long or no text is only a trait.
-pub fn in_traits(
-    traits: &BTreeMap<String, Json>,
-    kinds: &Kinds,
-    limit: usize,
-) -> impl Iterator<Item = Identity> {
-    kinds.custom.iter().filter_map(move |kind| {
-        let text = text(&value(traits.get(&kind.name)?))?;
-        (text.len() <= limit).then(|| kinds.identity(&kind.name, &text))
-    })
-}
-
-/// Keeps the first of equals.
-pub fn without_repeats(identities: &mut Vec<Identity>) {
-    let mut seen = Vec::with_capacity(identities.len());
-    identities.retain(|identity| {
-        let is_new = !seen.contains(identity);
-        seen.push(identity.clone());
-        is_new
-    });
+    found
 }
 
 /// Whom a call names, as far as that can be read.
 pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
-    let traits: BTreeMap<String, &RawValue> = call
-        .traits
-        .and_then(|traits| serde_json::from_str(traits.get()).ok())
-        .unwrap_or_default();
+    let traits = call.traits.map(|traits| Json::of(&traits));
+    let email = traits.and_then(|traits| traits.member("email")?.as_id());
     let named = [
         (IdentityKind::UserId, call.user_id),
         (IdentityKind::UserId, call.previous_id),
         (IdentityKind::AnonymousId, call.anonymous_id),
-        (IdentityKind::Email, traits.get("email").copied()),
     ];
     let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
-    named.into_iter().filter_map(identity).collect()
-}
-
-fn value(json: &Json) -> Value {
-    serde_json::from_slice(json.as_bytes()).unwrap_or_default()
-}
-
-/// A text that is not empty, or a number as its text.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => (!text.trim().is_empty()).then(|| text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    let email = email.map(|email| Identity::new(IdentityKind::Email, &email));
+    named
+        .into_iter()
+        .filter_map(identity)
+        .chain(email)
+        .collect()
 }

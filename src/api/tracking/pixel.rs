@@ -4,12 +4,16 @@
 //! project is known.
 
 use super::call::Source;
-use super::envelope::Document;
 use super::items::{self, Form};
-use super::receive::{by, deadline, store};
+use super::receive::store;
 use crate::api::State;
+use crate::api::charge::Charge;
 use crate::api::credentials::Candidates;
+use crate::api::document::Document;
 use crate::api::error::ApiError;
+use crate::api::work::{by, deadline};
+use crate::domain::Class;
+use crate::ingest::Origin;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -37,27 +41,33 @@ pub async fn pixel(request: HttpRequest, call: Path<String>, state: Data<State>)
 }
 
 async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), ApiError> {
-    let caller = Candidates::of(request)
-        .caller(&state.keys)
-        .await?
-        .ok_or(ApiError::MissingKey)?;
+    let candidates = Candidates::of(request);
+    let known = candidates.known(&state.keys).await?;
+    let (caller, key) = known.ok_or(ApiError::MissingKey)?;
+    state.rates.check(caller.project_id, key)?;
     let call_of_query = document(request.query_string()).to_string();
     let body = Document::new(call_of_query.into());
-    let _room = state
-        .ingest
-        .admission()
+    let admission = state.ingest.admission().of(caller.project_id);
+    let room = admission
         .try_reserve(body.bytes.len())
         .ok_or(ApiError::Overloaded)?;
+    let mut charge = Charge::new(room, state.server.max_body_bytes);
     let source = Source {
         project_id: caller.project_id,
+        class: Class::Live,
         kinds: caller.kinds,
         received_at: (state.now)(),
         sent_at: None,
         idempotency_key: None,
         path_type: Some(call.to_owned()),
     };
-    let items = items::items(&body, &source, &state.limits)?;
-    store(state, items, &Form::Single(call.to_owned()), false).await?;
+    let items = items::items(&body, &source, &state.limits, &mut charge)?;
+    let origin = Origin {
+        project_id: caller.project_id,
+        class: Class::Live,
+    };
+    let form = Form::Single(call.to_owned());
+    store(state, origin, (items, charge.into_room()?), &form, false).await?;
     Ok(())
 }
 

@@ -3,25 +3,39 @@
 //! A key in a header or the query is checked before a byte of the body is read, so that a stranger's bomb is never inflated.
 
 use super::call::Source;
-use super::envelope::{self, Document};
+use super::envelope;
 use super::items::{self, Form};
 use super::reply;
 use crate::api::State;
-use crate::api::body::{self, Body, LIGHT_BYTES, heavily};
+use crate::api::body::{self, Body};
+use crate::api::charge::Charge;
 use crate::api::credentials::{Candidates, query_value};
+use crate::api::document::Document;
 use crate::api::error::ApiError;
-use crate::config::millis;
-use crate::domain::{Caller, Item, Receipt, Timestamp};
-use crate::ingest::Reservation;
+use crate::api::work::{by, deadline, work};
+use crate::domain::{Caller, Class, Item, Receipt, Timestamp};
+use crate::ingest::{Origin, Reservation};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::time::{Instant, timeout_at};
+
+/// What an answer with a result for each item takes, for one item.
+const RESULT_BYTES: usize = 256;
 
 /// A body that can be read, and the key in it where nothing before it had one.
 struct Readable {
     document: Document,
     room: Option<Reservation>,
     key: Option<String>,
+}
+
+/// Items and what they hold.
+type Held = (Vec<Item>, Reservation);
+
+/// What a path says about the requests that come by it.
+#[derive(Clone, Debug)]
+pub struct Road {
+    pub form: Form,
+    pub class: Class,
 }
 
 /// Takes a request and answers it after the commit.
@@ -32,12 +46,24 @@ pub async fn receive(
     request: &HttpRequest,
     payload: Payload,
     state: &State,
-    form: Form,
+    road: Road,
 ) -> Result<HttpResponse, ApiError> {
-    let known = by(deadline(state), Candidates::of(request).caller(&state.keys)).await?;
-    let body = body::read(request, payload, state).await?;
+    let candidates = Candidates::of(request);
+    let known = by(deadline(state), candidates.known(&state.keys)).await?;
+    if let Some((caller, key)) = &known {
+        state.rates.check(caller.project_id, key)?;
+    }
+    let known = known.map(|(caller, _)| caller);
+    let admission = state.ingest.admission();
+    let body = match &known {
+        Some(caller) => {
+            let admission = admission.of(caller.project_id);
+            body::read(request, payload, state, &admission).await?
+        }
+        None => body::read(request, payload, state, admission).await?,
+    };
     let until = deadline(state);
-    by(until, take(request, body, state, form, known)).await
+    by(until, take(request, body, state, road, known)).await
 }
 
 /// Submits items of one form and makes the answer of it.
@@ -46,7 +72,8 @@ pub async fn receive(
 /// `Rejected` where a single call was refused; what `Ingest` says otherwise.
 pub async fn store(
     state: &State,
-    items: Vec<Item>,
+    origin: Origin,
+    (items, room): Held,
     form: &Form,
     want_results: bool,
 ) -> Result<HttpResponse, ApiError> {
@@ -54,7 +81,7 @@ pub async fn store(
     let receipts = if items.is_empty() {
         Vec::new()
     } else {
-        state.ingest.submit(items).await?
+        state.ingest.submit(origin, items, Some(room)).await?
     };
     match (form, receipts.as_slice()) {
         (Form::Single(_), [Receipt::Rejected(rejection)]) => {
@@ -64,29 +91,11 @@ pub async fn store(
     }
 }
 
-/// Waits no longer than a sender does.
-///
-/// # Errors
-/// `Timeout`; whether anything was stored is not known then, and sending it again is safe.
-pub async fn by<T>(
-    until: Instant,
-    work: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    timeout_at(until, work)
-        .await
-        .unwrap_or(Err(ApiError::Timeout))
-}
-
-/// The end of the time for a request that starts now.
-pub fn deadline(state: &State) -> Instant {
-    Instant::now() + millis(state.server.request_timeout_ms)
-}
-
 async fn take(
     request: &HttpRequest,
     body: Body,
     state: &State,
-    form: Form,
+    road: Road,
     known: Option<Caller>,
 ) -> Result<HttpResponse, ApiError> {
     let received_at = (state.now)();
@@ -95,14 +104,19 @@ async fn take(
         Some(caller) => caller,
         None => caller_of_body(readable.key.as_deref(), state).await?,
     };
-    let source = source(request, caller, received_at, &form);
-    let (items, room) = parse(readable, source, state).await?;
+    let origin = Origin {
+        project_id: caller.project_id,
+        class: road.class,
+    };
+    let source = source(request, caller, received_at, &road);
+    let held = parse(readable, source, state).await?;
     let want_results =
         query_value(request.query_string(), "results").is_some_and(|it| it == "true");
-    let answer = store(state, items, &form, want_results).await;
-    // The items were views of the body: its room is free only now.
-    drop(room);
-    answer
+    let answer_bytes = RESULT_BYTES * usize::from(want_results) * held.0.len();
+    let answer_room = state.ingest.admission().of(origin.project_id);
+    let answer_room = answer_room.try_reserve(answer_bytes);
+    let _answer_room = answer_room.ok_or(ApiError::Overloaded)?;
+    store(state, origin, held, &road.form, want_results).await
 }
 
 /// Mends the body and, where it has to, finds the key in it.
@@ -124,31 +138,18 @@ async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, Api
     .await
 }
 
-async fn parse(
-    readable: Readable,
-    source: Source,
-    state: &State,
-) -> Result<(Vec<Item>, Option<Reservation>), ApiError> {
+async fn parse(readable: Readable, source: Source, state: &State) -> Result<Held, ApiError> {
     let limits = state.limits.clone();
+    let most_stored = state.server.max_body_bytes;
+    let admission = state.ingest.admission().of(source.project_id);
     let size = readable.document.bytes.len();
     work(state, size, move || {
-        let items = items::items(&readable.document, &source, &limits)?;
-        Ok((items, readable.room))
+        let room = readable.room.or_else(|| admission.try_reserve(0));
+        let mut charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
+        let items = items::items(&readable.document, &source, &limits, &mut charge)?;
+        Ok((items, charge.into_room()?))
     })
     .await
-}
-
-/// Does the work here where it is light, else where it keeps nobody waiting.
-async fn work<T: Send + 'static>(
-    state: &State,
-    size: usize,
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    if size <= LIGHT_BYTES {
-        work()
-    } else {
-        heavily(&state.decoders, work).await
-    }
 }
 
 async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiError> {
@@ -158,21 +159,24 @@ async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiE
         .find(key)
         .await
         .map_err(|_| ApiError::Unavailable)?;
-    found.ok_or(ApiError::UnknownKey)
+    let caller = found.ok_or(ApiError::UnknownKey)?;
+    state.rates.check(caller.project_id, key)?;
+    Ok(caller)
 }
 
-fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, form: &Form) -> Source {
+fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &Road) -> Source {
     let header = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then_some(value)
     };
     Source {
         project_id: caller.project_id,
+        class: road.class,
         kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(Timestamp::parse),
         idempotency_key: header("Idempotency-Key").map(str::to_owned),
-        path_type: match form {
+        path_type: match &road.form {
             Form::Single(call) => Some(call.clone()),
             Form::Batch => None,
         },

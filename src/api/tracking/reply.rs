@@ -82,7 +82,7 @@ pub fn results(names: &Names, receipts: &[Receipt]) -> HttpResponse {
             status: status(receipt),
             reason: match receipt {
                 Receipt::Rejected(rejection) => Some(reason(rejection)),
-                Receipt::Stored | Receipt::Duplicate => None,
+                Receipt::Stored | Receipt::Unchanged | Receipt::Duplicate => None,
             },
         })
         .collect();
@@ -126,6 +126,7 @@ pub fn json(status: StatusCode, document: &impl Serialize) -> HttpResponse {
 fn status(receipt: &Receipt) -> &'static str {
     match receipt {
         Receipt::Stored => "stored",
+        Receipt::Unchanged => "unchanged",
         Receipt::Duplicate => "duplicate",
         Receipt::Rejected(_) => "rejected",
     }

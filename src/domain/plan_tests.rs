@@ -1,4 +1,4 @@
-use super::super::{Command, Event, EventId, EventType, Json, Timestamp};
+use super::super::{Class, Command, Event, EventId, EventType, Json, Timestamp};
 use super::*;
 use uuid::Uuid;
 
@@ -17,17 +17,19 @@ fn command(names: &[&str]) -> Command {
         message_id: String::new(),
         event_type: EventType::Track,
         name: None,
-        occurred_at: Timestamp::MIN,
-        received_at: Timestamp::MIN,
         properties: Json::empty_object(),
         context: Json::empty_object(),
     };
     let identities = names.iter().map(|name| identity(name)).collect();
     Command {
         project_id: ProjectId(1),
+        class: Class::Live,
+        key: event.id.0,
         identities,
         explicit: 0,
-        event,
+        occurred_at: Timestamp::MIN,
+        received_at: Timestamp::MIN,
+        event: Some(event),
         traits: None,
         group: None,
     }

@@ -1,0 +1,38 @@
+//! What some connections did: items, and how long each answer took.
+
+use hdrhistogram::Histogram;
+use std::time::Duration;
+
+/// Longer latencies count as this.
+const LONGEST_MICROS: u64 = 60_000_000;
+
+/// What some connections did.
+pub struct Tally {
+    pub items: u64,
+    /// From sending to the answer, in microseconds.
+    pub latency: Histogram<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            items: 0,
+            latency: Histogram::new_with_bounds(1, LONGEST_MICROS, 3).expect("fit bounds"),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts one answer.
+    pub fn add(&mut self, items: u64, took: Duration) {
+        self.items += items;
+        self.latency.saturating_record(took.as_micros() as u64);
+    }
+
+    pub fn absorb(&mut self, other: &Self) {
+        self.items += other.items;
+        self.latency
+            .add(&other.latency)
+            .expect("both have the same bounds");
+    }
+}

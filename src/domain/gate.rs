@@ -1,0 +1,285 @@
+//! The gate: the one place where what a road has read becomes a `Command`.
+//!
+//! A road reads its own dialect into a `Draft`, in which nothing has been judged. Limits, the order of identities and what counts
+//! as one are decided here, so that they are the same for all roads. `gate_tests.rs` has a road of ten lines.
+
+use super::command::{Class, Command, Event, EventType, Group, Mode, TraitWrite};
+use super::identity::{Identity, IdentityKind};
+use super::kinds::Kinds;
+use super::limits::Limits;
+use super::{Code, EventId, Json, ProjectId, Rejection, Timestamp, sizes};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// What holds for all drafts of one request, file or topic.
+#[derive(Clone, Copy)]
+pub struct Gate<'a> {
+    pub project_id: ProjectId,
+    pub class: Class,
+    /// What the project says about identities.
+    pub kinds: &'a Kinds,
+    pub limits: &'a Limits,
+    /// When it arrived: no command is later.
+    pub received_at: Timestamp,
+    /// Depth and numbers of all values are known to keep the limits.
+    pub is_measured: bool,
+}
+
+/// A name as a road read it.
+#[derive(Clone, Debug)]
+pub struct Name {
+    identity: Identity,
+    /// As the sender spells it; `None` of a mere hint: a trait that may be a name and is only a trait where it can't be.
+    field: Option<&'static str>,
+}
+
+/// What a road has read of one thing to do.
+#[derive(Debug)]
+pub struct Draft {
+    pub names: Vec<Name>,
+    /// So many of the first names are one person's by the caller's word, whoever they belonged to: `alias`. Else 0.
+    pub explicit: usize,
+    /// When it happened, or was true.
+    pub occurred_at: Timestamp,
+    pub event: Option<EventDraft>,
+    /// An object: what is said about the person. Without any, a whole document says that nothing is left.
+    pub traits: Option<Json>,
+    pub mode: Mode,
+    pub group: Option<GroupDraft>,
+}
+
+/// An event as a road read it.
+#[derive(Debug)]
+pub struct EventDraft {
+    /// `None` where the sender gave none: one is drawn, and a resend is another event.
+    pub message_id: Option<Text>,
+    pub event_type: EventType,
+    pub name: Option<Text>,
+    pub properties: Json,
+    pub context: Json,
+}
+
+/// A group as a road read it.
+#[derive(Debug)]
+pub struct GroupDraft {
+    pub name: Name,
+    /// An object.
+    pub traits: Option<Json>,
+}
+
+/// A text with the field that it stands in.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub value: String,
+    pub field: &'static str,
+}
+
+impl Text {
+    /// A text from a field.
+    pub fn new(value: impl Into<String>, field: &'static str) -> Self {
+        let value = value.into();
+        Self { value, field }
+    }
+
+    /// Holds it against its limit.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub fn within(self, limit: usize) -> Result<String, Rejection> {
+        sizes::text(&self.value, self.field, limit)?;
+        Ok(self.value)
+    }
+}
+
+impl Draft {
+    /// Says nothing yet about anybody.
+    pub fn at(occurred_at: Timestamp) -> Self {
+        Self {
+            names: Vec::new(),
+            explicit: 0,
+            occurred_at,
+            event: None,
+            traits: None,
+            mode: Mode::Single,
+            group: None,
+        }
+    }
+}
+
+impl Gate<'_> {
+    /// A name that stands in `field`.
+    pub fn name(&self, kind: &str, value: &str, field: &'static str) -> Name {
+        Name {
+            identity: self.kinds.identity(kind, value),
+            field: Some(field),
+        }
+    }
+
+    /// The names among somebody's traits: an email, and what is called as a kind of the project's own.
+    pub fn names_in(&self, traits: &Json) -> Vec<Name> {
+        let hint = |kind: &str, text: String| Name {
+            identity: self.kinds.identity(kind, &text),
+            field: None,
+        };
+        let email = IdentityKind::Email;
+        let email = traits
+            .member(email.as_str())
+            .and_then(|email| email.as_text());
+        let email = email.map(|text| hint(IdentityKind::Email.as_str(), text));
+        let own = self.kinds.custom.iter();
+        let own =
+            own.filter_map(|kind| Some(hint(&kind.name, traits.member(&kind.name)?.as_id()?)));
+        email.into_iter().chain(own).collect()
+    }
+
+    /// An object with what another one adds to it. Held against the limit of keys first, since both are built for it.
+    ///
+    /// # Errors
+    /// `TooManyProperties`.
+    pub fn joined(&self, own: &Json, more: &Json, field: &str) -> Result<Json, Rejection> {
+        for object in [own, more] {
+            sizes::properties(object, field, self.limits.event_properties)?;
+        }
+        Ok(own.with_defaults(more))
+    }
+
+    /// Makes a valid command.
+    ///
+    /// # Errors
+    /// The first thing wrong with the draft.
+    pub fn command(&self, draft: Draft) -> Result<Command, Rejection> {
+        let occurred_at = self.time(draft.occurred_at)?;
+        let event = draft.event.map(|event| self.event(event)).transpose()?;
+        let traits = self.traits(draft.traits, draft.mode, occurred_at)?;
+        let group = draft.group.map(|group| self.group(group, occurred_at));
+        let group = group.transpose()?;
+        let (identities, explicit) = self.identities(draft.names, draft.explicit)?;
+        Ok(Command {
+            project_id: self.project_id,
+            class: self.class,
+            key: event.as_ref().map_or_else(Uuid::new_v4, |event| event.id.0),
+            identities,
+            explicit,
+            occurred_at,
+            received_at: self.received_at,
+            event,
+            traits,
+            group,
+        })
+    }
+
+    fn time(&self, at: Timestamp) -> Result<Timestamp, Rejection> {
+        let is_storable = (Timestamp::MIN..Timestamp::MAX).contains(&at);
+        let message = "the time must lie in the years 1 to 9998";
+        is_storable
+            .then(|| at.min(self.received_at))
+            .ok_or_else(|| Rejection::of(Code::InvalidTime, "timestamp", message))
+    }
+
+    /// Strongest first, but what the caller says is one person's; no repeats, no hints that can't be names.
+    fn identities(
+        &self,
+        names: Vec<Name>,
+        explicit: usize,
+    ) -> Result<(Vec<Identity>, usize), Rejection> {
+        let limit = self.limits.identity_bytes;
+        let mut seen = HashSet::new();
+        let (mut identities, mut firsts) = (Vec::with_capacity(names.len()), 0);
+        for (place, name) in names.into_iter().enumerate() {
+            let identity = name.identity;
+            let fits = match name.field {
+                Some(field) => sizes::text(&identity.value, field, limit).map(|()| true)?,
+                None => identity.value.len() <= limit && identity.is_plausible(),
+            };
+            if fits && seen.insert(identity.clone()) {
+                identities.push(identity);
+                firsts += usize::from(place < explicit);
+            }
+        }
+        self.kinds.sort(&mut identities[firsts..]);
+        match identities.len() {
+            0 => Err(nobody()),
+            count if count > self.limits.profile_identities => Err(crowd(count, self.limits)),
+            _ => Ok((identities, firsts)),
+        }
+    }
+
+    fn event(&self, draft: EventDraft) -> Result<Event, Rejection> {
+        let limits = self.limits;
+        let name = draft.name.map(|name| name.within(limits.name_bytes));
+        let message_id = match draft.message_id {
+            Some(message_id) => message_id.within(limits.message_id_bytes)?,
+            None => Uuid::now_v7().to_string(),
+        };
+        let field = match draft.event_type {
+            EventType::Identify | EventType::Group => "traits",
+            _ => "properties",
+        };
+        self.measure(&draft.properties, field)?;
+        self.measure(&draft.context, "context")?;
+        sizes::properties(&draft.properties, field, limits.event_properties)?;
+        let event = Event {
+            id: EventId::of(&message_id),
+            message_id,
+            event_type: draft.event_type,
+            name: name.transpose()?,
+            properties: draft.properties,
+            context: draft.context,
+        };
+        sizes::event(&event, limits.event_bytes)?;
+        Ok(event)
+    }
+
+    fn measure(&self, json: &Json, field: &str) -> Result<(), Rejection> {
+        if self.is_measured {
+            return Ok(());
+        }
+        json.check(field, self.limits.depth)
+    }
+
+    fn traits(
+        &self,
+        traits: Option<Json>,
+        mode: Mode,
+        at: Timestamp,
+    ) -> Result<Option<TraitWrite>, Rejection> {
+        let object = traits.unwrap_or_else(Json::empty_object);
+        self.measure(&object, "traits")?;
+        sizes::properties(&object, "traits", self.limits.event_properties)?;
+        let traits = object.members().unwrap_or_default();
+        sizes::traits(&traits, self.limits)?;
+        // A document that states nothing says that nothing is left.
+        let says_something = mode == Mode::Document || !traits.is_empty();
+        let traits = traits.into_iter().collect();
+        Ok(says_something.then_some(TraitWrite { at, mode, traits }))
+    }
+
+    fn group(&self, draft: GroupDraft, at: Timestamp) -> Result<Group, Rejection> {
+        let (mut names, _) = self.identities(vec![draft.name], 0)?;
+        Ok(Group {
+            identity: names.remove(0),
+            traits: self.traits(draft.traits, Mode::Single, at)?,
+        })
+    }
+}
+
+fn nobody() -> Rejection {
+    Rejection {
+        code: Code::MissingIdentity,
+        field: None,
+        message: "the call names nobody: it needs userId or anonymousId".to_owned(),
+    }
+}
+
+fn crowd(count: usize, limits: &Limits) -> Rejection {
+    let limit = limits.profile_identities;
+    Rejection {
+        code: Code::TooManyIdentities,
+        field: None,
+        message: format!("the call names {count} identities, over the limit of {limit}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

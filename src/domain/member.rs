@@ -1,0 +1,96 @@
+//! A member of an object and the first elements of a list, found without building the others: there may be a million.
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// The value of the last member of that name; `None` where there is none, or no object.
+pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a RawValue> {
+    // Most objects do not have it, and a search for the bytes is all they cost. Escapes could spell it otherwise.
+    let may_have = memchr::memmem::find(object, name.as_bytes()).is_some()
+        || memchr::memchr(b'\\', object).is_some();
+    if !may_have {
+        return None;
+    }
+    let mut reader = serde_json::Deserializer::from_slice(object);
+    reader.deserialize_map(Finder { name }).ok()?
+}
+
+/// The first elements of a list, at most so many; none where it is no list.
+pub(super) fn elements(list: &[u8], most: usize) -> Vec<&RawValue> {
+    let mut reader = serde_json::Deserializer::from_slice(list);
+    reader.deserialize_seq(First { most }).unwrap_or_default()
+}
+
+struct First {
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for First {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while found.len() < self.most
+            && let Some(element) = list.next_element()?
+        {
+            found.push(element);
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
+}
+
+struct Finder<'n> {
+    name: &'n str,
+}
+
+impl<'de> Visitor<'de> for Finder<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            if key == self.name {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_elements_are_kept_than_asked_for() {
+        let found = |list: &str| elements(list.as_bytes(), 2).len();
+        assert_eq!([found("[1,2,3]"), found("[1]"), found("{}")], [2, 1, 0]);
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_counts_however_it_is_spelled() {
+        let cases = [
+            (r#"{"a":1,"b":{"a":2},"a":[3]}"#, Some("[3]")),
+            (r#"{"\u0061":4}"#, Some("4")),
+            (r#"{"b":"a"}"#, None),
+            (r#"["a"]"#, None),
+            ("7", None),
+        ];
+        for (object, expected) in cases {
+            let found = member(object.as_bytes(), "a").map(RawValue::get);
+            assert_eq!(found, expected, "{object}");
+        }
+    }
+}

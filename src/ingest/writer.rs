@@ -1,0 +1,124 @@
+//! Writes a batch and answers everyone in it; lists what was refused.
+
+use super::pace::Pace;
+use super::refusals;
+use super::share::{Share, SubmitError};
+use super::tools::Tools;
+use super::write::{Written, goes_straight, write};
+use crate::domain::{Code, Command, Item, Receipt, Rejection};
+use crate::metric_names::{BATCH_SECONDS, BATCHES_HALVED};
+use crate::store::Error;
+use metrics::{counter, histogram};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// What every flush needs.
+pub(super) struct Writer {
+    pub tools: Tools,
+    pub deadline: Duration,
+    pub pace: Pace,
+}
+
+impl Writer {
+    /// Writes a batch and answers everyone in it. Whoever needs no look-up does not wait for those who do: one person about whom
+    /// everybody writes must not slow the others down.
+    pub async fn flush(&self, batch: Vec<Share>) {
+        let is_straight = |share: &Share| {
+            let mut commands = share.items.iter().map(Item::command);
+            commands.all(|command| {
+                command.is_some_and(|command| goes_straight(command, &self.tools.links))
+            })
+        };
+        let (straight, others) = batch.into_iter().partition(is_straight);
+        tokio::join!(self.write_shares(straight), self.write_shares(others));
+    }
+
+    async fn write_shares(&self, batch: Vec<Share>) {
+        if batch.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let items: Vec<&Item> = batch.iter().flat_map(|share| &share.items).collect();
+        let result = timeout(self.deadline, self.write_items(&items)).await;
+        let outcome = if matches!(result, Ok(Ok(_))) {
+            "ok"
+        } else {
+            "error"
+        };
+        histogram!(BATCH_SECONDS, "outcome" => outcome).record(started.elapsed());
+        fail::fail_point!("between-commit-and-reply");
+        match result {
+            Ok(Ok(receipts)) => {
+                self.pace.faster();
+                answer(batch, receipts);
+            }
+            Ok(Err(error)) => refuse(batch, &error),
+            Err(_) => {
+                self.pace.slower();
+                refuse(batch, &Error::Timeout(self.deadline));
+            }
+        }
+    }
+
+    async fn write_items(&self, items: &[&Item]) -> Result<Vec<Receipt>, Error> {
+        let commands: Vec<&Command> = items.iter().filter_map(|item| item.command()).collect();
+        let mut written = Written::default();
+        let first_copies = written.first_copies(&commands);
+        self.write_or_halve(&first_copies, &mut written).await?;
+        let receipts: Vec<Receipt> = items.iter().map(|item| written.receipt(item)).collect();
+        refusals::list(&self.tools.store, items, &receipts).await?;
+        Ok(receipts)
+    }
+
+    /// Writes; where the database refuses some item's data, halves until the bad one stands alone. Its neighbours are stored.
+    fn write_or_halve<'a>(
+        &'a self,
+        commands: &'a [&'a Command],
+        written: &'a mut Written,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
+        Box::pin(async move {
+            match write(&self.tools, commands, written).await {
+                Err(error) if error.is_data() && commands.len() == 1 => {
+                    written.refuse(commands[0].key(), by_database(&error));
+                    Ok(())
+                }
+                Err(error) if error.is_data() => {
+                    counter!(BATCHES_HALVED).increment(1);
+                    let (left, right) = commands.split_at(commands.len() / 2);
+                    self.write_or_halve(left, written).await?;
+                    self.write_or_halve(right, written).await
+                }
+                done => done,
+            }
+        })
+    }
+}
+
+fn by_database(error: &Error) -> Rejection {
+    let state = error.sql_state().map_or("", |state| state.code());
+    let message = format!(
+        "the database refused this item's data (SQLSTATE {state}); its neighbours were stored"
+    );
+    Rejection {
+        code: Code::RefusedByDatabase,
+        field: None,
+        message,
+    }
+}
+
+fn answer(batch: Vec<Share>, receipts: Vec<Receipt>) {
+    let mut receipts = receipts.into_iter();
+    for share in batch {
+        let own = receipts.by_ref().take(share.items.len()).collect();
+        share.answer(Ok(own));
+    }
+}
+
+/// Tells everyone in a batch that nothing can be said about their items; the log has the reason, once.
+fn refuse(batch: Vec<Share>, error: &Error) {
+    tracing::error!(shares = batch.len(), reason = %error.full_text(), "batch was not written");
+    for share in batch {
+        share.answer(Err(SubmitError::Store));
+    }
+}
