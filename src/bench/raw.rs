@@ -17,6 +17,8 @@ use uuid::Uuid;
 /// Rows of one statement.
 const EVENTS: usize = 500;
 const PROFILES: usize = 400;
+/// Far more than the traits of one look-up here have.
+const TRAITS_AT_ONCE: i64 = 1 << 30;
 /// Samples that the rows are drawn from.
 const SAMPLES: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -179,6 +181,7 @@ impl RawClient {
                     &no_positions,
                     &no_projects,
                     &no_events,
+                    &TRAITS_AT_ONCE,
                 ],
             )
             .await?;
@@ -190,7 +193,7 @@ impl RawClient {
             traits: members.context("traits")?.into_iter().collect(),
         };
         let (mut profiles, mut versions) = (Vec::<Uuid>::new(), Vec::<i64>::new());
-        let (mut traits, mut stamps) = (Vec::new(), Vec::new());
+        let (mut traits, mut stamps, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
         for row in &found {
             let stored = |column| Json::from_database(row.get(column));
             let mut merged = Traits::from_stored(&stored(4), &stored(5))?;
@@ -198,6 +201,7 @@ impl RawClient {
             let (new_traits, new_stamps) = merged.to_stored();
             profiles.push(row.get(1));
             versions.push(row.get(2));
+            sizes.push((new_traits.as_bytes().len() + new_stamps.as_bytes().len()) as i32);
             traits.push(JsonParam(new_traits.to_raw()));
             stamps.push(JsonParam(new_stamps.to_raw()));
         }
@@ -212,6 +216,7 @@ impl RawClient {
                     &traits,
                     &stamps,
                     &vec![at.instant(); count],
+                    &sizes,
                 ],
             )
             .await?;

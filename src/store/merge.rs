@@ -2,7 +2,7 @@
 //!
 //! Events stay where they are; the survivor's timeline reads the absorbed profiles too. Repeating a merge finds it done.
 
-use super::params::JsonParam;
+use super::params::{JsonParam, size_of_stored};
 use super::run::{Body, query};
 use super::{Error, Statement, Store};
 use crate::domain::plan::{Conflict, Merge};
@@ -23,7 +23,7 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 pub(super) const LOCK_PROFILES: Statement = Statement {
     name: "lock_profiles",
     sql: "-- lock_profiles
-SELECT profile_id, version, merged_from, octet_length(traits::TEXT) + octet_length(stamps::TEXT)
+SELECT profile_id, version, merged_from, size_bytes
 FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]) AND merged_into IS NULL
 ORDER BY profile_id FOR UPDATE",
 };
@@ -41,10 +41,10 @@ FROM profile AS p WHERE p.project_id = $1::INT4 AND p.profile_id = ANY($2::UUID[
 pub(super) const UPDATE_SURVIVORS: Statement = Statement {
     name: "update_survivors",
     sql: "-- update_survivors
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at,
-    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($7::UUID[], $8::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[])
-    AS t (project_id, profile_id, traits, stamps, version, updated_at)
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes,
+    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[])
+    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes)
 WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id",
 };
 
@@ -61,7 +61,7 @@ pub(super) const RETIRE_PROFILES: Statement = Statement {
     name: "retire_profiles",
     sql: "-- retire_profiles
 UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps = '{\"base\":0}'::JSONB, version = p.version + 1,
-    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
+    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = 12
 FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
 WHERE p.project_id = t.project_id AND p.profile_id = t.retired",
 };
@@ -297,6 +297,10 @@ async fn write(tx: &Transaction<'_>, task: &Task<'_>, profiles: &LockedById) -> 
         .collect();
     let traits: Vec<_> = stored.iter().map(|(traits, _)| JsonParam(traits)).collect();
     let stamps: Vec<_> = stored.iter().map(|(_, stamps)| JsonParam(stamps)).collect();
+    let sizes: Vec<i32> = stored
+        .iter()
+        .map(|(traits, stamps)| size_of_stored(traits, stamps))
+        .collect();
     let versions: Vec<i64> = survivors().map(|(_, profile)| profile.version).collect();
     let pairs: Vec<(Uuid, Uuid)> = survivors()
         .flat_map(|(id, profile)| profile.gained.iter().map(|gained| (*gained, *id)))
@@ -304,8 +308,8 @@ async fn write(tx: &Transaction<'_>, task: &Task<'_>, profiles: &LockedById) -> 
     let (retired, into): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
     let project = task.merges[0].project_id.0;
     let (projects, times) = (vec![project; ids.len()], vec![task.at.instant(); ids.len()]);
-    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
-        &projects, &ids, &traits, &stamps, &versions, &times, &retired, &into,
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
+        &projects, &ids, &traits, &stamps, &versions, &times, &sizes, &retired, &into,
     ];
     query(tx, &UPDATE_SURVIVORS, &params).await?;
     query(tx, &MOVE_IDENTITIES, &[&retired, &into]).await?;

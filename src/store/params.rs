@@ -28,3 +28,8 @@ impl ToSql for JsonParam<'_> {
 
     to_sql_checked!();
 }
+
+/// What a reader of a profile holds.
+pub(super) fn size_of_stored(traits: &Json, stamps: &Json) -> i32 {
+    (traits.as_bytes().len() + stamps.as_bytes().len()) as i32
+}

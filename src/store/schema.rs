@@ -46,6 +46,7 @@ pub const STEPS: &[Step] = steps![
     "0019_erasure_salt_drawn",
     "0020_membership",
     "0021_membership_by_group",
+    "0029_profile_size",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

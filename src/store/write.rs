@@ -4,7 +4,7 @@
 //! a hundred times slower until the first ANALYZE. Rows are sorted by key, so that two batches lock them in the same order.
 
 use super::event_row::{EventColumns, EventRow};
-use super::params::JsonParam;
+use super::params::{JsonParam, size_of_stored};
 use super::{Error, Statement, Store};
 use crate::domain::{Identity, IdentityKey, Json, ProfileId, ProfileKey, ProjectId, Timestamp};
 use std::collections::HashSet;
@@ -31,24 +31,20 @@ RETURNING project_id, event_id",
 pub(super) const RESOLVE_IDENTITIES: Statement = Statement {
     name: "resolve_identities",
     sql: "-- resolve_identities
-SELECT h.position, h.profile_id, h.version, h.not_before,
-    CASE WHEN h.held_before < $9::INT8 THEN h.traits END, CASE WHEN h.held_before < $9::INT8 THEN h.stamps END
+SELECT w.position, w.profile_id, w.version, w.not_before,
+    CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.traits::TEXT END, CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.stamps::TEXT END
 FROM (
-    SELECT w.position, w.profile_id, w.version, w.not_before, w.traits, w.stamps,
-        COALESCE(sum(octet_length(w.traits) + octet_length(w.stamps)) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held_before
+    SELECT f.position, f.profile_id, f.version, f.not_before, f.traits, f.stamps, f.is_wanted,
+        COALESCE(sum(CASE WHEN f.is_wanted THEN f.size_bytes END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
     FROM (
-        SELECT f.position, f.profile_id, f.version, f.not_before,
-            CASE WHEN f.with_traits AND f.place = 1 THEN f.traits::TEXT END AS traits, CASE WHEN f.with_traits AND f.place = 1 THEN f.stamps::TEXT END AS stamps
-        FROM (
-            SELECT t.position, t.with_traits, i.profile_id, i.not_before, p.version, p.traits, p.stamps,
-                row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) AS place
-            FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
-                AS t (position, project_id, kind, value, with_traits)
-            JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-            JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
-        ) AS f
-    ) AS w
-) AS h
+        SELECT t.position, i.profile_id, i.not_before, p.version, p.traits, p.stamps, p.size_bytes,
+            t.with_traits AND row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) = 1 AS is_wanted
+        FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
+            AS t (position, project_id, kind, value, with_traits)
+        JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+        JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+    ) AS f
+) AS w
 UNION ALL
 SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
 FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
@@ -70,9 +66,10 @@ WITH won AS (
     ON CONFLICT (project_id, kind, value) DO NOTHING
     RETURNING project_id, kind, value, profile_id
 ), born AS (
-    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
-    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at
-    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
+    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at, size_bytes)
+    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at, n.size_bytes
+    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[], $12::INT4[])
+        AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING
     RETURNING profile_id
@@ -104,8 +101,9 @@ ON CONFLICT (project_id, kind, value) DO NOTHING",
 pub(super) const WRITE_TRAITS: Statement = Statement {
     name: "write_traits",
     sql: "-- write_traits
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at
-FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, traits, stamps, updated_at)
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
+FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
+    AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
 WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
 RETURNING p.project_id, p.profile_id",
 };
@@ -297,8 +295,12 @@ impl Store {
             .iter()
             .map(|new| new.created_at.instant())
             .collect();
-        let profiles: [&(dyn ToSql + Sync); 5] =
-            [&born_projects, &born, &traits, &stamps, &created];
+        let sizes: Vec<i32> = profiles
+            .iter()
+            .map(|new| size_of_stored(&new.traits, &new.stamps))
+            .collect();
+        let profiles: [&(dyn ToSql + Sync); 6] =
+            [&born_projects, &born, &traits, &stamps, &created, &sizes];
         let params = [&columns.params()[..], &profiles].concat();
         let rows = self.run(&CREATE_IDENTITIES, &params).await?;
         let key = |row: &tokio_postgres::Row| {
@@ -350,10 +352,16 @@ impl Store {
             .iter()
             .map(|change| change.updated_at.instant())
             .collect();
+        let sizes: Vec<i32> = changes
+            .iter()
+            .map(|change| size_of_stored(&change.traits, &change.stamps))
+            .collect();
         let rows = self
             .run(
                 &WRITE_TRAITS,
-                &[&projects, &profiles, &versions, &traits, &stamps, &updated],
+                &[
+                    &projects, &profiles, &versions, &traits, &stamps, &updated, &sizes,
+                ],
             )
             .await?;
         Ok(rows
