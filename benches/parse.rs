@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use roster::api::buffer::Body;
 use roster::api::tracking::call::Source;
 use roster::api::tracking::envelope::Document;
 use roster::api::tracking::items;
@@ -41,7 +42,7 @@ fn parse(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(CALLS as u64));
     group.bench_function("batch_of_100", |bencher| {
         bencher.iter(|| {
-            let document = Document::new(body.clone());
+            let document = Document::new(Body::loose(body.clone()), 1 << 20).expect("room");
             black_box(items::items(&document, &source, &limits).expect("items"))
         });
     });

@@ -9,10 +9,12 @@ pub mod ids;
 pub mod json;
 pub mod key;
 pub mod kinds;
+pub mod mend;
 pub mod profile;
 pub mod rejection;
 mod stamped;
 pub mod time;
+mod tokens;
 
 pub use command::{
     Command, Event, EventType, Group, Identity, IdentityKind, Item, Receipt, Rejected, Subject,

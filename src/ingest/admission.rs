@@ -27,6 +27,13 @@ impl Admission {
             .map(Reservation)
     }
 
+    /// Waits for room, in the order of asking; for reads, which hold nothing while they wait. `None` where there never is as much.
+    pub async fn reserve(&self, bytes: usize) -> Option<Reservation> {
+        let bytes = u32::try_from(bytes).ok()?;
+        let permit = self.0.clone().acquire_many_owned(bytes).await;
+        permit.ok().map(Reservation)
+    }
+
     /// The room left.
     pub fn available_bytes(&self) -> usize {
         self.0.available_permits()

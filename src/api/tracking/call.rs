@@ -69,7 +69,8 @@ impl<'a> Surroundings<'a> {
             limits,
             body: &document.bytes,
             needs_checks: !document.is_within(limits.depth),
-            context: object(batch.context, "context", &document.bytes),
+            context: object(batch.context, "context", &document.bytes)
+                .and_then(|shared| bounded_context(shared, limits)),
             sent_at: fields::time(batch.sent_at, "sentAt")
                 .ok()
                 .flatten()
@@ -167,7 +168,8 @@ impl<'a> Surroundings<'a> {
     /// The call's context with what the batch adds to it (Segment merges them, contract section 4).
     fn context(&self, call: &Call<'_>) -> Result<Json, Rejection> {
         let shared = self.context.as_ref().map_err(Clone::clone)?;
-        let own = object(call.context, "context", self.body)?;
+        let own = object(call.context, "context", self.body)
+            .and_then(|own| bounded_context(own, self.limits))?;
         let context = match (own, shared) {
             (Some(own), Some(shared)) => own.with_defaults(shared),
             (Some(own), None) => own,
@@ -431,6 +433,14 @@ impl<'a> Surroundings<'a> {
         within(&value, field, self.limits.identity_bytes)?;
         Ok(value.into_owned())
     }
+}
+
+/// Trees are built of a context: its keys count before.
+fn bounded_context(context: Option<Json>, limits: &Limits) -> Result<Option<Json>, Rejection> {
+    if let Some(context) = &context {
+        sizes::properties(context, "context", limits.event_properties)?;
+    }
+    Ok(context)
 }
 
 /// Looks for the key before the costly way, since most senders put it there themselves.

@@ -1,6 +1,7 @@
 //! Whole bodies to items: neighbours, refused items as they are kept, message ids.
 
 use super::*;
+use crate::api::buffer::Body;
 use crate::config::Config;
 use crate::domain::{ProjectId, Timestamp};
 use std::collections::HashMap;
@@ -18,7 +19,11 @@ fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<It
         idempotency_key: idempotency_key.map(str::to_owned),
         path_type: form.map(str::to_owned),
     };
-    let body = Document::new(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    let body = Document::new(
+        Body::loose(bytes::Bytes::copy_from_slice(text.as_bytes())),
+        1 << 20,
+    )
+    .expect("room");
     items(&body, &source, &limits()).expect("a body")
 }
 

@@ -8,6 +8,7 @@ use super::envelope::Document;
 use super::items::{self, Form};
 use super::receive::{by, deadline, store};
 use crate::api::State;
+use crate::api::buffer::Buffer;
 use crate::api::credentials::Candidates;
 use crate::api::error::ApiError;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -41,13 +42,9 @@ async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), Ap
         .caller(&state.keys)
         .await?
         .ok_or(ApiError::MissingKey)?;
-    let call_of_query = document(request.query_string()).to_string();
-    let body = Document::new(call_of_query.into());
-    let _room = state
-        .ingest
-        .admission()
-        .try_reserve(body.bytes.len())
-        .ok_or(ApiError::Overloaded)?;
+    let mut buffer = Buffer::new(&state.lanes.known, state.server.max_body_bytes, 0);
+    buffer.append(document(request.query_string()).to_string().as_bytes())?;
+    let body = Document::new(buffer.into_body(), state.server.max_body_bytes)?;
     let source = Source {
         project_id: caller.project_id,
         kinds: caller.kinds,

@@ -7,9 +7,12 @@ use super::envelope::{self, Document};
 use super::items::{self, Form};
 use super::reply;
 use crate::api::State;
-use crate::api::body::{self, Body, LIGHT_BYTES, heavily};
+use crate::api::answer::charged;
+use crate::api::body::{self, LIGHT_BYTES, heavily};
+use crate::api::buffer::Body;
 use crate::api::credentials::{Candidates, query_value};
 use crate::api::error::ApiError;
+use crate::api::lane::Lane;
 use crate::config::millis;
 use crate::domain::{Caller, Item, Receipt, Timestamp};
 use crate::ingest::Reservation;
@@ -20,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 /// A body that can be read, and the key in it where nothing before it had one.
 struct Readable {
     document: Document,
-    room: Option<Reservation>,
+    lane: Lane,
     key: Option<String>,
 }
 
@@ -35,7 +38,7 @@ pub async fn receive(
     form: Form,
 ) -> Result<HttpResponse, ApiError> {
     let known = by(deadline(state), Candidates::of(request).caller(&state.keys)).await?;
-    let body = body::read(request, payload, state).await?;
+    let body = body::read(request, payload, state, known.is_some()).await?;
     let until = deadline(state);
     by(until, take(request, body, state, form, known)).await
 }
@@ -96,20 +99,22 @@ async fn take(
         None => caller_of_body(readable.key.as_deref(), state).await?,
     };
     let source = source(request, caller, received_at, &form);
+    let lane = readable.lane.clone();
     let (items, room) = parse(readable, source, state).await?;
     let want_results =
         query_value(request.query_string(), "results").is_some_and(|it| it == "true");
     let answer = store(state, items, &form, want_results).await;
     // The items were views of the body: its room is free only now.
     drop(room);
-    answer
+    answer.and_then(|answer| charged(answer, &lane))
 }
 
 /// Mends the body and, where it has to, finds the key in it.
 async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, ApiError> {
-    let size = body.bytes.len();
-    work(state, size, move || {
-        let document = Document::new(body.bytes);
+    let (size, limit) = (body.bytes.len(), state.server.max_body_bytes);
+    let lane = body.lane.clone();
+    work(&lane.clone(), size, move || {
+        let document = Document::new(body, limit)?;
         let key = if want_key {
             envelope::key_of(document.text()?)?
         } else {
@@ -117,7 +122,7 @@ async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, Api
         };
         Ok(Readable {
             document,
-            room: body.room,
+            lane,
             key,
         })
     })
@@ -131,23 +136,23 @@ async fn parse(
 ) -> Result<(Vec<Item>, Option<Reservation>), ApiError> {
     let limits = state.limits.clone();
     let size = readable.document.bytes.len();
-    work(state, size, move || {
+    work(&readable.lane.clone(), size, move || {
         let items = items::items(&readable.document, &source, &limits)?;
-        Ok((items, readable.room))
+        Ok((items, readable.document.room))
     })
     .await
 }
 
 /// Does the work here where it is light, else where it keeps nobody waiting.
 async fn work<T: Send + 'static>(
-    state: &State,
+    lane: &Lane,
     size: usize,
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     if size <= LIGHT_BYTES {
         work()
     } else {
-        heavily(&state.decoders, work).await
+        heavily(&lane.decoders, work).await
     }
 }
 

@@ -3,7 +3,6 @@
 use super::fields::beginning;
 use crate::config::Limits;
 use crate::domain::{Code, Json, Rejection};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The part of a trait's name that a message repeats.
@@ -18,20 +17,12 @@ pub fn properties(json: &Json, field: &str, limit: usize) -> Result<(), Rejectio
     if memchr::memchr_iter(b':', json.as_bytes()).count() <= limit {
         return Ok(());
     }
-    let count = serde_json::from_slice(json.as_bytes()).map_or(0, |value| keys(&value));
+    let count = json.count_keys();
     if count <= limit {
         return Ok(());
     }
     let message = format!("{field} has {count} keys, over the limit of {limit}");
     Err(Rejection::of(Code::TooManyProperties, field, message))
-}
-
-fn keys(value: &Value) -> usize {
-    match value {
-        Value::Object(members) => members.values().map(|inner| 1 + keys(inner)).sum(),
-        Value::Array(values) => values.iter().map(keys).sum(),
-        _ => 0,
-    }
 }
 
 /// Holds what one call states against what a profile may have.
