@@ -26,7 +26,7 @@ mod write;
 pub use connect::{Engine, session_settings};
 pub use erase::{Erasure, ErasureRequest};
 pub use error::Error;
-pub use events::{StoredEvent, TimelineQuery};
+pub use events::{StoredEvent, TimelinePage, TimelineQuery};
 pub use groups::Membership;
 pub use lookup::{KnownIdentity, Profile, Reference};
 pub use profiles::{Person, StoredConflict};
