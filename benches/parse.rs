@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use roster::api::buffer::Body;
 use roster::api::charge::Charge;
 use roster::api::document::Document;
 use roster::api::tracking::call::Source;
@@ -45,7 +46,7 @@ fn parse(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(CALLS as u64));
     group.bench_function("batch_of_100", |bencher| {
         bencher.iter(|| {
-            let document = Document::new(body.clone());
+            let document = Document::new(Body::loose(body.clone()), 1 << 20).expect("room");
             let room = admission.try_reserve(0).expect("room");
             let mut charge = Charge::new(room, usize::MAX);
             black_box(items::items(&document, &source, &limits, &mut charge).expect("items"))

@@ -23,6 +23,7 @@ pub struct Config {
     pub server: Server,
     pub database: Database,
     pub ingest: Ingest,
+    pub reads: Reads,
     pub upkeep: Upkeep,
     pub limits: Limits,
     pub rates: Rates,
@@ -40,9 +41,11 @@ pub struct Server {
     pub max_connections: usize,
     pub max_body_bytes: usize,
     pub parallel_decoders: usize,
+    pub stranger_bytes_in_flight: usize,
     pub header_timeout_ms: u64,
     pub body_timeout_ms: u64,
     pub request_timeout_ms: u64,
+    pub write_timeout_ms: u32,
     pub keep_alive_seconds: u64,
     pub shutdown_timeout_ms: u64,
     pub drain_delay_ms: u64,
@@ -83,6 +86,16 @@ pub struct Ingest {
 pub struct Lane {
     pub floor_percent: usize,
     pub ceiling_percent: usize,
+}
+
+/// What reads may take of connections and memory.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reads {
+    pub connections: usize,
+    pub max_bytes_in_flight: usize,
+    pub page_bytes: usize,
+    pub wait_timeout_ms: u64,
 }
 
 /// Work that no request waits for.
@@ -228,12 +241,25 @@ impl Config {
                 "server.parallel_decoders times server.max_body_bytes must stay below ingest.max_bytes_in_flight",
             ),
             (
-                database.pool_size < 2 * ingest.parallel_flushes + 1,
-                "database.pool_size must exceed twice ingest.parallel_flushes: a batch may hold two connections, and reads need one too",
+                database.pool_size < 2 * ingest.parallel_flushes + self.reads.connections + 1,
+                "database.pool_size must exceed twice ingest.parallel_flushes (a batch may hold two) and reads.connections together: keys and the health check need one too",
             ),
             (
                 database.statement_timeout_ms == 0,
                 "database.statement_timeout_ms must be at least 1",
+            ),
+            (
+                server.stranger_bytes_in_flight < server.max_body_bytes,
+                "server.stranger_bytes_in_flight must be at least server.max_body_bytes",
+            ),
+            (
+                self.reads.connections == 0,
+                "reads.connections must be at least 1",
+            ),
+            (
+                self.reads.page_bytes == 0
+                    || self.reads.page_bytes.saturating_mul(8) > self.reads.max_bytes_in_flight,
+                "reads.page_bytes must be at least 1, and reads.max_bytes_in_flight eight times as much",
             ),
             (
                 ingest.max_batch_rows == 0,

@@ -5,7 +5,9 @@
 //! connections' own).
 
 use crate::api::auth::Keys;
+use crate::api::lane::{Lane, Lanes};
 use crate::api::rates::Rates;
+use crate::api::reads::Reads;
 use crate::api::{self, State};
 use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind, Timestamp};
@@ -21,14 +23,18 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::{Context, Result, anyhow};
 use metrics_exporter_prometheus::PrometheusHandle;
+use socket2::SockRef;
+use std::any::Any;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+/// What one connection gathers of an answer before it is read.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// The keys that the README shows.
 const DEV_KEYS: [(&str, KeyKind); 2] = [
     ("dev-write-key", KeyKind::Write),
@@ -79,8 +85,9 @@ async fn serve_on(
         server: config.server.clone(),
         limits: config.limits.clone(),
         now,
+        lanes: lanes(config, &ingest),
+        reads: Reads::new(&config.reads),
         rates: rates.clone(),
-        decoders: Arc::new(Semaphore::new(config.server.parallel_decoders)),
         keys,
         ingest,
         store: store.clone(),
@@ -99,6 +106,15 @@ async fn serve_on(
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Strangers have one thread for large bodies: what they send is worth less than the work of the others.
+fn lanes(config: &Config, ingest: &Ingest) -> Lanes {
+    let settings = &config.server;
+    Lanes {
+        known: Lane::within(ingest.admission().clone(), settings.parallel_decoders),
+        strangers: Lane::new(settings.stranger_bytes_in_flight, 1),
+    }
 }
 
 struct Tasks {
@@ -236,7 +252,11 @@ fn http_server(
             .app_data(state.clone())
             .configure(api::configure)
     };
+    let patience = millis(settings.write_timeout_ms.into());
     let server = HttpServer::new(app)
+        .on_connect(move |connection, _| limit_writing(connection, patience))
+        // An answer waits in memory that is accounted for, not here.
+        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
         .workers(workers)
         .max_connections(settings.max_connections.div_ceil(workers))
         .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
@@ -247,6 +267,14 @@ fn http_server(
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// Closes a connection whose other side reads nothing for some time: actix itself has no limit for that.
+fn limit_writing(connection: &dyn Any, patience: Duration) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        // Refused only where the other side has gone already.
+        let _ = SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+    }
 }
 
 async fn wait_for_signal() -> Result<()> {

@@ -1,17 +1,20 @@
 //! From a socket to the whole, decoded body: in time, within the limits, with room reserved for every byte as it arrives.
 //!
-//! A slow or lying sender holds only room for what it really sent. Room is given back when the body is dropped.
+//! A slow or lying sender holds only room for what it really sent. A stranger, whose key can only be in the body itself, has
+//! the strangers' lane until the beginning of the body shows a known key: only then is the rest inflated where there is plenty.
 
 use super::State;
+use super::buffer::{Body, Buffer};
+use super::credentials;
 use super::error::ApiError;
 use super::inflate::{Encoding, inflate};
+use super::lane::Lane;
 use crate::config::millis;
-use crate::ingest::{Admission, Reservation};
+use crate::domain::ProjectId;
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web;
-use bytes::Bytes;
 use futures_util::StreamExt;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -19,92 +22,19 @@ use tokio::time::timeout;
 
 /// Bytes beyond which work leaves the thread that serves other connections.
 pub const LIGHT_BYTES: usize = 128 * 1024;
-const SMALLEST_STEP: usize = 1024;
-const LARGEST_STEP: usize = 1024 * 1024;
+/// Bytes of a stranger's body in which a key counts as standing early.
+const EARLY_BYTES: usize = 64 * 1024;
 
-/// A whole body and the room it takes.
-#[derive(Debug)]
-pub struct Body {
-    /// The decoded bytes.
-    pub bytes: Bytes,
-    /// Held until the request is answered.
-    pub room: Option<Reservation>,
-}
-
-/// Bytes that gather under a limit, each in room that was reserved before.
-#[derive(Debug)]
-pub struct Buffer {
-    bytes: Vec<u8>,
-    room: Option<Reservation>,
-    admission: Admission,
-    limit: usize,
-    expected: usize,
-}
-
-impl Buffer {
-    /// An empty buffer that takes `limit` bytes at most and grows past `expected` only if it must.
-    pub fn new(admission: &Admission, limit: usize, expected: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            room: None,
-            admission: admission.clone(),
-            limit,
-            expected,
-        }
-    }
-
-    /// Adds some bytes.
-    ///
-    /// # Errors
-    /// `DecodedTooLarge` past the limit, `Overloaded` where there is no room.
-    pub fn append(&mut self, more: &[u8]) -> Result<(), ApiError> {
-        let needed = self.bytes.len() + more.len();
-        if needed > self.limit {
-            return Err(ApiError::DecodedTooLarge { limit: self.limit });
-        }
-        if needed > self.bytes.capacity() {
-            self.grow(needed)?;
-        }
-        self.bytes.extend_from_slice(more);
-        Ok(())
-    }
-
-    /// Doubles while small, then goes in steps, and stops at what was announced.
-    fn grow(&mut self, needed: usize) -> Result<(), ApiError> {
-        let old = self.bytes.capacity();
-        let stepped = old + old.clamp(SMALLEST_STEP, LARGEST_STEP);
-        let bound = self.expected.max(needed).min(self.limit);
-        let new = stepped.max(needed).min(bound);
-        let more = self
-            .admission
-            .try_reserve(new - old)
-            .ok_or(ApiError::Overloaded)?;
-        match &mut self.room {
-            Some(room) => room.absorb(more),
-            None => self.room = Some(more),
-        }
-        self.bytes.reserve_exact(new - self.bytes.len());
-        Ok(())
-    }
-
-    /// The bytes with their room.
-    pub fn into_body(self) -> Body {
-        Body {
-            bytes: self.bytes.into(),
-            room: self.room,
-        }
-    }
-}
-
-/// Reads and decodes the body of a request.
+/// Reads and decodes the body of a request; `caller` is whose key came before it.
 ///
 /// # Errors
-/// `BodyTimeout`, `BodyCut`, `BodyTooLarge`, `DecodedTooLarge`, `UnsupportedEncoding`, `InvalidEncoding`, `Overloaded`.
+/// `BodyTimeout`, `BodyCut`, `BodyTooLarge`, `DecodedTooLarge`, `UnsupportedEncoding`, `InvalidEncoding`, `Overloaded`,
+/// `Timeout` where decoding found no thread in time.
 pub async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     state: &State,
-    admission: &Admission,
+    caller: Option<ProjectId>,
 ) -> Result<Body, ApiError> {
     let encoding = encoding_of(request)?;
     let limit = state.server.max_body_bytes;
@@ -115,15 +45,24 @@ pub async fn read(
             limit,
         });
     }
-    let buffer = Buffer::new(admission, limit, announced as usize);
-    let arrival = receive(payload, buffer);
+    let lanes = &state.lanes;
+    let lane = match caller {
+        Some(project_id) => lanes.known.of(project_id),
+        None => lanes.strangers.clone(),
+    };
+    let buffer = Buffer::new(&lane, limit, announced as usize);
+    let looks_early = caller.is_none() && encoding == Encoding::Identity;
+    let arrival = receive(payload, buffer, looks_early.then_some(state));
     let encoded = timeout(millis(state.server.body_timeout_ms), arrival)
         .await
         .map_err(|_| ApiError::BodyTimeout)??;
     if encoding == Encoding::Identity {
         return Ok(encoded);
     }
-    decode(encoding, encoded, state, admission.clone()).await
+    let decoding = decode(encoding, encoded, state, caller.is_some());
+    timeout(millis(state.server.request_timeout_ms), decoding)
+        .await
+        .unwrap_or(Err(ApiError::Timeout))
 }
 
 /// Reads a body to its end, or to its limit, and forgets it.
@@ -142,15 +81,41 @@ pub async fn discard(mut payload: web::Payload, state: &State) {
     let _ = timeout(millis(state.server.body_timeout_ms), arrival).await;
 }
 
-async fn receive(mut payload: web::Payload, mut buffer: Buffer) -> Result<Body, ApiError> {
+/// Gathers what arrives; a stranger's key is looked for once, as soon as it would have come if it came early.
+async fn receive(
+    mut payload: web::Payload,
+    mut buffer: Buffer,
+    mut strangers: Option<&State>,
+) -> Result<Body, ApiError> {
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| match error {
             PayloadError::Overflow => ApiError::Overloaded,
             _ => ApiError::BodyCut,
         })?;
         buffer.append(&chunk)?;
+        if let Some(state) = strangers.take_if(|_| buffer.bytes().len() >= EARLY_BYTES) {
+            buffer.change_to(&lane_of(buffer.bytes(), state).await?)?;
+        }
+    }
+    if let Some(state) = strangers {
+        buffer.change_to(&lane_of(buffer.bytes(), state).await?)?;
     }
     Ok(buffer.into_body())
+}
+
+/// The lane for a stranger whose body begins so. It trusts what looks like a known key: whose the body is, is decided when all
+/// of it is read.
+async fn lane_of(beginning: &[u8], state: &State) -> Result<Lane, ApiError> {
+    let beginning = &beginning[..beginning.len().min(EARLY_BYTES)];
+    let Some(key) = credentials::early_key(beginning) else {
+        return Ok(state.lanes.strangers.clone());
+    };
+    let found = state.keys.find(&key).await;
+    let lanes = &state.lanes;
+    Ok(match found.map_err(|_| ApiError::Unavailable)? {
+        Some(caller) => lanes.known.of(caller.project_id),
+        None => lanes.strangers.clone(),
+    })
 }
 
 fn encoding_of(request: &HttpRequest) -> Result<Encoding, ApiError> {
@@ -175,17 +140,29 @@ async fn decode(
     encoding: Encoding,
     encoded: Body,
     state: &State,
-    admission: Admission,
+    is_known: bool,
 ) -> Result<Body, ApiError> {
     let limit = state.server.max_body_bytes;
-    let mut small = Buffer::new(&admission, LIGHT_BYTES.min(limit), 0);
-    match inflate(encoding, &encoded.bytes, &mut small) {
-        Err(ApiError::DecodedTooLarge { .. }) => drop(small),
-        result => return result.map(|()| small.into_body()),
+    let mut small = Buffer::new(&encoded.lane, LIGHT_BYTES.min(limit), 0);
+    let is_whole = match inflate(encoding, &encoded.bytes, &mut |piece| small.append(piece)) {
+        Ok(()) => true,
+        Err(ApiError::DecodedTooLarge { .. }) => false,
+        Err(error) => return Err(error),
+    };
+    let lane = if is_known {
+        encoded.lane.clone()
+    } else {
+        lane_of(small.bytes(), state).await?
+    };
+    if is_whole {
+        small.change_to(&lane)?;
+        return Ok(small.into_body());
     }
-    heavily(&state.decoders, move || {
-        let mut decoded = Buffer::new(&admission, limit, 0);
-        inflate(encoding, &encoded.bytes, &mut decoded).map(|()| decoded.into_body())
+    drop(small);
+    heavily(&lane.decoders.clone(), move || {
+        let mut decoded = Buffer::new(&lane, limit, 0);
+        inflate(encoding, &encoded.bytes, &mut |piece| decoded.append(piece))?;
+        Ok(decoded.into_body())
     })
     .await
 }
@@ -209,50 +186,4 @@ pub async fn heavily<T: Send + 'static>(
     })
     .await
     .map_err(|_| ApiError::Draining)?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn room_follows_what_arrived() {
-        let admission = Admission::new(10_000);
-        let mut buffer = Buffer::new(&admission, 8_000, 600);
-        buffer.append(&[1; 10]).expect("room");
-        assert_eq!(admission.available_bytes(), 10_000 - 600);
-        buffer.append(&[1; 590]).expect("room");
-        assert_eq!(admission.available_bytes(), 10_000 - 600);
-        buffer.append(&[1; 7_400]).expect("room");
-        assert!(matches!(
-            buffer.append(&[1]),
-            Err(ApiError::DecodedTooLarge { limit: 8_000 })
-        ));
-        let body = buffer.into_body();
-        assert_eq!(body.bytes.len(), 8_000);
-        assert_eq!(admission.available_bytes(), 2_000);
-        drop(body);
-        assert_eq!(admission.available_bytes(), 10_000);
-    }
-
-    #[test]
-    fn no_room_is_told_and_nothing_is_kept() {
-        let admission = Admission::new(1_500);
-        let mut buffer = Buffer::new(&admission, 8_000, 0);
-        buffer.append(&[1; 1_000]).expect("room");
-        assert!(matches!(
-            buffer.append(&[1; 1_000]),
-            Err(ApiError::Overloaded)
-        ));
-        drop(buffer);
-        assert_eq!(admission.available_bytes(), 1_500);
-    }
-
-    #[test]
-    fn a_lie_about_the_length_reserves_little() {
-        let admission = Admission::new(1_000_000);
-        let mut buffer = Buffer::new(&admission, 900_000, 900_000);
-        buffer.append(b"{").expect("room");
-        assert_eq!(admission.available_bytes(), 1_000_000 - SMALLEST_STEP);
-    }
 }

@@ -122,6 +122,16 @@ fn basic_user(encoded: &str) -> String {
     user.trim().to_owned()
 }
 
+/// The first text behind a `"writeKey"` in the beginning of a body, as a hint: it may stand within some event.
+pub fn early_key(beginning: &[u8]) -> Option<String> {
+    const NAME: &[u8] = br#""writeKey""#;
+    let found = memchr::memmem::find(beginning, NAME)?;
+    let rest = beginning[found + NAME.len()..].trim_ascii_start();
+    let text = rest.strip_prefix(b":")?.trim_ascii_start();
+    let mut texts = serde_json::Deserializer::from_slice(text).into_iter::<String>();
+    texts.next()?.ok()
+}
+
 /// The first value of this name in a query string.
 pub fn query_value(query: &str, name: &str) -> Option<String> {
     if query.is_empty() {
@@ -193,5 +203,26 @@ mod tests {
             certain(&["%%%"])
         );
         assert_eq!(of("/?writeKey=", &[]), (Vec::new(), false));
+    }
+
+    #[test]
+    fn an_early_key_is_seen_in_a_body_that_is_cut() {
+        let seen = |text: &str| early_key(text.as_bytes());
+        assert_eq!(
+            seen(r#"{"writeKey" : "wk","batch":[{"ty"#),
+            Some("wk".into())
+        );
+        assert_eq!(
+            seen(r#"{"batch":[{"writeKey":"w\u006b"}"#),
+            Some("wk".into())
+        );
+        for none in [
+            r#"{"batch":[]"#,
+            r#"{"writeKey":7"#,
+            r#"{"writeKey":"cu"#,
+            r#"{"writeKey""#,
+        ] {
+            assert_eq!(seen(none), None, "{none}");
+        }
     }
 }

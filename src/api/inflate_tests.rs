@@ -1,7 +1,8 @@
 //! Every encoding round, and bombs that must stop at the limit.
 
 use super::*;
-use crate::ingest::Admission;
+use crate::api::buffer::Buffer;
+use crate::api::lane::Lane;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use std::io::Write;
@@ -9,9 +10,9 @@ use std::io::Write;
 const TEXT: &[u8] = br#"{"batch":[{"type":"track","event":"A","userId":"u"}]}"#;
 
 fn decoded(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
-    let admission = Admission::new(64 << 20);
-    let mut buffer = Buffer::new(&admission, limit, 0);
-    inflate(encoding, bytes, &mut buffer)?;
+    let lane = Lane::new(64 << 20, 1);
+    let mut buffer = Buffer::new(&lane, limit, 0);
+    inflate(encoding, bytes, &mut |piece| buffer.append(piece))?;
     Ok(buffer.into_body().bytes.to_vec())
 }
 
@@ -126,6 +127,27 @@ fn bombs_stop_at_the_limit() {
                 decoded(encoding, &bytes, limit),
                 Err(ApiError::DecodedTooLarge { limit: told }) if told == limit
             ),
+            "{encoding:?}"
+        );
+    }
+}
+
+/// Each part costs the making of a decoder, whatever comes out of it.
+#[test]
+fn many_parts_are_refused_and_some_are_read() {
+    let parts = [
+        (Encoding::Gzip, gzip(b"")),
+        (
+            Encoding::Zstd,
+            zstd::encode_all(&b""[..], 3).expect("memory"),
+        ),
+    ];
+    for (encoding, empty) in parts {
+        let some = decoded(encoding, &empty.repeat(MOST_PARTS), 10);
+        assert_eq!(some.expect("within the limit"), b"", "{encoding:?}");
+        let many = decoded(encoding, &empty.repeat(MOST_PARTS + 1), 10);
+        assert!(
+            matches!(many, Err(ApiError::InvalidEncoding)),
             "{encoding:?}"
         );
     }

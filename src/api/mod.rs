@@ -2,17 +2,21 @@
 //!
 //! Handlers authenticate by a plain call, turn bytes into `domain::Item`s, and answer after the commit.
 
+mod answer;
 pub mod auth;
 pub mod body;
+pub mod buffer;
 pub mod charge;
 pub mod credentials;
 pub mod document;
 pub mod error;
 pub mod inflate;
+pub mod lane;
 mod native;
 mod observe;
 mod ops;
 pub mod rates;
+pub mod reads;
 pub mod tracking;
 mod work;
 
@@ -26,10 +30,11 @@ use crate::store::Store;
 use actix_web::middleware::NormalizePath;
 use actix_web::web::{self, ServiceConfig};
 use auth::Keys;
+use lane::Lanes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rates::Rates;
+use reads::Reads;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// What handlers work with; one for the whole process, shared by all threads.
 pub struct State {
@@ -39,8 +44,10 @@ pub struct State {
     pub limits: Limits,
     /// The clock.
     pub now: fn() -> Timestamp,
-    /// Permits for heavy work: `server.parallel_decoders` of them.
-    pub decoders: Arc<Semaphore>,
+    /// Room and threads for the bodies of callers and of strangers.
+    pub lanes: Lanes,
+    /// Connections and memory of reads.
+    pub reads: Reads,
     /// Whose keys are whose.
     pub keys: Keys,
     /// What an operator allows each project and key.

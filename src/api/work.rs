@@ -4,6 +4,8 @@ use super::State;
 use super::body::{LIGHT_BYTES, heavily};
 use super::error::ApiError;
 use crate::config::millis;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 /// Waits no longer than a sender does.
@@ -29,13 +31,13 @@ pub fn deadline(state: &State) -> Instant {
 /// # Errors
 /// What the work says; `Draining` where there is nobody to do it any more.
 pub async fn work<T: Send + 'static>(
-    state: &State,
+    permits: &Arc<Semaphore>,
     size: usize,
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     if size <= LIGHT_BYTES {
         work()
     } else {
-        heavily(&state.decoders, work).await
+        heavily(permits, work).await
     }
 }

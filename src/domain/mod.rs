@@ -12,12 +12,14 @@ pub mod key;
 pub mod kinds;
 mod limits;
 mod member;
+pub mod mend;
 pub mod plan;
 pub mod profile;
 pub mod rejection;
 pub mod sizes;
 mod stamped;
 pub mod time;
+mod tokens;
 
 pub use command::{
     Class, Command, Event, EventType, Group, Item, Mode, Receipt, Rejected, Subject, TraitWrite,

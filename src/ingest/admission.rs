@@ -6,6 +6,7 @@
 use crate::domain::ProjectId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 /// How many times the free room a project may hold.
 const TIMES_FREE: usize = 4;
@@ -21,6 +22,7 @@ pub struct Admission {
 struct Room {
     total: usize,
     held: Mutex<Held>,
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ impl Admission {
         let room = Room {
             total: bytes,
             held: Mutex::default(),
+            freed: Notify::new(),
         };
         Self {
             room: Arc::new(room),
@@ -63,11 +66,11 @@ impl Admission {
         let mut held = self.held();
         let free = self.room.total.checked_sub(held.all + bytes)?;
         if let Some(project_id) = self.holder {
-            let own = held.by_project.entry(project_id).or_default();
-            if *own + bytes > TIMES_FREE * free && *own > 0 {
+            let own = held.by_project.get(&project_id).copied().unwrap_or(0);
+            if own > 0 && own + bytes > TIMES_FREE * free {
                 return None;
             }
-            *own += bytes;
+            held.by_project.insert(project_id, own + bytes);
         }
         held.all += bytes;
         drop(held);
@@ -77,6 +80,19 @@ impl Admission {
         })
     }
 
+    /// Waits for room; for reads, which hold nothing while they wait. `None` where there never is as much.
+    pub async fn reserve(&self, bytes: usize) -> Option<Reservation> {
+        while bytes <= self.room.total {
+            // Listening before looking: what is freed in between is not missed.
+            let freed = self.room.freed.notified();
+            if let Some(room) = self.try_reserve(bytes) {
+                return Some(room);
+            }
+            freed.await;
+        }
+        None
+    }
+
     /// The room left.
     pub fn available_bytes(&self) -> usize {
         self.room.total - self.held().all
@@ -84,6 +100,20 @@ impl Admission {
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.room.held.lock().expect("no holder panics")
+    }
+}
+
+impl Held {
+    fn give_back(&mut self, bytes: usize, holder: Option<ProjectId>) {
+        self.all -= bytes;
+        let Some(project_id) = holder else {
+            return;
+        };
+        let own = self.by_project.entry(project_id).or_default();
+        *own -= bytes;
+        if *own == 0 {
+            self.by_project.remove(&project_id);
+        }
     }
 }
 
@@ -102,16 +132,8 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut held = self.from.held();
-        held.all -= self.bytes;
-        let Some(project_id) = self.from.holder else {
-            return;
-        };
-        let own = held.by_project.entry(project_id).or_default();
-        *own -= self.bytes;
-        if *own == 0 {
-            held.by_project.remove(&project_id);
-        }
+        self.from.held().give_back(self.bytes, self.from.holder);
+        self.from.room.freed.notify_waiters();
     }
 }
 

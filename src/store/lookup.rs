@@ -7,11 +7,12 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Names first, then ids; an id that was merged away leads to the profile that lives on. When somebody was first and last seen
-/// is read at the ends of the timeline: a column for it would be a write for each event.
+/// is read at the ends of the timeline: a column for it would be a write for each event. What comes back ends with the profile
+/// that reaches the bytes asked for; the last column tells how many it took up to there.
 pub(super) const LOAD_PROFILES: Statement = Statement {
     name: "load_profiles",
     sql: "-- load_profiles
-SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.updated_at,
+SELECT p.position, p.profile_id, p.traits, p.version, p.created_at, p.updated_at,
     ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
     ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
     ARRAY(SELECT i.first_seen FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
@@ -29,17 +30,32 @@ SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.upda
         JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
         JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
         ORDER BY i.value
-    )
+    ),
+    p.taken::INT8
 FROM (
-    SELECT t.position, i.project_id, i.profile_id
-    FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
-    JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-    UNION ALL
-    SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
-    FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
-    JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
-) AS r
-JOIN profile AS p ON p.project_id = r.project_id AND p.profile_id = r.profile_id",
+    SELECT w.*, sum(w.size) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS taken
+    FROM (
+        SELECT t.*, (octet_length(t.traits) + (
+            SELECT COALESCE(sum(octet_length(i.value)), 0) FROM identity AS i WHERE i.profile_id = t.profile_id
+        ))::INT8 AS size
+        FROM (
+            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at
+            FROM (
+                SELECT t.position, i.project_id, i.profile_id
+                FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+                JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+                UNION ALL
+                SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
+                FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
+                JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
+            ) AS r
+            JOIN profile AS q ON q.project_id = r.project_id AND q.profile_id = r.profile_id
+            OFFSET 0
+        ) AS t
+        OFFSET 0
+    ) AS w
+) AS p
+WHERE p.taken - p.size < $8::INT8",
 };
 
 /// How callers refer to a person.
@@ -74,41 +90,37 @@ pub struct KnownIdentity {
 }
 
 impl Store {
-    /// The profiles that references lead to, in their order; `None` where one leads nowhere.
+    /// The profiles that references lead to, in their order; `None` where one leads nowhere. Those behind the profile that
+    /// reaches `most_bytes` are left out: the answer is shorter than the question then.
     pub async fn load_profiles(
         &self,
         project_id: ProjectId,
         references: &[Reference],
+        most_bytes: usize,
     ) -> Result<Vec<Option<Profile>>, Error> {
-        let (mut name_places, mut kinds, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut id_places, mut ids) = (Vec::<i32>::new(), Vec::<Uuid>::new());
-        for (place, reference) in (0_i32..).zip(references) {
-            match reference {
-                Reference::Id(id) => {
-                    id_places.push(place);
-                    ids.push(id.0);
-                }
-                Reference::Name(name) => {
-                    name_places.push(place);
-                    kinds.push(name.kind.as_str());
-                    values.push(name.value.as_str());
-                }
-            }
-        }
-        let name_projects = vec![project_id.0; name_places.len()];
-        let id_projects = vec![project_id.0; id_places.len()];
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
-            &name_places,
+        let asked = Asked::of(references);
+        let name_projects = vec![project_id.0; asked.name_places.len()];
+        let id_projects = vec![project_id.0; asked.id_places.len()];
+        let most_bytes = most_bytes as i64;
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+            &asked.name_places,
             &name_projects,
-            &kinds,
-            &values,
-            &id_places,
+            &asked.kinds,
+            &asked.values,
+            &asked.id_places,
             &id_projects,
-            &ids,
+            &asked.ids,
+            &most_bytes,
         ];
         let mut profiles = vec![None; references.len()];
+        let (mut last, mut taken) = (0, 0);
         for row in &self.run(&LOAD_PROFILES, &params).await? {
-            profiles[row.get::<_, i32>(0) as usize] = Some(profile(row));
+            let place = row.get::<_, i32>(0) as usize;
+            profiles[place] = Some(profile(row));
+            (last, taken) = (last.max(place), taken.max(row.get::<_, i64>(12)));
+        }
+        if taken >= most_bytes {
+            profiles.truncate(last + 1);
         }
         Ok(profiles)
     }
@@ -120,9 +132,39 @@ impl Store {
         reference: &Reference,
     ) -> Result<Option<Profile>, Error> {
         let found = self
-            .load_profiles(project_id, std::slice::from_ref(reference))
+            .load_profiles(project_id, std::slice::from_ref(reference), 1)
             .await?;
         Ok(found.into_iter().next().flatten())
+    }
+}
+
+/// References as a statement takes them, each with its place.
+#[derive(Default)]
+struct Asked<'a> {
+    name_places: Vec<i32>,
+    kinds: Vec<&'a str>,
+    values: Vec<&'a str>,
+    id_places: Vec<i32>,
+    ids: Vec<Uuid>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(references: &'a [Reference]) -> Self {
+        let mut asked = Self::default();
+        for (place, reference) in (0_i32..).zip(references) {
+            match reference {
+                Reference::Id(id) => {
+                    asked.id_places.push(place);
+                    asked.ids.push(id.0);
+                }
+                Reference::Name(name) => {
+                    asked.name_places.push(place);
+                    asked.kinds.push(name.kind.as_str());
+                    asked.values.push(name.value.as_str());
+                }
+            }
+        }
+        asked
     }
 }
 

@@ -28,7 +28,7 @@ pub use connect::{Engine, session_settings};
 pub use erase::{Erasure, ErasureRequest};
 pub use error::Error;
 pub use event_row::EventRow;
-pub use events::{StoredEvent, TimelineQuery};
+pub use events::{StoredEvent, TimelinePage, TimelineQuery};
 pub use groups::Membership;
 pub use lookup::{KnownIdentity, Profile, Reference};
 pub use merge::Merged;

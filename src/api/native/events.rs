@@ -35,12 +35,13 @@ struct Page {
 
 /// Shows one event.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(find(&request, &state).await)
+    reply::json(&state, find(&request, &state).await)
 }
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
     let id = EventId::of(&segment(request, 3)?);
+    let _room = state.reads.room().await?;
     let event = answer_of(state, state.store.load_event(caller.project_id, id))
         .await?
         .ok_or(ApiError::NoSuchEvent)?;
@@ -53,7 +54,7 @@ async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiEr
 
 /// Shows a page of a profile's events, newest first.
 pub async fn timeline(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(page(&request, &state).await)
+    reply::json(&state, page(&request, &state).await)
 }
 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
@@ -61,21 +62,13 @@ async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiErr
     let query = timeline_query(request.query_string())?;
     let referred = reference::of_path(request, &caller)?;
     let person = reference::person(&referred, state, &caller).await?;
-    let events = answer_of(
-        state,
-        state
-            .store
-            .load_timeline(caller.project_id, &person, &query),
-    )
-    .await?;
-    let is_full = events.len() as i64 == query.limit;
-    let next_cursor = events
-        .last()
-        .filter(|_| is_full)
-        .map(|last| cursor::encode(last.occurred_at, last.id.0));
+    let _room = state.reads.room().await?;
+    let (store, bytes) = (&state.store, state.reads.page_bytes);
+    let reading = store.load_timeline(caller.project_id, &person, &query, bytes);
+    let page = answer_of(state, reading).await?;
     Ok(Page {
-        events: events.into_iter().map(shown).collect(),
-        next_cursor,
+        events: page.events.into_iter().map(shown).collect(),
+        next_cursor: page.next.map(|(time, id)| cursor::encode(time, id)),
     })
 }
 

@@ -1,20 +1,19 @@
 //! `GET /v1/profiles/{reference}/export`: all that is held about a person, one JSON object a line.
 //!
-//! A page of rows is in memory at a time. Where the database fails half-way the connection is cut: a part must not pass for the
-//! whole.
+//! First the profile, then the events, newest first, then the conflicts; a page of rows is in memory at a time.
 
-use super::{answer_of, conflicts, events, profiles, reader, reference, reply};
+use super::stream::{self, Pages};
+use super::{answer_of, conflicts, events, profiles, reader, reference};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::{ProjectId, Timestamp};
 use crate::store::{Person, Reference, TimelineQuery};
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::{Stream, stream};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Rows of one page: at the largest, some megabytes.
+/// Rows of one page, if its bytes allow.
 const PAGE: i64 = 200;
 
 /// What comes next.
@@ -34,12 +33,8 @@ struct Export {
 
 /// Streams a person's data.
 pub async fn export(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    match find(&request, &state).await {
-        Ok(export) => HttpResponse::Ok()
-            .content_type("application/x-ndjson")
-            .streaming(pages(export)),
-        Err(error) => reply::problem(&error),
-    }
+    let export = find(&request, &state).await;
+    stream::answer(&state, "application/x-ndjson", export).await
 }
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiError> {
@@ -54,15 +49,10 @@ async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiE
     })
 }
 
-fn pages(export: Export) -> impl Stream<Item = Result<Bytes, ApiError>> {
-    stream::try_unfold(export, async |mut export| {
-        let page = export.page().await?;
-        Ok(page.map(|text| (Bytes::from(text), export)))
-    })
-}
-
-impl Export {
-    async fn page(&mut self) -> Result<Option<String>, ApiError> {
+impl Pages for Export {
+    async fn next(&mut self) -> Result<Option<String>, ApiError> {
+        let state = self.state.clone();
+        let _room = state.reads.room().await?;
         match self.next {
             Next::Profile => self.profile().await.map(Some),
             Next::Events(after) => self.events(after).await.map(Some),
@@ -70,7 +60,9 @@ impl Export {
             Next::Nothing => Ok(None),
         }
     }
+}
 
+impl Export {
     async fn profile(&mut self) -> Result<String, ApiError> {
         let reference = Reference::Id(self.person.id);
         let reading = self.state.store.load_profile(self.project_id, &reference);
@@ -90,13 +82,14 @@ impl Export {
             limit: PAGE,
         };
         let store = &self.state.store;
-        let reading = store.load_timeline(self.project_id, &self.person, &query);
+        let bytes = self.state.reads.page_bytes;
+        let reading = store.load_timeline(self.project_id, &self.person, &query, bytes);
         let page = answer_of(&self.state, reading).await?;
-        self.next = match page.last() {
-            Some(last) => Next::Events(Some((last.occurred_at, last.id.0))),
+        self.next = match page.next {
+            Some(last) => Next::Events(Some(last)),
             None => Next::Conflicts(Uuid::nil()),
         };
-        Ok(lines("event", page.into_iter().map(events::shown)))
+        Ok(lines("event", page.events.into_iter().map(events::shown)))
     }
 
     async fn conflicts(&mut self, after: Uuid) -> Result<String, ApiError> {

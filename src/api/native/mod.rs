@@ -5,11 +5,13 @@ mod cursor;
 mod erasures;
 mod events;
 mod export;
+mod lookup;
 mod profiles;
 mod query;
 mod reference;
 mod rejections;
 mod reply;
+mod stream;
 
 use super::State;
 use super::credentials::Candidates;
@@ -24,7 +26,7 @@ use tokio::time::timeout;
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
     app.route("/v1/profiles", web::get().to(profiles::show_named))
-        .route("/v1/profiles/lookup", web::post().to(profiles::lookup))
+        .route("/v1/profiles/lookup", web::post().to(lookup::lookup))
         .route("/v1/profiles/{reference}", web::get().to(profiles::show))
         .route(
             "/v1/profiles/{reference}",
@@ -63,11 +65,12 @@ async fn reader(request: &HttpRequest, state: &Data<State>) -> Result<Caller, Ap
     }
 }
 
-/// Waits for the database as long as a request may take; the reason of a failure goes to the log, once.
+/// Waits for one of the connections of reads, then for the database as long as a request may take; the reason of a failure goes to the log, once.
 async fn answer_of<T>(
     state: &Data<State>,
     reading: impl Future<Output = Result<T, store::Error>>,
 ) -> Result<T, ApiError> {
+    let _connection = state.reads.connection().await?;
     match timeout(millis(state.server.request_timeout_ms), reading).await {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {

@@ -1,4 +1,4 @@
-//! `GET /v1/profiles/{reference}`, `GET /v1/profiles?{kind}={value}`, `POST /v1/profiles/lookup`; `POST …/merge`.
+//! `GET /v1/profiles/{reference}`, `GET /v1/profiles?{kind}={value}`, `POST …/merge`.
 
 use super::query::Query;
 use super::{answer_of, reader, reference, reply};
@@ -20,8 +20,6 @@ use tokio::time::{Instant, sleep};
 /// How long a read waits for the version that its caller has seen elsewhere, and how often it looks.
 const MOST_WAIT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(50);
-/// References of one look-up: they travel in one statement.
-const MOST_REFERENCES: usize = 1_000;
 /// Times that a merge looks again at profiles that somebody else merges meanwhile.
 const MERGE_TRIES: u32 = 5;
 
@@ -55,7 +53,7 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let reference = reference::of_path(&request, &caller)?;
         find(&state, &caller, &reference, &query).await
     };
-    reply::tagged(&request, found.await.map(shown))
+    reply::tagged(&request, &state, found.await.map(shown))
 }
 
 /// Shows the profile that a name in the query leads to: `?email=ada@example.com`.
@@ -73,7 +71,7 @@ pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpRespons
         let reference = Reference::Name(caller.kinds.identity(kind, value));
         find(&state, &caller, &reference, &query).await
     };
-    reply::tagged(&request, found.await.map(shown))
+    reply::tagged(&request, &state, found.await.map(shown))
 }
 
 async fn find(
@@ -85,71 +83,32 @@ async fn find(
     let wanted = query.number("min_version")?.unwrap_or(0);
     let until = Instant::now() + MOST_WAIT;
     loop {
+        let room = state.reads.room().await?;
         let reading = state.store.load_profile(caller.project_id, reference);
         match answer_of(state, reading).await? {
             Some(profile) if profile.version >= wanted => return Ok(profile),
             None if wanted == 0 => return Err(ApiError::NoSuchProfile),
             _ if Instant::now() >= until => return Err(ApiError::NotThatFar),
-            _ => sleep(POLL).await,
+            _ => {}
         }
+        drop(room);
+        sleep(POLL).await;
     }
 }
 
-#[derive(Deserialize)]
-struct LookupBody {
-    /// `{kind}:{value}` or `id:{uuid}`.
-    references: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Found {
-    /// One for each reference, in their order; `null` where there is nobody.
-    profiles: Vec<Option<Shown>>,
-}
-
-/// Shows many profiles at once.
-pub async fn lookup(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(found(&request, payload, &state).await)
-}
-
-async fn found(
+/// Reads a body of JSON.
+pub async fn json_body<T: serde::de::DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
-) -> Result<Found, ApiError> {
-    let caller = reader(request, state).await?;
-    let body: LookupBody = json_body(request, payload, state).await?;
-    if body.references.len() > MOST_REFERENCES {
-        return Err(invalid(
-            "references",
-            &format!(
-                "has {} entries, over the limit of {MOST_REFERENCES}",
-                body.references.len()
-            ),
-        ));
-    }
-    let references: Vec<Reference> = body
-        .references
-        .iter()
-        .map(|text| reference::parse(text, &caller))
-        .collect::<Result<_, _>>()?;
-    let reading = state.store.load_profiles(caller.project_id, &references);
-    let profiles = answer_of(state, reading).await?;
-    Ok(Found {
-        profiles: profiles.into_iter().map(|found| found.map(shown)).collect(),
-    })
-}
-
-async fn json_body<T: serde::de::DeserializeOwned>(
-    request: &HttpRequest,
-    payload: Payload,
-    state: &Data<State>,
+    caller: &Caller,
 ) -> Result<T, ApiError> {
-    let body = body::read(request, payload, state, state.ingest.admission()).await?;
+    let body = body::read(request, payload, state, Some(caller.project_id)).await?;
     serde_json::from_slice(&body.bytes).map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
-fn invalid(name: &str, reason: &str) -> ApiError {
+/// A parameter at fault.
+pub fn invalid(name: &str, reason: &str) -> ApiError {
     ApiError::InvalidParameter {
         name: name.to_owned(),
         reason: reason.to_owned(),
@@ -204,7 +163,7 @@ struct MergeBody {
 
 /// Merges another known profile into the one in the path, and shows it.
 pub async fn merge(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(merged(&request, payload, &state).await.map(shown))
+    reply::json(&state, merged(&request, payload, &state).await.map(shown))
 }
 
 async fn merged(
@@ -213,11 +172,12 @@ async fn merged(
     state: &Data<State>,
 ) -> Result<Profile, ApiError> {
     let caller = reader(request, state).await?;
-    let asked: MergeBody = json_body(request, payload, state).await?;
+    let asked: MergeBody = json_body(request, payload, state, &caller).await?;
     let into = reference::of_path(request, &caller)?;
     let from = reference::parse(&asked.from, &caller)?;
     let survivor = joined(&into, &from, state, &caller).await?;
     let reference = Reference::Id(survivor);
+    let _room = state.reads.room().await?;
     let reading = state.store.load_profile(caller.project_id, &reference);
     answer_of(state, reading)
         .await?

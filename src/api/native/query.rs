@@ -20,6 +20,9 @@ impl Query {
         let pairs: HashMap<String, String> = form_urlencoded::parse(text.as_bytes())
             .into_owned()
             .collect();
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
+            return Err(invalid(name, "has a NUL character"));
+        }
         match pairs.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(invalid(name, format!("is not one of {}", known.join(", ")))),
             None => Ok(Self(pairs)),

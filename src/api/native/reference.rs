@@ -16,6 +16,9 @@ pub fn of_path(request: &HttpRequest, caller: &Caller) -> Result<Reference, ApiE
 
 /// Reads `{kind}:{value}` or `id:{uuid}`.
 pub fn parse(text: &str, caller: &Caller) -> Result<Reference, ApiError> {
+    if text.contains('\0') {
+        return Err(invalid("reference", "has a NUL character"));
+    }
     let Some((kind, value)) = text.split_once(':') else {
         return Err(invalid("reference", "is neither kind:value nor id:uuid"));
     };

@@ -1,5 +1,6 @@
 //! Answers of the native API: JSON, and RFC 9457 problem details for errors.
 
+use crate::api::State;
 use crate::api::error::ApiError;
 use actix_web::http::header::{
     ETag, EntityTag, Header, IfNoneMatch, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -18,18 +19,29 @@ struct Problem<'a> {
     code: &'a str,
 }
 
-/// 200 with the value, or the problem.
-pub fn json<T: Serialize>(outcome: Result<T, ApiError>) -> HttpResponse {
-    match outcome {
-        Ok(value) => HttpResponse::Ok().json(value),
+/// 200 with the value, which holds its room until it is sent, or the problem.
+pub fn json<T: Serialize>(state: &State, outcome: Result<T, ApiError>) -> HttpResponse {
+    match outcome.and_then(|value| state.reads.answer(text_of(&value))) {
+        Ok(answer) => HttpResponse::Ok()
+            .content_type("application/json")
+            .body(answer),
         Err(error) => problem(&error),
     }
 }
 
+/// A value as JSON.
+pub fn text_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain texts always serialise")
+}
+
 /// 200 with the value and a tag of it, 304 where the caller has it already, or the problem.
-pub fn tagged<T: Serialize>(request: &HttpRequest, outcome: Result<T, ApiError>) -> HttpResponse {
+pub fn tagged<T: Serialize>(
+    request: &HttpRequest,
+    state: &State,
+    outcome: Result<T, ApiError>,
+) -> HttpResponse {
     let text = match outcome {
-        Ok(value) => serde_json::to_string(&value).expect("plain texts always serialise"),
+        Ok(value) => text_of(&value),
         Err(error) => return problem(&error),
     };
     let digest = Sha256::digest(&text);
@@ -47,9 +59,13 @@ pub fn tagged<T: Serialize>(request: &HttpRequest, outcome: Result<T, ApiError>)
             .insert_header(ETag(tag))
             .finish();
     }
+    let answer = match state.reads.answer(text) {
+        Ok(answer) => answer,
+        Err(error) => return problem(&error),
+    };
     let mut reply = HttpResponse::Ok();
     reply.insert_header(ETag(tag));
-    reply.content_type("application/json").body(text)
+    reply.content_type("application/json").body(answer)
 }
 
 /// The problem as the caller sees it.

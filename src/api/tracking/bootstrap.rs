@@ -5,6 +5,7 @@ use crate::api::State;
 use crate::api::credentials::{Candidates, query_value};
 use crate::api::error::ApiError;
 use crate::api::work::{by, deadline};
+use crate::domain::{Caller, KeyKind};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HOST, HeaderValue};
 use actix_web::web::{Data, Path};
@@ -31,6 +32,7 @@ pub async fn settings(
     };
     by(deadline(&state), found)
         .await?
+        .filter(is_public)
         .ok_or(ApiError::UnknownProject)?;
     let (protocol, host) = public_address(&request, &state);
     Ok(document(&json!({
@@ -62,6 +64,9 @@ pub async fn source_config(
     let candidates = Candidates::of(&request);
     let known = by(deadline(&state), candidates.known(&state.keys)).await?;
     let (caller, key) = known.ok_or(ApiError::MissingKey)?;
+    if !is_public(&caller) {
+        return Err(ApiError::UnknownKey.into());
+    }
     let id = caller.project_id.0.to_string();
     Ok(document(&json!({
         "source": {
@@ -78,6 +83,11 @@ pub async fn source_config(
         },
         "updatedAt": "2024-01-01T00:00:00.000Z",
     })))
+}
+
+/// Pages carry write keys only: a server key in one would be a leak, and a document for it would make it work.
+fn is_public(caller: &Caller) -> bool {
+    caller.kind == KeyKind::Write
 }
 
 /// Protocol and host with path, as a browser reaches us: from the settings, else from the request itself.

@@ -2,6 +2,7 @@
 
 use super::super::envelope;
 use super::*;
+use crate::api::buffer::Body;
 use crate::config::Config;
 use crate::domain::{Event, Identity};
 use std::collections::HashMap;
@@ -29,7 +30,11 @@ fn source(path_type: Option<&str>) -> Source {
 }
 
 fn read_from(source: &Source, text: &str) -> Result<Command, Rejection> {
-    let body = Document::new(Bytes::copy_from_slice(text.as_bytes()));
+    let body = Document::new(
+        Body::loose(Bytes::copy_from_slice(text.as_bytes())),
+        1 << 20,
+    )
+    .expect("room");
     let call = envelope::single(body.text().expect("text")).expect("an object");
     let limits = limits();
     Surroundings::new(source, &limits, &body, &Batch::default()).command(&call, None)

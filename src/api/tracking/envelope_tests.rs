@@ -1,11 +1,12 @@
 //! Bodies as a whole: what can be read, what can't, and where the key stands.
 
 use super::*;
+use crate::api::buffer::Body;
 use crate::api::document::Document;
 use bytes::Bytes;
 
 fn readable_text(bytes: &[u8]) -> String {
-    let body = Document::new(Bytes::copy_from_slice(bytes));
+    let body = Document::new(Body::loose(Bytes::copy_from_slice(bytes)), 1 << 20).expect("room");
     body.text().expect("readable").to_owned()
 }
 
@@ -105,4 +106,29 @@ fn the_key_stands_at_the_top_or_in_the_first_call() {
         assert_eq!(key_of(text).expect("JSON").as_deref(), expected, "{text}");
     }
     assert_eq!(code(key_of("nonsense").map(|_| ())), "invalid_json");
+}
+
+#[test]
+fn what_becomes_too_large_when_it_is_readable_is_refused_before_it_grows() {
+    let grown = |bytes: &[u8]| {
+        let body = Body::loose(Bytes::copy_from_slice(bytes));
+        let lane = body.lane.clone();
+        let made = Document::new(body, 1_000).map(|document| document.bytes.len());
+        (code(made.map(drop)), lane.room.available_bytes())
+    };
+    for small in ["[1e300,1e300,1e300,1e300]".as_bytes(), &[0xff; 400]] {
+        assert_eq!(grown(small), ("body_too_large", 64 << 20));
+    }
+}
+
+#[test]
+fn a_document_holds_room_for_what_it_grew_to() {
+    let body = Body::loose(Bytes::from_static(b"[1e300]"));
+    let lane = body.lane.clone();
+    let document = Document::new(body, 1_000).expect("room");
+    assert_eq!(
+        lane.room.available_bytes(),
+        (64 << 20) - document.bytes.len()
+    );
+    assert_eq!(document.bytes.len(), 303);
 }

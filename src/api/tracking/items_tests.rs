@@ -1,6 +1,7 @@
 //! Whole bodies to items: neighbours, refused items as they are kept, message ids.
 
 use super::*;
+use crate::api::buffer::Body;
 use crate::config::Config;
 use crate::domain::{Class, ProjectId, Timestamp};
 use crate::ingest::Admission;
@@ -22,7 +23,8 @@ fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<It
         idempotency_key: idempotency_key.map(str::to_owned),
         path_type: form.map(str::to_owned),
     };
-    let body = Document::new(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    let body = Body::loose(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    let body = Document::new(body, 1 << 20).expect("room");
     let room = Admission::new(1 << 30).try_reserve(0).expect("room");
     let mut charge = Charge::new(room, MOST_STORED);
     items(&body, &source, &limits(), &mut charge).expect("a body")

@@ -7,6 +7,7 @@ use super::call::Source;
 use super::items::{self, Form};
 use super::receive::store;
 use crate::api::State;
+use crate::api::buffer::Buffer;
 use crate::api::charge::Charge;
 use crate::api::credentials::Candidates;
 use crate::api::document::Document;
@@ -45,13 +46,15 @@ async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), Ap
     let known = candidates.known(&state.keys).await?;
     let (caller, key) = known.ok_or(ApiError::MissingKey)?;
     state.rates.check(caller.project_id, key)?;
-    let call_of_query = document(request.query_string()).to_string();
-    let body = Document::new(call_of_query.into());
-    let admission = state.ingest.admission().of(caller.project_id);
-    let room = admission
-        .try_reserve(body.bytes.len())
-        .ok_or(ApiError::Overloaded)?;
-    let mut charge = Charge::new(room, state.server.max_body_bytes);
+    let (lane, limit) = (
+        state.lanes.known.of(caller.project_id),
+        state.server.max_body_bytes,
+    );
+    let mut buffer = Buffer::new(&lane, limit, 0);
+    buffer.append(document(request.query_string()).to_string().as_bytes())?;
+    let mut body = Document::new(buffer.into_body(), limit)?;
+    let room = body.room.take().ok_or(ApiError::Overloaded)?;
+    let mut charge = Charge::new(room, limit);
     let source = Source {
         project_id: caller.project_id,
         class: Class::Live,

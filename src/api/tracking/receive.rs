@@ -7,11 +7,14 @@ use super::envelope;
 use super::items::{self, Form};
 use super::reply;
 use crate::api::State;
-use crate::api::body::{self, Body};
+use crate::api::answer::charged;
+use crate::api::body;
+use crate::api::buffer::Body;
 use crate::api::charge::Charge;
 use crate::api::credentials::{Candidates, query_value};
 use crate::api::document::Document;
 use crate::api::error::ApiError;
+use crate::api::lane::Lane;
 use crate::api::work::{by, deadline, work};
 use crate::domain::{Caller, Class, Item, Receipt, Timestamp};
 use crate::ingest::{Origin, Reservation};
@@ -24,7 +27,7 @@ const RESULT_BYTES: usize = 256;
 /// A body that can be read, and the key in it where nothing before it had one.
 struct Readable {
     document: Document,
-    room: Option<Reservation>,
+    lane: Lane,
     key: Option<String>,
 }
 
@@ -54,14 +57,8 @@ pub async fn receive(
         state.rates.check(caller.project_id, key)?;
     }
     let known = known.map(|(caller, _)| caller);
-    let admission = state.ingest.admission();
-    let body = match &known {
-        Some(caller) => {
-            let admission = admission.of(caller.project_id);
-            body::read(request, payload, state, &admission).await?
-        }
-        None => body::read(request, payload, state, admission).await?,
-    };
+    let project_id = known.as_ref().map(|caller| caller.project_id);
+    let body = body::read(request, payload, state, project_id).await?;
     let until = deadline(state);
     by(until, take(request, body, state, road, known)).await
 }
@@ -109,21 +106,23 @@ async fn take(
         class: road.class,
     };
     let source = source(request, caller, received_at, &road);
+    let lane = readable.lane.clone();
     let held = parse(readable, source, state).await?;
     let want_results =
         query_value(request.query_string(), "results").is_some_and(|it| it == "true");
     let answer_bytes = RESULT_BYTES * usize::from(want_results) * held.0.len();
-    let answer_room = state.ingest.admission().of(origin.project_id);
-    let answer_room = answer_room.try_reserve(answer_bytes);
+    let answer_room = lane.room.try_reserve(answer_bytes);
     let _answer_room = answer_room.ok_or(ApiError::Overloaded)?;
-    store(state, origin, held, &road.form, want_results).await
+    let answer = store(state, origin, held, &road.form, want_results).await;
+    answer.and_then(|answer| charged(answer, &lane))
 }
 
 /// Mends the body and, where it has to, finds the key in it.
 async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, ApiError> {
-    let size = body.bytes.len();
-    work(state, size, move || {
-        let document = Document::new(body.bytes);
+    let (size, limit) = (body.bytes.len(), state.server.max_body_bytes);
+    let lane = body.lane.clone();
+    work(&lane.decoders.clone(), size, move || {
+        let document = Document::new(body, limit)?;
         let key = if want_key {
             envelope::key_of(document.text()?)?
         } else {
@@ -131,7 +130,7 @@ async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, Api
         };
         Ok(Readable {
             document,
-            room: body.room,
+            lane,
             key,
         })
     })
@@ -141,12 +140,16 @@ async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, Api
 async fn parse(readable: Readable, source: Source, state: &State) -> Result<Held, ApiError> {
     let limits = state.limits.clone();
     let most_stored = state.server.max_body_bytes;
-    let admission = state.ingest.admission().of(source.project_id);
     let size = readable.document.bytes.len();
-    work(state, size, move || {
-        let room = readable.room.or_else(|| admission.try_reserve(0));
+    let lane = readable.lane.clone();
+    work(&lane.decoders, size, move || {
+        let mut document = readable.document;
+        let room = document
+            .room
+            .take()
+            .or_else(|| readable.lane.room.try_reserve(0));
         let mut charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
-        let items = items::items(&readable.document, &source, &limits, &mut charge)?;
+        let items = items::items(&document, &source, &limits, &mut charge)?;
         Ok((items, charge.into_room()?))
     })
     .await

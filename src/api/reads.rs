@@ -1,0 +1,69 @@
+//! What reads may take: a few connections, so that they leave the others to writes, and memory of their own.
+//!
+//! A read holds room from before it asks the database until its answer is sent. A reader for whom there is none waits a
+//! moment, then hears 503: what it waits for is not held meanwhile.
+
+use super::answer::Answer;
+use super::error::ApiError;
+use crate::config::{self, millis};
+use crate::ingest::{Admission, Reservation};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// A row is in memory as it came, as text, as part of the answer, and as the answer.
+const COPIES: usize = 4;
+
+/// Connections and memory of reads.
+pub struct Reads {
+    /// Bytes after which a page ends.
+    pub page_bytes: usize,
+    room: Admission,
+    connections: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Reads {
+    /// Opens both.
+    pub fn new(settings: &config::Reads) -> Self {
+        Self {
+            page_bytes: settings.page_bytes,
+            room: Admission::new(settings.max_bytes_in_flight),
+            connections: Arc::new(Semaphore::new(settings.connections)),
+            patience: millis(settings.wait_timeout_ms),
+        }
+    }
+
+    /// Waits for one of the connections.
+    ///
+    /// # Errors
+    /// `Overloaded` where none is free in time.
+    pub async fn connection(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let permit = timeout(self.patience, self.connections.clone().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or(ApiError::Overloaded)
+    }
+
+    /// Waits for room to load a page and make an answer of it.
+    ///
+    /// # Errors
+    /// `Overloaded` where there is none in time.
+    pub async fn room(&self) -> Result<Reservation, ApiError> {
+        let room = timeout(self.patience, self.room.reserve(self.page_bytes * COPIES)).await;
+        room.ok().flatten().ok_or(ApiError::Overloaded)
+    }
+
+    /// Makes an answer of a text; it holds its room until it is sent.
+    ///
+    /// # Errors
+    /// `Overloaded` where there is none: too many answers wait to be read.
+    pub fn answer(&self, text: String) -> Result<Answer, ApiError> {
+        let room = self.room.try_reserve(text.len());
+        Ok(Answer::new(text.into(), room.ok_or(ApiError::Overloaded)?))
+    }
+
+    /// The room left, for the metrics.
+    pub fn available_bytes(&self) -> usize {
+        self.room.available_bytes()
+    }
+}

@@ -1,0 +1,75 @@
+//! The tokens of JSON as senders write it, found in one pass without building anything.
+//!
+//! Malformed input yields some tokens too: whoever parses afterwards refuses it.
+
+use memchr::memchr2;
+
+/// Every double fits when written out: the smallest take 342 characters with the 17 digits that tell them apart, the largest 309.
+/// What needs more is no measurement, and a few bytes of exponent must not become a kilobyte.
+pub(super) const MAX_NUMBER_DIGITS: usize = 350;
+
+/// True where a number is not plain, or longer than any plain one.
+pub(super) fn is_exotic(digits: &[u8]) -> bool {
+    digits.len() > MAX_NUMBER_DIGITS + 2 || digits.iter().any(|byte| matches!(byte, b'e' | b'E'))
+}
+
+/// What stands at a place of a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Token {
+    Open,
+    Close,
+    Text { suspicious: bool },
+    Number,
+    Word,
+    Other,
+}
+
+/// Tells the token at `at` and where it ends.
+pub(super) fn next_token(bytes: &[u8], at: usize) -> (Token, usize) {
+    match bytes[at] {
+        b'"' => text_token(bytes, at),
+        b'{' | b'[' => (Token::Open, at + 1),
+        b'}' | b']' => (Token::Close, at + 1),
+        b'-' if bytes.get(at + 1) == Some(&b'I') => (
+            Token::Word,
+            run_end(bytes, at + 1, u8::is_ascii_alphanumeric),
+        ),
+        b'-' | b'0'..=b'9' => (
+            Token::Number,
+            run_end(bytes, at + 1, |byte| {
+                matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+            }),
+        ),
+        byte if byte.is_ascii_alphabetic() => (
+            Token::Word,
+            run_end(bytes, at + 1, u8::is_ascii_alphanumeric),
+        ),
+        _ => (Token::Other, at + 1),
+    }
+}
+
+fn run_end(bytes: &[u8], from: usize, belongs: impl Fn(&u8) -> bool) -> usize {
+    bytes[from..]
+        .iter()
+        .position(|byte| !belongs(byte))
+        .map_or(bytes.len(), |length| from + length)
+}
+
+fn text_token(bytes: &[u8], start: usize) -> (Token, usize) {
+    let (mut at, mut suspicious) = (start + 1, false);
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return (Token::Text { suspicious }, at + 1);
+        }
+        suspicious |= matches!(escaped_unit(bytes, at), Some(0 | 0xD800..=0xDFFF));
+        at += 2;
+    }
+    (Token::Text { suspicious: false }, bytes.len())
+}
+
+/// The UTF-16 unit of the `\uXXXX` escape at `at`, if one stands there.
+pub(super) fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
