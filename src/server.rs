@@ -6,6 +6,7 @@
 
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};
+use crate::api::newcomers::Newcomers;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
 use crate::config::{Config, millis};
@@ -16,7 +17,7 @@ use crate::ingest::Ingest;
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -24,7 +25,7 @@ use anyhow::{Context, Result, anyhow};
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::SockRef;
 use std::any::Any;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -222,11 +223,14 @@ async fn watch(health: Arc<Health>, store: Store) {
     health.watch(store).await;
 }
 
-/// Keeps the histograms of the metrics from growing.
+/// Keeps the histograms of the metrics from growing, and tells what the log left out.
 async fn tidy(metrics: PrometheusHandle) {
-    loop {
+    for seconds in (5_u64..).step_by(5) {
         sleep(Duration::from_secs(5)).await;
         metrics.run_upkeep();
+        if seconds % 60 == 0 {
+            telemetry::tell_suppressed();
+        }
     }
 }
 
@@ -249,8 +253,9 @@ fn http_server(
             .configure(api::configure)
     };
     let patience = millis(settings.write_timeout_ms.into());
+    let newcomers = Newcomers::new(settings.max_new_connections);
     let server = HttpServer::new(app)
-        .on_connect(move |connection, _| limit_writing(connection, patience))
+        .on_connect(move |connection, data| welcome(connection, data, patience, &newcomers))
         // An answer waits in memory that is accounted for, not here.
         .h1_write_buffer_size(WRITE_BUFFER_BYTES)
         .workers(workers)
@@ -265,11 +270,18 @@ fn http_server(
     Ok(server.run())
 }
 
-/// Closes a connection whose other side reads nothing for some time: actix itself has no limit for that.
-fn limit_writing(connection: &dyn Any, patience: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        // Refused only where the other side has gone already.
-        let _ = SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+/// Bounds what a connection may hold: a place until its first request, and the time in which nothing of an answer is read,
+/// for which actix itself has no limit.
+fn welcome(connection: &dyn Any, data: &mut Extensions, patience: Duration, newcomers: &Newcomers) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+        return;
+    };
+    let socket = SockRef::from(stream);
+    // Both are refused only where the other side has gone already.
+    let _ = socket.set_tcp_user_timeout(Some(patience));
+    match newcomers.admit() {
+        Some(place) => drop(data.insert(place)),
+        None => drop(socket.shutdown(Shutdown::Both)),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod error;
 pub mod inflate;
 pub mod lane;
 mod native;
+pub mod newcomers;
 mod observe;
 mod ops;
 pub mod reads;

@@ -34,6 +34,7 @@ mod retention;
 mod rights;
 mod schema;
 mod sdk;
+mod siege;
 mod sizes;
 mod slow;
 mod socket;

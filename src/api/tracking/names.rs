@@ -7,6 +7,7 @@ use super::envelope::Call;
 use super::fields::{id, within};
 use crate::domain::kinds::DEVICE_TOKEN;
 use crate::domain::{Identity, IdentityKind, Json, Kinds, Rejection};
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -60,9 +61,16 @@ pub fn without_repeats(identities: &mut Vec<Identity>) {
     });
 }
 
+/// The traits that name somebody: it may be for the number of the others that the call is refused.
+#[derive(Default, Deserialize)]
+struct NamedTraits<'a> {
+    #[serde(borrow)]
+    email: Option<&'a RawValue>,
+}
+
 /// Whom a call names, as far as that can be read.
 pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
-    let traits: BTreeMap<String, &RawValue> = call
+    let traits: NamedTraits<'_> = call
         .traits
         .and_then(|traits| serde_json::from_str(traits.get()).ok())
         .unwrap_or_default();
@@ -70,7 +78,7 @@ pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
         (IdentityKind::UserId, call.user_id),
         (IdentityKind::UserId, call.previous_id),
         (IdentityKind::AnonymousId, call.anonymous_id),
-        (IdentityKind::Email, traits.get("email").copied()),
+        (IdentityKind::Email, traits.email),
     ];
     let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
     named.into_iter().filter_map(identity).collect()
