@@ -1,6 +1,6 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws check fmt docs bench clean
+.PHONY: help setup run test laws siege check fmt docs bench clean
 
 TESTED := --locked --features failpoints
 
@@ -21,6 +21,10 @@ test: ## Unit and integration tests, on a private database or on ROSTER_TEST_DAT
 laws: ## The property tests once more, with 10,000 cases each
 	@scripts/setup run
 	PROPTEST_CASES=10000 cargo test $(TESTED) laws
+
+siege: ## The attacks in their long form: minutes, not seconds
+	@scripts/setup test
+	ROSTER_SIEGE=long cargo test $(TESTED) --test it siege -- --nocapture --test-threads 1
 
 check: ## Formatting, lints, the compose file
 	@scripts/setup check

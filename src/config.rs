@@ -39,6 +39,7 @@ pub struct Server {
     pub public_url: String,
     pub workers: usize,
     pub max_connections: usize,
+    pub max_new_connections: usize,
     pub max_body_bytes: usize,
     pub parallel_decoders: usize,
     pub stranger_bytes_in_flight: usize,
@@ -128,6 +129,7 @@ pub struct Keys {
 pub struct Log {
     pub format: LogFormat,
     pub level: String,
+    pub lines_per_minute: u32,
 }
 
 /// One line of text or one JSON object for each record.
@@ -228,6 +230,10 @@ impl Config {
             (
                 server.max_connections == 0,
                 "server.max_connections must be at least 1",
+            ),
+            (
+                server.max_new_connections == 0,
+                "server.max_new_connections must be at least 1",
             ),
             (
                 server.max_body_bytes > ingest.max_bytes_in_flight,

@@ -4,6 +4,10 @@ use clap::Parser;
 use roster::cli::{Cli, run};
 use std::process::ExitCode;
 
+/// It gives memory back after a burst; glibc's keeps what its arenas once held.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Reads FAILPOINTS; without the feature there is nothing to read and nothing to stop at.
     let _failpoints = fail::FailScenario::setup();

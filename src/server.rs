@@ -6,6 +6,7 @@
 
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};
+use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
@@ -17,7 +18,7 @@ use crate::ingest::Ingest;
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -25,7 +26,7 @@ use anyhow::{Context, Result, anyhow};
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::SockRef;
 use std::any::Any;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -225,12 +226,15 @@ async fn watch(health: Arc<Health>, store: Store) {
     health.watch(store).await;
 }
 
-/// Keeps the histograms of the metrics and the memory of rates from growing.
+/// Keeps the histograms of the metrics and the memory of rates from growing, and tells what the log left out.
 async fn tidy(metrics: PrometheusHandle, rates: Arc<Rates>) {
-    loop {
+    for seconds in (5_u64..).step_by(5) {
         sleep(Duration::from_secs(5)).await;
         metrics.run_upkeep();
         rates.tidy();
+        if seconds % 60 == 0 {
+            telemetry::tell_suppressed();
+        }
     }
 }
 
@@ -253,8 +257,9 @@ fn http_server(
             .configure(api::configure)
     };
     let patience = millis(settings.write_timeout_ms.into());
+    let newcomers = Newcomers::new(settings.max_new_connections);
     let server = HttpServer::new(app)
-        .on_connect(move |connection, _| limit_writing(connection, patience))
+        .on_connect(move |connection, data| welcome(connection, data, patience, &newcomers))
         // An answer waits in memory that is accounted for, not here.
         .h1_write_buffer_size(WRITE_BUFFER_BYTES)
         .workers(workers)
@@ -269,11 +274,18 @@ fn http_server(
     Ok(server.run())
 }
 
-/// Closes a connection whose other side reads nothing for some time: actix itself has no limit for that.
-fn limit_writing(connection: &dyn Any, patience: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        // Refused only where the other side has gone already.
-        let _ = SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+/// Bounds what a connection may hold: a place until its first request, and the time in which nothing of an answer is read,
+/// for which actix itself has no limit.
+fn welcome(connection: &dyn Any, data: &mut Extensions, patience: Duration, newcomers: &Newcomers) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+        return;
+    };
+    let socket = SockRef::from(stream);
+    // Both are refused only where the other side has gone already.
+    let _ = socket.set_tcp_user_timeout(Some(patience));
+    match newcomers.admit() {
+        Some(place) => drop(data.insert(place)),
+        None => drop(socket.shutdown(Shutdown::Both)),
     }
 }
 

@@ -1,10 +1,16 @@
 //! Logs and metrics of the process.
 
+mod quota;
+
+pub use quota::tell_suppressed;
+
 use crate::config::{Log, LogFormat};
 use crate::metric_names::{BATCH_ROUNDS, BATCH_ROWS, describe_all};
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Half a millisecond to ten seconds: from a lone insert to the longest that a request may wait.
 const SECONDS: [f64; 14] = [
@@ -15,18 +21,19 @@ const ROWS: [f64; 9] = [
 ];
 const ROUNDS: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 10.0, 40.0];
 
-/// Sends logs to standard error, as text or JSON.
+/// Sends logs to standard error, as text or JSON, each kind of line within its limit.
 ///
 /// # Errors
 /// When the filter can't be read.
 pub fn init_logging(settings: &Log) -> Result<()> {
     let filter = EnvFilter::try_new(&settings.level).context("log.level can't be read")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(quota::Quota::new(settings.lines_per_minute));
     let outcome = match settings.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     outcome.map_err(|error| anyhow::anyhow!("logging can't be set up: {error}"))
 }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod inflate;
 pub mod lane;
 mod native;
+pub mod newcomers;
 mod observe;
 mod ops;
 pub mod rates;

@@ -1,5 +1,6 @@
 //! Counts and times every request by its route, and gives each an id under which the log speaks of it.
 
+use super::newcomers::Place;
 use crate::metric_names::{HTTP_REQUESTS, HTTP_SECONDS};
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -18,6 +19,9 @@ pub async fn observe<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
+    if let Some(place) = request.conn_data::<Place>() {
+        place.leave();
+    }
     let mut response = next.call(request).await?;
     // The pattern, never the path: paths carry keys and people.
     let route = response

@@ -10,6 +10,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
@@ -66,7 +68,7 @@ impl Shared {
         if let Some(url) = given_database() {
             command.env("ROSTER__DATABASE__URL", url);
         }
-        let (service, url) = spawn_service(command);
+        let (service, url, _) = spawn_service(command);
         let database_url = given_database()
             .unwrap_or_else(|| roster::embedded::running_url(&data_dir).expect("it runs"));
         Self {
@@ -92,8 +94,25 @@ pub fn public_dir(name: &str) -> PathBuf {
     path
 }
 
+/// What is counted of a service's log.
+#[derive(Default)]
+pub struct Log {
+    pub lines: AtomicUsize,
+    pub panics: AtomicUsize,
+}
+
+impl Log {
+    fn take(&self, line: &str) {
+        self.lines.fetch_add(1, Relaxed);
+        if line.contains("panicked at") {
+            self.panics.fetch_add(1, Relaxed);
+        }
+        eprintln!("{line}");
+    }
+}
+
 /// Starts a service and waits until it says where it serves.
-fn spawn_service(mut command: Command) -> (Child, String) {
+fn spawn_service(mut command: Command) -> (Child, String, Arc<Log>) {
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -112,18 +131,21 @@ fn spawn_service(mut command: Command) -> (Child, String) {
         seen.push('\n');
     };
     // Its log must go on being read, or it blocks; it is shown with a failed test's output.
+    let log = Arc::new(Log::default());
+    let taken = log.clone();
     std::thread::spawn(move || {
         lines
             .map_while(Result::ok)
-            .for_each(|line| eprintln!("{line}"));
+            .for_each(|line| taken.take(&line));
     });
-    (child, url)
+    (child, url, log)
 }
 
 /// A service of a test's own, which may be killed.
 pub struct Service {
     child: Child,
     pub url: String,
+    pub log: Arc<Log>,
 }
 
 impl Service {
@@ -150,10 +172,10 @@ impl Service {
     }
 
     async fn spawn(command: Command) -> Self {
-        let (child, url) = tokio::task::spawn_blocking(|| spawn_service(command))
+        let (child, url, log) = tokio::task::spawn_blocking(|| spawn_service(command))
             .await
             .expect("starts");
-        Self { child, url }
+        Self { child, url, log }
     }
 
     pub fn pid(&self) -> nix::unistd::Pid {

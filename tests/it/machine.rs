@@ -128,8 +128,17 @@ fn children(parent: Pid) -> Vec<Pid> {
 
 /// The most memory that a process ever held, in MiB.
 pub fn peak_memory_mib(pid: Pid) -> u64 {
+    memory_mib(pid, "VmHWM:")
+}
+
+/// The memory that a process holds now, in MiB.
+pub fn resident_memory_mib(pid: Pid) -> u64 {
+    memory_mib(pid, "VmRSS:")
+}
+
+fn memory_mib(pid: Pid, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let line = status.lines().find(|line| line.starts_with(name));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));
     kib.expect("a size").parse::<u64>().expect("a number") / 1024
 }

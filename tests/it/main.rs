@@ -35,6 +35,7 @@ mod retention;
 mod rights;
 mod schema;
 mod sdk;
+mod siege;
 mod sizes;
 mod slow;
 mod socket;

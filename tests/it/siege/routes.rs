@@ -1,0 +1,134 @@
+//! Every native route with what no database takes: NUL characters, times before there were any, odd ids.
+
+use super::Siege;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use std::sync::atomic::Ordering::Relaxed;
+
+fn cursor(micros: i64) -> String {
+    let bytes = [&micros.to_be_bytes()[..], &[7; 16]].concat();
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[tokio::test]
+async fn siege_no_route_breaks_over_what_no_database_takes() {
+    let siege = Siege::begin("odd paths, queries and bodies").await;
+    let project = &siege.project;
+    project
+        .send("/v1/track", &json!({"userId": "ada", "event": "Seen"}))
+        .await;
+    let mut odd: Vec<(&str, String)> = Vec::new();
+    let references = [
+        "user_id:a%00b",
+        "%00:x",
+        "user_id:%00",
+        "id:%00",
+        "%00",
+        "email:%ff",
+        "id:7",
+    ];
+    for reference in references {
+        let base = format!("/v1/profiles/{reference}");
+        for path in [&base, &format!("{base}/events"), &format!("{base}/export")] {
+            odd.push(("GET", path.clone()));
+        }
+        odd.push(("DELETE", base.clone()));
+        odd.push(("POST", format!("{base}/unforget")));
+        odd.push(("POST", format!("{base}/merge")));
+        odd.push(("GET", format!("/v1/events/{reference}")));
+        odd.push(("GET", format!("/v1/erasures/{reference}")));
+    }
+    let times = [
+        i64::MIN,
+        -210_866_803_200_000_001,
+        -62_135_596_800_000_001,
+        253_402_300_800_000_000,
+        i64::MAX,
+    ];
+    let mut queries: Vec<String> = times
+        .iter()
+        .map(|time| format!("cursor={}", cursor(*time)))
+        .collect();
+    queries.extend(["limit=%00", "cursor=%00", "a%00=1", "%00"].map(str::to_owned));
+    for query in &queries {
+        for list in [
+            "/v1/profiles/user_id:ada/events",
+            "/v1/conflicts",
+            "/v1/rejections",
+        ] {
+            odd.push(("GET", format!("{list}?{query}")));
+        }
+    }
+    for query in [
+        "name=%00",
+        "type=%00",
+        "from=%00",
+        "from=-4714-01-01",
+        "to=10000-01-01",
+    ] {
+        odd.push(("GET", format!("/v1/profiles/user_id:ada/events?{query}")));
+    }
+    odd.push(("GET", "/v1/profiles?email=%00".to_owned()));
+    odd.push(("GET", "/v1/profiles/user_id:ada?min_version=%00".to_owned()));
+    odd.push(("GET", "/v1/projects/%00/settings".to_owned()));
+    for (method, path) in &odd {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let request = project
+            .client
+            .request(method.clone(), format!("{}{path}", project.url));
+        let request = request.bearer_auth(&project.server_key);
+        let reply = request
+            .json(&json!({"from": "user_id:a\0b"}))
+            .send()
+            .await
+            .expect("an answer");
+        let status = reply.status().as_u16();
+        assert!([400, 404].contains(&status), "{method} {path}: {status}");
+    }
+    for (path, body) in [
+        (
+            "/v1/profiles/lookup",
+            json!({"references": ["user_id:a\0b"]}),
+        ),
+        (
+            "/v1/profiles/user_id:ada/merge",
+            json!({"from": "user_id:\0"}),
+        ),
+    ] {
+        let request = project.client.post(format!("{}{path}", project.url));
+        let reply = request
+            .bearer_auth(&project.server_key)
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(reply.status().as_u16(), 400, "{path}");
+    }
+    assert_eq!(siege.service.log.panics.load(Relaxed), 0);
+    siege.end().await;
+}
+
+/// A server key in a page would be a leak: the documents that pages load do not know it.
+#[tokio::test]
+async fn siege_settings_documents_take_write_keys_only() {
+    let siege = Siege::begin("settings documents").await;
+    let project = &siege.project;
+    for (key, settings, source) in [
+        (&project.write_key, 200, 200),
+        (&project.server_key, 404, 401),
+        (&"nobody's".to_owned(), 404, 401),
+    ] {
+        for (path, expected) in [
+            (format!("/v1/projects/{key}/settings"), settings),
+            (format!("/projects/{key}/settings"), settings),
+            (format!("/sourceConfig?writeKey={key}"), source),
+        ] {
+            let reply = reqwest::get(format!("{}{path}", project.url))
+                .await
+                .expect("an answer");
+            assert_eq!(reply.status().as_u16(), expected, "{path}");
+        }
+    }
+    siege.end().await;
+}
