@@ -37,6 +37,7 @@ metrics! {
     PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Merges of two profiles of one person that were tried.";
     EVENTS_EXPIRED = "roster_events_expired_total", Counter, "", "Events deleted because they had reached their project's age.";
     REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections deleted because they had reached their project's age.";
+    CONFLICTS_EXPIRED = "roster_conflicts_expired_total", Counter, "", "Conflicts deleted because they had reached the age of their project's rejections.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
     BATCH_ROWS = "roster_batch_rows", Histogram, "cut", "Items written together; cut tells what ended the gathering: drained, rows or bytes.";

@@ -5,9 +5,11 @@
 
 mod connect;
 mod erase;
+mod erase_statements;
 mod error;
 mod events;
 mod groups;
+mod heartbeat;
 mod lease;
 mod lookup;
 mod merge;
@@ -21,10 +23,11 @@ mod rights;
 mod run;
 pub mod schema;
 mod statement;
+mod worker;
 mod write;
 
-pub use connect::{Engine, session_settings};
-pub use erase::{Erasure, ErasureRequest};
+pub use connect::{Engine, session_settings, set_up_session};
+pub use erase::{DueErasure, Erasure, ErasureRequest};
 pub use error::Error;
 pub use events::{StoredEvent, TimelineQuery};
 pub use groups::Membership;
@@ -32,8 +35,10 @@ pub use lookup::{KnownIdentity, Profile, Reference};
 pub use profiles::{Person, StoredConflict};
 pub use projects::ListedKey;
 pub use rejections::StoredRejection;
-pub use retention::Retention;
+pub use retention::{EventWalk, ExpiringList, NextWalk};
+pub use rights::{Right, needed_rights};
 pub use statement::{Statement, catalogue};
+pub use worker::Fence;
 pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsChange};
 
 use crate::config;

@@ -1,6 +1,19 @@
 -- ping
 SELECT 1::INT4;
 
+-- heartbeat
+INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at;
+
+-- check_tables
+SELECT 1::INT4 FROM project WHERE FALSE UNION ALL SELECT 1::INT4 FROM api_key WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM profile WHERE FALSE UNION ALL SELECT 1::INT4 FROM identity WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM event WHERE FALSE UNION ALL SELECT 1::INT4 FROM rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM conflict WHERE FALSE UNION ALL SELECT 1::INT4 FROM membership WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM erasure WHERE FALSE UNION ALL SELECT 1::INT4 FROM erasure_request WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
+
 -- insert_events
 INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
 SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
@@ -81,7 +94,12 @@ FROM unnest($1::INT4[], $2::UUID[], $3::UUID[], $4::TIMESTAMPTZ[]) AS t (project
 ON CONFLICT (profile_id, group_id) DO NOTHING;
 
 -- delete_memberships
-DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) OR group_id = ANY($1::UUID[]);
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- delete_members
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM membership WHERE group_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- lock_profiles
 SELECT profile_id, traits::TEXT, stamps::TEXT, version, merged_into IS NOT NULL, merged_from
@@ -141,38 +159,45 @@ ON CONFLICT (project_id, identity_hash) DO UPDATE SET
 
 -- record_erasure
 INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
-VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], $8::TIMESTAMPTZ)
+VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL))
 ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
     identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
-    cleared_at = NULL
+    sweep_at = excluded.sweep_at, cleared_at = NULL
 RETURNING profile_ids;
 
 -- erase_events
-WITH emptied AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.token = $7::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT own.project_id, own.event_id
+    FROM unnest($3::UUID[]) AS t (profile_id)
+    CROSS JOIN LATERAL (
+        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
+    ) AS own
+    LIMIT $5::INT8
+), emptied AS (
     UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
         occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
-    FROM (
-        SELECT own.project_id, own.event_id
-        FROM unnest($3::UUID[]) AS t (profile_id)
-        CROSS JOIN LATERAL (
-            SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
-        ) AS own
-        LIMIT $5::INT8
-    ) AS d
-    WHERE e.project_id = d.project_id AND e.event_id = d.event_id
+    FROM found AS f
+    WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING e.event_id
 ), counted AS (
     UPDATE erasure_request SET event_count = event_count + (SELECT count(*) FROM emptied)
     WHERE project_id = $1::INT4 AND erasure_id = $2::UUID
     RETURNING erasure_id
 )
-SELECT count(*)::INT8 FROM emptied;
+SELECT count(*)::INT8, ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
 -- delete_conflicts
-DELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[]);
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- delete_claims
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- mark_cleared
-UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now()) WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now())
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND ($3::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- find_returned
 SELECT i.profile_id
@@ -182,13 +207,20 @@ WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
 LIMIT 1;
 
 -- mark_finished
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
-WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL;
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+RETURNING erasure_id;
 
--- open_erasures
-SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids
+-- due_erasures
+SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts
 FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8;
+
+-- put_off_erasure
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE erasure_request SET sweep_at = GREATEST(sweep_at, now() + ($3::FLOAT8 * '1 second'::INTERVAL)), attempts = $4::INT4
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND EXISTS (SELECT 1 FROM held);
 
 -- load_erasure
 SELECT erasure_id, requested_at, is_forgotten, identity_count, event_count, cleared_at, finished_at
@@ -220,8 +252,10 @@ LIMIT $4::INT8;
 
 -- load_conflicts_of
 SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
-FROM conflict
-WHERE (owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])) AND conflict_id > $2::UUID
+FROM conflict WHERE owner_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
+UNION
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 ORDER BY conflict_id
 LIMIT $3::INT8;
 
@@ -320,31 +354,72 @@ UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
 WHERE key_hash = $1::BYTEA
 RETURNING project_id;
 
--- load_retentions
-SELECT project_id, now() - event_retention_days * '1 day'::INTERVAL, now() - rejection_retention_days * '1 day'::INTERVAL
-FROM project ORDER BY project_id;
+-- due_walks
+SELECT p.project_id, now() - p.event_retention_days * '1 day'::INTERVAL, COALESCE(w.after, $2::UUID), COALESCE(w.attempts, 0)
+FROM project AS p LEFT JOIN event_walk AS w ON w.project_id = p.project_id
+WHERE p.event_retention_days IS NOT NULL AND (w.due_at IS NULL OR w.due_at <= now())
+ORDER BY COALESCE(w.due_at, p.created_at), p.project_id LIMIT $1::INT8;
 
 -- expire_events
-WITH page AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE), page AS (
     SELECT event_id, received_at FROM event
     WHERE project_id = $1::INT4 AND event_id > $2::UUID
     ORDER BY event_id LIMIT $4::INT8
 ), gone AS (
     DELETE FROM event WHERE project_id = $1::INT4 AND event_id IN (SELECT p.event_id FROM page AS p WHERE p.received_at < $3::TIMESTAMPTZ)
+        AND EXISTS (SELECT 1 FROM held)
     RETURNING event_id
+), noted AS (
+    INSERT INTO event_walk AS w (project_id, after, due_at, attempts)
+    SELECT $1::INT4, p.event_id, now(), 0 FROM page AS p WHERE EXISTS (SELECT 1 FROM held) ORDER BY p.event_id DESC LIMIT 1
+    ON CONFLICT (project_id) DO UPDATE SET after = excluded.after, attempts = 0
+    RETURNING project_id
 )
 SELECT (SELECT p.event_id FROM page AS p ORDER BY p.event_id DESC LIMIT 1), (SELECT count(*) FROM gone)::INT8;
 
+-- set_walk
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO event_walk AS w (project_id, after, due_at, attempts)
+SELECT $1::INT4, COALESCE($2::UUID, $7::UUID), now() + ($3::FLOAT8 * '1 second'::INTERVAL), $4::INT4 WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id) DO UPDATE SET after = COALESCE($2::UUID, w.after), due_at = excluded.due_at, attempts = excluded.attempts;
+
 -- expire_rejections
-WITH gone AS (
-    DELETE FROM rejection WHERE project_id = $1::INT4 AND (received_at, rejection_id) IN (
-        SELECT r.received_at, r.rejection_id FROM rejection AS r
-        WHERE r.project_id = $1::INT4 AND r.received_at < $2::TIMESTAMPTZ
-        ORDER BY r.received_at, r.rejection_id LIMIT $3::INT8
-    )
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), expired AS (
+    SELECT r.project_id, r.received_at, r.rejection_id FROM asked AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, received_at, rejection_id FROM rejection AS l
+        WHERE l.project_id = s.project_id AND l.received_at < s.before
+        ORDER BY l.received_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM rejection WHERE (project_id, received_at, rejection_id) IN (SELECT o.project_id, o.received_at, o.rejection_id FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
     RETURNING rejection_id
 )
-SELECT count(*)::INT8 FROM gone;
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_conflicts
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), expired AS (
+    SELECT r.project_id, r.first_seen, r.conflict_id FROM asked AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, first_seen, conflict_id FROM conflict AS l
+        WHERE l.project_id = s.project_id AND l.first_seen < s.before
+        ORDER BY l.first_seen LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM conflict WHERE (project_id, first_seen, conflict_id) IN (SELECT o.project_id, o.first_seen, o.conflict_id FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING conflict_id
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
 -- set_retention
 UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $3::INT4 WHERE project_id = $1::INT4;
@@ -364,3 +439,27 @@ RETURNING owner;
 
 -- end_lease
 DELETE FROM lease WHERE name = $1::TEXT AND owner = $2::UUID;
+
+-- take_turn
+INSERT INTO worker AS w (name, owner, token, expires_at, due_at, progress)
+VALUES ($1::TEXT, $2::UUID, 1, now() + ($3::FLOAT8 * '1 second'::INTERVAL), now(), '')
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, token = w.token + 1, expires_at = excluded.expires_at
+WHERE w.due_at <= now() AND (w.expires_at <= now() OR w.owner = excluded.owner)
+RETURNING token, progress;
+
+-- keep_turn
+UPDATE worker SET expires_at = now() + ($3::FLOAT8 * '1 second'::INTERVAL), progress = COALESCE($4::TEXT, progress)
+WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now()
+RETURNING token;
+
+-- end_turn
+UPDATE worker SET expires_at = now(), due_at = now() + ($3::FLOAT8 * '1 second'::INTERVAL)
+WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now()
+RETURNING token;
+
+-- lock_turn
+SELECT token FROM worker WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now() FOR SHARE;
+
+-- missing_rights
+SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)
+WHERE NOT has_table_privilege(t.table_name, t.privilege) ORDER BY t.table_name, t.privilege;
