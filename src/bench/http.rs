@@ -3,7 +3,7 @@
 //! No HTTP library: what it would do for each request the load generator would take from the service's share of the machine.
 
 use super::bodies::Request;
-use super::run::Tally;
+use super::tally::Tally;
 use anyhow::{Context, Result, ensure};
 use memchr::memmem;
 use std::net::SocketAddr;

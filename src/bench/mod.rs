@@ -15,6 +15,7 @@ mod raw;
 mod report;
 mod run;
 mod stage;
+mod tally;
 
 pub use plan::Settings;
 

@@ -3,7 +3,7 @@
 //! What it sends is prepared as far as can be; connections never wait for each other, and never write the same profile.
 
 use super::bodies::{self, Sample, event_id, now, user_id};
-use super::run::Tally;
+use super::tally::Tally;
 use crate::domain::profile::Traits;
 use crate::domain::{Json, Timestamp, TraitWrite};
 use crate::store::{Engine, catalogue, session_settings};

@@ -2,7 +2,7 @@
 
 use super::machine::Cpu;
 use super::plan::Kind;
-use super::run::{Tally, Turn};
+use super::tally::{Tally, Turn};
 use serde::Serialize;
 use std::fmt;
 

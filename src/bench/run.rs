@@ -2,57 +2,15 @@
 
 use super::bodies::{self, Request};
 use super::http::Connection;
-use super::machine::Cpu;
 use super::plan::{BATCH_ITEMS, Kind, Settings};
 use super::raw::{self, People, RawClient};
 use super::report::Report;
 use super::stage::{Database, Service};
+use super::tally::{Tally, Turn};
 use crate::config::Config;
 use anyhow::{Context, Result, bail, ensure};
-use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-
-/// Longer latencies count as this.
-const LONGEST_MICROS: u64 = 60_000_000;
-
-/// What some connections did.
-pub struct Tally {
-    pub items: u64,
-    /// From sending to the answer, in microseconds.
-    pub latency: Histogram<u64>,
-}
-
-impl Tally {
-    pub fn new() -> Self {
-        Self {
-            items: 0,
-            latency: Histogram::new_with_bounds(1, LONGEST_MICROS, 3).expect("fit bounds"),
-        }
-    }
-
-    /// Counts one answer.
-    pub fn add(&mut self, items: u64, took: Duration) {
-        self.items += items;
-        self.latency.saturating_record(took.as_micros() as u64);
-    }
-
-    pub fn absorb(&mut self, other: &Self) {
-        self.items += other.items;
-        self.latency
-            .add(&other.latency)
-            .expect("both have the same bounds");
-    }
-}
-
-/// What one turn gave.
-pub struct Turn {
-    pub kind: Kind,
-    pub round: usize,
-    pub tally: Tally,
-    pub seconds: f64,
-    pub cpu: Cpu,
-}
 
 /// Starts everything, measures, counts the rows, and stops everything, whatever happened.
 pub async fn run(settings: &Settings, config: &Config) -> Result<Report> {

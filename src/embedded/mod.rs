@@ -125,16 +125,22 @@ impl Embedded {
     pub async fn keep_alive(&mut self) {
         loop {
             self.gone().await;
-            tracing::error!(reason = %self.place.last_words(), "the embedded database has ended; it is started again");
-            let mut pause = FIRST_PAUSE;
-            while let Err(error) = self.raise_again().await {
-                if pause == FIRST_PAUSE {
-                    tracing::error!(reason = %format!("{error:#}"), "the embedded database does not start; trying on");
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
+            let reason = self.place.last_words();
+            tracing::error!(%reason, "the embedded database has ended; it is started again");
+            self.until_raised().await;
             tracing::info!(pid = self.pid.as_raw(), "embedded database is ready again");
+        }
+    }
+
+    async fn until_raised(&mut self) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.raise_again().await {
+            if pause == FIRST_PAUSE {
+                let reason = format!("{error:#}");
+                tracing::error!(%reason, "the embedded database does not start; trying on");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

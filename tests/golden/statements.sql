@@ -139,7 +139,7 @@ JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identit
 SELECT p.profile_id, p.merged_from
 FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+JOIN profile AS p ON p.project_id = i.project_id AND p.profile_id = i.profile_id
 WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
 ORDER BY p.profile_id FOR UPDATE OF p;
 
@@ -147,7 +147,9 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING kind, value;
 
 -- delete_profiles
-DELETE FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]);
+DELETE FROM profile WHERE (project_id, profile_id) IN (
+    SELECT t.project_id, t.profile_id FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+);
 
 -- remember_erased
 INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
@@ -228,7 +230,7 @@ FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
 
 -- lift_block
 UPDATE erasure SET is_forgotten = FALSE
-WHERE project_id = $1::INT4 AND erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
+WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
 RETURNING erasure_id;
 
 -- find_person
@@ -345,7 +347,7 @@ WHERE k.revoked_at IS NULL;
 UPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4;
 
 -- list_keys
-SELECT p.name, k.key_hash, k.kind, to_char(k.created_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')::TEXT, k.revoked_at IS NOT NULL
+SELECT p.name, k.key_hash, k.kind, k.created_at, k.revoked_at IS NOT NULL
 FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id
 ORDER BY k.project_id, k.created_at, k.key_hash;
 

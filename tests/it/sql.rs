@@ -12,8 +12,11 @@ const SCANNING: &[(&str, &str)] = &[
     ("applied_steps", "the steps are the table"),
     ("create_project", "draws the next id; rare"),
     ("list_keys", "lists them all, for a person"),
-    ("revoke_key", "by the beginning of a hash, for a person"),
     ("load_salt", "one row"),
+    (
+        "due_walks",
+        "each project whose events have an age is looked at",
+    ),
 ];
 
 /// Statements that go along a whole project in the order of a key, a page at a time, or of `project` itself.

@@ -1,0 +1,47 @@
+//! What was done, and how long each answer took.
+
+use super::machine::Cpu;
+use super::plan::Kind;
+use hdrhistogram::Histogram;
+use std::time::Duration;
+
+/// Longer latencies count as this.
+const LONGEST_MICROS: u64 = 60_000_000;
+
+/// What some connections did.
+pub struct Tally {
+    pub items: u64,
+    /// From sending to the answer, in microseconds.
+    pub latency: Histogram<u64>,
+}
+
+impl Tally {
+    pub fn new() -> Self {
+        Self {
+            items: 0,
+            latency: Histogram::new_with_bounds(1, LONGEST_MICROS, 3).expect("fit bounds"),
+        }
+    }
+
+    /// Counts one answer.
+    pub fn add(&mut self, items: u64, took: Duration) {
+        self.items += items;
+        self.latency.saturating_record(took.as_micros() as u64);
+    }
+
+    pub fn absorb(&mut self, other: &Self) {
+        self.items += other.items;
+        self.latency
+            .add(&other.latency)
+            .expect("both have the same bounds");
+    }
+}
+
+/// What one turn gave.
+pub struct Turn {
+    pub kind: Kind,
+    pub round: usize,
+    pub tally: Tally,
+    pub seconds: f64,
+    pub cpu: Cpu,
+}
