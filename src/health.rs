@@ -1,14 +1,17 @@
 //! Whether this node should get traffic: kept by a heartbeat, read by `/readyz`.
+//!
+//! The heartbeat is a write, through the same door as everybody's: a database that answers but can't write is of no use.
 
 use crate::metric_names::READY;
-use crate::store::Store;
+use crate::store::{Error, Store};
 use metrics::gauge;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use uuid::Uuid;
 
 const BEAT: Duration = Duration::from_secs(1);
-/// Without a sign of life for this long the database counts as gone.
+/// Without a heartbeat for this long the database counts as gone.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is known of this node's state.
@@ -19,20 +22,26 @@ pub struct Health(Mutex<Inner>);
 struct Inner {
     draining: bool,
     schema_is_behind: bool,
-    last_answer: Option<Instant>,
+    last_beat: Option<Instant>,
+    /// What the database said when it refused the last heartbeat.
+    refusal: Option<String>,
 }
 
 impl Health {
     /// Why this node should get no traffic; `None` when it should.
-    pub fn why_not_ready(&self) -> Option<&'static str> {
+    pub fn why_not_ready(&self) -> Option<String> {
         let inner = self.0.lock().expect("no holder panics");
         if inner.draining {
-            return Some("draining");
+            return Some("draining".to_owned());
         }
-        if inner.last_answer.is_none_or(|at| at.elapsed() > PATIENCE) {
-            return Some("the database does not answer");
+        if inner.schema_is_behind {
+            return Some("the schema is behind".to_owned());
         }
-        inner.schema_is_behind.then_some("the schema is behind")
+        if inner.refusal.is_some() {
+            return inner.refusal.clone();
+        }
+        let is_silent = inner.last_beat.is_none_or(|at| at.elapsed() > PATIENCE);
+        is_silent.then(|| "the database does not answer".to_owned())
     }
 
     /// From now on this node wants no traffic.
@@ -40,31 +49,75 @@ impl Health {
         self.0.lock().expect("no holder panics").draining = true;
     }
 
-    fn heard(&self, schema_is_behind: bool) {
-        let mut inner = self.0.lock().expect("no holder panics");
-        inner.last_answer = Some(Instant::now());
-        inner.schema_is_behind = schema_is_behind;
+    fn set_schema_is_behind(&self, is_behind: bool) {
+        self.0.lock().expect("no holder panics").schema_is_behind = is_behind;
     }
 
-    /// Asks the database about once a second, for as long as the process lives.
+    fn heard(&self, beat: Result<(), Error>) {
+        let mut inner = self.0.lock().expect("no holder panics");
+        match beat {
+            Ok(()) => {
+                inner.last_beat = Some(Instant::now());
+                inner.refusal = None;
+            }
+            Err(error) => {
+                let refusal = error.sql_state().and_then(|state| refusal(state.code()));
+                if refusal.is_some() && inner.refusal.is_none() {
+                    tracing::error!(reason = %error.full_text(), "not ready");
+                }
+                inner.refusal = refusal.or(inner.refusal.take());
+            }
+        }
+    }
+
+    /// Writes to the database about once a second, for as long as the process lives.
     pub async fn watch(&self, store: Store) {
+        let node = Uuid::new_v4();
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut schema_is_behind = true;
         loop {
             beats.tick().await;
             if schema_is_behind {
-                schema_is_behind =
-                    !matches!(store.pending_steps().await, Ok(steps) if steps.is_empty());
+                schema_is_behind = !matches!(timeout(PATIENCE, store.pending_steps()).await, Ok(Ok(steps)) if steps.is_empty());
+                // One that does not answer is not known to be behind.
+                self.set_schema_is_behind(schema_is_behind && store.ping().await.is_ok());
             }
-            if let Ok(Ok(())) = timeout(PATIENCE, store.ping()).await {
-                self.heard(schema_is_behind);
+            if let Ok(beat) = timeout(PATIENCE, store.beat(node)).await {
+                self.heard(beat);
             }
-            gauge!(READY).set(if self.why_not_ready().is_none() {
-                1.0
-            } else {
-                0.0
-            });
+            let is_ready = self.why_not_ready().is_none();
+            gauge!(READY).set(if is_ready { 1.0 } else { 0.0 });
+        }
+    }
+}
+
+/// What a refusal means that does not pass by itself; `None` for one that may.
+fn refusal(code: &str) -> Option<String> {
+    let meaning = match code {
+        "53100" => "the database's disk is full",
+        "25006" => "the database is read-only",
+        "42P01" => "a table is missing",
+        "42703" => "a column is missing",
+        "42501" => "the database user lacks rights",
+        _ if code.starts_with(['4', '0', '5']) => return None,
+        _ => "the database refuses to write",
+    };
+    Some(format!("{meaning} (SQLSTATE {code})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_pass_by_itself_is_said_and_what_may_is_waited_for() {
+        assert_eq!(
+            refusal("53100").as_deref(),
+            Some("the database's disk is full (SQLSTATE 53100)")
+        );
+        for passing in ["40001", "57P01", "08006", "53300"] {
+            assert_eq!(refusal(passing), None, "{passing}");
         }
     }
 }

@@ -21,4 +21,4 @@ pub mod metric_names;
 mod server;
 pub mod store;
 mod telemetry;
-mod upkeep;
+pub mod upkeep;

@@ -40,6 +40,7 @@ metrics! {
     TRAITS_DROPPED = "roster_traits_dropped_total", Counter, "", "Traits that a merged profile had no room for, the oldest; each merge is listed among the rejections.";
     EVENTS_EXPIRED = "roster_events_expired_total", Counter, "", "Events deleted because they had reached their project's age.";
     REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections deleted because they had reached their project's age.";
+    CONFLICTS_EXPIRED = "roster_conflicts_expired_total", Counter, "", "Conflicts deleted because they had reached the age of their project's rejections.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
     BATCH_ROWS = "roster_batch_rows", Histogram, "lane", "Items written together: light of projects that have little waiting, heavy of all others.";

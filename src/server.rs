@@ -17,7 +17,9 @@ use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::store::{self, Store};
 use crate::telemetry;
-use crate::upkeep;
+use crate::upkeep::erasures::Erasures;
+use crate::upkeep::frame;
+use crate::upkeep::retention::{OldEvents, OldLists};
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -51,11 +53,15 @@ pub async fn serve(config: Config) -> Result<()> {
     raise_file_limit();
     let metrics = telemetry::install_metrics()?;
     let (embedded, url) = database(&config).await?;
-    let outcome = serve_on(&config, &url, listener, metrics).await;
-    match embedded {
-        Some(embedded) => outcome.and(embedded.stop().await),
-        None => outcome,
-    }
+    let serving = serve_on(&config, &url, listener, metrics);
+    let Some(mut embedded) = embedded else {
+        return serving.await;
+    };
+    let outcome = tokio::select! {
+        outcome = serving => outcome,
+        () = embedded.keep_alive() => Ok(()), // never: it goes on for as long as it is waited for
+    };
+    outcome.and(embedded.stop().await)
 }
 
 /// Serves on a database that is there, and returns when everything but that database has stopped.
@@ -77,8 +83,9 @@ async fn serve_on(
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
-            spawn(upkeep::erasures::run(store.clone())),
-            spawn(upkeep::retention::run(store.clone(), config.upkeep.clone())),
+            spawn(frame::run(store.clone(), Erasures)),
+            spawn(frame::run(store.clone(), OldLists(config.upkeep.clone()))),
+            spawn(frame::run(store.clone(), OldEvents(config.upkeep.clone()))),
             spawn(tidy(metrics.clone(), rates.clone())),
         ],
     };

@@ -17,7 +17,6 @@ mod report;
 mod run;
 mod stage;
 mod tally;
-mod turn;
 
 pub use plan::Settings;
 

@@ -2,8 +2,7 @@
 
 use super::machine::Cpu;
 use super::plan::Kind;
-use super::tally::Tally;
-use super::turn::Turn;
+use super::tally::{Tally, Turn};
 use serde::Serialize;
 use std::fmt;
 

@@ -31,6 +31,7 @@ WITH person AS MATERIALIZED (
 ), born AS (
     INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
     SELECT $1::INT4, profile_id, $4::TEXT::JSONB, '{\"base\":0}'::JSONB, 1, now(), now() FROM person
+    RETURNING profile_id -- CockroachDB refuses a CTE that returns nothing
 )
 INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
 SELECT $1::INT4, 'user_id', 'user-' || lpad(n::TEXT, 7, '0'), profile_id, now() FROM person";
@@ -209,13 +210,13 @@ async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {
 
 /// The database's first process, where it runs on this machine.
 async fn postmaster(client: &Client) -> Result<Option<u32>> {
-    let backend: i32 = client
-        .query_one("SELECT pg_backend_pid()", &[])
+    let backend: i64 = client
+        .query_one("SELECT pg_backend_pid()::INT8", &[])
         .await?
         .get(0);
     let name = std::fs::read_to_string(format!("/proc/{backend}/comm")).unwrap_or_default();
     Ok(name
         .starts_with("postgres")
-        .then(|| machine::parent(backend.unsigned_abs()))
+        .then(|| machine::parent(u32::try_from(backend).ok()?))
         .flatten())
 }

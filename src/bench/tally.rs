@@ -1,5 +1,7 @@
-//! What some connections did: items, and how long each answer took.
+//! What was done, and how long each answer took.
 
+use super::machine::Cpu;
+use super::plan::Kind;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -35,4 +37,13 @@ impl Tally {
             .add(&other.latency)
             .expect("both have the same bounds");
     }
+}
+
+/// What one turn gave.
+pub struct Turn {
+    pub kind: Kind,
+    pub round: usize,
+    pub tally: Tally,
+    pub seconds: f64,
+    pub cpu: Cpu,
 }

@@ -29,6 +29,9 @@ use self::programs::{find_programs, has_statement_statistics};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
+/// Between two starts of a server that does not come up.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Fast shutdown writes a checkpoint and may take a while; immediate shutdown leaves that to the next start.
 const STOP_STEPS: [(Signal, Duration); 2] = [
     (Signal::SIGINT, Duration::from_secs(30)),
@@ -100,10 +103,7 @@ impl Embedded {
     }
 
     fn hold(place: Place, child: Option<Child>, lock: File) -> Result<Embedded> {
-        let pid = place
-            .recorded_pid()
-            .context("PostgreSQL answers, but has no postmaster.pid")?;
-        let child = child.filter(|child| child.id().map(u32::cast_signed) == Some(pid.as_raw()));
+        let (pid, child) = place.identify(child)?;
         let started = child.is_some();
         tracing::info!(pid = pid.as_raw(), started, "embedded database is ready");
         Ok(Embedded {
@@ -120,8 +120,44 @@ impl Embedded {
         &self.url
     }
 
+    /// Starts the server again whenever it ends, for as long as this is waited for. One that does not come up is tried again, more
+    /// and more slowly, and said once.
+    pub async fn keep_alive(&mut self) {
+        loop {
+            self.gone().await;
+            let reason = self.place.last_words();
+            tracing::error!(%reason, "the embedded database has ended; it is started again");
+            self.until_raised().await;
+            tracing::info!(pid = self.pid.as_raw(), "embedded database is ready again");
+        }
+    }
+
+    async fn until_raised(&mut self) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.raise_again().await {
+            if pause == FIRST_PAUSE {
+                let reason = format!("{error:#}");
+                tracing::error!(%reason, "the embedded database does not start; trying on");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn raise_again(&mut self) -> Result<()> {
+        let programs = find_programs(&self.place.cluster).await?;
+        private_dir(&self.place.socket_dir, self.place.account)?;
+        let child = self.place.raise_in_time(&programs).await?;
+        (self.pid, self.child) = self.place.identify(child)?;
+        Ok(())
+    }
+
     /// Shuts the server down, fast and then at once, and returns when it is gone.
     pub async fn stop(mut self) -> Result<()> {
+        // A start that was given up in the middle left a server that only its own file knows.
+        if let Some(pid) = self.place.recorded_pid().filter(|pid| *pid != self.pid) {
+            (self.pid, self.child) = (pid, None);
+        }
         for (signal, patience) in STOP_STEPS {
             // A child keeps its number until reaped; any other number may have passed to another program.
             if self.child.is_none() && !self.place.is_server(self.pid) {
@@ -155,6 +191,15 @@ impl Embedded {
 }
 
 impl Place {
+    /// The number of the server that answers, and its handle where it was started here.
+    fn identify(&self, child: Option<Child>) -> Result<(Pid, Option<Child>)> {
+        let pid = self
+            .recorded_pid()
+            .context("PostgreSQL answers, but has no postmaster.pid")?;
+        let is_it = |child: &Child| child.id().map(u32::cast_signed) == Some(pid.as_raw());
+        Ok((pid, child.filter(is_it)))
+    }
+
     fn url(&self) -> String {
         let host = self.socket_dir.display();
         format!("postgresql:///roster?user=roster&host={host}")

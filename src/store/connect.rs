@@ -101,8 +101,7 @@ impl Target {
         });
         let version: String = client.query_one("SELECT version()", &[]).await?.get(0);
         let engine = Engine::from_version(&version);
-        let settings = session_settings(engine, self.statement_timeout);
-        client.batch_execute(&settings).await?;
+        set_up_session(&client, engine, self.statement_timeout).await?;
         Ok((client, engine, task))
     }
 }
@@ -120,6 +119,36 @@ pub fn session_settings(engine: Engine, statement_timeout: Duration) -> String {
             "{common} SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off;"
         ),
     }
+}
+
+/// What newer versions of CockroachDB know and older ones refuse. Statistics of a table just made say that it is empty, and then
+/// hot statements would be planned as scans of it.
+const COCKROACHDB_MAY_KNOW: [&str; 2] = [
+    "SET avoid_full_table_scans_in_mutations = on",
+    "SET optimizer_min_row_count = 1000",
+];
+
+/// Sets a new connection up. A setting that the server may not know is tried by itself, and its refusal is no failure.
+///
+/// # Errors
+/// When the connection breaks, or a setting is refused that every version has.
+pub async fn set_up_session(
+    client: &Client,
+    engine: Engine,
+    statement_timeout: Duration,
+) -> Result<(), tokio_postgres::Error> {
+    let settings = session_settings(engine, statement_timeout);
+    client.batch_execute(&settings).await?;
+    if engine == Engine::PostgreSql {
+        return Ok(());
+    }
+    for setting in COCKROACHDB_MAY_KNOW {
+        match client.batch_execute(setting).await {
+            Err(error) if error.as_db_error().is_none() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 type Pairs = HashMap<String, String>;

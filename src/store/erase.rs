@@ -4,11 +4,16 @@
 //! A row of `erasure_request` says what is left to do, so that any node can go on where another was killed. Every statement may
 //! be repeated, also by two nodes at once.
 
-use super::groups::DELETE_MEMBERSHIPS;
+use super::erase_statements::{
+    DELETE_CLAIMS, DELETE_CONFLICTS, DELETE_IDENTITIES, DELETE_PROFILES, DUE_ERASURES,
+    ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, LOCK_ERASED,
+    MARK_CLEARED, MARK_FINISHED, PUT_OFF_ERASURE, RECORD_ERASURE, REMEMBER_ERASED,
+};
+use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
 use super::params::JsonParam;
 use super::profiles::{identity, timestamp};
 use super::run::{Body, query};
-use super::{Error, Statement, Store};
+use super::{Error, Fence, Store};
 use crate::domain::erasure::{Erased, identity_hash};
 use crate::domain::{Identity, IdentityKey, IdentityKind, Json, ProjectId, Timestamp};
 use deadpool_postgres::Transaction;
@@ -22,149 +27,6 @@ use uuid::Uuid;
 /// Events erased by one statement: some ten milliseconds of work, so that nobody else waits for it.
 const EVENTS_AT_ONCE: i64 = 500;
 
-pub(super) const LOAD_SALT: Statement = Statement {
-    name: "load_salt",
-    sql: "-- load_salt\nSELECT salt FROM erasure_salt WHERE id = 1",
-};
-
-/// Tells which names were erased. Reads only.
-pub(super) const LOAD_ERASED: Statement = Statement {
-    name: "load_erased",
-    sql: "-- load_erased
-SELECT t.position, e.erased_at, e.is_forgotten
-FROM unnest($1::INT4[], $2::INT4[], $3::BYTEA[]) AS t (position, project_id, identity_hash)
-JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash",
-};
-
-/// Locks the profiles that names lead to, but for names that somebody took over after the erasure.
-pub(super) const LOCK_ERASED: Statement = Statement {
-    name: "lock_erased",
-    sql: "-- lock_erased
-SELECT p.profile_id, p.merged_from
-FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
-JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
-WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
-ORDER BY p.profile_id FOR UPDATE OF p",
-};
-
-/// Finds names that somebody brought back who did not know of the erasure yet.
-pub(super) const FIND_RETURNED: Statement = Statement {
-    name: "find_returned",
-    sql: "-- find_returned
-SELECT i.profile_id
-FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
-JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
-LIMIT 1",
-};
-
-pub(super) const DELETE_IDENTITIES: Statement = Statement {
-    name: "delete_identities",
-    sql: "-- delete_identities
-DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING kind, value",
-};
-
-pub(super) const DELETE_PROFILES: Statement = Statement {
-    name: "delete_profiles",
-    sql: "-- delete_profiles
-DELETE FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[])",
-};
-
-/// A later erasure of the same name moves the time on; a block stays with the erasure that set it, for whoever lifts it.
-pub(super) const REMEMBER_ERASED: Statement = Statement {
-    name: "remember_erased",
-    sql: "-- remember_erased
-INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
-SELECT $1::INT4, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL
-FROM unnest($2::BYTEA[]) AS t (identity_hash)
-ON CONFLICT (project_id, identity_hash) DO UPDATE SET
-    erasure_id = CASE WHEN e.is_forgotten AND NOT excluded.is_forgotten THEN e.erasure_id ELSE excluded.erasure_id END,
-    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten",
-};
-
-/// A repeat, and a sweep that found more, add to what is there.
-pub(super) const RECORD_ERASURE: Statement = Statement {
-    name: "record_erasure",
-    sql: "-- record_erasure
-INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
-VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], $8::TIMESTAMPTZ)
-ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
-    identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
-    cleared_at = NULL
-RETURNING profile_ids",
-};
-
-/// Empties some events. Their keys stay, with no word of whose they were or what they said, so that a copy that comes later is
-/// known to be one.
-pub(super) const ERASE_EVENTS: Statement = Statement {
-    name: "erase_events",
-    sql: "-- erase_events
-WITH emptied AS (
-    UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
-        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
-    FROM (
-        SELECT own.project_id, own.event_id
-        FROM unnest($3::UUID[]) AS t (profile_id)
-        CROSS JOIN LATERAL (
-            SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
-        ) AS own
-        LIMIT $5::INT8
-    ) AS d
-    WHERE e.project_id = d.project_id AND e.event_id = d.event_id
-    RETURNING e.event_id
-), counted AS (
-    UPDATE erasure_request SET event_count = event_count + (SELECT count(*) FROM emptied)
-    WHERE project_id = $1::INT4 AND erasure_id = $2::UUID
-    RETURNING erasure_id
-)
-SELECT count(*)::INT8 FROM emptied",
-};
-
-pub(super) const DELETE_CONFLICTS: Statement = Statement {
-    name: "delete_conflicts",
-    sql: "-- delete_conflicts
-DELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])",
-};
-
-pub(super) const MARK_CLEARED: Statement = Statement {
-    name: "mark_cleared",
-    sql: "-- mark_cleared
-UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now()) WHERE project_id = $1::INT4 AND erasure_id = $2::UUID",
-};
-
-/// From here on nothing of the person is left, not even the names.
-pub(super) const MARK_FINISHED: Statement = Statement {
-    name: "mark_finished",
-    sql: "-- mark_finished
-UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
-WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL",
-};
-
-pub(super) const OPEN_ERASURES: Statement = Statement {
-    name: "open_erasures",
-    sql: "-- open_erasures
-SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids
-FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
-ORDER BY sweep_at LIMIT $1::INT8",
-};
-
-pub(super) const LOAD_ERASURE: Statement = Statement {
-    name: "load_erasure",
-    sql: "-- load_erasure
-SELECT erasure_id, requested_at, is_forgotten, identity_count, event_count, cleared_at, finished_at
-FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID",
-};
-
-/// Lifts the block from every name of the person; that they were erased stays.
-pub(super) const LIFT_BLOCK: Statement = Statement {
-    name: "lift_block",
-    sql: "-- lift_block
-UPDATE erasure SET is_forgotten = FALSE
-WHERE project_id = $1::INT4 AND erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
-RETURNING erasure_id",
-};
-
 /// Somebody to be erased.
 #[derive(Clone, Debug)]
 pub struct ErasureRequest {
@@ -176,6 +38,17 @@ pub struct ErasureRequest {
     pub identities: Vec<Identity>,
     /// Profiles found so far.
     pub profiles: Vec<Uuid>,
+}
+
+/// An erasure whose sweep is due, as its row has it.
+#[derive(Debug)]
+pub struct DueErasure {
+    pub id: Uuid,
+    /// Sweeps that failed in a row.
+    pub attempts: i32,
+    /// Without the names, which may turn out not to be readable.
+    request: ErasureRequest,
+    names: String,
 }
 
 /// What can be shown of an erasure, also to the person.
@@ -192,11 +65,14 @@ pub struct Erasure {
     pub finished_at: Option<Timestamp>,
 }
 
-/// A request with the time of its sweep and the salt, as the transaction needs it.
+/// A request as the transaction needs it.
 struct Task<'a> {
     request: &'a ErasureRequest,
-    sweep_at: Timestamp,
+    /// What may be in flight is over after so long.
+    in_flight: Duration,
     salt: Uuid,
+    /// The turn of the worker that does it; `None` where a request does.
+    fence: Option<Fence>,
 }
 
 impl Store {
@@ -236,65 +112,140 @@ impl Store {
     /// Takes a person's names and traits away, and remembers the names by their hashes; returns the profiles whose events are
     /// left for `clear`.
     pub async fn erase(&self, request: &ErasureRequest) -> Result<Vec<Uuid>, Error> {
+        self.erase_within(request, None).await
+    }
+
+    async fn erase_within(
+        &self,
+        request: &ErasureRequest,
+        fence: Option<Fence>,
+    ) -> Result<Vec<Uuid>, Error> {
         // Who read that the person is there may write until its deadline, and the database may go on for a statement.
         let in_flight = self.deadline + self.statement_timeout + Duration::from_secs(1);
         let task = Task {
             request,
-            sweep_at: request.at.plus(in_flight),
+            in_flight,
             salt: self.salt().await?,
+            fence,
         };
         self.run_tx("erase", &task, |tx, task| body(tx, task)).await
     }
 
     /// Empties the events of the profiles until none is left or the time is over; tells whether none is left.
     pub async fn clear(&self, request: &ErasureRequest, until: Instant) -> Result<bool, Error> {
+        self.clear_within(request, None, until).await
+    }
+
+    async fn clear_within(
+        &self,
+        request: &ErasureRequest,
+        fence: Option<Fence>,
+        until: Instant,
+    ) -> Result<bool, Error> {
         let (project, id) = (request.project_id.0, request.id);
+        let (worker, token) = Fence::columns(fence);
         let profiles = &request.profiles;
         loop {
-            let params: [&(dyn ToSql + Sync); 5] = [
+            let params: [&(dyn ToSql + Sync); 7] = [
                 &project,
                 &id,
                 profiles,
                 &request.at.instant(),
                 &EVENTS_AT_ONCE,
+                &worker,
+                &token,
             ];
             let rows = self.run(&ERASE_EVENTS, &params).await?;
-            if rows.first().is_none_or(|row| row.get::<_, i64>(0) == 0) {
+            let told = |row: &Row| (row.get::<_, i64>(0), row.get(1));
+            let Some((left, is_held)) = rows.first().map(told) else {
+                break;
+            };
+            fence.map_or(Ok(()), |fence| fence.unless_lost(is_held))?;
+            if left == 0 {
                 break;
             }
             if Instant::now() >= until {
                 return Ok(false);
             }
         }
-        self.run(&DELETE_CONFLICTS, &[profiles]).await?;
-        self.run(&DELETE_MEMBERSHIPS, &[profiles]).await?;
-        self.run(&MARK_CLEARED, &[&project, &id]).await?;
+        for deleting in [
+            &DELETE_CONFLICTS,
+            &DELETE_CLAIMS,
+            &DELETE_MEMBERSHIPS,
+            &DELETE_MEMBERS,
+        ] {
+            self.run(deleting, &[profiles, &worker, &token]).await?;
+        }
+        self.run(&MARK_CLEARED, &[&project, &id, &worker, &token])
+            .await?;
         Ok(true)
     }
 
     /// Removes what was in flight when the person was erased, once nothing can be in flight any more; tells whether all is done.
-    pub async fn sweep(&self, request: &ErasureRequest, until: Instant) -> Result<bool, Error> {
+    pub async fn sweep(
+        &self,
+        fence: Fence,
+        erasure: &DueErasure,
+        until: Instant,
+    ) -> Result<bool, Error> {
+        let request = &erasure.readable()?;
         let (projects, kinds, values) = columns(request);
         let at = request.at.instant();
         let back = self
             .run(&FIND_RETURNED, &[&projects, &kinds, &values, &at])
             .await?;
         if !back.is_empty() {
-            self.erase(request).await?;
+            self.erase_within(request, Some(fence)).await?;
             return Ok(false);
         }
-        if !self.clear(request, until).await? {
+        if !self.clear_within(request, Some(fence), until).await? {
+            self.move_erasure(fence, erasure, Duration::ZERO, 0).await?;
             return Ok(false);
         }
-        self.run(&MARK_FINISHED, &[&request.project_id.0, &request.id])
+        let (project, id) = (request.project_id.0, request.id);
+        let rows = self
+            .run(
+                &MARK_FINISHED,
+                &[&project, &id, &fence.worker, &fence.token],
+            )
             .await?;
-        Ok(true)
+        Ok(!rows.is_empty())
     }
 
-    /// Erasures whose sweep is due.
-    pub async fn open_erasures(&self, limit: i64) -> Result<Vec<ErasureRequest>, Error> {
-        let rows = self.run(&OPEN_ERASURES, &[&limit]).await?;
-        rows.iter().map(open_request).collect()
+    /// Erasures whose sweep is due, the longest waiting first.
+    pub async fn due_erasures(&self, limit: i64) -> Result<Vec<DueErasure>, Error> {
+        let rows = self.run(&DUE_ERASURES, &[&limit]).await?;
+        Ok(rows.iter().map(due_erasure).collect())
+    }
+
+    /// The sweep failed: it is due again after a pause.
+    pub async fn put_off_erasure(
+        &self,
+        fence: Fence,
+        erasure: &DueErasure,
+        pause: Duration,
+    ) -> Result<(), Error> {
+        let attempts = erasure.attempts.saturating_add(1);
+        self.move_erasure(fence, erasure, pause, attempts).await
+    }
+
+    async fn move_erasure(
+        &self,
+        fence: Fence,
+        erasure: &DueErasure,
+        pause: Duration,
+        attempts: i32,
+    ) -> Result<(), Error> {
+        let (project, seconds) = (erasure.request.project_id.0, pause.as_secs_f64());
+        let params: [&(dyn ToSql + Sync); 6] = [
+            &project,
+            &erasure.id,
+            &seconds,
+            &attempts,
+            &fence.worker,
+            &fence.token,
+        ];
+        self.run(&PUT_OFF_ERASURE, &params).await.map(drop)
     }
 
     /// The receipt of an erasure.
@@ -318,6 +269,9 @@ impl Store {
 fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, Vec<Uuid>> {
     Box::pin(async move {
         let request = task.request;
+        if let Some(fence) = task.fence {
+            fence.lock(tx).await?;
+        }
         let (projects, kinds, values) = columns(request);
         let at = request.at.instant();
         let found = query(tx, &LOCK_ERASED, &[&projects, &kinds, &values, &at]).await?;
@@ -330,7 +284,8 @@ fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, Vec<Uuid>> 
         let taken = query(tx, &DELETE_IDENTITIES, &[&profiles]).await?;
         let mut names: BTreeSet<Identity> = taken.iter().map(identity).collect();
         names.extend(request.identities.iter().cloned());
-        query(tx, &DELETE_PROFILES, &[&request.project_id.0, &profiles]).await?;
+        let projects = vec![request.project_id.0; profiles.len()];
+        query(tx, &DELETE_PROFILES, &[&projects, &profiles]).await?;
         remember(tx, task, &names).await?;
         record(tx, task, &names, taken.len() as i64, &profiles).await
     })
@@ -380,32 +335,46 @@ async fn record(
         &taken,
         &JsonParam(&identities),
         &profiles,
-        &task.sweep_at.instant(),
+        &task.in_flight.as_secs_f64(),
     ];
     let rows = query(tx, &RECORD_ERASURE, &params).await?;
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
 }
 
-fn open_request(row: &Row) -> Result<ErasureRequest, Error> {
-    let text: String = row.get(4);
-    let pairs: BTreeSet<(String, String)> =
-        serde_json::from_str(&text).map_err(|error| Error::Inconsistent {
-            table: "erasure_request",
-            column: "identities",
-            reason: error.to_string(),
-        })?;
-    let name = |(kind, value): (String, String)| Identity {
-        kind: IdentityKind::parse(&kind),
-        value,
-    };
-    Ok(ErasureRequest {
-        project_id: ProjectId(row.get(0)),
+impl DueErasure {
+    /// The request with its names.
+    fn readable(&self) -> Result<ErasureRequest, Error> {
+        let pairs: BTreeSet<(String, String)> =
+            serde_json::from_str(&self.names).map_err(|error| Error::Inconsistent {
+                table: "erasure_request",
+                column: "identities",
+                reason: error.to_string(),
+            })?;
+        let name = |(kind, value): (String, String)| Identity {
+            kind: IdentityKind::parse(&kind),
+            value,
+        };
+        Ok(ErasureRequest {
+            identities: pairs.into_iter().map(name).collect(),
+            ..self.request.clone()
+        })
+    }
+}
+
+fn due_erasure(row: &Row) -> DueErasure {
+    DueErasure {
         id: row.get(1),
-        at: timestamp(row, 2),
-        is_forgotten: row.get(3),
-        identities: pairs.into_iter().map(name).collect(),
-        profiles: row.get(5),
-    })
+        attempts: row.get(6),
+        request: ErasureRequest {
+            project_id: ProjectId(row.get(0)),
+            id: row.get(1),
+            at: timestamp(row, 2),
+            is_forgotten: row.get(3),
+            identities: Vec::new(),
+            profiles: row.get(5),
+        },
+        names: row.get(4),
+    }
 }
 
 fn erasure(row: &Row) -> Erasure {

@@ -26,6 +26,9 @@ pub enum Error {
     /// A compare-and-set was lost more often than a busy profile explains.
     #[error("{0} lost every one of its tries")]
     Contended(&'static str),
+    /// A worker's turn ran out: somebody else may be at its work.
+    #[error("the worker {0} has lost its turn")]
+    TurnLost(&'static str),
     /// A row holds what this program never writes.
     #[error("table {table} column {column}: {reason}")]
     Inconsistent {
@@ -68,6 +71,7 @@ impl Error {
             Self::Pool(_)
             | Self::Url(_)
             | Self::Contended(_)
+            | Self::TurnLost(_)
             | Self::Inconsistent { .. }
             | Self::Schema(_) => Remedy::GiveUp,
         }

@@ -1,5 +1,6 @@
 //! Who belongs to which group.
 
+use super::worker::{held, holds_turn};
 use super::{Error, Statement, Store};
 use crate::domain::{ProfileId, ProjectId, Timestamp};
 use uuid::Uuid;
@@ -14,11 +15,26 @@ FROM unnest($1::INT4[], $2::UUID[], $3::UUID[], $4::TIMESTAMPTZ[]) AS t (project
 ON CONFLICT (profile_id, group_id) DO NOTHING",
 };
 
-/// Of an erased person, and of an erased group.
+/// Of an erased person.
 pub(super) const DELETE_MEMBERSHIPS: Statement = Statement {
     name: "delete_memberships",
-    sql: "-- delete_memberships
-DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) OR group_id = ANY($1::UUID[])",
+    sql: concat!(
+        "-- delete_memberships\nWITH ",
+        held!("$2", "$3"),
+        "\nDELETE FROM membership WHERE profile_id = ANY($1::UUID[]) AND ",
+        holds_turn!("$2")
+    ),
+};
+
+/// Of an erased group. Two statements, since CockroachDB scans for an OR over two columns.
+pub(super) const DELETE_MEMBERS: Statement = Statement {
+    name: "delete_members",
+    sql: concat!(
+        "-- delete_members\nWITH ",
+        held!("$2", "$3"),
+        "\nDELETE FROM membership WHERE group_id = ANY($1::UUID[]) AND ",
+        holds_turn!("$2")
+    ),
 };
 
 /// A person who belongs to a group from some time on.

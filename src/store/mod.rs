@@ -5,10 +5,12 @@
 
 mod connect;
 mod erase;
+mod erase_statements;
 mod error;
 mod event_row;
 mod events;
 mod groups;
+mod heartbeat;
 mod lease;
 mod lookup;
 mod merge;
@@ -22,10 +24,11 @@ mod rights;
 mod run;
 pub mod schema;
 mod statement;
+mod worker;
 mod write;
 
-pub use connect::{Engine, session_settings};
-pub use erase::{Erasure, ErasureRequest};
+pub use connect::{Engine, session_settings, set_up_session};
+pub use erase::{DueErasure, Erasure, ErasureRequest};
 pub use error::Error;
 pub use event_row::EventRow;
 pub use events::{StoredEvent, TimelinePage, TimelineQuery};
@@ -35,8 +38,10 @@ pub use merge::Merged;
 pub use profiles::{Person, StoredConflict};
 pub use projects::ListedKey;
 pub use rejections::StoredRejection;
-pub use retention::Retention;
+pub use retention::{EventWalk, ExpiringList, NextWalk};
+pub use rights::{Right, needed_rights};
 pub use statement::{Statement, catalogue};
+pub use worker::Fence;
 pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsChange};
 
 use crate::config;

@@ -8,9 +8,10 @@ use deadpool_postgres::{
     Timeouts,
 };
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config};
@@ -89,7 +90,36 @@ fn timeouts(settings: &config::Database) -> Timeouts {
     }
 }
 
-/// Ages end at different times, up to a tenth later, so that the connections of a fleet are not replaced all at once.
-fn is_old(metrics: &Metrics, lifetime: Duration) -> bool {
-    metrics.age() > lifetime.mul_f64(1.0 + rand::random::<f64>() / 10.0)
+fn is_old(metrics: &Metrics, longest: Duration) -> bool {
+    metrics.age() > age_limit(metrics.created, longest)
+}
+
+/// A connection's own age limit, between half of the longest and all of it. It follows from the moment of its birth, so that it
+/// is the same at each check: connections that were opened together do not all go together.
+fn age_limit(born: Instant, longest: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    born.hash(&mut hasher);
+    let part = hasher.finish() as f64 / u64::MAX as f64;
+    longest.mul_f64(0.5 + part / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_opened_together_go_one_after_the_other() {
+        let (first, longest) = (Instant::now(), Duration::from_secs(1_000));
+        let limits: Vec<u64> = (0..1_000)
+            .map(|number| age_limit(first + Duration::from_micros(number), longest).as_secs())
+            .collect();
+        for from in (500..1_000).step_by(50) {
+            let going = limits
+                .iter()
+                .filter(|limit| (from..from + 50).contains(*limit));
+            let count = going.count();
+            assert!((60..140).contains(&count), "{count} go from {from} s on");
+        }
+        assert_eq!(age_limit(first, longest), age_limit(first, longest));
+    }
 }

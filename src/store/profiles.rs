@@ -47,13 +47,15 @@ ORDER BY first_seen DESC, conflict_id DESC
 LIMIT $4::INT8",
 };
 
-/// The profiles are known to be the project's.
+/// The profiles are known to be the project's. Two halves, since CockroachDB scans for an OR over two columns.
 pub(super) const LOAD_CONFLICTS_OF: Statement = Statement {
     name: "load_conflicts_of",
     sql: "-- load_conflicts_of
 SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
-FROM conflict
-WHERE (owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])) AND conflict_id > $2::UUID
+FROM conflict WHERE owner_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
+UNION
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 ORDER BY conflict_id
 LIMIT $3::INT8",
 };

@@ -45,7 +45,7 @@ pub(super) const SET_KINDS: Statement = Statement {
 pub(super) const LIST_KEYS: Statement = Statement {
     name: "list_keys",
     sql: "-- list_keys
-SELECT p.name, k.key_hash, k.kind, to_char(k.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')::TEXT, k.revoked_at IS NOT NULL
+SELECT p.name, k.key_hash, k.kind, k.created_at, k.revoked_at IS NOT NULL
 FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id
 ORDER BY k.project_id, k.created_at, k.key_hash",
 };
@@ -132,7 +132,10 @@ impl Store {
                 project: row.get(0),
                 hash,
                 kind: row.get(2),
-                created_at: row.get(3),
+                created_at: row
+                    .get::<_, jiff::Timestamp>(3)
+                    .strftime("%Y-%m-%dT%H:%M:%SZ")
+                    .to_string(),
                 revoked: row.get(4),
             })
         };

@@ -1,47 +1,104 @@
 //! What has reached its age goes, a page at a time.
 //!
 //! Events have no index by time, which would cost every write; so the job walks along the primary key, as CockroachDB's own
-//! row-level TTL does.
+//! row-level TTL does. Rejections and conflicts are found by time, for many projects at once.
 
-use super::profiles::timestamp;
-use super::{Error, Statement, Store};
+use super::worker::held;
+use super::{Error, Fence, Statement, Store};
 use crate::domain::{ProjectId, Timestamp};
+use std::time::Duration;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub(super) const LOAD_RETENTIONS: Statement = Statement {
-    name: "load_retentions",
-    sql: "-- load_retentions
-SELECT project_id, now() - event_retention_days * '1 day'::INTERVAL, now() - rejection_retention_days * '1 day'::INTERVAL
-FROM project ORDER BY project_id",
+/// Projects that one statement looks at.
+const PROJECTS: i64 = 1_000;
+
+/// Projects whose events have an age and whose walk is due, the longest waiting first.
+pub(super) const DUE_WALKS: Statement = Statement {
+    name: "due_walks",
+    sql: "-- due_walks
+SELECT p.project_id, now() - p.event_retention_days * '1 day'::INTERVAL, COALESCE(w.after, $2::UUID), COALESCE(w.attempts, 0)
+FROM project AS p LEFT JOIN event_walk AS w ON w.project_id = p.project_id
+WHERE p.event_retention_days IS NOT NULL AND (w.due_at IS NULL OR w.due_at <= now())
+ORDER BY COALESCE(w.due_at, p.created_at), p.project_id LIMIT $1::INT8",
 };
 
-/// Looks at one page of a project's events and deletes the old ones among them; tells where the page ended.
+/// Looks at one page of a project's events, deletes the old ones among them, and notes where the page ended.
 pub(super) const EXPIRE_EVENTS: Statement = Statement {
     name: "expire_events",
-    sql: "-- expire_events
-WITH page AS (
+    sql: concat!(
+        "-- expire_events
+WITH ",
+        held!("$5", "$6"),
+        ", page AS (
     SELECT event_id, received_at FROM event
     WHERE project_id = $1::INT4 AND event_id > $2::UUID
     ORDER BY event_id LIMIT $4::INT8
 ), gone AS (
     DELETE FROM event WHERE project_id = $1::INT4 AND event_id IN (SELECT p.event_id FROM page AS p WHERE p.received_at < $3::TIMESTAMPTZ)
+        AND EXISTS (SELECT 1 FROM held)
     RETURNING event_id
+), noted AS (
+    INSERT INTO event_walk AS w (project_id, after, due_at, attempts)
+    SELECT $1::INT4, p.event_id, now(), 0 FROM page AS p WHERE EXISTS (SELECT 1 FROM held) ORDER BY p.event_id DESC LIMIT 1
+    ON CONFLICT (project_id) DO UPDATE SET after = excluded.after, attempts = 0
+    RETURNING project_id
 )
-SELECT (SELECT p.event_id FROM page AS p ORDER BY p.event_id DESC LIMIT 1), (SELECT count(*) FROM gone)::INT8",
+SELECT (SELECT p.event_id FROM page AS p ORDER BY p.event_id DESC LIMIT 1), (SELECT count(*) FROM gone)::INT8"
+    ),
 };
+
+/// Sets when a project's walk goes on, where, and how often it has failed.
+pub(super) const SET_WALK: Statement = Statement {
+    name: "set_walk",
+    sql: concat!(
+        "-- set_walk
+WITH ",
+        held!("$5", "$6"),
+        "
+INSERT INTO event_walk AS w (project_id, after, due_at, attempts)
+SELECT $1::INT4, COALESCE($2::UUID, $7::UUID), now() + ($3::FLOAT8 * '1 second'::INTERVAL), $4::INT4 WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id) DO UPDATE SET after = COALESCE($2::UUID, w.after), due_at = excluded.due_at, attempts = excluded.attempts"
+    ),
+};
+
+/// The text for one list, whose rows are found by project, time and id.
+macro_rules! expire {
+    ($name:literal, $table:literal, $time:literal, $id:literal) => {
+        concat!("-- ", $name, "
+WITH ", held!("$4", "$5"), ", asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), expired AS (
+    SELECT r.project_id, r.", $time, ", r.", $id, " FROM asked AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, ", $time, ", ", $id, " FROM ", $table, " AS l
+        WHERE l.project_id = s.project_id AND l.", $time, " < s.before
+        ORDER BY l.", $time, " LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM ", $table, " WHERE (project_id, ", $time, ", ", $id, ") IN (SELECT o.project_id, o.", $time, ", o.", $id, " FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING ", $id, "
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8")
+    };
+}
 
 pub(super) const EXPIRE_REJECTIONS: Statement = Statement {
     name: "expire_rejections",
-    sql: "-- expire_rejections
-WITH gone AS (
-    DELETE FROM rejection WHERE project_id = $1::INT4 AND (received_at, rejection_id) IN (
-        SELECT r.received_at, r.rejection_id FROM rejection AS r
-        WHERE r.project_id = $1::INT4 AND r.received_at < $2::TIMESTAMPTZ
-        ORDER BY r.received_at, r.rejection_id LIMIT $3::INT8
-    )
-    RETURNING rejection_id
-)
-SELECT count(*)::INT8 FROM gone",
+    sql: expire!(
+        "expire_rejections",
+        "rejection",
+        "received_at",
+        "rejection_id"
+    ),
+};
+
+pub(super) const EXPIRE_CONFLICTS: Statement = Statement {
+    name: "expire_conflicts",
+    sql: expire!("expire_conflicts", "conflict", "first_seen", "conflict_id"),
 };
 
 pub(super) const SET_RETENTION: Statement = Statement {
@@ -50,40 +107,88 @@ pub(super) const SET_RETENTION: Statement = Statement {
 UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $3::INT4 WHERE project_id = $1::INT4",
 };
 
-/// What goes in one project: all that was received before these times.
+/// What is listed for people to look at, for as long as the project says.
 #[derive(Clone, Copy, Debug)]
-pub struct Retention {
+pub enum ExpiringList {
+    Rejections,
+    Conflicts,
+}
+
+/// A walk over one project's events.
+#[derive(Clone, Copy, Debug)]
+pub struct EventWalk {
     pub project_id: ProjectId,
-    /// `None` where events stay.
-    pub events_before: Option<Timestamp>,
-    pub rejections_before: Timestamp,
+    /// What was received before goes.
+    pub before: Timestamp,
+    /// Where it goes on.
+    pub after: Uuid,
+    /// Failures in a row.
+    pub attempts: i32,
+}
+
+/// When and where a walk goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct NextWalk {
+    /// `None`: where its last page ended.
+    pub after: Option<Uuid>,
+    pub pause: Duration,
+    pub attempts: i32,
+}
+
+impl EventWalk {
+    /// It is at its end, and begins again after a pause.
+    pub fn again(&self, pause: Duration) -> NextWalk {
+        NextWalk {
+            after: Some(Uuid::nil()),
+            pause,
+            attempts: 0,
+        }
+    }
+
+    /// It failed, and goes on where it is after a pause.
+    pub fn later(&self, pause: Duration) -> NextWalk {
+        NextWalk {
+            after: None,
+            pause,
+            attempts: self.attempts.saturating_add(1),
+        }
+    }
 }
 
 impl Store {
-    /// The retention of every project, by the database's clock.
-    pub async fn load_retentions(&self) -> Result<Vec<Retention>, Error> {
-        let rows = self.run(&LOAD_RETENTIONS, &[]).await?;
-        let retention = |row: &tokio_postgres::Row| Retention {
+    /// Walks that are due, by the database's clock.
+    pub async fn due_walks(&self, limit: i64) -> Result<Vec<EventWalk>, Error> {
+        let rows = self.run(&DUE_WALKS, &[&limit, &Uuid::nil()]).await?;
+        let walk = |row: &Row| EventWalk {
             project_id: ProjectId(row.get(0)),
-            events_before: row.get::<_, Option<jiff::Timestamp>>(1).map(Timestamp::new),
-            rejections_before: timestamp(row, 2),
+            before: super::profiles::timestamp(row, 1),
+            after: row.get(2),
+            attempts: row.get(3),
         };
-        Ok(rows.iter().map(retention).collect())
+        Ok(rows.iter().map(walk).collect())
     }
 
     /// Deletes what is too old in the page of events behind `after`; where that page ended (`None`: nothing is left), and how many
     /// events went.
     pub async fn expire_events(
         &self,
-        project_id: ProjectId,
+        fence: Fence,
+        walk: &EventWalk,
         after: Uuid,
-        before: Timestamp,
         page: i64,
     ) -> Result<(Option<Uuid>, i64), Error> {
+        let (project, before) = (walk.project_id.0, walk.before.instant());
         let rows = self
             .run(
                 &EXPIRE_EVENTS,
-                &[&project_id.0, &after, &before.instant(), &page],
+                &[
+                    &project,
+                    &after,
+                    &before,
+                    &page,
+                    &fence.worker,
+                    &fence.token,
+                ],
             )
             .await?;
         Ok(rows
@@ -91,23 +196,55 @@ impl Store {
             .map_or((None, 0), |row| (row.get(0), row.get(1))))
     }
 
-    /// Deletes some rejections that are too old; how many.
-    pub async fn expire_rejections(
+    /// Sets when and where a walk goes on.
+    pub async fn set_walk(
         &self,
-        project_id: ProjectId,
-        before: Timestamp,
-        page: i64,
-    ) -> Result<i64, Error> {
-        let rows = self
-            .run(
-                &EXPIRE_REJECTIONS,
-                &[&project_id.0, &before.instant(), &page],
-            )
-            .await?;
-        Ok(rows.first().map_or(0, |row| row.get(0)))
+        fence: Fence,
+        walk: &EventWalk,
+        next: NextWalk,
+    ) -> Result<(), Error> {
+        let (project, seconds) = (walk.project_id.0, next.pause.as_secs_f64());
+        self.run(
+            &SET_WALK,
+            &[
+                &project,
+                &next.after,
+                &seconds,
+                &next.attempts,
+                &fence.worker,
+                &fence.token,
+                &walk.after,
+            ],
+        )
+        .await
+        .map(drop)
     }
 
-    /// Sets how long a project keeps its events (`None`: for ever) and its rejections.
+    /// Deletes a page of what is too old in a list, in the projects behind `after`; the last of these projects (`None`: there was
+    /// none), and how many rows went.
+    pub async fn expire(
+        &self,
+        fence: Fence,
+        list: ExpiringList,
+        after: ProjectId,
+        page: i64,
+    ) -> Result<(Option<ProjectId>, i64), Error> {
+        let statement = match list {
+            ExpiringList::Rejections => &EXPIRE_REJECTIONS,
+            ExpiringList::Conflicts => &EXPIRE_CONFLICTS,
+        };
+        let rows = self
+            .run(
+                statement,
+                &[&after.0, &PROJECTS, &page, &fence.worker, &fence.token],
+            )
+            .await?;
+        Ok(rows.first().map_or((None, 0), |row| {
+            (row.get::<_, Option<i32>>(0).map(ProjectId), row.get(1))
+        }))
+    }
+
+    /// Sets how long a project keeps its events (`None`: for ever) and what is listed for people to look at.
     pub async fn set_retention(
         &self,
         project_id: ProjectId,

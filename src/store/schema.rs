@@ -46,7 +46,13 @@ pub const STEPS: &[Step] = steps![
     "0019_erasure_salt_drawn",
     "0020_membership",
     "0021_membership_by_group",
-    "0029_profile_size",
+    "0022_worker",
+    "0023_erasure_request_attempts",
+    "0024_event_walk",
+    "0025_conflict_by_time",
+    "0026_heartbeat",
+    "0027_project_with_event_age",
+    "0028_profile_size",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

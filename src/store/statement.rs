@@ -1,8 +1,8 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
 use super::{
-    erase, events, groups, lease, lookup, merge, profiles, projects, rejections, retention, schema,
-    write,
+    erase_statements as erase, events, groups, heartbeat, lease, lookup, merge, profiles, projects,
+    rejections, retention, rights, schema, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -23,6 +23,8 @@ pub(super) const PING: Statement = Statement {
 pub fn catalogue() -> Vec<&'static Statement> {
     vec![
         &PING,
+        &heartbeat::HEARTBEAT,
+        &heartbeat::CHECK_TABLES,
         &write::INSERT_EVENTS,
         &write::RESOLVE_IDENTITIES,
         &write::CREATE_IDENTITIES,
@@ -32,6 +34,7 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &rejections::INSERT_REJECTIONS,
         &groups::INSERT_MEMBERSHIPS,
         &groups::DELETE_MEMBERSHIPS,
+        &groups::DELETE_MEMBERS,
         &merge::LOCK_PROFILES,
         &merge::LOAD_LOCKED,
         &merge::UPDATE_SURVIVORS,
@@ -47,10 +50,12 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &erase::RECORD_ERASURE,
         &erase::ERASE_EVENTS,
         &erase::DELETE_CONFLICTS,
+        &erase::DELETE_CLAIMS,
         &erase::MARK_CLEARED,
         &erase::FIND_RETURNED,
         &erase::MARK_FINISHED,
-        &erase::OPEN_ERASURES,
+        &erase::DUE_ERASURES,
+        &erase::PUT_OFF_ERASURE,
         &erase::LOAD_ERASURE,
         &erase::LIFT_BLOCK,
         &profiles::FIND_PERSON,
@@ -69,13 +74,20 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &projects::SET_KINDS,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
-        &retention::LOAD_RETENTIONS,
+        &retention::DUE_WALKS,
         &retention::EXPIRE_EVENTS,
+        &retention::SET_WALK,
         &retention::EXPIRE_REJECTIONS,
+        &retention::EXPIRE_CONFLICTS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,
         &lease::TAKE_LEASE,
         &lease::END_LEASE,
+        &worker::TAKE_TURN,
+        &worker::KEEP_TURN,
+        &worker::END_TURN,
+        &worker::LOCK_TURN,
+        &rights::MISSING_RIGHTS,
     ]
 }

@@ -1,37 +1,47 @@
-//! Finishing erasures: those whose node was killed, and the sweeps. Every node does it; all of it may be done twice.
+//! Finishing erasures: those whose node was killed, and the sweeps.
 
-use crate::store::{Error, Store};
+use super::frame::{Turn, Work, pause_after};
+use crate::store::{DueErasure, Error};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-/// How often a node looks for work, plus a random part so that nodes take turns.
-const PAUSE: Duration = Duration::from_secs(2);
-const MAX_JITTER_MS: u64 = 1_000;
-/// Erasures of one look, and the most time for each.
+/// Erasures of one look, and the most time for each; a long life goes on in the next look, behind the others.
 const AT_ONCE: i64 = 50;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs for as long as the process lives.
-pub async fn run(store: Store) {
-    loop {
-        sleep(PAUSE + Duration::from_millis(rand::random_range(0..=MAX_JITTER_MS))).await;
-        if let Err(error) = finish_erasures(&store).await {
-            tracing::warn!(reason = %error.full_text(), "erasures wait");
+/// Goes on with erasures whose node was killed, and sweeps up behind the others.
+pub struct Erasures;
+
+impl Work for Erasures {
+    const NAME: &'static str = "erasures";
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
+        for erasure in turn.store.due_erasures(AT_ONCE).await? {
+            turn.keep().await?;
+            match sweep(turn, &erasure).await {
+                Ok(true) => tracing::info!(erasure = %erasure.id, "erasure finished"),
+                Ok(false) => {}
+                Err(Error::TurnLost(worker)) => return Err(Error::TurnLost(worker)),
+                Err(error) => put_off(turn, &erasure, &error).await?,
+            }
         }
+        Ok(())
     }
 }
 
-/// Goes on with erasures whose node was killed, and sweeps up behind the others, until none is due.
-async fn finish_erasures(store: &Store) -> Result<(), Error> {
-    loop {
-        let due = store.open_erasures(AT_ONCE).await?;
-        for request in &due {
-            if store.sweep(request, Instant::now() + PATIENCE).await? {
-                tracing::info!(erasure = %request.id, "erasure finished");
-            }
-        }
-        if (due.len() as i64) < AT_ONCE {
-            return Ok(());
-        }
-    }
+/// One that can't be read, or whose data the database refuses, waits by itself.
+async fn put_off(turn: &Turn, erasure: &DueErasure, error: &Error) -> Result<(), Error> {
+    let pause = pause_after(erasure.attempts);
+    tracing::warn!(erasure = %erasure.id, reason = %error.full_text(), ?pause, "an erasure waits");
+    let postponed = turn.store.put_off_erasure(turn.fence, erasure, pause);
+    postponed.await
+}
+
+async fn sweep(turn: &Turn, erasure: &DueErasure) -> Result<bool, Error> {
+    let until = Instant::now() + PATIENCE;
+    turn.store.sweep(turn.fence, erasure, until).await
 }

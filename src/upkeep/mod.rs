@@ -1,4 +1,5 @@
-//! Work that no request waits for.
+//! Work that no request waits for. Every kind runs in one frame.
 
 pub mod erasures;
+pub mod frame;
 pub mod retention;

@@ -1,98 +1,136 @@
-//! Deleting what has reached its project's age. One node at a time walks over everything, at a pace that live traffic does not feel.
+//! Deleting what has reached its project's age, at a pace that live traffic does not feel.
 
+use super::frame::{Turn, Work, pause_after};
 use crate::config::Upkeep;
-use crate::domain::{ProjectId, Timestamp};
-use crate::metric_names::{EVENTS_EXPIRED, REJECTIONS_EXPIRED};
-use crate::store::{Error, Store};
+use crate::domain::ProjectId;
+use crate::metric_names::{CONFLICTS_EXPIRED, EVENTS_EXPIRED, REJECTIONS_EXPIRED};
+use crate::store::{Error, EventWalk, ExpiringList};
 use metrics::counter;
 use std::time::Duration;
 use tokio::time::sleep;
-use uuid::Uuid;
 
-const LEASE: &str = "retention";
-/// A holder renews with each page; one that was killed is replaced after this.
-const LEASE_TIME: Duration = Duration::from_secs(60);
 /// Rows of one statement: some milliseconds of work, so that nobody waits for it.
 const PAGE: u32 = 500;
+/// Walks that are begun in one step.
+const WALKS: i64 = 1_000;
 
-/// Runs for as long as the process lives.
-pub async fn run(store: Store, settings: Upkeep) {
-    let walk = Walk {
-        owner: Uuid::new_v4(),
-        store,
-        settings,
-    };
-    loop {
-        // Nodes that started together get out of step.
-        let interval = Duration::from_secs(walk.settings.retention_interval_seconds);
-        sleep(interval.mul_f64(rand::random_range(0.5..1.0))).await;
-        if let Err(error) = walk.whole(interval).await {
-            tracing::warn!(reason = %error.full_text(), "retention waits");
-        }
+/// Rejections and conflicts, which are found by time: one statement for a thousand projects, and as many more as there are pages
+/// to delete.
+pub struct OldLists(pub Upkeep);
+
+impl Work for OldLists {
+    const NAME: &'static str = "old lists";
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(self.0.retention_interval_seconds)
     }
-}
 
-struct Walk {
-    owner: Uuid,
-    store: Store,
-    settings: Upkeep,
-}
-
-impl Walk {
-    /// Everything once, unless somebody else is at it or has just been.
-    async fn whole(&self, interval: Duration) -> Result<(), Error> {
-        if !self.holds_lease(LEASE_TIME).await? {
-            return Ok(());
-        }
-        for retention in self.store.load_retentions().await? {
-            let project_id = retention.project_id;
-            if let Some(before) = retention.events_before {
-                self.events(project_id, before).await?;
+    /// Notes the last project that was done; a successor goes on behind it.
+    async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
+        let mut after = turn.progress.parse().map_or(ProjectId(0), ProjectId);
+        loop {
+            let mut last = None;
+            for list in [ExpiringList::Rejections, ExpiringList::Conflicts] {
+                last = self.thin_out(turn, list, after).await?;
             }
-            self.rejections(project_id, retention.rejections_before)
-                .await?;
+            match last {
+                Some(project_id) => after = project_id,
+                None => return turn.keep_at(String::new()).await,
+            }
+            turn.keep_at(after.0.to_string()).await?;
         }
-        // Kept until the next walk is due, so that the other nodes do not do it again.
-        self.holds_lease(interval / 2).await.map(drop)
     }
+}
 
-    async fn holds_lease(&self, time: Duration) -> Result<bool, Error> {
-        self.store.take_lease(LEASE, self.owner, time).await
-    }
-
-    async fn events(&self, project_id: ProjectId, before: Timestamp) -> Result<(), Error> {
-        let mut after = Uuid::nil();
-        while self.holds_lease(LEASE_TIME).await? {
-            let page = i64::from(PAGE);
-            let expired = self.store.expire_events(project_id, after, before, page);
-            let (end, gone) = expired.await?;
-            counter!(EVENTS_EXPIRED).increment(gone.unsigned_abs());
-            let Some(end) = end else { break };
-            after = end;
-            self.pause().await;
-        }
-        Ok(())
-    }
-
-    async fn rejections(&self, project_id: ProjectId, before: Timestamp) -> Result<(), Error> {
-        while self.holds_lease(LEASE_TIME).await? {
-            let page = i64::from(PAGE);
-            let gone = self
-                .store
-                .expire_rejections(project_id, before, page)
-                .await?;
-            counter!(REJECTIONS_EXPIRED).increment(gone.unsigned_abs());
+impl OldLists {
+    /// Deletes what is old in the next projects, page by page; the last of these projects.
+    async fn thin_out(
+        &self,
+        turn: &Turn,
+        list: ExpiringList,
+        after: ProjectId,
+    ) -> Result<Option<ProjectId>, Error> {
+        loop {
+            let page = page(&self.0);
+            let expiring = turn.store.expire(turn.fence, list, after, page);
+            let (last, gone) = expiring.await?;
+            let metric = match list {
+                ExpiringList::Rejections => REJECTIONS_EXPIRED,
+                ExpiringList::Conflicts => CONFLICTS_EXPIRED,
+            };
+            counter!(metric).increment(gone.unsigned_abs());
             if gone < page {
-                break;
+                return Ok(last);
             }
-            self.pause().await;
+            pause(&self.0).await;
+            turn.keep().await?;
+        }
+    }
+}
+
+/// Events, which have no index by time: a walk along the keys of each project that wants one, and of no other.
+pub struct OldEvents(pub Upkeep);
+
+impl Work for OldEvents {
+    const NAME: &'static str = "old events";
+
+    /// How often it looks whose walk is due; the walks have intervals of their own.
+    fn interval(&self) -> Duration {
+        Duration::from_secs(self.0.retention_interval_seconds.min(60))
+    }
+
+    async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
+        for walk in turn.store.due_walks(WALKS).await? {
+            match self.walk(turn, &walk).await {
+                Err(Error::TurnLost(worker)) => return Err(Error::TurnLost(worker)),
+                Err(error) => put_off(turn, &walk, &error).await?,
+                Ok(()) => {
+                    let pause = Duration::from_secs(self.0.retention_interval_seconds);
+                    let next = walk.again(pause);
+                    turn.store.set_walk(turn.fence, &walk, next).await?;
+                }
+            }
         }
         Ok(())
     }
+}
 
-    /// The time that a page may take at the pace that is set.
-    async fn pause(&self) {
-        let pace = f64::from(self.settings.retention_rows_per_second);
-        sleep(Duration::from_secs_f64(f64::from(PAGE) / pace)).await;
+impl OldEvents {
+    /// Each page notes in its own statement where it ended.
+    async fn walk(&self, turn: &Turn, walk: &EventWalk) -> Result<(), Error> {
+        let mut after = Some(walk.after);
+        while let Some(from) = after {
+            turn.keep().await?;
+            let page = turn
+                .store
+                .expire_events(turn.fence, walk, from, page(&self.0));
+            let (end, gone) = page.await?;
+            counter!(EVENTS_EXPIRED).increment(gone.unsigned_abs());
+            after = end;
+            if end.is_some() {
+                pause(&self.0).await;
+            }
+        }
+        Ok(())
     }
+}
+
+/// It goes on where it was, later; the other projects' walks do not wait for it.
+async fn put_off(turn: &Turn, walk: &EventWalk, error: &Error) -> Result<(), Error> {
+    let pause = pause_after(walk.attempts);
+    tracing::warn!(project = walk.project_id.0, reason = %error.full_text(), ?pause, "a walk over events waits");
+    let next = walk.later(pause);
+    turn.store.set_walk(turn.fence, walk, next).await
+}
+
+/// Rows of one page: no more than five seconds' at the pace that is set, or the turn would be over.
+fn page(settings: &Upkeep) -> i64 {
+    let rows = settings.retention_rows_per_second.saturating_mul(5);
+    PAGE.min(rows).into()
+}
+
+/// The time that a page may take at the pace that is set.
+async fn pause(settings: &Upkeep) {
+    let pace = f64::from(settings.retention_rows_per_second);
+    sleep(Duration::from_secs_f64(page(settings) as f64 / pace)).await;
 }

@@ -1,6 +1,19 @@
 -- ping
 SELECT 1::INT4;
 
+-- heartbeat
+INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at;
+
+-- check_tables
+SELECT 1::INT4 FROM project WHERE FALSE UNION ALL SELECT 1::INT4 FROM api_key WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM profile WHERE FALSE UNION ALL SELECT 1::INT4 FROM identity WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM event WHERE FALSE UNION ALL SELECT 1::INT4 FROM rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM conflict WHERE FALSE UNION ALL SELECT 1::INT4 FROM membership WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM erasure WHERE FALSE UNION ALL SELECT 1::INT4 FROM erasure_request WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
+
 -- insert_events
 INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
 SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
@@ -12,24 +25,20 @@ ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id;
 
 -- resolve_identities
-SELECT h.position, h.profile_id, h.version, h.not_before,
-    CASE WHEN h.held_before < $9::INT8 THEN h.traits END, CASE WHEN h.held_before < $9::INT8 THEN h.stamps END
+SELECT w.position, w.profile_id, w.version, w.not_before,
+    CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.traits::TEXT END, CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.stamps::TEXT END
 FROM (
-    SELECT w.position, w.profile_id, w.version, w.not_before, w.traits, w.stamps,
-        COALESCE(sum(octet_length(w.traits) + octet_length(w.stamps)) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held_before
+    SELECT f.position, f.profile_id, f.version, f.not_before, f.traits, f.stamps, f.is_wanted,
+        COALESCE(sum(CASE WHEN f.is_wanted THEN f.size_bytes END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
     FROM (
-        SELECT f.position, f.profile_id, f.version, f.not_before,
-            CASE WHEN f.with_traits AND f.place = 1 THEN f.traits::TEXT END AS traits, CASE WHEN f.with_traits AND f.place = 1 THEN f.stamps::TEXT END AS stamps
-        FROM (
-            SELECT t.position, t.with_traits, i.profile_id, i.not_before, p.version, p.traits, p.stamps,
-                row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) AS place
-            FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
-                AS t (position, project_id, kind, value, with_traits)
-            JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-            JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
-        ) AS f
-    ) AS w
-) AS h
+        SELECT t.position, i.profile_id, i.not_before, p.version, p.traits, p.stamps, p.size_bytes,
+            t.with_traits AND row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) = 1 AS is_wanted
+        FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
+            AS t (position, project_id, kind, value, with_traits)
+        JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+        JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+    ) AS f
+) AS w
 UNION ALL
 SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
 FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
@@ -44,9 +53,10 @@ WITH won AS (
     ON CONFLICT (project_id, kind, value) DO NOTHING
     RETURNING project_id, kind, value, profile_id
 ), born AS (
-    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
-    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at
-    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[]) AS n (project_id, profile_id, traits, stamps, created_at)
+    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at, size_bytes)
+    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at, n.size_bytes
+    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[], $12::INT4[])
+        AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING
     RETURNING profile_id
@@ -74,8 +84,9 @@ JOIN identity AS i ON i.profile_id = t.profile_id
 GROUP BY i.profile_id;
 
 -- write_traits
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at
-FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, traits, stamps, updated_at)
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
+FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
+    AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
 WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
 RETURNING p.project_id, p.profile_id;
 
@@ -93,10 +104,15 @@ FROM unnest($1::INT4[], $2::UUID[], $3::UUID[], $4::TIMESTAMPTZ[]) AS t (project
 ON CONFLICT (profile_id, group_id) DO NOTHING;
 
 -- delete_memberships
-DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) OR group_id = ANY($1::UUID[]);
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM membership WHERE profile_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- delete_members
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM membership WHERE group_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- lock_profiles
-SELECT profile_id, version, merged_from, octet_length(traits::TEXT) + octet_length(stamps::TEXT)
+SELECT profile_id, version, merged_from, size_bytes
 FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]) AND merged_into IS NULL
 ORDER BY profile_id FOR UPDATE;
 
@@ -107,10 +123,10 @@ SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
 FROM profile AS p WHERE p.project_id = $1::INT4 AND p.profile_id = ANY($2::UUID[]);
 
 -- update_survivors
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at,
-    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($7::UUID[], $8::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[])
-    AS t (project_id, profile_id, traits, stamps, version, updated_at)
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes,
+    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[])
+    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes)
 WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
 
 -- move_identities
@@ -120,7 +136,7 @@ WHERE i.profile_id = t.retired;
 
 -- retire_profiles
 UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps = '{"base":0}'::JSONB, version = p.version + 1,
-    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ
+    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = 12
 FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
 WHERE p.project_id = t.project_id AND p.profile_id = t.retired;
 
@@ -143,7 +159,7 @@ JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identit
 SELECT p.profile_id, p.merged_from
 FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
+JOIN profile AS p ON p.project_id = i.project_id AND p.profile_id = i.profile_id
 WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
 ORDER BY p.profile_id FOR UPDATE OF p;
 
@@ -151,7 +167,9 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING kind, value;
 
 -- delete_profiles
-DELETE FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]);
+DELETE FROM profile WHERE (project_id, profile_id) IN (
+    SELECT t.project_id, t.profile_id FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+);
 
 -- remember_erased
 INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
@@ -163,38 +181,45 @@ ON CONFLICT (project_id, identity_hash) DO UPDATE SET
 
 -- record_erasure
 INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
-VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], $8::TIMESTAMPTZ)
+VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL))
 ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
     identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
-    cleared_at = NULL
+    sweep_at = excluded.sweep_at, cleared_at = NULL
 RETURNING profile_ids;
 
 -- erase_events
-WITH emptied AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.token = $7::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT own.project_id, own.event_id
+    FROM unnest($3::UUID[]) AS t (profile_id)
+    CROSS JOIN LATERAL (
+        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
+    ) AS own
+    LIMIT $5::INT8
+), emptied AS (
     UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
         occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
-    FROM (
-        SELECT own.project_id, own.event_id
-        FROM unnest($3::UUID[]) AS t (profile_id)
-        CROSS JOIN LATERAL (
-            SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
-        ) AS own
-        LIMIT $5::INT8
-    ) AS d
-    WHERE e.project_id = d.project_id AND e.event_id = d.event_id
+    FROM found AS f
+    WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING e.event_id
 ), counted AS (
     UPDATE erasure_request SET event_count = event_count + (SELECT count(*) FROM emptied)
     WHERE project_id = $1::INT4 AND erasure_id = $2::UUID
     RETURNING erasure_id
 )
-SELECT count(*)::INT8 FROM emptied;
+SELECT count(*)::INT8, ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
 -- delete_conflicts
-DELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[]);
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- delete_claims
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- mark_cleared
-UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now()) WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now())
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND ($3::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- find_returned
 SELECT i.profile_id
@@ -204,13 +229,20 @@ WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
 LIMIT 1;
 
 -- mark_finished
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
-WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL;
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+RETURNING erasure_id;
 
--- open_erasures
-SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids
+-- due_erasures
+SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts
 FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8;
+
+-- put_off_erasure
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE erasure_request SET sweep_at = GREATEST(sweep_at, now() + ($3::FLOAT8 * '1 second'::INTERVAL)), attempts = $4::INT4
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND EXISTS (SELECT 1 FROM held);
 
 -- load_erasure
 SELECT erasure_id, requested_at, is_forgotten, identity_count, event_count, cleared_at, finished_at
@@ -218,7 +250,7 @@ FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
 
 -- lift_block
 UPDATE erasure SET is_forgotten = FALSE
-WHERE project_id = $1::INT4 AND erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
+WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
 RETURNING erasure_id;
 
 -- find_person
@@ -242,13 +274,15 @@ LIMIT $4::INT8;
 
 -- load_conflicts_of
 SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
-FROM conflict
-WHERE (owner_id = ANY($1::UUID[]) OR claimant_id = ANY($1::UUID[])) AND conflict_id > $2::UUID
+FROM conflict WHERE owner_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
+UNION
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 ORDER BY conflict_id
 LIMIT $3::INT8;
 
 -- load_profiles
-SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.updated_at,
+SELECT p.position, p.profile_id, p.traits, p.version, p.created_at, p.updated_at,
     ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
     ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
     ARRAY(SELECT i.first_seen FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
@@ -266,35 +300,65 @@ SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.upda
         JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
         JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
         ORDER BY i.value
-    )
+    ),
+    p.taken::INT8
 FROM (
-    SELECT t.position, i.project_id, i.profile_id
-    FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
-    JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-    UNION ALL
-    SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
-    FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
-    JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
-) AS r
-JOIN profile AS p ON p.project_id = r.project_id AND p.profile_id = r.profile_id;
+    SELECT w.*, sum(w.size) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS taken
+    FROM (
+        SELECT t.*, (octet_length(t.traits) + (
+            SELECT COALESCE(sum(octet_length(i.value)), 0) FROM identity AS i WHERE i.profile_id = t.profile_id
+        ))::INT8 AS size
+        FROM (
+            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at
+            FROM (
+                SELECT t.position, i.project_id, i.profile_id
+                FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+                JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+                UNION ALL
+                SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
+                FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
+                JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
+            ) AS r
+            JOIN profile AS q ON q.project_id = r.project_id AND q.profile_id = r.profile_id
+            OFFSET 0
+        ) AS t
+        OFFSET 0
+    ) AS w
+) AS p
+WHERE p.taken - p.size < $8::INT8;
 
 -- load_identities
 SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
 
 -- load_timeline
-SELECT e.event_id, e.profile_id, e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
-FROM unnest($2::UUID[]) AS t (profile_id)
-CROSS JOIN LATERAL (
-    SELECT * FROM event AS own
-    WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
-      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
-      AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
-      AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
-    ORDER BY own.occurred_at DESC, own.event_id DESC
-    LIMIT $9::INT8
-) AS e
-ORDER BY e.occurred_at DESC, e.event_id DESC
-LIMIT $9::INT8;
+SELECT p.event_id, p.profile_id, p.type, p.name, p.message_id, p.occurred_at, p.received_at, p.properties, p.context
+FROM (
+    SELECT w.*, sum(w.size) OVER (ORDER BY w.occurred_at DESC, w.event_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - w.size AS before
+    FROM (
+        SELECT t.*, (octet_length(t.properties) + octet_length(t.context))::INT8 AS size
+        FROM (
+            SELECT r.event_id, r.profile_id, r.type, r.name, r.message_id, r.occurred_at, r.received_at, r.properties::TEXT AS properties, r.context::TEXT AS context
+            FROM (
+                SELECT e.*
+                FROM unnest($2::UUID[]) AS t (profile_id)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM event AS own
+                    WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
+                      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+                      AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
+                      AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
+                    ORDER BY own.occurred_at DESC, own.event_id DESC
+                    LIMIT $9::INT8
+                ) AS e
+                ORDER BY e.occurred_at DESC, e.event_id DESC
+                LIMIT $9::INT8
+            ) AS r
+            OFFSET 0
+        ) AS t
+    ) AS w
+) AS p
+WHERE p.before < $10::INT8
+ORDER BY p.occurred_at DESC, p.event_id DESC;
 
 -- load_event
 SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
@@ -333,7 +397,7 @@ WHERE k.revoked_at IS NULL;
 UPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4;
 
 -- list_keys
-SELECT p.name, k.key_hash, k.kind, to_char(k.created_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')::TEXT, k.revoked_at IS NOT NULL
+SELECT p.name, k.key_hash, k.kind, k.created_at, k.revoked_at IS NOT NULL
 FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id
 ORDER BY k.project_id, k.created_at, k.key_hash;
 
@@ -342,31 +406,72 @@ UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
 WHERE key_hash = $1::BYTEA
 RETURNING project_id;
 
--- load_retentions
-SELECT project_id, now() - event_retention_days * '1 day'::INTERVAL, now() - rejection_retention_days * '1 day'::INTERVAL
-FROM project ORDER BY project_id;
+-- due_walks
+SELECT p.project_id, now() - p.event_retention_days * '1 day'::INTERVAL, COALESCE(w.after, $2::UUID), COALESCE(w.attempts, 0)
+FROM project AS p LEFT JOIN event_walk AS w ON w.project_id = p.project_id
+WHERE p.event_retention_days IS NOT NULL AND (w.due_at IS NULL OR w.due_at <= now())
+ORDER BY COALESCE(w.due_at, p.created_at), p.project_id LIMIT $1::INT8;
 
 -- expire_events
-WITH page AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE), page AS (
     SELECT event_id, received_at FROM event
     WHERE project_id = $1::INT4 AND event_id > $2::UUID
     ORDER BY event_id LIMIT $4::INT8
 ), gone AS (
     DELETE FROM event WHERE project_id = $1::INT4 AND event_id IN (SELECT p.event_id FROM page AS p WHERE p.received_at < $3::TIMESTAMPTZ)
+        AND EXISTS (SELECT 1 FROM held)
     RETURNING event_id
+), noted AS (
+    INSERT INTO event_walk AS w (project_id, after, due_at, attempts)
+    SELECT $1::INT4, p.event_id, now(), 0 FROM page AS p WHERE EXISTS (SELECT 1 FROM held) ORDER BY p.event_id DESC LIMIT 1
+    ON CONFLICT (project_id) DO UPDATE SET after = excluded.after, attempts = 0
+    RETURNING project_id
 )
 SELECT (SELECT p.event_id FROM page AS p ORDER BY p.event_id DESC LIMIT 1), (SELECT count(*) FROM gone)::INT8;
 
+-- set_walk
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO event_walk AS w (project_id, after, due_at, attempts)
+SELECT $1::INT4, COALESCE($2::UUID, $7::UUID), now() + ($3::FLOAT8 * '1 second'::INTERVAL), $4::INT4 WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id) DO UPDATE SET after = COALESCE($2::UUID, w.after), due_at = excluded.due_at, attempts = excluded.attempts;
+
 -- expire_rejections
-WITH gone AS (
-    DELETE FROM rejection WHERE project_id = $1::INT4 AND (received_at, rejection_id) IN (
-        SELECT r.received_at, r.rejection_id FROM rejection AS r
-        WHERE r.project_id = $1::INT4 AND r.received_at < $2::TIMESTAMPTZ
-        ORDER BY r.received_at, r.rejection_id LIMIT $3::INT8
-    )
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), expired AS (
+    SELECT r.project_id, r.received_at, r.rejection_id FROM asked AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, received_at, rejection_id FROM rejection AS l
+        WHERE l.project_id = s.project_id AND l.received_at < s.before
+        ORDER BY l.received_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM rejection WHERE (project_id, received_at, rejection_id) IN (SELECT o.project_id, o.received_at, o.rejection_id FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
     RETURNING rejection_id
 )
-SELECT count(*)::INT8 FROM gone;
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_conflicts
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), expired AS (
+    SELECT r.project_id, r.first_seen, r.conflict_id FROM asked AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, first_seen, conflict_id FROM conflict AS l
+        WHERE l.project_id = s.project_id AND l.first_seen < s.before
+        ORDER BY l.first_seen LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM conflict WHERE (project_id, first_seen, conflict_id) IN (SELECT o.project_id, o.first_seen, o.conflict_id FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING conflict_id
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
 -- set_retention
 UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $3::INT4 WHERE project_id = $1::INT4;
@@ -386,3 +491,27 @@ RETURNING owner;
 
 -- end_lease
 DELETE FROM lease WHERE name = $1::TEXT AND owner = $2::UUID;
+
+-- take_turn
+INSERT INTO worker AS w (name, owner, token, expires_at, due_at, progress)
+VALUES ($1::TEXT, $2::UUID, 1, now() + ($3::FLOAT8 * '1 second'::INTERVAL), now(), '')
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, token = w.token + 1, expires_at = excluded.expires_at
+WHERE w.due_at <= now() AND (w.expires_at <= now() OR w.owner = excluded.owner)
+RETURNING token, progress;
+
+-- keep_turn
+UPDATE worker SET expires_at = now() + ($3::FLOAT8 * '1 second'::INTERVAL), progress = COALESCE($4::TEXT, progress)
+WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now()
+RETURNING token;
+
+-- end_turn
+UPDATE worker SET expires_at = now(), due_at = now() + ($3::FLOAT8 * '1 second'::INTERVAL)
+WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now()
+RETURNING token;
+
+-- lock_turn
+SELECT token FROM worker WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now() FOR SHARE;
+
+-- missing_rights
+SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)
+WHERE NOT has_table_privilege(t.table_name, t.privilege) ORDER BY t.table_name, t.privilege;

@@ -1,7 +1,7 @@
 //! The command line, as an operator uses it: the real program, its output, its exit code.
 
 use crate::harness::{
-    Project, ROSTER, Service, fresh_database, public_dir, shared, sql, wait_until,
+    Project, ROSTER, Service, fresh_database, public_dir, shared, sql, wait_until, whole_rows,
 };
 use reqwest::{Client, StatusCode};
 use roster::domain::KeyHash;
@@ -113,7 +113,14 @@ async fn a_key_works_at_once_and_only_its_hash_is_kept() {
         StatusCode::FORBIDDEN
     );
 
-    let kept = sql(&shared().await.database_url, &format!("SELECT to_jsonb(k)::TEXT FROM api_key AS k JOIN project AS p USING (project_id) WHERE p.name = '{}'", project.name)).await;
+    let kept = whole_rows(
+        &shared().await.database_url,
+        &format!(
+            "SELECT k.* FROM api_key AS k JOIN project AS p USING (project_id) WHERE p.name = '{}'",
+            project.name
+        ),
+    )
+    .await;
     assert_eq!(kept.len(), 2);
     for key in [&project.write_key, &project.server_key] {
         let hash: String = KeyHash::of(key)

@@ -1,6 +1,6 @@
 //! Erasure: what is gone, what must not come back, what may, and what is left of a person afterwards.
 
-use crate::harness::{Project, Service, alone, shared, sql, wait_until};
+use crate::harness::{Project, Service, alone, shared, sql, wait_until, whole_rows};
 use crate::machine::metric;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -89,11 +89,8 @@ async fn all_that_is_kept(project: &Project) -> String {
         "erasure",
         "erasure_request",
     ] {
-        let rows = format!(
-            "SELECT row_to_json(t)::TEXT FROM {table} AS t WHERE project_id = {}",
-            project.id
-        );
-        kept.push_str(&sql(url, &rows).await.join("\n"));
+        let rows = format!("SELECT * FROM {table} WHERE project_id = {}", project.id);
+        kept.push_str(&whole_rows(url, &rows).await.join("\n"));
     }
     kept
 }

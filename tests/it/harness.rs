@@ -409,6 +409,21 @@ pub async fn sql(url: &str, text: &str) -> Vec<String> {
     messages.into_iter().filter_map(first).collect()
 }
 
+/// Runs one statement; gives back each row whole, as text.
+pub async fn whole_rows(url: &str, text: &str) -> Vec<String> {
+    let messages = connect(url).await.simple_query(text).await;
+    let whole = |message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => {
+            let columns: Vec<&str> = (0..row.len())
+                .filter_map(|column| row.get(column))
+                .collect();
+            Some(columns.join(" "))
+        }
+        _ => None,
+    };
+    messages.unwrap().into_iter().filter_map(whole).collect()
+}
+
 /// A new, empty database on the server of the shared one.
 pub async fn fresh_database() -> String {
     let shared = &shared().await.database_url;

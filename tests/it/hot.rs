@@ -123,7 +123,7 @@ impl Hot {
     async fn judge(&self, database: &str) {
         let count = self.next.load(Ordering::Relaxed);
         let question = format!(
-            "SELECT concat(count(*), ' ', count(DISTINCT message_id), ' ', count(DISTINCT profile_id)) FROM event WHERE project_id = {}",
+            "SELECT count(*)::TEXT || ' ' || count(DISTINCT message_id)::TEXT || ' ' || count(DISTINCT profile_id)::TEXT FROM event WHERE project_id = {}",
             self.project.id
         );
         assert_eq!(

@@ -45,3 +45,4 @@ mod statements;
 mod tracking;
 mod two_nodes;
 mod wire;
+mod workers;

@@ -1,7 +1,7 @@
 //! The database stopped, killed, frozen and gone under a running service: F5 and F6 of `contracts/faults.md`. Each test has a
 //! PostgreSQL of its own, whatever `ROSTER_TEST_DATABASE_URL` says.
 
-use crate::harness::{Project, Service, alone};
+use crate::harness::{Project, Service, alone, sql};
 use crate::ledger::{Answer, Load, now};
 use crate::machine::{OwnDatabase, is_ready, processor_time, until_ready_is};
 use futures_util::future::join_all;
@@ -140,5 +140,42 @@ fn refused_in_time(answers: &[Answer], from: Duration, until: Duration) {
     assert!(!within.is_empty(), "nobody was answered");
     for answer in within {
         assert!(answer.status == Some(503) && answer.says_when, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_answers_but_can_not_write_or_lacks_a_table_is_not_ready() {
+    let _alone = alone().await;
+    let (database, service, project) = service_with_own_database().await;
+    until_ready_is(&service.url, true, PATIENCE).await;
+    let reason = async || {
+        let answer = reqwest::get(format!("{}/readyz", service.url))
+            .await
+            .unwrap();
+        answer.json::<serde_json::Value>().await.unwrap()["reason"].to_string()
+    };
+    for (broken, mended, expected) in [
+        (
+            "ALTER SYSTEM SET default_transaction_read_only = on",
+            "ALTER SYSTEM RESET default_transaction_read_only",
+            "read-only (SQLSTATE 25006)",
+        ),
+        (
+            "ALTER TABLE membership RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO membership",
+            "a table is missing (SQLSTATE 42P01)",
+        ),
+    ] {
+        let change = async |text: &str| {
+            sql(&database.url, text).await;
+            sql(&database.url, "SELECT pg_reload_conf()").await;
+        };
+        change(broken).await;
+        until_ready_is(&service.url, false, PATIENCE).await;
+        let said = reason().await;
+        assert!(said.contains(expected), "{said}");
+        change(mended).await;
+        until_ready_is(&service.url, true, PATIENCE).await;
+        assert_eq!(track(&project).await.status(), StatusCode::OK);
     }
 }

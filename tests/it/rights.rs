@@ -2,7 +2,9 @@
 
 use crate::harness::{Project, Service, fresh_database, sql, store_at};
 use reqwest::StatusCode;
+use roster::store::needed_rights;
 use serde_json::json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The statements of the page, for a role of this run alone: roles are the whole server's.
@@ -16,18 +18,14 @@ fn grants(role: &str) -> String {
     statements.replace("roster_app", role)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_page_grants_is_enough_for_everything() {
-    let database = fresh_database().await;
-    store_at(&database).migrate().await.unwrap();
-    let role = format!("app_{}", Uuid::new_v4().simple());
-    sql(&database, &grants(&role)).await;
-    let mut own = url::Url::parse(&database).unwrap();
+/// The address of a database for one of its roles.
+fn url_of(database: &str, role: &str) -> String {
+    let mut own = url::Url::parse(database).unwrap();
     let pairs: Vec<(String, String)> = own
         .query_pairs()
         .map(|(name, value)| {
             let value = if name == "user" {
-                role.clone()
+                role.to_owned()
             } else {
                 value.into_owned()
             };
@@ -36,8 +34,62 @@ async fn what_the_page_grants_is_enough_for_everything() {
         .collect();
     own.query_pairs_mut().clear().extend_pairs(pairs);
     if !own.username().is_empty() {
-        own.set_username(&role).unwrap();
+        own.set_username(role).unwrap();
     }
+    own.into()
+}
+
+/// A migrated database, and a role with what the page grants.
+async fn granted() -> (String, String) {
+    let database = fresh_database().await;
+    store_at(&database).migrate().await.unwrap();
+    let role = format!("app_{}", Uuid::new_v4().simple());
+    sql(&database, &grants(&role)).await;
+    (database, role)
+}
+
+#[test]
+fn the_page_grants_what_the_statements_need_and_no_more() {
+    let mut page = BTreeSet::new();
+    for line in grants("r").lines() {
+        let Some(rest) = line.strip_prefix("GRANT ") else {
+            continue;
+        };
+        let (rights, rest) = rest.split_once(" ON ").unwrap();
+        let (tables, _) = rest.split_once(" TO ").unwrap();
+        for table in tables.split(", ") {
+            page.extend(
+                rights
+                    .split(", ")
+                    .map(|right| (table.to_owned(), right.to_owned())),
+            );
+        }
+    }
+    let needed = needed_rights();
+    let needed: BTreeSet<(String, String)> = needed
+        .iter()
+        .map(|(table, right)| ((*table).to_owned(), (*right).to_owned()))
+        .collect();
+    assert_eq!(page, needed);
+}
+
+#[tokio::test]
+async fn without_any_one_right_the_start_says_which() {
+    let (database, role) = granted().await;
+    let store = store_at(&url_of(&database, &role));
+    store.check_rights().await.unwrap();
+    for (table, right) in needed_rights() {
+        sql(&database, &format!("REVOKE {right} ON {table} FROM {role}")).await;
+        let said = store.check_rights().await.unwrap_err().to_string();
+        assert_eq!(said, format!("it may not {right} on {table}"));
+        sql(&database, &format!("GRANT {right} ON {table} TO {role}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_page_grants_is_enough_for_everything() {
+    let (database, role) = granted().await;
+    let own = url_of(&database, &role);
     let service = Service::start(own.as_str(), &[("ROSTER__DATABASE__MIGRATE", "false")]).await;
     let project = Project::on(&service.url, &database).await;
     let calls = [

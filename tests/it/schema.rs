@@ -49,7 +49,7 @@ async fn has_recorded(url: &str, steps: usize) -> bool {
     if sql(url, tables).await != ["2"] {
         return false;
     }
-    let state = "SELECT (SELECT count(*) FROM schema_step) || ' ' || (SELECT count(*) FROM lease WHERE name = 'schema')";
+    let state = "SELECT (SELECT count(*) FROM schema_step)::TEXT || ' ' || (SELECT count(*) FROM lease WHERE name = 'schema')::TEXT";
     sql(url, state).await == [format!("{steps} 1")]
 }
 

@@ -1,7 +1,9 @@
 //! A start that can't succeed: one clear line, and an exit code that says so.
 
-use crate::harness::{ROSTER, Service, alone, public_dir, shared, sql};
-use crate::machine::{OwnDatabase, free_address};
+use crate::harness::{ROSTER, Service, alone, public_dir, shared, sql, wait_until};
+use crate::machine::{OwnDatabase, free_address, until_ready_is};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
@@ -182,5 +184,44 @@ async fn two_services_on_one_data_directory_are_one_too_many() {
         .expect("an answer");
     assert!(alive.status().is_success(), "the first was disturbed");
     assert!(first.terminate().await.success());
+    fs::remove_dir_all(data_dir).expect("its database has stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedded_database_that_dies_is_started_again_under_the_service() {
+    let _alone = alone().await;
+    let data_dir = public_dir("mortal");
+    let text = data_dir.to_str().expect("text");
+    let service = Service::start_by(ROSTER, &["--data-dir", text], &[]).await;
+    let file = data_dir.join("postgres/postmaster.pid");
+    let track = async |id: &str| {
+        let request = reqwest::Client::new().post(format!("{}/v1/track", service.url));
+        let call = serde_json::json!({"userId": "ada", "event": "Seen", "messageId": id});
+        let request = request.basic_auth("dev-write-key", Some("")).json(&call);
+        request
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+            .is_success()
+    };
+    until_ready_is(&service.url, true, PATIENCE).await;
+    assert!(track("before").await);
+    let pid = || {
+        let lines = fs::read_to_string(&file).ok()?;
+        lines.lines().next()?.parse().ok().map(Pid::from_raw)
+    };
+    for _ in 0..2 {
+        let killed = pid().expect("it runs");
+        kill(killed, Signal::SIGKILL).expect("it runs");
+        wait_until("another one runs", PATIENCE, async || {
+            pid().is_some_and(|pid| pid != killed)
+        })
+        .await;
+        wait_until("it serves again", PATIENCE, async || track("after").await).await;
+        until_ready_is(&service.url, true, PATIENCE).await;
+    }
+    assert!(service.terminate().await.success());
+    assert!(!file.exists(), "the database still runs");
     fs::remove_dir_all(data_dir).expect("its database has stopped");
 }

@@ -8,7 +8,17 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 3] = ["ping", "load_keys", "open_erasures"];
+const NOT_WRITING: [&str; 9] = [
+    "heartbeat",
+    "check_tables",
+    "load_keys",
+    "take_turn",
+    "keep_turn",
+    "end_turn",
+    "due_erasures",
+    "expire_rejections",
+    "expire_conflicts",
+];
 const TABLES: [&str; 7] = [
     "profile",
     "identity",

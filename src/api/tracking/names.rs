@@ -31,13 +31,6 @@ pub fn in_context(context: &Json, gate: &Gate<'_>) -> Vec<Name> {
     found
 }
 
-/// The traits that name somebody: it may be for the number of the others that the call is refused.
-#[derive(Default, Deserialize)]
-struct NamedTraits<'a> {
-    #[serde(borrow)]
-    email: Option<&'a RawValue>,
-}
-
 /// Whom a call names, as far as that can be read.
 pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
     let traits = call.traits.map(|traits| Json::of(&traits));

@@ -1,0 +1,198 @@
+//! The texts by which a person is erased; `erase.rs` runs them.
+
+use super::Statement;
+use super::worker::{held, holds_turn};
+
+pub(super) const LOAD_SALT: Statement = Statement {
+    name: "load_salt",
+    sql: "-- load_salt\nSELECT salt FROM erasure_salt WHERE id = 1",
+};
+
+/// Tells which names were erased. Reads only.
+pub(super) const LOAD_ERASED: Statement = Statement {
+    name: "load_erased",
+    sql: "-- load_erased
+SELECT t.position, e.erased_at, e.is_forgotten
+FROM unnest($1::INT4[], $2::INT4[], $3::BYTEA[]) AS t (position, project_id, identity_hash)
+JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash",
+};
+
+/// Locks the profiles that names lead to, but for names that somebody took over after the erasure.
+pub(super) const LOCK_ERASED: Statement = Statement {
+    name: "lock_erased",
+    sql: "-- lock_erased
+SELECT p.profile_id, p.merged_from
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+JOIN profile AS p ON p.project_id = i.project_id AND p.profile_id = i.profile_id
+WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
+ORDER BY p.profile_id FOR UPDATE OF p",
+};
+
+/// Finds names that somebody brought back who did not know of the erasure yet.
+pub(super) const FIND_RETURNED: Statement = Statement {
+    name: "find_returned",
+    sql: "-- find_returned
+SELECT i.profile_id
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
+LIMIT 1",
+};
+
+pub(super) const DELETE_IDENTITIES: Statement = Statement {
+    name: "delete_identities",
+    sql: "-- delete_identities
+DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING kind, value",
+};
+
+pub(super) const DELETE_PROFILES: Statement = Statement {
+    name: "delete_profiles",
+    sql: "-- delete_profiles
+DELETE FROM profile WHERE (project_id, profile_id) IN (
+    SELECT t.project_id, t.profile_id FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+)",
+};
+
+/// A later erasure of the same name moves the time on; a block stays with the erasure that set it, for whoever lifts it.
+pub(super) const REMEMBER_ERASED: Statement = Statement {
+    name: "remember_erased",
+    sql: "-- remember_erased
+INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
+SELECT $1::INT4, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL
+FROM unnest($2::BYTEA[]) AS t (identity_hash)
+ON CONFLICT (project_id, identity_hash) DO UPDATE SET
+    erasure_id = CASE WHEN e.is_forgotten AND NOT excluded.is_forgotten THEN e.erasure_id ELSE excluded.erasure_id END,
+    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten",
+};
+
+/// A repeat, and a sweep that found more, add to what is there; what was in flight then has to be over before the next sweep.
+pub(super) const RECORD_ERASURE: Statement = Statement {
+    name: "record_erasure",
+    sql: "-- record_erasure
+INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
+VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
+    identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
+    sweep_at = excluded.sweep_at, cleared_at = NULL
+RETURNING profile_ids",
+};
+
+/// Empties some events and counts them; tells how many were found. Their keys stay, with no word of whose they were or what they
+/// said, so that a copy that comes later is known to be one. Two that meet find the same events: the one that had to wait sees
+/// that they are empty (`type`), and neither empties nor counts them again.
+pub(super) const ERASE_EVENTS: Statement = Statement {
+    name: "erase_events",
+    sql: concat!(
+        "-- erase_events
+WITH ",
+        held!("$6", "$7"),
+        ", found AS (
+    SELECT own.project_id, own.event_id
+    FROM unnest($3::UUID[]) AS t (profile_id)
+    CROSS JOIN LATERAL (
+        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
+    ) AS own
+    LIMIT $5::INT8
+), emptied AS (
+    UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
+        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
+    FROM found AS f
+    WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ",
+        holds_turn!("$6"),
+        "
+    RETURNING e.event_id
+), counted AS (
+    UPDATE erasure_request SET event_count = event_count + (SELECT count(*) FROM emptied)
+    WHERE project_id = $1::INT4 AND erasure_id = $2::UUID
+    RETURNING erasure_id
+)
+SELECT count(*)::INT8, ",
+        holds_turn!("$6"),
+        " FROM found"
+    ),
+};
+
+/// Whose name was claimed.
+pub(super) const DELETE_CONFLICTS: Statement = Statement {
+    name: "delete_conflicts",
+    sql: concat!(
+        "-- delete_conflicts\nWITH ",
+        held!("$2", "$3"),
+        "\nDELETE FROM conflict WHERE owner_id = ANY($1::UUID[]) AND ",
+        holds_turn!("$2")
+    ),
+};
+
+/// Who claimed somebody's name.
+pub(super) const DELETE_CLAIMS: Statement = Statement {
+    name: "delete_claims",
+    sql: concat!(
+        "-- delete_claims\nWITH ",
+        held!("$2", "$3"),
+        "\nDELETE FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND ",
+        holds_turn!("$2")
+    ),
+};
+
+pub(super) const MARK_CLEARED: Statement = Statement {
+    name: "mark_cleared",
+    sql: concat!(
+        "-- mark_cleared\nWITH ",
+        held!("$3", "$4"),
+        "
+UPDATE erasure_request SET cleared_at = COALESCE(cleared_at, now())
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND ",
+        holds_turn!("$3")
+    ),
+};
+
+/// From here on nothing of the person is left, not even the names.
+pub(super) const MARK_FINISHED: Statement = Statement {
+    name: "mark_finished",
+    sql: concat!(
+        "-- mark_finished\nWITH ",
+        held!("$3", "$4"),
+        "
+UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+RETURNING erasure_id"
+    ),
+};
+
+/// Moves an erasure behind the others, and on by a pause where it failed.
+pub(super) const PUT_OFF_ERASURE: Statement = Statement {
+    name: "put_off_erasure",
+    sql: concat!(
+        "-- put_off_erasure\nWITH ",
+        held!("$5", "$6"),
+        "
+UPDATE erasure_request SET sweep_at = GREATEST(sweep_at, now() + ($3::FLOAT8 * '1 second'::INTERVAL)), attempts = $4::INT4
+WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND EXISTS (SELECT 1 FROM held)"
+    ),
+};
+
+pub(super) const DUE_ERASURES: Statement = Statement {
+    name: "due_erasures",
+    sql: "-- due_erasures
+SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts
+FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
+ORDER BY sweep_at LIMIT $1::INT8",
+};
+
+pub(super) const LOAD_ERASURE: Statement = Statement {
+    name: "load_erasure",
+    sql: "-- load_erasure
+SELECT erasure_id, requested_at, is_forgotten, identity_count, event_count, cleared_at, finished_at
+FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID",
+};
+
+/// Lifts the block from every name of the person; that they were erased stays. The erasure's id is the project's already: naming
+/// the project here too would make PostgreSQL read all of its erasures.
+pub(super) const LIFT_BLOCK: Statement = Statement {
+    name: "lift_block",
+    sql: "-- lift_block
+UPDATE erasure SET is_forgotten = FALSE
+WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
+RETURNING erasure_id",
+};
