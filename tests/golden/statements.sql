@@ -192,7 +192,7 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.toke
     SELECT own.project_id, own.event_id
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
-        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id AND event.project_id = $1::INT4 LIMIT $5::INT8
+        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id LIMIT $5::INT8
     ) AS own
     LIMIT $5::INT8
 ), emptied AS (
