@@ -226,7 +226,7 @@ ORDER BY conflict_id
 LIMIT $3::INT8;
 
 -- load_profiles
-SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.updated_at,
+SELECT p.position, p.profile_id, p.traits, p.version, p.created_at, p.updated_at,
     ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
     ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
     ARRAY(SELECT i.first_seen FROM identity AS i WHERE i.profile_id = p.profile_id ORDER BY i.kind, i.value),
@@ -244,35 +244,65 @@ SELECT r.position, p.profile_id, p.traits::TEXT, p.version, p.created_at, p.upda
         JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
         JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
         ORDER BY i.value
-    )
+    ),
+    p.taken::INT8
 FROM (
-    SELECT t.position, i.project_id, i.profile_id
-    FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
-    JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-    UNION ALL
-    SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
-    FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
-    JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
-) AS r
-JOIN profile AS p ON p.project_id = r.project_id AND p.profile_id = r.profile_id;
+    SELECT w.*, sum(w.size) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS taken
+    FROM (
+        SELECT t.*, (octet_length(t.traits) + (
+            SELECT COALESCE(sum(octet_length(i.value)), 0) FROM identity AS i WHERE i.profile_id = t.profile_id
+        ))::INT8 AS size
+        FROM (
+            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at
+            FROM (
+                SELECT t.position, i.project_id, i.profile_id
+                FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+                JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+                UNION ALL
+                SELECT s.position, q.project_id, COALESCE(q.merged_into, q.profile_id)
+                FROM unnest($5::INT4[], $6::INT4[], $7::UUID[]) AS s (position, project_id, profile_id)
+                JOIN profile AS q ON q.project_id = s.project_id AND q.profile_id = s.profile_id
+            ) AS r
+            JOIN profile AS q ON q.project_id = r.project_id AND q.profile_id = r.profile_id
+            OFFSET 0
+        ) AS t
+        OFFSET 0
+    ) AS w
+) AS p
+WHERE p.taken - p.size < $8::INT8;
 
 -- load_identities
 SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
 
 -- load_timeline
-SELECT e.event_id, e.profile_id, e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
-FROM unnest($2::UUID[]) AS t (profile_id)
-CROSS JOIN LATERAL (
-    SELECT * FROM event AS own
-    WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
-      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
-      AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
-      AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
-    ORDER BY own.occurred_at DESC, own.event_id DESC
-    LIMIT $9::INT8
-) AS e
-ORDER BY e.occurred_at DESC, e.event_id DESC
-LIMIT $9::INT8;
+SELECT p.event_id, p.profile_id, p.type, p.name, p.message_id, p.occurred_at, p.received_at, p.properties, p.context
+FROM (
+    SELECT w.*, sum(w.size) OVER (ORDER BY w.occurred_at DESC, w.event_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - w.size AS before
+    FROM (
+        SELECT t.*, (octet_length(t.properties) + octet_length(t.context))::INT8 AS size
+        FROM (
+            SELECT r.event_id, r.profile_id, r.type, r.name, r.message_id, r.occurred_at, r.received_at, r.properties::TEXT AS properties, r.context::TEXT AS context
+            FROM (
+                SELECT e.*
+                FROM unnest($2::UUID[]) AS t (profile_id)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM event AS own
+                    WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
+                      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+                      AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
+                      AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
+                    ORDER BY own.occurred_at DESC, own.event_id DESC
+                    LIMIT $9::INT8
+                ) AS e
+                ORDER BY e.occurred_at DESC, e.event_id DESC
+                LIMIT $9::INT8
+            ) AS r
+            OFFSET 0
+        ) AS t
+    ) AS w
+) AS p
+WHERE p.before < $10::INT8
+ORDER BY p.occurred_at DESC, p.event_id DESC;
 
 -- load_event
 SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT

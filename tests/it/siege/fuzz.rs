@@ -72,7 +72,9 @@ fn judged(target: &Target, call: &Call) -> u16 {
             call.target,
             shown(call)
         );
-        if answer.status != 503 {
+        // Of a profile that is nobody's: the one 503 that is no overload.
+        let waits = answer.json()["code"] == "version_not_reached";
+        if answer.status != 503 || waits {
             return answer.status;
         }
         std::thread::sleep(Duration::from_secs(1));
