@@ -206,6 +206,7 @@ impl Config {
         let complaints: Vec<String> = self
             .complaints()
             .into_iter()
+            .chain(self.complaints_about_bounds())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())
             .collect();
@@ -232,10 +233,6 @@ impl Config {
                 "server.max_connections must be at least 1",
             ),
             (
-                server.max_new_connections == 0,
-                "server.max_new_connections must be at least 1",
-            ),
-            (
                 server.max_body_bytes > ingest.max_bytes_in_flight,
                 "server.max_body_bytes must not exceed ingest.max_bytes_in_flight",
             ),
@@ -253,19 +250,6 @@ impl Config {
             (
                 database.statement_timeout_ms == 0,
                 "database.statement_timeout_ms must be at least 1",
-            ),
-            (
-                server.stranger_bytes_in_flight < server.max_body_bytes,
-                "server.stranger_bytes_in_flight must be at least server.max_body_bytes",
-            ),
-            (
-                self.reads.connections == 0,
-                "reads.connections must be at least 1",
-            ),
-            (
-                self.reads.page_bytes == 0
-                    || self.reads.page_bytes.saturating_mul(8) > self.reads.max_bytes_in_flight,
-                "reads.page_bytes must be at least 1, and reads.max_bytes_in_flight eight times as much",
             ),
             (
                 ingest.max_batch_rows == 0,
@@ -303,6 +287,30 @@ impl Config {
             (
                 self.keys.cache_seconds > 9,
                 "keys.cache_seconds must be at most 9: a revoked key stops within 10 seconds",
+            ),
+        ]
+    }
+
+    /// Those about what strangers, newcomers and reads may hold.
+    fn complaints_about_bounds(&self) -> Vec<(bool, &'static str)> {
+        let server = &self.server;
+        vec![
+            (
+                server.max_new_connections == 0,
+                "server.max_new_connections must be at least 1",
+            ),
+            (
+                server.stranger_bytes_in_flight < server.max_body_bytes,
+                "server.stranger_bytes_in_flight must be at least server.max_body_bytes",
+            ),
+            (
+                self.reads.connections == 0,
+                "reads.connections must be at least 1",
+            ),
+            (
+                self.reads.page_bytes == 0
+                    || self.reads.page_bytes.saturating_mul(8) > self.reads.max_bytes_in_flight,
+                "reads.page_bytes must be at least 1, and reads.max_bytes_in_flight eight times as much",
             ),
         ]
     }

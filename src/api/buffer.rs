@@ -6,7 +6,8 @@ use crate::ingest::Reservation;
 use bytes::Bytes;
 
 const SMALLEST_STEP: usize = 1024;
-const LARGEST_STEP: usize = 1024 * 1024;
+/// Each step may copy all that is there, and an allocator keeps the old place for a while: few, large steps.
+const LARGEST_STEP: usize = 4 * 1024 * 1024;
 
 /// A whole body and the room it takes.
 #[derive(Debug)]

@@ -59,7 +59,6 @@ impl Quota {
 
 impl<S: Subscriber> Layer<S> for Quota {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        #[expect(clippy::disallowed_methods, reason = "the log's own clock")]
         let now = Instant::now();
         let metadata = event.metadata();
         let goes_through = self.lets_through(metadata.callsite(), now);
@@ -96,7 +95,6 @@ mod tests {
     #[test]
     fn each_minute_has_its_lines_and_no_more() {
         let quota = Quota::new(2);
-        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let begin = Instant::now();
         let kind = || tracing::callsite::Identifier(&KIND);
         let through = |seconds| quota.lets_through(kind(), begin + Duration::from_secs(seconds));
