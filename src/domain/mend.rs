@@ -206,8 +206,8 @@ mod tests {
             assert_eq!(cleaned(given), expected);
         }
         assert_eq!(cleaned("1e308").len(), 309);
-        assert_eq!(cleaned("1e400"), "1e400");
-        assert_eq!(cleaned("1e4000"), "1e4000");
+        assert_eq!(cleaned("1e600"), "1e600");
+        assert_eq!(cleaned("1e6000"), "1e6000");
         assert_eq!(cleaned(r#"{"cut":"\u00"#), r#"{"cut":"\u00"#);
     }
 

@@ -5,8 +5,8 @@
 use memchr::memchr2;
 
 /// Every double fits when written out: the smallest take 342 characters with the 17 digits that tell them apart, the largest 309.
-/// What needs more is no measurement, and a few bytes of exponent must not become a kilobyte.
-pub(super) const MAX_NUMBER_DIGITS: usize = 350;
+/// Senders were seen to go up to `1e400`. What needs more is no measurement, and a few bytes of exponent must not become a kilobyte.
+pub(super) const MAX_NUMBER_DIGITS: usize = 512;
 
 /// True where a number is not plain, or longer than any plain one.
 pub(super) fn is_exotic(digits: &[u8]) -> bool {

@@ -23,9 +23,11 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 pub(super) const LOCK_PROFILES: Statement = Statement {
     name: "lock_profiles",
     sql: "-- lock_profiles
-SELECT profile_id, version, merged_from, size_bytes
-FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]) AND merged_into IS NULL
-ORDER BY profile_id FOR UPDATE",
+SELECT p.profile_id, p.version, p.merged_from, p.size_bytes
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+WHERE p.merged_into IS NULL
+ORDER BY p.profile_id FOR UPDATE OF p",
 };
 
 pub(super) const LOAD_LOCKED: Statement = Statement {
@@ -34,7 +36,8 @@ pub(super) const LOAD_LOCKED: Statement = Statement {
 SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
     (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id)::INT8,
     EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
-FROM profile AS p WHERE p.project_id = $1::INT4 AND p.profile_id = ANY($2::UUID[])",
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id",
 };
 
 /// Writes the survivors; each has absorbed those that are listed with it.
@@ -212,8 +215,15 @@ fn ids<'a>(merges: impl IntoIterator<Item = &'a Merge>) -> Vec<Uuid> {
     ids.into_iter().collect()
 }
 
+/// The keys of all profiles of some merges of one project, as columns.
+fn keys(merges: &[Merge]) -> (Vec<i32>, Vec<Uuid>) {
+    let ids = ids(merges);
+    (vec![merges[0].project_id.0; ids.len()], ids)
+}
+
 async fn lock(tx: &Transaction<'_>, merges: &[Merge]) -> Result<LockedById, Error> {
-    let rows = query(tx, &LOCK_PROFILES, &[&merges[0].project_id.0, &ids(merges)]).await?;
+    let (projects, ids) = keys(merges);
+    let rows = query(tx, &LOCK_PROFILES, &[&projects, &ids]).await?;
     let locked = |row: &Row| Locked {
         version: row.get(1),
         merged_from: row.get(2),
@@ -242,7 +252,8 @@ async fn load(
     merges: &[Merge],
     profiles: &mut LockedById,
 ) -> Result<(), Error> {
-    let rows = query(tx, &LOAD_LOCKED, &[&merges[0].project_id.0, &ids(merges)]).await?;
+    let (projects, ids) = keys(merges);
+    let rows = query(tx, &LOAD_LOCKED, &[&projects, &ids]).await?;
     for row in &rows {
         if let Some(profile) = profiles.get_mut(&row.get(0)) {
             profile.traits = traits(row)?;

@@ -112,15 +112,18 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.toke
 DELETE FROM membership WHERE group_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- lock_profiles
-SELECT profile_id, version, merged_from, size_bytes
-FROM profile WHERE project_id = $1::INT4 AND profile_id = ANY($2::UUID[]) AND merged_into IS NULL
-ORDER BY profile_id FOR UPDATE;
+SELECT p.profile_id, p.version, p.merged_from, p.size_bytes
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+WHERE p.merged_into IS NULL
+ORDER BY p.profile_id FOR UPDATE OF p;
 
 -- load_locked
 SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
     (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id)::INT8,
     EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
-FROM profile AS p WHERE p.project_id = $1::INT4 AND p.profile_id = ANY($2::UUID[]);
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id;
 
 -- update_survivors
 UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes,

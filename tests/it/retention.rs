@@ -1,6 +1,6 @@
 //! What has reached its project's age goes, and nothing else.
 
-use crate::harness::{Project, ROSTER, Service, alone, shared, sql, wait_until};
+use crate::harness::{Project, ROSTER, Service, alone, fresh_database, sql, wait_until};
 use crate::machine::metric;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -55,7 +55,8 @@ fn retain(project: &Project, database: &str, more: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_old_goes_and_the_rest_stays() {
     let _alone = alone().await;
-    let database = &shared().await.database_url;
+    // Nodes on one database share one pace, and the other tests' have the default one.
+    let database = &fresh_database().await;
     let (one, other) = (
         Service::start(database, &OFTEN).await,
         Service::start(database, &OFTEN).await,
