@@ -196,6 +196,7 @@ async fn flood(service: &Service, settings: &Settings, time: Duration) -> Result
 
 /// A connection that sends one sort of request as fast as it is answered.
 struct Sender {
+    address: SocketAddr,
     connection: Connection,
     request: Request,
     items: u64,
@@ -213,6 +214,7 @@ impl Sender {
     ) -> Result<Self> {
         request.renew(people);
         Ok(Self {
+            address,
             connection: Connection::open(address).await?,
             request,
             items,
@@ -230,7 +232,13 @@ impl Sender {
                 self.request.bytes()
             };
             let started = Instant::now();
-            if self.connection.ask(bytes).await? == 200 {
+            let Ok(status) = self.connection.ask(bytes).await else {
+                // A large body that is refused before it was read takes its connection along.
+                sent.refused += 1;
+                self.connection = Connection::open(self.address).await?;
+                continue;
+            };
+            if status == 200 {
                 let items = if self.is_new { self.items } else { 0 };
                 sent.tally.add(items, started.elapsed());
             } else {
