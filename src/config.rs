@@ -89,6 +89,14 @@ pub struct Lane {
     pub ceiling_percent: usize,
 }
 
+impl Lane {
+    fn is_usable(self) -> bool {
+        1 <= self.floor_percent
+            && self.floor_percent <= self.ceiling_percent
+            && self.ceiling_percent <= 100
+    }
+}
+
 /// What reads may take of connections and memory.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -250,6 +258,10 @@ impl Config {
             (
                 database.statement_timeout_ms == 0,
                 "database.statement_timeout_ms must be at least 1",
+            ),
+            (
+                !ingest.import.is_usable() || !ingest.backfill.is_usable(),
+                "ingest.import and ingest.backfill need 1 <= floor_percent <= ceiling_percent <= 100: with a floor of 0 they could wait for ever",
             ),
             (
                 ingest.max_batch_rows == 0,

@@ -7,11 +7,14 @@
 
 use super::lanes::{Lane, Lanes};
 use super::share::Share;
+use super::slots::Slots;
 use super::turns::Budget;
 use super::writer::Writer;
 use crate::config::{self, millis};
 use crate::metric_names::BATCH_ROWS;
+use futures_util::FutureExt;
 use metrics::histogram;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -32,7 +35,7 @@ pub(super) async fn run(
                 Some(share) => gathering.lanes.add(share),
                 None => open = false,
             },
-            Some(lane) = gathering.flushes.join_next() => gathering.ended(lane.ok()),
+            Some(Ok(lane)) = gathering.flushes.join_next() => gathering.slots.end(lane),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
         }
         // What has arrived by now goes along.
@@ -47,7 +50,7 @@ pub(super) async fn run(
 struct Gathering {
     lanes: Lanes,
     flushes: JoinSet<Lane>,
-    light_in_flight: usize,
+    slots: Slots,
     writer: Arc<Writer>,
     settings: config::Ingest,
     patience: Duration,
@@ -58,7 +61,7 @@ impl Gathering {
         Self {
             lanes: Lanes::new(&settings),
             flushes: JoinSet::new(),
-            light_in_flight: 0,
+            slots: Slots::new(settings.parallel_flushes),
             writer,
             patience: millis(settings.patience_ms),
             settings,
@@ -81,35 +84,15 @@ impl Gathering {
             .min()
     }
 
-    fn ended(&mut self, lane: Option<Lane>) {
-        self.light_in_flight -= usize::from(lane == Some(Lane::Light));
-    }
-
     fn start_batches(&mut self) {
         for lane in [Lane::Light, Lane::Heavy] {
-            while self.may_go(lane) {
-                self.start(lane);
-            }
+            while self.may_go(lane) && self.start(lane) {}
         }
     }
 
-    fn in_flight(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::Light => self.light_in_flight,
-            Lane::Heavy => self.flushes.len() - self.light_in_flight,
-        }
-    }
-
-    /// One slot is kept for the light lane while more than one project is there.
     fn has_slot(&self, lane: Lane) -> bool {
-        let kept = usize::from(lane == Lane::Heavy && self.lanes.is_mixed());
-        let slots = self.settings.parallel_flushes.saturating_sub(kept).max(1);
-        match lane {
-            Lane::Light => self.flushes.len() < slots,
-            Lane::Heavy => {
-                self.flushes.len() < self.settings.parallel_flushes && self.in_flight(lane) < slots
-            }
-        }
+        let heavy_waits = self.lanes.rows(Lane::Heavy) > 0;
+        self.slots.has_one(lane, self.lanes.is_mixed(), heavy_waits)
     }
 
     /// Goes at once where nothing of the lane is in flight; beside another batch only where it is worth a statement of its own, or
@@ -123,25 +106,34 @@ impl Gathering {
             let since = self.lanes.since(lane);
             since.is_some_and(|since| since.elapsed() >= self.patience)
         };
-        self.in_flight(lane) == 0 || rows >= self.settings.parallel_rows || is_late()
+        self.slots.in_flight(lane) == 0 || rows >= self.settings.parallel_rows || is_late()
     }
 
-    fn start(&mut self, lane: Lane) {
+    /// False where all that waited had been given up.
+    fn start(&mut self, lane: Lane) -> bool {
         let budget = Budget {
             rows: self.writer.pace.rows(),
             cost: self.settings.max_batch_bytes,
         };
         let batch = self.lanes.take(lane, budget);
         if batch.is_empty() {
-            return;
+            return false;
         }
         let rows: usize = batch.iter().map(|share| share.items.len()).sum();
         histogram!(BATCH_ROWS, "lane" => lane.as_str()).record(rows as f64);
-        self.light_in_flight += usize::from(lane == Lane::Light);
+        self.slots.start(lane);
         let writer = self.writer.clone();
         self.flushes.spawn(async move {
-            writer.flush(batch).await;
+            // A batch that panics leaves its senders without an answer, not the others without a slot.
+            if AssertUnwindSafe(writer.flush(batch))
+                .catch_unwind()
+                .await
+                .is_err()
+            {
+                tracing::error!("a batch panicked");
+            }
             lane
         });
+        true
     }
 }

@@ -14,6 +14,7 @@ mod pace;
 mod refusals;
 mod round;
 mod share;
+mod slots;
 mod tools;
 mod turns;
 mod write;
