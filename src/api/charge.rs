@@ -1,7 +1,7 @@
 //! What the items of a request hold, reserved while they are made and before there are more of them.
 
 use super::error::ApiError;
-use crate::domain::Item;
+use crate::domain::{Event, Item};
 use crate::ingest::Reservation;
 use bytes::Bytes;
 
@@ -36,7 +36,7 @@ impl Charge {
     pub fn take(&mut self, item: &Item, body: &Bytes) -> Result<(), ApiError> {
         self.owed += item.bytes_beside(body);
         let event = item.command().and_then(|command| command.event());
-        self.stored += event.map_or(0, |event| event.bytes());
+        self.stored += event.map_or(0, Event::bytes);
         if self.stored > self.most_stored {
             return Err(ApiError::DecodedTooLarge {
                 limit: self.most_stored,

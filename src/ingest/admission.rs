@@ -82,7 +82,10 @@ impl Admission {
 
     /// Waits for room; for reads, which hold nothing while they wait. `None` where there never is as much.
     pub async fn reserve(&self, bytes: usize) -> Option<Reservation> {
-        while bytes <= self.room.total {
+        if bytes > self.room.total {
+            return None;
+        }
+        loop {
             // Listening before looking: what is freed in between is not missed.
             let freed = self.room.freed.notified();
             if let Some(room) = self.try_reserve(bytes) {
@@ -90,7 +93,6 @@ impl Admission {
             }
             freed.await;
         }
-        None
     }
 
     /// The room left.
