@@ -2,14 +2,16 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use roster::domain::profile::Traits;
-use roster::domain::{Json, Mode, Timestamp, TraitWrite};
+use roster::domain::{Json, Mode, Stamp, TraitWrite};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
 const TRAITS: usize = 50;
 
 fn write(at: i64, value: &str) -> TraitWrite {
     TraitWrite {
-        at: Timestamp::from_micros(at).expect("small"),
+        stamp: Stamp::live(at),
+        times: BTreeMap::new(),
         mode: Mode::Single,
         traits: (0..TRAITS)
             .map(|index| {

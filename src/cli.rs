@@ -1,5 +1,7 @@
 //! The command line: what `roster` can be asked to do. Each verb is a few calls into the library.
 
+pub mod backfill;
+
 use crate::config::{Config, Secret, millis};
 use crate::domain::kinds::{CustomKind, Normaliser};
 use crate::domain::{KeyHash, KeyKind, Kinds, ProjectId};

@@ -9,6 +9,7 @@
 //! Who may import whom is kept by `tests/it/layers.rs`; `docs/ARCHITECTURE.md` walks one event through.
 
 pub mod api;
+pub mod backfill;
 mod bench;
 pub mod cli;
 pub mod config;

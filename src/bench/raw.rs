@@ -5,9 +5,10 @@
 use super::bodies::{self, Sample, event_id, now, user_id};
 use super::tally::Tally;
 use crate::domain::profile::Traits;
-use crate::domain::{Json, Mode, Timestamp, TraitWrite};
+use crate::domain::{Json, Mode, Stamp, Timestamp, TraitWrite};
 use crate::store::{Engine, catalogue, session_settings};
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_postgres::types::Json as JsonParam;
@@ -189,7 +190,8 @@ impl RawClient {
         let members = Json::from_database(text.to_owned()).members();
         let write = TraitWrite {
             mode: Mode::Single,
-            at,
+            stamp: Stamp::of(at, Stamp::LIVE),
+            times: BTreeMap::new(),
             traits: members.context("traits")?.into_iter().collect(),
         };
         let (mut profiles, mut versions) = (Vec::<Uuid>::new(), Vec::<i64>::new());

@@ -4,8 +4,9 @@
 //! is made by the gate alone (`gate.rs`): its fields can't be named outside this module.
 
 use super::identity::Identity;
-use super::{Code, EventId, Json, ProjectId, Rejection, Timestamp};
+use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// One thing that arrived: valid, or refused and worth a record.
@@ -108,6 +109,7 @@ pub struct Command {
     pub(super) event: Option<Event>,
     pub(super) traits: Option<TraitWrite>,
     pub(super) group: Option<Group>,
+    pub(super) erases: bool,
 }
 
 /// A company, a team, an account: a profile of its own, to which people belong.
@@ -168,6 +170,11 @@ impl Command {
     /// The group that the person belongs to from now on.
     pub fn group(&self) -> Option<&Group> {
         self.group.as_ref()
+    }
+
+    /// True where all that is older than its time is to go, and to be kept from coming back. It then says nothing else.
+    pub fn erases(&self) -> bool {
+        self.erases
     }
 
     /// True where it says nothing about a person or a group: an event and nothing else.
@@ -299,17 +306,24 @@ pub enum Mode {
     Document,
 }
 
-/// Traits stated at one time: each key with its raw JSON value, `null` to remove it; keys are unique and sorted.
+/// Traits stated together: each key with its raw JSON value, `null` to remove it; keys are unique and sorted.
 #[derive(Clone, Debug)]
 pub struct TraitWrite {
-    /// When they were true: their stamp.
-    pub at: Timestamp,
+    /// When they were true.
+    pub stamp: Stamp,
     pub mode: Mode,
     /// Top-level traits.
     pub traits: Vec<(String, Json)>,
+    /// Traits of which is known that they were true at another time.
+    pub times: BTreeMap<String, Stamp>,
 }
 
 impl TraitWrite {
+    /// When one of the traits was true.
+    pub fn stamp_of(&self, name: &str) -> Stamp {
+        self.times.get(name).copied().unwrap_or(self.stamp)
+    }
+
     /// What it holds.
     fn bytes(&self) -> usize {
         let one = |(name, value): &(String, Json)| {

@@ -7,8 +7,8 @@ use super::command::{Class, Command, Event, EventType, Group, Mode, TraitWrite};
 use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
-use super::{Code, EventId, Json, ProjectId, Rejection, Timestamp, sizes};
-use std::collections::HashSet;
+use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp, sizes};
+use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 
 /// What holds for all drafts of one request, file or topic.
@@ -45,7 +45,14 @@ pub struct Draft {
     /// An object: what is said about the person. Without any, a whole document says that nothing is left.
     pub traits: Option<Json>,
     pub mode: Mode,
+    /// Of what is stated at one time, what decides before the values do: a version, a log position. Of live traffic `Stamp::LIVE`,
+    /// which comes last; of a record that has none `i64::MIN`.
+    pub sequence: i64,
+    /// When single traits were true, where that is known; not in a whole document, which is true as of its own time.
+    pub times: BTreeMap<String, Timestamp>,
     pub group: Option<GroupDraft>,
+    /// What is older than `occurred_at` is to be erased, and to be kept from coming back; nothing else is said then.
+    pub erases: bool,
 }
 
 /// An event as a road read it.
@@ -101,7 +108,10 @@ impl Draft {
             event: None,
             traits: None,
             mode: Mode::Single,
+            sequence: Stamp::LIVE,
+            times: BTreeMap::new(),
             group: None,
+            erases: false,
         }
     }
 }
@@ -149,9 +159,14 @@ impl Gate<'_> {
     /// The first thing wrong with the draft.
     pub fn command(&self, draft: Draft) -> Result<Command, Rejection> {
         let occurred_at = self.time(draft.occurred_at)?;
+        if draft.erases {
+            return self.erasing(draft, occurred_at);
+        }
         let event = draft.event.map(|event| self.event(event)).transpose()?;
-        let traits = self.traits(draft.traits, draft.mode, occurred_at)?;
-        let group = draft.group.map(|group| self.group(group, occurred_at));
+        let stamp = Stamp::of(occurred_at, draft.sequence);
+        let times = self.times(draft.times, draft.mode, draft.sequence)?;
+        let traits = self.traits(draft.traits, draft.mode, stamp, times)?;
+        let group = draft.group.map(|group| self.group(group, stamp));
         let group = group.transpose()?;
         let (identities, explicit) = self.identities(draft.names, draft.explicit)?;
         Ok(Command {
@@ -165,7 +180,41 @@ impl Gate<'_> {
             event,
             traits,
             group,
+            erases: draft.erases,
         })
+    }
+
+    /// Says nothing but that what is older is to go.
+    fn erasing(&self, draft: Draft, occurred_at: Timestamp) -> Result<Command, Rejection> {
+        let (identities, _) = self.identities(draft.names, 0)?;
+        Ok(Command {
+            project_id: self.project_id,
+            class: self.class,
+            key: Uuid::new_v4(),
+            identities,
+            explicit: 0,
+            occurred_at,
+            received_at: self.received_at,
+            event: None,
+            traits: None,
+            group: None,
+            erases: true,
+        })
+    }
+
+    fn times(
+        &self,
+        times: BTreeMap<String, Timestamp>,
+        mode: Mode,
+        sequence: i64,
+    ) -> Result<BTreeMap<String, Stamp>, Rejection> {
+        if mode == Mode::Document && !times.is_empty() {
+            let message =
+                "a whole document is true as of its own time: its traits have none of their own";
+            return Err(Rejection::of(Code::InvalidTime, "times", message));
+        }
+        let stamped = |(name, at)| Ok((name, Stamp::of(self.time(at)?, sequence)));
+        times.into_iter().map(stamped).collect()
     }
 
     fn time(&self, at: Timestamp) -> Result<Timestamp, Rejection> {
@@ -241,7 +290,8 @@ impl Gate<'_> {
         &self,
         traits: Option<Json>,
         mode: Mode,
-        at: Timestamp,
+        stamp: Stamp,
+        times: BTreeMap<String, Stamp>,
     ) -> Result<Option<TraitWrite>, Rejection> {
         let object = traits.unwrap_or_else(Json::empty_object);
         self.measure(&object, "traits")?;
@@ -251,14 +301,19 @@ impl Gate<'_> {
         // A document that states nothing says that nothing is left.
         let says_something = mode == Mode::Document || !traits.is_empty();
         let traits = traits.into_iter().collect();
-        Ok(says_something.then_some(TraitWrite { at, mode, traits }))
+        Ok(says_something.then_some(TraitWrite {
+            stamp,
+            mode,
+            traits,
+            times,
+        }))
     }
 
-    fn group(&self, draft: GroupDraft, at: Timestamp) -> Result<Group, Rejection> {
+    fn group(&self, draft: GroupDraft, stamp: Stamp) -> Result<Group, Rejection> {
         let (mut names, _) = self.identities(vec![draft.name], 0)?;
         Ok(Group {
             identity: names.remove(0),
-            traits: self.traits(draft.traits, Mode::Single, at)?,
+            traits: self.traits(draft.traits, Mode::Single, stamp, BTreeMap::new())?,
         })
     }
 }

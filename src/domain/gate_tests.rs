@@ -58,7 +58,7 @@ fn a_record_has_no_event_and_a_key_of_its_own() {
         let person = one.subjects().next().expect("somebody");
         assert_eq!(person.identities[0].value, "ada@b.c");
         let write = person.traits.expect("traits");
-        assert_eq!((write.mode, write.at), (Mode::Document, at(7)));
+        assert_eq!((write.mode, write.stamp), (Mode::Document, Stamp::live(7)));
         let nothing = read_record(gate, "ada", at(7)).expect("valid");
         assert!(nothing.subjects().all(|person| person.traits.is_some()));
     });

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod profile;
 pub mod rejection;
 pub mod sizes;
+mod stamp;
 mod stamped;
 pub mod time;
 mod tokens;
@@ -32,6 +33,7 @@ pub use key::{Caller, KeyHash, KeyKind};
 pub use kinds::Kinds;
 pub use limits::Limits;
 pub use rejection::{Code, Rejection};
+pub use stamp::Stamp;
 pub use time::Timestamp;
 
 #[cfg(test)]

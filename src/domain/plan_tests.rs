@@ -32,6 +32,7 @@ fn command(names: &[&str]) -> Command {
         event: Some(event),
         traits: None,
         group: None,
+        erases: false,
     }
 }
 

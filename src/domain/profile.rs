@@ -3,8 +3,8 @@
 //! Every trait carries the time at which it was true. The newest wins, trait by trait; at equal times the larger canonical
 //! value wins, on every node alike (`stamped.rs`). So the merge commutes, associates and may be repeated: `laws_*` below.
 
-use super::stamped::{NEVER, Stamped, Trait};
-use super::{Code, Json, Mode, Rejection, TraitWrite};
+use super::stamped::{Stamped, Trait};
+use super::{Code, Json, Mode, Rejection, Stamp, TraitWrite};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -24,39 +24,39 @@ pub struct Traits {
     all: BTreeMap<String, Trait>,
     /// The time of the newest whole document: what is older is gone, and what comes later but is older stays out. What was stated
     /// at the very time stays, so that of two documents of one time no trait is lost.
-    floor: i64,
+    floor: Stamp,
 }
 
 impl Default for Traits {
     fn default() -> Self {
         Self {
             all: BTreeMap::new(),
-            floor: NEVER,
+            floor: Stamp::NEVER,
         }
     }
 }
 
 /// Stamps as they are stored: one time for all traits, and the exceptions. A removed trait is always an exception.
-#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
 struct Stamps {
-    /// Microseconds since 1970, for every trait that is present and no exception.
-    base: i64,
-    /// Microseconds since 1970 by trait.
+    /// Of every trait that is present and no exception.
+    base: Stamp,
+    /// The others' by trait.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    at: BTreeMap<String, i64>,
+    at: BTreeMap<String, Stamp>,
     /// Traits with keys that are newer than the whole.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     nested: BTreeMap<String, Nested>,
-    /// Microseconds since 1970 of the newest whole document.
+    /// Of the newest whole document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    floor: Option<i64>,
+    floor: Option<Stamp>,
 }
 
 /// The whole as it was written, since at equal times it is compared whole, and the times of the keys.
 #[derive(Debug, serde::Deserialize, serde::Serialize)]
 struct Nested {
     whole: Box<RawValue>,
-    at: BTreeMap<String, i64>,
+    at: BTreeMap<String, Stamp>,
 }
 
 /// Stored text that is no profile: somebody wrote past this program.
@@ -85,7 +85,7 @@ impl Traits {
         }
         let removed = |(name, at)| (name, Trait::whole(at, Json::null()));
         all.extend(stamps.at.into_iter().map(removed));
-        let floor = stamps.floor.unwrap_or(NEVER);
+        let floor = stamps.floor.unwrap_or(Stamp::NEVER);
         Ok(Self { all, floor })
     }
 
@@ -113,7 +113,7 @@ impl Traits {
             nested: nested
                 .map(|(name, known)| (name.clone(), Nested::of(known)))
                 .collect(),
-            floor: (self.floor != NEVER).then_some(self.floor),
+            floor: (self.floor != Stamp::NEVER).then_some(self.floor),
         };
         (Json::from_members(&present), Json::of(&stamps))
     }
@@ -132,7 +132,7 @@ impl Traits {
         if count <= room.traits && bytes <= room.bytes {
             return Vec::new();
         }
-        let mut oldest: Vec<(i64, String)> = self
+        let mut oldest: Vec<(Stamp, String)> = self
             .all
             .iter()
             .map(|(name, known)| (known.newest(), name.clone()))
@@ -184,20 +184,19 @@ impl Traits {
 
     /// Takes over what is newer; tells whether anything changed.
     pub fn merge(&mut self, write: &TraitWrite) -> bool {
-        let at = write.at.micros();
-        let stamped = |value: &Json| match write.mode {
-            Mode::Nested => Trait::nested(at, value.clone()),
-            Mode::Single | Mode::Document => Trait::whole(at, value.clone()),
+        let stamped = |name: &str, value: &Json| match write.mode {
+            Mode::Nested => Trait::nested(write.stamp_of(name), value.clone()),
+            Mode::Single | Mode::Document => Trait::whole(write.stamp_of(name), value.clone()),
         };
-        let mut changed = write.mode == Mode::Document && self.raise(at);
+        let mut changed = write.mode == Mode::Document && self.raise(write.stamp);
         for (name, value) in &write.traits {
-            changed |= self.join(name, &stamped(value));
+            changed |= self.join(name, &stamped(name, value));
         }
         changed
     }
 
     /// All that is older is gone; tells whether that is news.
-    fn raise(&mut self, floor: i64) -> bool {
+    fn raise(&mut self, floor: Stamp) -> bool {
         if floor <= self.floor {
             return false;
         }
@@ -210,7 +209,7 @@ impl Traits {
     }
 
     fn join(&mut self, name: &str, incoming: &Trait) -> bool {
-        if self.floor == NEVER {
+        if self.floor == Stamp::NEVER {
             return self.take_over(name, incoming);
         }
         let above = incoming.above(self.floor);
@@ -236,9 +235,9 @@ impl Nested {
     }
 
     /// The trait again, from the value that is read and the time of the whole.
-    fn with(self, at: i64, value: &Json) -> Trait {
+    fn with(self, at: Stamp, value: &Json) -> Trait {
         let members = value.members().unwrap_or_default();
-        let known = |(key, at): (String, i64)| {
+        let known = |(key, at): (String, Stamp)| {
             let value = members.get(&key).cloned().unwrap_or_else(Json::null);
             (key, Stamped { at, value })
         };
@@ -255,13 +254,13 @@ fn too_large(size: usize, limit: usize, of_what: &str) -> Rejection {
 }
 
 /// The time that most share, the latest of equals; 0 where there are none.
-fn most_frequent(times: impl Iterator<Item = i64>) -> i64 {
-    let mut counts = BTreeMap::<i64, usize>::new();
+fn most_frequent(times: impl Iterator<Item = Stamp>) -> Stamp {
+    let mut counts = BTreeMap::<Stamp, usize>::new();
     times.for_each(|time| *counts.entry(time).or_default() += 1);
     counts
         .into_iter()
         .max_by_key(|(time, count)| (*count, *time))
-        .map_or(0, |(time, _)| time)
+        .map_or(Stamp::live(0), |(time, _)| time)
 }
 
 #[cfg(test)]

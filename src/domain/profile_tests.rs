@@ -1,6 +1,5 @@
 //! The merge of traits: examples, and its laws.
 
-use super::super::Timestamp;
 use super::*;
 use proptest::prelude::*;
 
@@ -10,9 +9,10 @@ fn write(at: i64, mode: Mode, traits: &[(&str, &str)]) -> TraitWrite {
         .map(|(name, value)| ((*name).to_owned(), Json::from_database((*value).to_owned())))
         .collect();
     TraitWrite {
-        at: Timestamp::from_micros(at).expect("small"),
+        stamp: Stamp::live(at),
         mode,
         traits,
+        times: BTreeMap::new(),
     }
 }
 
@@ -143,7 +143,7 @@ fn any_write() -> impl Strategy<Value = TraitWrite> {
 
 /// Everything that may matter later, spelled canonically.
 fn spelled(traits: &Traits) -> Vec<String> {
-    let stamped = |known: &Stamped| format!("{}@{}", known.value.canonical(), known.at);
+    let stamped = |known: &Stamped| format!("{}@{:?}", known.value.canonical(), known.at);
     let one = |(name, known): (&String, &Trait)| {
         let below: Vec<String> = known
             .below
@@ -152,7 +152,7 @@ fn spelled(traits: &Traits) -> Vec<String> {
             .collect();
         format!("{name}: {} {below:?}", stamped(&known.whole))
     };
-    let floor = format!("floor {}", traits.floor);
+    let floor = format!("floor {:?}", traits.floor);
     traits.all.iter().map(one).chain([floor]).collect()
 }
 

@@ -4,17 +4,14 @@
 //! register for the whole and one for each key that is newer than it. Each takes the newest, and of equals in time the one with
 //! the larger canonical text; a register below is dropped where the whole is as new. That commutes, associates and may be repeated.
 
-use super::Json;
+use super::{Json, Stamp};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-
-/// The time of a whole that was never written.
-pub(super) const NEVER: i64 = i64::MIN;
 
 /// A value and when it was true; `null` where it was removed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamped {
-    pub at: i64,
+    pub at: Stamp,
     pub value: Json,
 }
 
@@ -40,7 +37,7 @@ impl Stamped {
 
 impl Trait {
     /// A write of the whole value.
-    pub fn whole(at: i64, value: Json) -> Self {
+    pub fn whole(at: Stamp, value: Json) -> Self {
         Self {
             whole: Stamped { at, value },
             below: BTreeMap::new(),
@@ -48,7 +45,7 @@ impl Trait {
     }
 
     /// A write of single keys, where the value is an object; else of the whole.
-    pub fn nested(at: i64, value: Json) -> Self {
+    pub fn nested(at: Stamp, value: Json) -> Self {
         let Some(members) = value.members() else {
             return Self::whole(at, value);
         };
@@ -57,7 +54,7 @@ impl Trait {
             .map(|(key, value)| (key, Stamped { at, value }));
         Self {
             below: below.collect(),
-            ..Self::whole(NEVER, Json::null())
+            ..Self::whole(Stamp::NEVER, Json::null())
         }
     }
 
@@ -81,7 +78,7 @@ impl Trait {
     }
 
     /// What is left of it where all that is older than `floor` is gone; `None` where nothing is.
-    pub fn above(&self, floor: i64) -> Option<Self> {
+    pub fn above(&self, floor: Stamp) -> Option<Self> {
         let below = self.below.iter().filter(|(_, known)| known.at >= floor);
         let below: BTreeMap<_, _> = below
             .map(|(key, known)| (key.clone(), known.clone()))
@@ -91,7 +88,7 @@ impl Trait {
             return None;
         }
         let whole = if is_gone {
-            Self::whole(NEVER, Json::null()).whole
+            Self::whole(Stamp::NEVER, Json::null()).whole
         } else {
             self.whole.clone()
         };
@@ -99,9 +96,9 @@ impl Trait {
     }
 
     /// When it was last written.
-    pub fn newest(&self) -> i64 {
+    pub fn newest(&self) -> Stamp {
         let below = self.below.values().map(|known| known.at);
-        below.fold(self.whole.at, i64::max)
+        below.fold(self.whole.at, Stamp::max)
     }
 
     /// Takes over what is newer; tells whether anything changed.

@@ -5,7 +5,7 @@ use super::plan::{Assignment, Known, Merge, Names};
 use super::profile::Traits;
 use super::{
     Class, Command, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json, Mode,
-    ProfileId, ProjectId, Subject, Timestamp, TraitWrite,
+    ProfileId, ProjectId, Stamp, Subject, Timestamp, TraitWrite,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -199,8 +199,14 @@ fn command(
         explicit,
         occurred_at: at,
         received_at: at,
-        traits: stated.map(|traits| TraitWrite { at, mode, traits }),
+        traits: stated.map(|traits| TraitWrite {
+            stamp: Stamp::of(at, Stamp::LIVE),
+            mode,
+            traits,
+            times: BTreeMap::new(),
+        }),
         group: None,
+        erases: false,
         event: Some(event),
     }
 }

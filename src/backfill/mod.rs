@@ -1,0 +1,3 @@
+//! Legacy profiles through Kafka. The only place that knows Kafka.
+
+pub mod kafka;
