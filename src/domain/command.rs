@@ -177,6 +177,16 @@ impl Command {
         self.erases
     }
 
+    /// The id of the erasure that it asks for: a repeat asks for the same one.
+    pub fn erasure_id(&self) -> Uuid {
+        let names = self.identities.iter();
+        let names: Vec<_> = names
+            .map(|name| (name.kind.as_str(), &name.value))
+            .collect();
+        let at = self.occurred_at.micros();
+        super::ids::hashed(&format!("{} {at} {names:?}", self.project_id.0))
+    }
+
     /// True where it says nothing about a person or a group: an event and nothing else.
     pub fn is_event_only(&self) -> bool {
         self.event.is_some() && self.traits.is_none() && self.group.is_none()

@@ -4,7 +4,7 @@
 //! value wins, on every node alike (`stamped.rs`). So the merge commutes, associates and may be repeated: `laws_*` below.
 
 use super::stamped::{Stamped, Trait};
-use super::{Code, Json, Mode, Rejection, Stamp, TraitWrite};
+use super::{Code, Json, Mode, Rejection, Stamp, Timestamp, TraitWrite};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -193,6 +193,16 @@ impl Traits {
             changed |= self.join(name, &stamped(name, value));
         }
         changed
+    }
+
+    /// Erases what was true at a time or before; tells whether anything newer is left.
+    pub fn erase_older(&mut self, at: Timestamp) -> bool {
+        let next = Stamp {
+            at: at.micros() + 1,
+            sequence: i64::MIN,
+        };
+        self.raise(next);
+        !self.all.is_empty() || self.floor > next
     }
 
     /// All that is older is gone; tells whether that is news.

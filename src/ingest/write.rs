@@ -68,6 +68,7 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     let mut pending = commands.to_vec();
     pending.retain(|command| !written.stored.contains(&command.key()));
+    pending = erase(tools, pending, written).await?;
     // Where some have to be looked up, looking all of them up costs less than a statement for the others alone.
     if pending
         .iter()
@@ -77,6 +78,22 @@ pub(super) async fn write(
         pending = insert(tools, by_strongest, false, written).await?;
     }
     settle(tools, pending, written).await
+}
+
+/// Does what erases, each by itself; returns the others. Who is deleted and comes back in one batch ends the same in either order.
+async fn erase<'a>(
+    tools: &Tools,
+    commands: Vec<&'a Command>,
+    written: &mut Written,
+) -> Result<Vec<&'a Command>, Error> {
+    let (erasing, others): (Vec<_>, Vec<_>) =
+        commands.into_iter().partition(|command| command.erases());
+    for command in erasing {
+        if tools.store.erase_older(command).await? {
+            written.stored.insert(command.key());
+        }
+    }
+    Ok(others)
 }
 
 /// Goes round until every identity is known, every trait written and every event there.

@@ -4,6 +4,7 @@
 //! A row of `erasure_request` says what is left to do, so that any node can go on where another was killed. Every statement may
 //! be repeated, also by two nodes at once.
 
+use super::erase_older;
 use super::erase_statements::{
     DELETE_CLAIMS, DELETE_CONFLICTS, DELETE_IDENTITIES, DELETE_PROFILES, DUE_ERASURES,
     ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, LOCK_ERASED,
@@ -38,6 +39,8 @@ pub struct ErasureRequest {
     pub identities: Vec<Identity>,
     /// Profiles found so far.
     pub profiles: Vec<Uuid>,
+    /// Of an erasure of what is older than `at` alone: the profiles found so far that have something newer and stay.
+    pub kept: Option<Vec<Uuid>>,
 }
 
 /// An erasure whose sweep is due, as its row has it.
@@ -66,13 +69,26 @@ pub struct Erasure {
 }
 
 /// A request as the transaction needs it.
-struct Task<'a> {
-    request: &'a ErasureRequest,
+pub(super) struct Task<'a> {
+    pub request: &'a ErasureRequest,
     /// What may be in flight is over after so long.
     in_flight: Duration,
     salt: Uuid,
     /// The turn of the worker that does it; `None` where a request does.
-    fence: Option<Fence>,
+    pub fence: Option<Fence>,
+}
+
+/// What a transaction found of a person.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Their names.
+    pub names: BTreeSet<Identity>,
+    /// How many of them were taken away.
+    pub taken: i64,
+    /// Profiles that are gone, and those that were merged into them.
+    pub gone: Vec<Uuid>,
+    /// Profiles that stay, and those that were merged into them.
+    pub kept: Option<Vec<Uuid>>,
 }
 
 impl Store {
@@ -128,7 +144,13 @@ impl Store {
             salt: self.salt().await?,
             fence,
         };
-        self.run_tx("erase", &task, |tx, task| body(tx, task)).await
+        match request.kept {
+            None => self.run_tx("erase", &task, |tx, task| body(tx, task)).await,
+            Some(_) => {
+                self.run_tx("erase_older", &task, |tx, task| erase_older::body(tx, task))
+                    .await
+            }
+        }
     }
 
     /// Empties the events of the profiles until none is left or the time is over; tells whether none is left.
@@ -145,15 +167,46 @@ impl Store {
         let (project, id) = (request.project_id.0, request.id);
         let (worker, token) = Fence::columns(fence);
         let profiles = &request.profiles;
-        loop {
-            let params: [&(dyn ToSql + Sync); 7] = [
+        let kept = request.kept.as_deref().unwrap_or_default();
+        for (profiles, up_to) in [(&profiles[..], Timestamp::MAX), (kept, request.at)] {
+            let events = (profiles, up_to);
+            if !self.empty_events(request, fence, events, until).await? {
+                return Ok(false);
+            }
+        }
+        for deleting in [
+            &DELETE_CONFLICTS,
+            &DELETE_CLAIMS,
+            &DELETE_MEMBERSHIPS,
+            &DELETE_MEMBERS,
+        ] {
+            self.run(deleting, &[profiles, &worker, &token]).await?;
+        }
+        self.run(&MARK_CLEARED, &[&project, &id, &worker, &token])
+            .await?;
+        Ok(true)
+    }
+
+    /// Empties the events of some profiles up to a time; tells whether none is left.
+    async fn empty_events(
+        &self,
+        request: &ErasureRequest,
+        fence: Option<Fence>,
+        (profiles, up_to): (&[Uuid], Timestamp),
+        until: Instant,
+    ) -> Result<bool, Error> {
+        let (project, id) = (request.project_id.0, request.id);
+        let (worker, token) = Fence::columns(fence);
+        while !profiles.is_empty() {
+            let params: [&(dyn ToSql + Sync); 8] = [
                 &project,
                 &id,
-                profiles,
+                &profiles,
                 &request.at.instant(),
                 &EVENTS_AT_ONCE,
                 &worker,
                 &token,
+                &up_to.instant(),
             ];
             let rows = self.run(&ERASE_EVENTS, &params).await?;
             let told = |row: &Row| (row.get::<_, i64>(0), row.get(1));
@@ -168,16 +221,6 @@ impl Store {
                 return Ok(false);
             }
         }
-        for deleting in [
-            &DELETE_CONFLICTS,
-            &DELETE_CLAIMS,
-            &DELETE_MEMBERSHIPS,
-            &DELETE_MEMBERS,
-        ] {
-            self.run(deleting, &[profiles, &worker, &token]).await?;
-        }
-        self.run(&MARK_CLEARED, &[&project, &id, &worker, &token])
-            .await?;
         Ok(true)
     }
 
@@ -272,23 +315,56 @@ fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, Vec<Uuid>> 
         if let Some(fence) = task.fence {
             fence.lock(tx).await?;
         }
-        let (projects, kinds, values) = columns(request);
-        let at = request.at.instant();
-        let found = query(tx, &LOCK_ERASED, &[&projects, &kinds, &values, &at]).await?;
+        let found = lock(tx, request).await?;
         let mut profiles = BTreeSet::<Uuid>::new();
         for row in &found {
             profiles.insert(row.get(0));
             profiles.extend(row.get::<_, Vec<Uuid>>(1));
         }
-        let profiles: Vec<Uuid> = profiles.into_iter().collect();
-        let taken = query(tx, &DELETE_IDENTITIES, &[&profiles]).await?;
-        let mut names: BTreeSet<Identity> = taken.iter().map(identity).collect();
-        names.extend(request.identities.iter().cloned());
-        let projects = vec![request.project_id.0; profiles.len()];
-        query(tx, &DELETE_PROFILES, &[&projects, &profiles]).await?;
-        remember(tx, task, &names).await?;
-        record(tx, task, &names, taken.len() as i64, &profiles).await
+        let mut found = Found {
+            gone: profiles.into_iter().collect(),
+            ..Found::default()
+        };
+        take_away(tx, request, &mut found).await?;
+        finish(tx, task, found).await
     })
+}
+
+/// Locks the profiles that the request's names lead to: each with those that were merged into it.
+pub(super) async fn lock(
+    tx: &Transaction<'_>,
+    request: &ErasureRequest,
+) -> Result<Vec<Row>, Error> {
+    let (projects, kinds, values) = columns(request);
+    let at = request.at.instant();
+    query(tx, &LOCK_ERASED, &[&projects, &kinds, &values, &at]).await
+}
+
+/// Deletes the profiles that are to go, with their names.
+pub(super) async fn take_away(
+    tx: &Transaction<'_>,
+    request: &ErasureRequest,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let taken = query(tx, &DELETE_IDENTITIES, &[&found.gone]).await?;
+    found.taken += taken.len() as i64;
+    found.names.extend(taken.iter().map(identity));
+    let projects = vec![request.project_id.0; found.gone.len()];
+    query(tx, &DELETE_PROFILES, &[&projects, &found.gone])
+        .await
+        .map(drop)
+}
+
+/// Remembers the names, and what is left to do.
+pub(super) async fn finish(
+    tx: &Transaction<'_>,
+    task: &Task<'_>,
+    mut found: Found,
+) -> Result<Vec<Uuid>, Error> {
+    let asked = task.request.identities.iter().cloned();
+    found.names.extend(asked);
+    remember(tx, task, &found.names).await?;
+    record(tx, task, &found).await
 }
 
 fn columns(request: &ErasureRequest) -> (Vec<i32>, Vec<&str>, Vec<&str>) {
@@ -317,25 +393,24 @@ async fn remember(
 async fn record(
     tx: &Transaction<'_>,
     task: &Task<'_>,
-    names: &BTreeSet<Identity>,
-    taken: i64,
-    profiles: &[Uuid],
+    found: &Found,
 ) -> Result<Vec<Uuid>, Error> {
     let request = task.request;
+    let names = found.names.iter();
     let pairs: Vec<(&str, &str)> = names
-        .iter()
         .map(|name| (name.kind.as_str(), name.value.as_str()))
         .collect();
     let identities = Json::of(&pairs);
-    let params: [&(dyn ToSql + Sync); 8] = [
+    let params: [&(dyn ToSql + Sync); 9] = [
         &request.project_id.0,
         &request.id,
         &request.at.instant(),
         &request.is_forgotten,
-        &taken,
+        &found.taken,
         &JsonParam(&identities),
-        &profiles,
+        &found.gone,
         &task.in_flight.as_secs_f64(),
+        &found.kept,
     ];
     let rows = query(tx, &RECORD_ERASURE, &params).await?;
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
@@ -372,6 +447,7 @@ fn due_erasure(row: &Row) -> DueErasure {
             is_forgotten: row.get(3),
             identities: Vec::new(),
             profiles: row.get(5),
+            kept: row.get(7),
         },
         names: row.get(4),
     }

@@ -70,15 +70,15 @@ ON CONFLICT (project_id, identity_hash) DO UPDATE SET
 pub(super) const RECORD_ERASURE: Statement = Statement {
     name: "record_erasure",
     sql: "-- record_erasure
-INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
-VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL))
+INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at, kept_ids)
+VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL), $9::UUID[])
 ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
     identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
-    sweep_at = excluded.sweep_at, cleared_at = NULL
+    kept_ids = r.kept_ids || excluded.kept_ids, sweep_at = excluded.sweep_at, cleared_at = NULL, finished_at = NULL
 RETURNING profile_ids",
 };
 
-/// Empties some events and counts them; tells how many were found. Their keys stay, with no word of whose they were or what they
+/// Empties some events up to a time ($8) and counts them; tells how many were found. Their keys stay, with no word of whose they were or what they
 /// said, so that a copy that comes later is known to be one. Two that meet find the same events: the one that had to wait sees
 /// that they are empty (`type`), and neither empties nor counts them again.
 pub(super) const ERASE_EVENTS: Statement = Statement {
@@ -91,7 +91,8 @@ WITH ",
     SELECT own.project_id, own.event_id
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
-        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id LIMIT $5::INT8
+        SELECT project_id, event_id FROM event
+        WHERE event.profile_id = t.profile_id AND event.occurred_at <= $8::TIMESTAMPTZ LIMIT $5::INT8
     ) AS own
     LIMIT $5::INT8
 ), emptied AS (
@@ -154,7 +155,7 @@ pub(super) const MARK_FINISHED: Statement = Statement {
         "-- mark_finished\nWITH ",
         held!("$3", "$4"),
         "
-UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
+UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[], kept_ids = NULL
 WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
 RETURNING erasure_id"
     ),
@@ -175,7 +176,7 @@ WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND EXISTS (SELECT 1 FROM 
 pub(super) const DUE_ERASURES: Statement = Statement {
     name: "due_erasures",
     sql: "-- due_erasures
-SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts
+SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts, kept_ids
 FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8",
 };

@@ -5,6 +5,7 @@
 
 mod connect;
 mod erase;
+mod erase_older;
 mod erase_statements;
 mod error;
 mod event_row;

@@ -53,6 +53,7 @@ pub const STEPS: &[Step] = steps![
     "0026_heartbeat",
     "0027_project_with_event_age",
     "0028_profile_size",
+    "0029_erasure_request_kept",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

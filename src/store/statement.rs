@@ -1,7 +1,7 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
 use super::{
-    erase_statements as erase, events, groups, heartbeat, lease, lookup, merge, profiles, projects,
+    erase_older, erase_statements as erase, events, groups, heartbeat, lease, lookup, merge, profiles, projects,
     rejections, retention, rights, schema, worker, write,
 };
 
@@ -58,6 +58,9 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &erase::PUT_OFF_ERASURE,
         &erase::LOAD_ERASURE,
         &erase::LIFT_BLOCK,
+        &erase_older::LOAD_NEWER,
+        &erase_older::KEEP_NEWER,
+        &erase_older::BAR_OLDER,
         &profiles::FIND_PERSON,
         &profiles::FIND_PERSON_BY_ID,
         &profiles::LOAD_CONFLICTS,

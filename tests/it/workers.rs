@@ -54,6 +54,7 @@ fn erasure_of(project: ProjectId, name: &str) -> ErasureRequest {
             value: name.to_owned(),
         }],
         profiles: Vec::new(),
+        kept: None,
     }
 }
 

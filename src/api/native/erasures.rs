@@ -47,6 +47,7 @@ async fn erased(request: &HttpRequest, state: &Data<State>) -> Result<Shown, Api
         is_forgotten: query.flag("forget")?,
         identities,
         profiles: Vec::new(),
+        kept: None,
     };
     let until = Instant::now() + millis(state.server.request_timeout_ms) / 2;
     asked.profiles = answer_of(state, state.store.erase(&asked)).await?;
