@@ -59,6 +59,9 @@ enum Verb {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Take legacy profiles in through Kafka
+    #[command(subcommand)]
+    Backfill(backfill::BackfillVerb),
     /// Measure the service against the raw limit of its database, on this machine
     Bench(bench::Settings),
     /// Print the generated pages of the documentation, or write them
@@ -174,7 +177,7 @@ async fn run_with_database(verb: Verb, config: Config) -> Result<()> {
     }
     let (embedded, url) = database(&config).await?;
     let done = match open(&config, &url).await {
-        Ok(store) => run_with_store(verb, &store, embedded.is_some()).await,
+        Ok(store) => run_with_store(verb, &store, config, embedded.is_some()).await,
         Err(error) => Err(error),
     };
     match embedded {
@@ -183,7 +186,7 @@ async fn run_with_database(verb: Verb, config: Config) -> Result<()> {
     }
 }
 
-async fn run_with_store(verb: Verb, store: &Store, is_alone: bool) -> Result<()> {
+async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: bool) -> Result<()> {
     // No service brought this database's schema up to date; it may be empty.
     if is_alone || matches!(verb, Verb::Migrate) {
         store.migrate().await.map_err(explained)?;
@@ -211,6 +214,7 @@ async fn run_with_store(verb: Verb, store: &Store, is_alone: bool) -> Result<()>
             )
             .await
         }
+        Verb::Backfill(verb) => backfill::run(verb, store, config).await,
         Verb::Key(KeyVerb::Create { project, kind }) => create_key(store, &project, &kind).await,
         Verb::Key(KeyVerb::List) => list_keys(store).await,
         Verb::Key(KeyVerb::Revoke { key }) => revoke_key(store, &key).await,

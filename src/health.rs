@@ -5,6 +5,7 @@
 use crate::metric_names::READY;
 use crate::store::{Error, Store};
 use metrics::gauge;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -25,6 +26,8 @@ struct Inner {
     last_beat: Option<Instant>,
     /// What the database said when it refused the last heartbeat.
     refusal: Option<String>,
+    /// What keeps topics of legacy records from being taken in, by source. Requests do not depend on it.
+    backfills: BTreeMap<String, String>,
 }
 
 impl Health {
@@ -42,6 +45,20 @@ impl Health {
         }
         let is_silent = inner.last_beat.is_none_or(|at| at.elapsed() > PATIENCE);
         is_silent.then(|| "the database does not answer".to_owned())
+    }
+
+    /// What keeps topics of legacy records from being taken in, by source.
+    pub fn backfills(&self) -> BTreeMap<String, String> {
+        self.0.lock().expect("no holder panics").backfills.clone()
+    }
+
+    /// Notes why a source stands still, or that it goes on.
+    pub fn set_backfill(&self, source: &str, reason: Option<&str>) {
+        let backfills = &mut self.0.lock().expect("no holder panics").backfills;
+        match reason {
+            Some(reason) => drop(backfills.insert(source.to_owned(), reason.to_owned())),
+            None => drop(backfills.remove(source)),
+        }
     }
 
     /// From now on this node wants no traffic.

@@ -52,6 +52,15 @@ metrics! {
     STATEMENT_RETRIES = "roster_statement_retries_total", Counter, "statement, remedy", "Statements tried again, by what was done about the failure.";
     POOL_CONNECTIONS = "roster_pool_connections", Gauge, "state", "Connections to the database: open, idle, and callers waiting for one.";
     KEY_LOOKUPS = "roster_key_lookups_total", Counter, "", "Look-ups of keys in the database; each answers for all keys that waited.";
+    BACKFILL_RECORDS = "roster_backfill_records_total", Counter, "source, outcome", "Records of a topic that are done: stored, unchanged, rejected, or control (they say nothing about anybody).";
+    BACKFILL_LAG = "roster_backfill_lag_records", Gauge, "source", "Records that this node's partitions of a source still have before them.";
+    BACKFILL_PACE = "roster_backfill_pace_records_per_second", Gauge, "source", "Records a second that a source may take on this node: as many as live traffic does not feel.";
+    BACKFILL_PAUSED = "roster_backfill_paused", Gauge, "source", "1 while a source is paused; `roster backfill status` says why.";
+    BACKFILL_RESTARTS = "roster_backfill_restarts_total", Counter, "source", "Consumers that were made anew: they failed, were given up by the group, or stood still.";
+    BACKFILL_REBALANCES = "roster_backfill_rebalances_total", Counter, "source", "Partitions given to this node or taken from it.";
+    BACKFILL_LOST = "roster_backfill_partitions_lost_total", Counter, "source", "Partitions that somebody else had before this node's last step in them; that comes again there.";
+    BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
+    BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
     READY = "roster_ready", Gauge, "", "1 while this node takes traffic.";
 }
 

@@ -10,12 +10,13 @@ use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
+use crate::backfill::{Backfill, Source};
 use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind, Timestamp};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
-use crate::store::{self, Store};
+use crate::store::{self, SourceStatus, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
@@ -24,7 +25,7 @@ use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::SockRef;
 use std::any::Any;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -71,6 +73,7 @@ async fn serve_on(
     listener: TcpListener,
     metrics: PrometheusHandle,
 ) -> Result<()> {
+    let sources = sources(config)?;
     let patience = millis(config.ingest.write_deadline_ms);
     let store = Store::open(&config.database, url, patience).map_err(explained)?;
     prepare(&store, config).await?;
@@ -78,8 +81,17 @@ async fn serve_on(
     let (keys, lookups) = Keys::new(&config.keys, key_lookup(store.clone(), config));
     let health = Arc::new(Health::default());
     let rates = Arc::new(Rates::new(&config.rates));
+    let (stop_backfill, told) = watch::channel(false);
+    let backfill = Backfill::new(
+        ingest.clone(),
+        store.clone(),
+        health.clone(),
+        config.backfill.max_bytes_in_flight,
+    );
     let tasks = Tasks {
         batcher: spawn(batcher),
+        backfills: start_backfills(&backfill, sources, &told),
+        stop_backfill,
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -89,6 +101,7 @@ async fn serve_on(
             spawn(tidy(metrics.clone(), rates.clone())),
         ],
     };
+    drop(backfill);
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
@@ -116,6 +129,68 @@ async fn serve_on(
     Ok(())
 }
 
+/// The topics of legacy records, checked before anything starts.
+fn sources(config: &Config) -> Result<Vec<Source>> {
+    let load =
+        |own| Source::load(own, &config.backfill, &config.limits).map_err(|text| anyhow!(text));
+    config.backfill.sources.iter().map(load).collect()
+}
+
+fn start_backfills(
+    backfill: &Backfill,
+    sources: Vec<Source>,
+    told: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let start = |source| spawn(backfill.clone().run(source, told.clone()));
+    sources.into_iter().map(start).collect()
+}
+
+/// Takes in the configured sources and serves nobody, until SIGTERM or SIGINT, or until they are at their ends.
+///
+/// # Errors
+/// With one sentence for the operator.
+pub async fn backfill(config: &Config, store: &Store, until_end: bool) -> Result<()> {
+    let sources = sources(config)?;
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
+    let batcher = spawn(batcher);
+    let (stop, told) = watch::channel(false);
+    let health = Arc::new(Health::default());
+    let most = config.backfill.max_bytes_in_flight;
+    let backfill = Backfill::new(ingest, store.clone(), health, most);
+    let tasks = start_backfills(&backfill, sources, &told);
+    drop(backfill);
+    let outcome = tokio::select! {
+        signal = wait_for_signal() => signal,
+        outcome = reach_end(store, &names), if until_end => outcome,
+    };
+    let _ = stop.send(true);
+    for task in tasks {
+        let _ = task.await;
+    }
+    let _ = batcher.await;
+    outcome
+}
+
+/// Waits until sources have nothing left.
+async fn reach_end(store: &Store, names: &[String]) -> Result<()> {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let all = store.backfill_status(None).await.map_err(explained)?;
+        let ours = || all.iter().filter(|status| names.contains(&status.source));
+        if let Some(paused) = ours().find(|status| status.state == "paused") {
+            bail!("source {} is paused: {}", paused.source, paused.reason);
+        }
+        let is_at_end = |status: &SourceStatus| {
+            let mut partitions = status.partitions.iter();
+            !status.partitions.is_empty() && partitions.all(|one| one.is_known_to_be_at_end())
+        };
+        if ours().count() == names.len() && ours().all(is_at_end) {
+            return Ok(());
+        }
+    }
+}
+
 /// Strangers have one thread for large bodies: what they send is worth less than the work of the others.
 fn lanes(config: &Config, ingest: &Ingest) -> Lanes {
     let settings = &config.server;
@@ -127,6 +202,8 @@ fn lanes(config: &Config, ingest: &Ingest) -> Lanes {
 
 struct Tasks {
     batcher: JoinHandle<()>,
+    backfills: Vec<JoinHandle<()>>,
+    stop_backfill: watch::Sender<bool>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -317,10 +394,15 @@ async fn drain(
 ) {
     tracing::info!("draining");
     health.drain();
+    // What they have begun is finished while requests are; nobody is left to tell where it fails.
+    let _ = tasks.stop_backfill.send(true);
     sleep(millis(config.server.drain_delay_ms)).await;
     handle.stop(true).await;
     // The server's end drops the last handles of ingest and keys, which ends their tasks.
     let _ = serving.await;
+    for backfill in tasks.backfills {
+        let _ = backfill.await;
+    }
     let _ = tasks.batcher.await;
     tasks.others.iter().for_each(JoinHandle::abort);
 }

@@ -25,10 +25,18 @@ async fn live() -> impl Responder {
     HttpResponse::Ok().json(json!({"live": true}))
 }
 
-/// 503 while draining, while the schema is behind, or when the database has not answered for some seconds.
+/// 503 while draining, while the schema is behind, or when the database has not answered for some seconds. What keeps a backfill
+/// from going on is said, and changes nothing: requests do not depend on it.
 async fn ready(state: Data<State>) -> impl Responder {
     match state.health.why_not_ready() {
-        None => HttpResponse::Ok().json(json!({"ready": true})),
+        None => {
+            let backfills = state.health.backfills();
+            let mut answer = json!({"ready": true});
+            if !backfills.is_empty() {
+                answer["backfill"] = json!(backfills);
+            }
+            HttpResponse::Ok().json(answer)
+        }
         Some(reason) => {
             HttpResponse::ServiceUnavailable().json(json!({"ready": false, "reason": reason}))
         }

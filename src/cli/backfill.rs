@@ -1,11 +1,72 @@
 //! `roster backfill …`: legacy profiles through Kafka.
 
 use crate::backfill::kafka::Properties;
-use anyhow::Result;
+use crate::config::{BackfillSource, Config, Secret};
+use crate::server;
+use crate::store::{SourceStatus, Store};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::sleep;
 
 #[derive(Debug, Subcommand)]
-pub enum BackfillVerb {}
+pub enum BackfillVerb {
+    /// Take topics in, apart from any service: those of the settings, and the one named here
+    Run(Run),
+    /// Show how far each source has got
+    Status {
+        /// Show it again every two seconds
+        #[arg(long)]
+        watch: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a source on every node, within seconds
+    Pause {
+        source: String,
+        /// Shown to whoever asks why
+        #[arg(long, default_value = "by an operator")]
+        reason: String,
+    },
+    /// Let a source go on
+    Resume { source: String },
+    /// Take a source's topic from its beginning again: after it was made anew, or records expired. Takes effect with `resume`
+    Restart { source: String },
+}
+
+/// A source that the settings do not have.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The topic
+    #[arg(long, requires_all = ["project", "brokers"])]
+    topic: Option<String>,
+    /// Names the source; the topic's name where none is given
+    #[arg(long)]
+    name: Option<String>,
+    /// The project whose people they are
+    #[arg(long)]
+    project: Option<String>,
+    /// How records are read; without it they are in Roster's own format
+    #[arg(long)]
+    mapping: Option<PathBuf>,
+    /// The time of records that have none; the moment of the first run where none is given
+    #[arg(long)]
+    start: Option<String>,
+    /// Where refused records go too
+    #[arg(long)]
+    dead_letter_topic: Option<String>,
+    /// One or more brokers, HOST:PORT, separated by commas
+    #[arg(long)]
+    brokers: Option<String>,
+    /// A property of librdkafka, NAME=VALUE, as often as needed: security.protocol, sasl.username …
+    #[arg(long = "kafka", value_parser = property)]
+    properties: Vec<(String, String)>,
+    /// End when nothing is left
+    #[arg(long)]
+    until_end: bool,
+}
 
 /// The way to Kafka, on the command line.
 #[derive(Debug, Args)]
@@ -29,4 +90,140 @@ impl Kafka {
 fn property(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// With one sentence for the operator.
+pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Result<()> {
+    match verb {
+        BackfillVerb::Run(run) => {
+            let until_end = run.until_end;
+            add_source(&mut config, run);
+            if config.backfill.sources.is_empty() {
+                bail!("there is no source: name one with --topic, or in the settings");
+            }
+            server::backfill(&config, store, until_end).await
+        }
+        BackfillVerb::Status { watch, json } => status(store, watch, json).await,
+        BackfillVerb::Pause { source, reason } => set(store, &source, Some(&reason)).await,
+        BackfillVerb::Resume { source } => set(store, &source, None).await,
+        BackfillVerb::Restart { source } => restart(store, &source).await,
+    }
+}
+
+fn add_source(config: &mut Config, run: Run) {
+    let Some(topic) = run.topic else {
+        return;
+    };
+    let brokers = run
+        .brokers
+        .map(|brokers| ("bootstrap.servers".to_owned(), brokers));
+    let properties = brokers.into_iter().chain(run.properties);
+    config.backfill.sources = vec![BackfillSource {
+        name: run.name.unwrap_or_else(|| topic.clone()),
+        topic,
+        group: None,
+        project: run.project,
+        mapping: run.mapping,
+        start: run.start,
+        dead_letter_topic: run.dead_letter_topic,
+        kafka: properties
+            .map(|(name, value)| (name, Secret::from(value)))
+            .collect(),
+    }];
+}
+
+async fn set(store: &Store, source: &str, paused: Option<&str>) -> Result<()> {
+    let found = store.set_source(source, paused).await;
+    if !found.map_err(|error| anyhow!(error.full_text()))? {
+        bail!("there is no source {source}");
+    }
+    let what = paused.map_or("goes on", |_| "pauses");
+    println!("source {source} {what} on every node within seconds");
+    Ok(())
+}
+
+async fn restart(store: &Store, source: &str) -> Result<()> {
+    let told = |error: crate::store::Error| anyhow!(error.full_text());
+    match store.load_source(source).await.map_err(told)? {
+        None => bail!("there is no source {source}"),
+        Some(row) if !row.is_paused => {
+            bail!(
+                "source {source} is running: pause it first, so that nobody moves it on meanwhile"
+            )
+        }
+        Some(_) => store.restart_source(source).await.map_err(told)?,
+    }
+    println!("source {source} begins at the beginning of its topic when it goes on");
+    Ok(())
+}
+
+async fn status(store: &Store, watch: bool, json: bool) -> Result<()> {
+    loop {
+        let all = store.backfill_status(None).await;
+        let all = all.map_err(|error| anyhow!(error.full_text()))?;
+        if json {
+            println!("{}", serde_json::to_string(&all)?);
+        } else {
+            all.iter().for_each(show);
+        }
+        if !watch {
+            return Ok(());
+        }
+        sleep(Duration::from_secs(2)).await;
+    }
+}
+
+fn show(status: &SourceStatus) {
+    let counts = status.counts;
+    let eta = status.eta_seconds.map_or("unknown".to_owned(), |seconds| {
+        format!(
+            "{} h {:02} min {:02} s",
+            seconds / 3_600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
+    });
+    println!(
+        "{}: {}{}  {} left, {:.0}/s, time left {eta}; stored {}, unchanged {}, rejected {}",
+        status.source,
+        status.state,
+        if status.reason.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", status.reason)
+        },
+        status.lag,
+        status.records_per_second,
+        counts.stored,
+        counts.unchanged,
+        counts.rejected
+    );
+    for one in &status.partitions {
+        let shown =
+            |offset: Option<i64>| offset.map_or("?".to_owned(), |offset| offset.to_string());
+        println!(
+            "  {} {}: {} {} of {}  control {}, gaps {}  {}",
+            one.topic,
+            one.partition,
+            bar(one.began_at, one.position, one.end),
+            shown(one.position),
+            shown(one.end),
+            one.control,
+            one.gaps,
+            one.held_by
+        );
+    }
+}
+
+/// How far a partition has got, in twenty marks.
+fn bar(began: Option<i64>, position: Option<i64>, end: Option<i64>) -> String {
+    let (Some(began), Some(position), Some(end)) = (began, position, end) else {
+        return ".".repeat(20);
+    };
+    let whole = (end - began).max(1);
+    let done = ((position - began) * 20 / whole).clamp(0, 20) as usize;
+    format!("{}{}", "#".repeat(done), ".".repeat(20 - done))
 }

@@ -95,6 +95,8 @@ pub struct Plan {
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
     /// Subjects of which a name was left out.
     pub narrowed: BTreeSet<usize>,
+    /// Subjects that bring a name, or join profiles.
+    pub news: BTreeSet<usize>,
     /// For each subject the place of the identity by which its profile is found when the event goes in: the strongest of those
     /// that are the profile's.
     pub anchors: Vec<usize>,
@@ -218,6 +220,9 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         let brings_names = !unknown.is_empty();
         for key in unknown {
             self.give(key, profile_id, is_new);
+        }
+        if merges || brings_names {
+            self.plan.news.insert(position);
         }
         match (
             is_new,

@@ -37,13 +37,23 @@ pub enum Code {
     Erased,
     /// The person was erased and blocked for good: nothing of the item is kept.
     Forgotten,
+    /// A record is no JSON.
+    NotJson,
+    /// A record has a schema registry's prefix, and behind it something else than JSON.
+    SchemaRegistryFormat,
+    /// A record does not say whose it is, or names a project that there is not.
+    UnknownProject,
+    /// A record has more bytes than its limit.
+    RecordTooLarge,
+    /// A record says that its source was emptied: that erases nobody by itself.
+    SourceTruncated,
     /// The database refused the item's data; its neighbours were stored.
     RefusedByDatabase,
 }
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
@@ -60,6 +70,11 @@ impl Code {
         Self::TooManyIdentities,
         Self::Erased,
         Self::Forgotten,
+        Self::NotJson,
+        Self::SchemaRegistryFormat,
+        Self::UnknownProject,
+        Self::RecordTooLarge,
+        Self::SourceTruncated,
         Self::RefusedByDatabase,
     ];
 
@@ -82,6 +97,11 @@ impl Code {
             Self::TooManyIdentities => "too_many_identities",
             Self::Erased => "erased",
             Self::Forgotten => "forgotten",
+            Self::NotJson => "not_json",
+            Self::SchemaRegistryFormat => "schema_registry_format",
+            Self::UnknownProject => "unknown_project",
+            Self::RecordTooLarge => "record_too_large",
+            Self::SourceTruncated => "source_truncated",
             Self::RefusedByDatabase => "refused_by_database",
         }
     }

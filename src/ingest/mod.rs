@@ -9,6 +9,7 @@ mod batcher;
 mod fold;
 mod lanes;
 mod links;
+mod live_time;
 mod merging;
 mod pace;
 mod refusals;
@@ -21,23 +22,26 @@ mod write;
 mod writer;
 
 pub use admission::{Admission, Reservation};
+pub use live_time::LiveTime;
 pub use share::{Origin, SubmitError};
 
 use crate::config::{self, millis};
 use crate::domain::plan::Merge;
 use crate::domain::profile::Room;
-use crate::domain::{Item, Limits, Receipt, Timestamp};
+use crate::domain::{Class, Item, Limits, Receipt, Timestamp};
 use crate::metric_names::{
     ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_UNCHANGED,
 };
 use crate::store::{Error, Store};
 use links::KnownLinks;
+use live_time::LiveClock;
 use merging::merge_listed;
 use metrics::counter;
 use pace::Pace;
 use share::{Share, cut};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tools::Tools;
 use writer::Writer;
 
@@ -61,6 +65,7 @@ pub struct Ingest {
     room: Room,
     shares: mpsc::UnboundedSender<Share>,
     admission: Admission,
+    live_clock: Arc<LiveClock>,
     max_share_rows: usize,
     max_share_cost: usize,
 }
@@ -94,6 +99,7 @@ impl Ingest {
             room,
             shares,
             admission: Admission::new(settings.max_bytes_in_flight),
+            live_clock: Arc::default(),
             max_share_rows: settings.max_batch_rows.div_ceil(SHARES_OF_A_BATCH),
             max_share_cost: settings.max_batch_bytes.div_ceil(SHARES_OF_A_BATCH),
         };
@@ -114,6 +120,7 @@ impl Ingest {
         items: Vec<Item>,
         room: Option<Reservation>,
     ) -> Result<Vec<Receipt>, SubmitError> {
+        let started = Instant::now();
         let room = Arc::new(room);
         let mut answers = Vec::new();
         for (items, cost) in cut(items, self.max_share_rows, self.max_share_cost) {
@@ -134,6 +141,9 @@ impl Ingest {
         for answer in answers {
             receipts.extend(answer.await.map_err(|_| SubmitError::Draining)??);
         }
+        if origin.class == Class::Live {
+            self.live_clock.note(started.elapsed());
+        }
         count(&receipts);
         Ok(receipts)
     }
@@ -151,6 +161,11 @@ impl Ingest {
         } else {
             MergeOutcome::Gone
         })
+    }
+
+    /// What live requests have waited for their commits so far.
+    pub fn live_time(&self) -> LiveTime {
+        self.live_clock.read()
     }
 
     /// The room for requests in memory.

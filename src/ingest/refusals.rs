@@ -1,6 +1,6 @@
 //! Records what was refused, on arrival or in the write, so that a person can look it up.
 
-use crate::domain::{Code, IdentityKey, Item, Json, Receipt, Rejected};
+use crate::domain::{Class, Code, IdentityKey, Item, Json, Receipt, Rejected};
 use crate::metric_names::REJECTIONS_UNLISTED;
 use crate::store::{Error, Store};
 use metrics::counter;
@@ -24,7 +24,8 @@ fn refusal(item: &Item, receipt: &Receipt) -> Option<Rejected> {
     match (item, receipt) {
         (Item::Rejected(rejected), _) => Some(rejected.clone()),
         (Item::Command(command), Receipt::Rejected(rejection)) => {
-            let is_kept = rejection.code != Code::Forgotten;
+            // A record of a topic is listed by its place there.
+            let is_kept = rejection.code != Code::Forgotten && command.class() != Class::Backfill;
             is_kept.then(|| Rejected::command(command, Uuid::now_v7(), rejection.clone()))
         }
         _ => None,

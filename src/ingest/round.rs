@@ -149,9 +149,7 @@ impl<'a> Round<'a> {
     /// True where a subject brings a name, joins profiles or changes a trait. A write that loses its race is news again in the
     /// next round, or is somebody else's news.
     fn is_news(&self, place: usize) -> bool {
-        let assignment = &self.plan.assignments[place];
-        let settles = matches!(assignment, Assignment::Settled(_));
-        (!settles && assignment.profile_id().is_some()) || self.folded.changing.contains(&place)
+        self.plan.news.contains(&place) || self.folded.changing.contains(&place)
     }
 
     /// True where all of a subject's identities are one profile's now.

@@ -390,11 +390,7 @@ async fn remember(
     query(tx, &REMEMBER_ERASED, &params).await.map(drop)
 }
 
-async fn record(
-    tx: &Transaction<'_>,
-    task: &Task<'_>,
-    found: &Found,
-) -> Result<Vec<Uuid>, Error> {
+async fn record(tx: &Transaction<'_>, task: &Task<'_>, found: &Found) -> Result<Vec<Uuid>, Error> {
     let request = task.request;
     let names = found.names.iter();
     let pairs: Vec<(&str, &str)> = names

@@ -4,7 +4,7 @@
 use super::erase::{Found, Task, finish, lock, take_away};
 use super::params::{JsonParam, size_of_stored};
 use super::run::{Body, query};
-use super::{Error, ErasureRequest, Statement, Store};
+use super::{ErasureRequest, Error, Statement, Store};
 use crate::domain::erasure::Erased;
 use crate::domain::profile::Traits;
 use crate::domain::{Command, IdentityKey, Json, Timestamp};
@@ -77,7 +77,11 @@ impl Store {
     async fn is_erased(&self, keys: &[IdentityKey], at: Timestamp) -> Result<bool, Error> {
         let erased: HashMap<IdentityKey, Erased> =
             self.load_erased(&keys.iter().collect::<Vec<_>>()).await?;
-        let is_remembered = |key| erased.get(key).is_some_and(|erased: &Erased| erased.at >= at);
+        let is_remembered = |key| {
+            erased
+                .get(key)
+                .is_some_and(|erased: &Erased| erased.at >= at)
+        };
         if !keys.iter().all(is_remembered) {
             return Ok(false);
         }
@@ -150,11 +154,7 @@ fn newer(row: &Row, at: Timestamp) -> Result<Option<Kept>, Error> {
     Ok(has_newer.then_some(Kept { id, traits, stamps }))
 }
 
-async fn keep(
-    tx: &Transaction<'_>,
-    request: &ErasureRequest,
-    kept: &[Kept],
-) -> Result<(), Error> {
+async fn keep(tx: &Transaction<'_>, request: &ErasureRequest, kept: &[Kept]) -> Result<(), Error> {
     let ids: Vec<Uuid> = kept.iter().map(|kept| kept.id).collect();
     let projects = vec![request.project_id.0; ids.len()];
     let traits: Vec<_> = kept.iter().map(|kept| JsonParam(&kept.traits)).collect();
@@ -163,7 +163,12 @@ async fn keep(
     let sizes: Vec<i32> = sizes
         .map(|kept| size_of_stored(&kept.traits, &kept.stamps))
         .collect();
-    query(tx, &KEEP_NEWER, &[&projects, &ids, &traits, &stamps, &sizes]).await?;
+    query(
+        tx,
+        &KEEP_NEWER,
+        &[&projects, &ids, &traits, &stamps, &sizes],
+    )
+    .await?;
     query(tx, &BAR_OLDER, &[&ids, &request.at.instant()])
         .await
         .map(drop)

@@ -3,6 +3,8 @@
 //! One struct, one door: `run` for single statements (the write path) and `run_tx` for the rare transaction of several.
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
+mod backfill;
+mod backfill_status;
 mod connect;
 mod erase;
 mod erase_older;
@@ -28,6 +30,10 @@ mod statement;
 mod worker;
 mod write;
 
+pub use backfill::{
+    BackfillSource, Counts, Partition, PartitionMove, Refusal, StoredPartition, TakenPartition,
+};
+pub use backfill_status::{CountsShown, PartitionStatus, SourceStatus};
 pub use connect::{Engine, session_settings, set_up_session};
 pub use erase::{DueErasure, Erasure, ErasureRequest};
 pub use error::Error;

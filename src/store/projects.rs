@@ -20,6 +20,11 @@ pub(super) const FIND_PROJECT: Statement = Statement {
     sql: "-- find_project\nSELECT project_id FROM project WHERE name = $1::TEXT",
 };
 
+pub(super) const LOAD_PROJECT: Statement = Statement {
+    name: "load_project",
+    sql: "-- load_project\nSELECT project_id, identity_kinds::TEXT FROM project WHERE name = $1::TEXT",
+};
+
 pub(super) const CREATE_KEY: Statement = Statement {
     name: "create_key",
     sql: "-- create_key
@@ -88,6 +93,12 @@ impl Store {
     pub async fn find_project(&self, name: &str) -> Result<Option<ProjectId>, Error> {
         let rows = self.run(&FIND_PROJECT, &[&name]).await?;
         Ok(rows.first().map(|row| ProjectId(row.get(0))))
+    }
+
+    /// Finds a project by its name, with what it says about identities.
+    pub async fn load_project(&self, name: &str) -> Result<Option<(ProjectId, Kinds)>, Error> {
+        let rows = self.run(&LOAD_PROJECT, &[&name]).await?;
+        Ok(rows.first().map(|row| (ProjectId(row.get(0)), kinds(row))))
     }
 
     /// Adds a key to a project; a key that exists stays as it is.
@@ -162,6 +173,11 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
             kinds: Arc::new(serde_json::from_str(row.get(3)).unwrap_or_default()),
         },
     ))
+}
+
+/// What somebody wrote past this program counts as nothing.
+fn kinds(row: &tokio_postgres::Row) -> Kinds {
+    serde_json::from_str(row.get(1)).unwrap_or_default()
 }
 
 fn key_hash(bytes: &[u8]) -> Option<KeyHash> {

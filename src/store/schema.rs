@@ -54,6 +54,10 @@ pub const STEPS: &[Step] = steps![
     "0027_project_with_event_age",
     "0028_profile_size",
     "0029_erasure_request_kept",
+    "0030_backfill_source",
+    "0031_backfill_partition",
+    "0032_backfill_count",
+    "0033_backfill_rejection",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

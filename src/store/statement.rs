@@ -1,8 +1,8 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
 use super::{
-    erase_older, erase_statements as erase, events, groups, heartbeat, lease, lookup, merge, profiles, projects,
-    rejections, retention, rights, schema, worker, write,
+    backfill, erase_older, erase_statements as erase, events, groups, heartbeat, lease, lookup,
+    merge, profiles, projects, rejections, retention, rights, schema, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -72,6 +72,7 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &rejections::LOAD_REJECTIONS,
         &projects::CREATE_PROJECT,
         &projects::FIND_PROJECT,
+        &projects::LOAD_PROJECT,
         &projects::CREATE_KEY,
         &projects::LOAD_KEYS,
         &projects::SET_KINDS,
@@ -91,6 +92,20 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &worker::KEEP_TURN,
         &worker::END_TURN,
         &worker::LOCK_TURN,
+        &backfill::OPEN_SOURCE,
+        &backfill::LOAD_SOURCES,
+        &backfill::LOAD_SOURCE,
+        &backfill::SET_SOURCE,
+        &backfill::TAKE_PARTITIONS,
+        &backfill::MOVE_PARTITIONS,
+        &backfill::FIND_PARTITIONS,
+        &backfill::FORGET_COUNTS,
+        &backfill::FORGET_PARTITIONS,
+        &backfill::LOAD_PARTITIONS,
+        &backfill::LOAD_COUNTS,
+        &backfill::RECORD_REFUSALS,
+        &backfill::LOAD_REFUSALS,
+        &backfill::FORGET_REFUSALS,
         &rights::MISSING_RIGHTS,
     ]
 }

@@ -13,6 +13,19 @@ const TABLE: &[(&str, &[&str])] = &[
     ("ingest", &["store", "domain", "config", "metric_names"]),
     ("health", &["store", "metric_names"]),
     ("upkeep", &["store", "domain", "config", "metric_names"]),
+    ("mapping", &["domain"]),
+    (
+        "backfill",
+        &[
+            "ingest",
+            "mapping",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+            "health",
+        ],
+    ),
     ("embedded", &[]),
     (
         "api",
@@ -36,6 +49,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["store", "embedded", "bench"]),
     ("deadpool_postgres", &["store"]),
     ("actix_web", &["api", "server"]),
+    ("rdkafka", &["backfill"]),
 ];
 
 /// Parts of `api` that never import each other.

@@ -7,6 +7,7 @@
     reason = "a test owns its tasks, clock and connections"
 )]
 
+mod backfill;
 mod browser;
 mod cli;
 mod contention;
@@ -22,6 +23,7 @@ mod held;
 mod hot;
 mod ingest;
 mod isolation;
+mod kafka;
 mod layers;
 mod ledger;
 mod limits;

@@ -1,5 +1,6 @@
 //! The native API: reading, merging and erasing with a server key. Errors are RFC 9457 problem details.
 
+mod backfill;
 mod conflicts;
 mod cursor;
 mod erasures;
@@ -51,6 +52,11 @@ pub fn configure(app: &mut ServiceConfig) {
             web::post().to(profiles::merge),
         )
         .route("/v1/conflicts", web::get().to(conflicts::list))
+        .route("/v1/backfill", web::get().to(backfill::show))
+        .route(
+            "/v1/backfill/rejections",
+            web::get().to(backfill::rejections),
+        )
         .route("/v1/rejections", web::get().to(rejections::list));
 }
 

@@ -1,0 +1,188 @@
+//! Where one partition is, from when it was assigned until it is taken away: what was passed, and what became of it.
+
+use super::reader::Arrived;
+use super::taking::{Outcome, Taken};
+use crate::domain::Timestamp;
+use crate::store::{PartitionMove, TakenPartition};
+use sha2::{Digest, Sha256};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Bytes of a record's digest: enough to tell two records apart.
+const DIGEST_BYTES: usize = 16;
+
+/// Whether a record is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admittance {
+    Take,
+    /// It is done already.
+    Skip,
+    /// Another record stands where the last one was done: the topic is another one.
+    Replaced,
+}
+
+/// A partition of this assignment.
+pub(super) struct Place {
+    pub owner: Uuid,
+    /// As the database has it; `None` before the first record.
+    stored: Option<i64>,
+    /// The next offset to take; `None` before the first record.
+    expected: Option<i64>,
+    /// What the last record that was done looked like, until that was looked at.
+    last: Option<(i64, Option<Timestamp>, Vec<u8>)>,
+    /// What was passed since it was written last.
+    pending: PartitionMove,
+    done: Option<i64>,
+    /// The end as it was written last.
+    stored_end: i64,
+    moved_at: Instant,
+}
+
+impl Place {
+    pub fn new(owner: Uuid, taken: TakenPartition) -> Self {
+        let next = taken.next_offset;
+        let last = next.zip(taken.last_digest.clone());
+        Self {
+            owner,
+            stored: next,
+            expected: next,
+            last: last.map(|(next, digest)| (next - 1, taken.last_at, digest)),
+            pending: PartitionMove {
+                partition: taken.partition,
+                last_at: taken.last_at,
+                last_digest: taken.last_digest,
+                ..PartitionMove::default()
+            },
+            done: next,
+            stored_end: -1,
+            moved_at: Instant::now(),
+        }
+    }
+
+    /// Tells whether a record is to be taken, and expects the next one from then on.
+    pub fn admit(&mut self, arrived: &Arrived) -> Admittance {
+        if let Some((offset, at, digest)) = self.last.take()
+            && arrived.offset == offset
+        {
+            let is_same = (arrived.timestamp(), digest_of(arrived)) == (at, digest);
+            return if is_same {
+                Admittance::Skip
+            } else {
+                Admittance::Replaced
+            };
+        }
+        if self.expected.is_some_and(|next| arrived.offset < next) {
+            return Admittance::Skip;
+        }
+        self.expected = Some(arrived.offset + 1);
+        Admittance::Take
+    }
+
+    /// Takes note of a record that is done. They come in the order in which they were taken.
+    pub fn pass(&mut self, taken: &Taken) {
+        let (offset, pending) = (taken.arrived.offset, &mut self.pending);
+        let before = *self.done.get_or_insert(offset);
+        if self.stored.is_none() && pending.next_offset == 0 {
+            pending.first_offset = offset;
+        }
+        pending.gaps += offset - before;
+        pending.bytes += taken.arrived.bytes() as i64;
+        pending.last_at = taken.arrived.timestamp();
+        pending.last_digest = Some(digest_of(&taken.arrived));
+        if taken.outcome == Outcome::Control {
+            pending.control += 1;
+        } else {
+            let counts = pending.counts.entry(taken.project_id).or_default();
+            match &taken.outcome {
+                Outcome::Stored => counts.stored += 1,
+                Outcome::Rejected(_) | Outcome::Truncated(_) => counts.rejected += 1,
+                Outcome::Unchanged | Outcome::Control => counts.unchanged += 1,
+            }
+        }
+        self.go_to(offset + 1);
+    }
+
+    /// Nothing but marks lies before `end`: true where that is news.
+    pub fn pass_marks(&mut self, end: i64) -> bool {
+        let (done, expected) = match (self.done, self.expected) {
+            (Some(done), Some(expected)) => (done, expected),
+            // Nothing but marks, or nothing at all, from its beginning on.
+            (None, None) => {
+                self.pending.first_offset = end;
+                (end - 1, end - 1)
+            }
+            _ => return false,
+        };
+        // Something is on its way still, or the end was seen before what has come since.
+        if done != expected || end <= done {
+            return false;
+        }
+        if self.done.is_some() {
+            self.pending.gaps += end - done;
+        }
+        self.expected = Some(end);
+        // The record before it is none: nothing tells this topic from another one with as many.
+        (self.pending.last_digest, self.pending.last_at) = (None, None);
+        self.go_to(end);
+        true
+    }
+
+    fn go_to(&mut self, next: i64) {
+        self.done = Some(next);
+        self.pending.next_offset = next;
+        self.moved_at = Instant::now();
+    }
+
+    /// The step to be written, where there is one.
+    pub fn step(&self, end: i64, pace: &str) -> Option<PartitionMove> {
+        let done = self.done.unwrap_or(-1);
+        let end = end.max(done);
+        let is_news = self.stored.unwrap_or(-1) != done || self.stored_end != end;
+        is_news.then(|| PartitionMove {
+            from_offset: self.stored.unwrap_or(-1),
+            first_offset: self.done.map_or(-1, |_| self.pending.first_offset),
+            next_offset: done,
+            end_offset: end,
+            pace: pace.to_owned(),
+            ..self.pending.clone()
+        })
+    }
+
+    /// The step was written.
+    pub fn stepped(&mut self, step: &PartitionMove) {
+        self.stored = (step.next_offset >= 0).then_some(step.next_offset);
+        self.stored_end = step.end_offset;
+        self.pending = PartitionMove {
+            partition: step.partition.clone(),
+            next_offset: step.next_offset.max(0),
+            last_at: step.last_at,
+            last_digest: step.last_digest.clone(),
+            ..PartitionMove::default()
+        };
+    }
+
+    /// All before it is done.
+    pub fn done(&self) -> Option<i64> {
+        self.done
+    }
+
+    /// True where records are left and none was passed for so long.
+    pub fn is_stalled(&self, end: i64, patience: Duration) -> bool {
+        let is_behind = self.done.map_or(end > 0, |done| done < end);
+        is_behind && self.moved_at.elapsed() > patience
+    }
+
+    /// What held it was not its own doing.
+    pub fn excuse(&mut self) {
+        self.moved_at = Instant::now();
+    }
+}
+
+fn digest_of(arrived: &Arrived) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    let key = arrived.key.as_deref().unwrap_or_default();
+    digest.update((key.len() as u64).to_be_bytes());
+    digest.update(key);
+    digest.update(arrived.value.as_deref().unwrap_or_default());
+    digest.finalize()[..DIGEST_BYTES].to_vec()
+}

@@ -1,0 +1,84 @@
+//! One topic of legacy records: where it is, whose people it has, and how a record is read.
+
+use super::kafka::Properties;
+use crate::config::{Backfill, BackfillSource};
+use crate::domain::{Limits, Timestamp};
+use crate::mapping::Mapping;
+use std::path::Path;
+
+/// A source, checked.
+pub struct Source {
+    /// Names it in the database, in metrics, and on the command line.
+    pub name: String,
+    pub topic: String,
+    pub group: String,
+    pub project: Whose,
+    pub mapping: Mapping,
+    /// The time of records that have none; else the moment when the source was first opened.
+    pub start: Option<Timestamp>,
+    pub dead_letter_topic: Option<String>,
+    pub properties: Properties,
+    pub limits: Limits,
+    pub settings: Backfill,
+}
+
+/// Whose the records are.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// All of one project.
+    Project(String),
+    /// Each record says it, as the mapping tells.
+    Said,
+}
+
+impl Source {
+    /// Reads what a source's settings name.
+    ///
+    /// # Errors
+    /// One sentence that names the setting.
+    pub fn load(
+        own: &BackfillSource,
+        settings: &Backfill,
+        limits: &Limits,
+    ) -> Result<Self, String> {
+        let told = |what: &str| format!("backfill source {:?}: {what}", own.name);
+        if own.name.is_empty() || own.topic.is_empty() {
+            return Err(told("it needs a name and a topic"));
+        }
+        let mapping = match &own.mapping {
+            Some(path) => read_mapping(path).map_err(|reason| told(&reason))?,
+            None => Mapping::roster(),
+        };
+        let start = own.start.as_deref().map(|text| {
+            Timestamp::parse(text).ok_or_else(|| told(&format!("start {text:?} is no time")))
+        });
+        let group = own.group.clone();
+        let revealed = |properties: &crate::config::KafkaProperties| {
+            let all = properties.iter();
+            all.map(|(name, value)| (name.clone(), value.reveal().to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let properties = revealed(&settings.kafka)
+            .into_iter()
+            .chain(revealed(&own.kafka));
+        Ok(Self {
+            name: own.name.clone(),
+            topic: own.topic.clone(),
+            group: group.unwrap_or_else(|| format!("roster-{}", own.name)),
+            project: own.project.clone().map_or(Whose::Said, Whose::Project),
+            mapping,
+            start: start.transpose()?,
+            dead_letter_topic: own.dead_letter_topic.clone(),
+            properties: Properties::of(properties),
+            limits: limits.clone(),
+            settings: settings.clone(),
+        })
+    }
+}
+
+fn read_mapping(path: &Path) -> Result<Mapping, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the mapping {shown} can't be read: {error}"))?;
+    Mapping::parse(&text).map_err(|complaints| format!("{shown}: {}", complaints.join("; ")))
+}

@@ -1,0 +1,214 @@
+//! From records to receipts: reads a batch of records by the mapping, hands the commands to the one way to write, and tells what
+//! became of each.
+
+use super::projects::{Project, Projects};
+use super::reader::Arrived;
+use super::source::Source;
+use crate::domain::{Class, Code, Gate, Item, ProjectId, Receipt, Rejection, Timestamp};
+use crate::ingest::{Ingest, Origin, SubmitError};
+use crate::mapping::{Reading, Record};
+use crate::store::Store;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// The longest pause between two tries.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Records from this size on are read where nothing else waits for the thread.
+const LARGE: usize = 128 << 10;
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Stored,
+    Unchanged,
+    /// It says nothing about anybody.
+    Control,
+    Rejected(Rejection),
+    /// Its source says that it was emptied: refused, and somebody has to look.
+    Truncated(Rejection),
+}
+
+impl Outcome {
+    /// Why it was refused, where it was.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Self::Rejected(rejection) | Self::Truncated(rejection) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// Why it was refused, where somebody can do something about it. That a person was erased is as it should be: it says nothing
+    /// about the source, and nothing of the record is kept.
+    pub fn complaint(&self) -> Option<&Rejection> {
+        let is_erased =
+            |rejection: &&Rejection| matches!(rejection.code, Code::Erased | Code::Forgotten);
+        self.rejection().filter(|rejection| !is_erased(rejection))
+    }
+}
+
+/// A record that is done.
+pub(super) struct Taken {
+    pub arrived: Arrived,
+    /// 0 where nobody knows whose it is.
+    pub project_id: ProjectId,
+    pub outcome: Outcome,
+}
+
+/// What all batches of a source share.
+pub(super) struct Taker {
+    pub source: Arc<Source>,
+    pub ingest: Ingest,
+    pub store: Store,
+    pub projects: Projects,
+    /// The time of records that have none.
+    pub start: Timestamp,
+}
+
+impl Taker {
+    /// Takes a batch; where the database is away it goes on trying, and ends only with the records done.
+    pub async fn take(self: Arc<Self>, records: Vec<Arrived>) -> Vec<Taken> {
+        let mut taken = Vec::with_capacity(records.len());
+        let mut commands = HashMap::<ProjectId, (Vec<Item>, Vec<usize>)>::new();
+        for (place, arrived) in records.into_iter().enumerate() {
+            let (project_id, read) = self.read(&arrived).await;
+            let outcome = match read {
+                Ok(Reading::Command { command, .. }) => {
+                    let (items, places) = commands.entry(project_id).or_default();
+                    items.push(Item::Command(command));
+                    places.push(place);
+                    Outcome::Unchanged
+                }
+                Ok(Reading::Control(_)) => Outcome::Control,
+                Ok(Reading::Truncated) => Outcome::Truncated(truncated()),
+                Err(rejection) => Outcome::Rejected(rejection),
+            };
+            taken.push(Taken {
+                arrived,
+                project_id,
+                outcome,
+            });
+        }
+        let submitted = commands.into_iter().map(|(project_id, (items, places))| {
+            let own = &self;
+            async move { (own.submit(project_id, items).await, places) }
+        });
+        for (receipts, places) in futures_util::future::join_all(submitted).await {
+            for (receipt, place) in receipts.into_iter().zip(places) {
+                taken[place].outcome = outcome(receipt);
+            }
+        }
+        taken
+    }
+
+    async fn read(&self, arrived: &Arrived) -> (ProjectId, Result<Reading, Rejection>) {
+        let nobody = ProjectId(0);
+        let record = Record {
+            key: arrived.key.as_deref(),
+            value: arrived.value.as_ref(),
+            headers: &arrived.headers,
+            at: arrived.timestamp(),
+        };
+        let most = self.source.settings.max_record_bytes;
+        let bytes = arrived.bytes();
+        let name = Projects::name(&self.source.project, &self.source.mapping, &record);
+        let Some(name) = name else {
+            return (nobody, Err(of_nobody(None)));
+        };
+        let Some(project) = self.project(&name).await else {
+            return (nobody, Err(of_nobody(Some(&name))));
+        };
+        if bytes > most {
+            return (project.id, Err(too_large(bytes, most)));
+        }
+        let read = || self.read_as(&record, &project);
+        let read = if bytes >= LARGE {
+            tokio::task::block_in_place(read)
+        } else {
+            read()
+        };
+        (project.id, read)
+    }
+
+    /// The project of that name, however long the database takes to say.
+    async fn project(&self, name: &str) -> Option<Project> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.projects.find(&self.store, name).await {
+                Ok(project) => return project,
+                Err(error) => {
+                    tracing::warn!(reason = %error.full_text(), "a backfill waits for the database");
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+
+    fn read_as(&self, record: &Record<'_>, project: &Project) -> Result<Reading, Rejection> {
+        let gate = Gate {
+            project_id: project.id,
+            class: Class::Backfill,
+            kinds: &project.kinds,
+            limits: &self.source.limits,
+            // Nothing is later than Kafka's own time, which is the same each time the record is delivered.
+            received_at: record.at.unwrap_or(self.start),
+            is_measured: false,
+        };
+        self.source.mapping.read(record, &gate, self.start)
+    }
+
+    async fn submit(&self, project_id: ProjectId, items: Vec<Item>) -> Vec<Receipt> {
+        let origin = Origin {
+            project_id,
+            class: Class::Backfill,
+        };
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.ingest.submit(origin, items.clone(), None).await {
+                Ok(receipts) => return receipts,
+                // Whoever stops this service drops this future.
+                Err(SubmitError::Store | SubmitError::Draining) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}
+
+fn outcome(receipt: Receipt) -> Outcome {
+    match receipt {
+        Receipt::Stored => Outcome::Stored,
+        Receipt::Unchanged | Receipt::Duplicate => Outcome::Unchanged,
+        Receipt::Rejected(rejection) => Outcome::Rejected(rejection),
+    }
+}
+
+fn truncated() -> Rejection {
+    Rejection {
+        code: Code::SourceTruncated,
+        field: None,
+        message: "the source says that the whole table was emptied: that erases nobody by itself"
+            .to_owned(),
+    }
+}
+
+fn of_nobody(name: Option<&str>) -> Rejection {
+    let message = match name {
+        Some(_) => "there is no project of the name that the record says",
+        None => "the record does not say whose it is",
+    };
+    Rejection {
+        code: Code::UnknownProject,
+        field: None,
+        message: message.to_owned(),
+    }
+}
+
+fn too_large(bytes: usize, most: usize) -> Rejection {
+    Rejection {
+        code: Code::RecordTooLarge,
+        field: None,
+        message: format!("the record has {bytes} bytes, over the limit of {most}"),
+    }
+}

@@ -1,0 +1,550 @@
+//! How far the topics of legacy profiles have got, and what could not be taken of them.
+//!
+//! A partition belongs to one assignment at a time, and only that one moves it on, together with its counts: so the counts always
+//! add up to the offsets that were passed, whoever was killed.
+
+use super::profiles::timestamp;
+use super::{Error, Statement, Store};
+use crate::domain::{ProjectId, Rejection, Timestamp};
+use std::collections::HashMap;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+pub(super) const OPEN_SOURCE: Statement = Statement {
+    name: "open_source",
+    sql: "-- open_source
+INSERT INTO backfill_source (source, state, reason, started_at, changed_at)
+VALUES ($1::TEXT, 'running', '', COALESCE($2::TIMESTAMPTZ, now()), now())
+ON CONFLICT (source) DO NOTHING",
+};
+
+pub(super) const LOAD_SOURCES: Statement = Statement {
+    name: "load_sources",
+    sql: "-- load_sources
+SELECT source, state, reason, started_at, changed_at FROM backfill_source ORDER BY source",
+};
+
+pub(super) const LOAD_SOURCE: Statement = Statement {
+    name: "load_source",
+    sql: "-- load_source
+SELECT source, state, reason, started_at, changed_at FROM backfill_source WHERE source = $1::TEXT",
+};
+
+pub(super) const SET_SOURCE: Statement = Statement {
+    name: "set_source",
+    sql: "-- set_source
+UPDATE backfill_source SET state = $2::TEXT, reason = $3::TEXT, changed_at = now() WHERE source = $1::TEXT
+RETURNING source",
+};
+
+/// Takes partitions over from whoever had them, and tells how far each has got.
+pub(super) const TAKE_PARTITIONS: Statement = Statement {
+    name: "take_partitions",
+    sql: "-- take_partitions
+INSERT INTO backfill_partition AS p (source, topic, partition, owner, first_offset, next_offset, end_offset, control, gaps, bytes,
+    records_per_second, pace, updated_at)
+SELECT t.source, t.topic, t.partition, $4::UUID, -1, -1, -1, 0, 0, 0, 0, '', now()
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+ON CONFLICT (source, topic, partition) DO UPDATE SET owner = excluded.owner
+RETURNING topic, partition, next_offset, last_at, last_digest",
+};
+
+/// Moves partitions on, with their counts, if they are where they were left and still this assignment's.
+pub(super) const MOVE_PARTITIONS: Statement = Statement {
+    name: "move_partitions",
+    sql: "-- move_partitions
+WITH moved AS (
+    UPDATE backfill_partition AS p SET next_offset = t.next_offset,
+        first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
+        end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now()
+    FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
+            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[])
+        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace)
+    WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
+    RETURNING p.topic, p.partition
+), counted AS (
+    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected)
+    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected
+    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[])
+        AS n (source, topic, partition, project_id, stored, unchanged, rejected)
+    WHERE EXISTS (SELECT 1 FROM moved AS m WHERE m.topic = n.topic AND m.partition = n.partition)
+    ON CONFLICT (source, topic, partition, project_id) DO UPDATE SET stored = c.stored + excluded.stored,
+        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected
+    RETURNING c.partition
+)
+SELECT topic, partition FROM moved",
+};
+
+/// Whose some partitions are now, and where: for who could not move them and wants to know whether an earlier try did.
+pub(super) const FIND_PARTITIONS: Statement = Statement {
+    name: "find_partitions",
+    sql: "-- find_partitions
+SELECT p.topic, p.partition, p.next_offset
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+JOIN backfill_partition AS p ON p.source = t.source AND p.topic = t.topic AND p.partition = t.partition
+WHERE p.owner = $4::UUID",
+};
+
+pub(super) const FORGET_COUNTS: Statement = Statement {
+    name: "forget_counts",
+    sql: "-- forget_counts\nDELETE FROM backfill_count WHERE source = $1::TEXT",
+};
+
+pub(super) const FORGET_PARTITIONS: Statement = Statement {
+    name: "forget_partitions",
+    sql: "-- forget_partitions\nDELETE FROM backfill_partition WHERE source = $1::TEXT",
+};
+
+pub(super) const LOAD_PARTITIONS: Statement = Statement {
+    name: "load_partitions",
+    sql: "-- load_partitions
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at
+FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition",
+};
+
+pub(super) const LOAD_COUNTS: Statement = Statement {
+    name: "load_counts",
+    sql: "-- load_counts
+SELECT topic, partition, project_id, stored, unchanged, rejected
+FROM backfill_count WHERE source = $1::TEXT AND ($2::INT4 IS NULL OR project_id = $2::INT4)
+ORDER BY topic, partition, project_id",
+};
+
+/// Records refusals; one that is known keeps its place and tells the last reason.
+pub(super) const RECORD_REFUSALS: Statement = Statement {
+    name: "record_refusals",
+    sql: "-- record_refusals
+INSERT INTO backfill_rejection AS r (project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message,
+    record_key, record, record_bytes, attempts)
+SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset, t.record_at, now(), t.code, t.field, t.message,
+    t.record_key, t.record, t.record_bytes, t.attempts
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[], $6::TIMESTAMPTZ[], $7::TEXT[], $8::TEXT[], $9::TEXT[],
+        $10::BYTEA[], $11::BYTEA[], $12::INT8[], $13::INT4[])
+    AS t (project_id, source, topic, partition, record_offset, record_at, code, field, message, record_key, record, record_bytes, attempts)
+ON CONFLICT (project_id, source, topic, partition, record_offset) DO UPDATE SET code = excluded.code, field = excluded.field,
+    message = excluded.message, record_key = excluded.record_key, record = excluded.record, attempts = GREATEST(r.attempts, excluded.attempts)",
+};
+
+pub(super) const LOAD_REFUSALS: Statement = Statement {
+    name: "load_refusals",
+    sql: "-- load_refusals
+SELECT project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message, record_key, record,
+    record_bytes, attempts
+FROM backfill_rejection
+WHERE project_id = $1::INT4 AND (source, topic, partition, record_offset) > ($2::TEXT, $3::TEXT, $4::INT4, $5::INT8)
+ORDER BY source, topic, partition, record_offset LIMIT $6::INT8",
+};
+
+/// What was taken after all is no rejection any more.
+pub(super) const FORGET_REFUSALS: Statement = Statement {
+    name: "forget_refusals",
+    sql: "-- forget_refusals
+DELETE FROM backfill_rejection WHERE (project_id, source, topic, partition, record_offset) IN (
+    SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[]) AS t (project_id, source, topic, partition, record_offset)
+)",
+};
+
+/// A partition of a topic.
+pub type Partition = (String, i32);
+
+/// A topic that is taken in, as operators see it.
+#[derive(Clone, Debug)]
+pub struct BackfillSource {
+    pub name: String,
+    pub is_paused: bool,
+    /// Why it is paused.
+    pub reason: String,
+    pub started_at: Timestamp,
+    pub changed_at: Timestamp,
+}
+
+/// A partition as it was taken over.
+#[derive(Clone, Debug)]
+pub struct TakenPartition {
+    pub partition: Partition,
+    /// `None` before the first record.
+    pub next_offset: Option<i64>,
+    pub last_at: Option<Timestamp>,
+    pub last_digest: Option<Vec<u8>>,
+}
+
+/// A step of one partition.
+#[derive(Clone, Debug, Default)]
+pub struct PartitionMove {
+    pub partition: Partition,
+    /// Where it was left; -1 before the first record.
+    pub from_offset: i64,
+    /// The first record of all, where this is the first step.
+    pub first_offset: i64,
+    pub next_offset: i64,
+    pub end_offset: i64,
+    pub control: i64,
+    pub gaps: i64,
+    pub bytes: i64,
+    pub last_at: Option<Timestamp>,
+    pub last_digest: Option<Vec<u8>>,
+    pub records_per_second: f64,
+    pub pace: String,
+    /// By project.
+    pub counts: HashMap<ProjectId, Counts>,
+}
+
+/// What became of records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub stored: i64,
+    pub unchanged: i64,
+    pub rejected: i64,
+}
+
+/// How far a partition has got, as operators see it.
+#[derive(Clone, Debug)]
+pub struct StoredPartition {
+    pub partition: Partition,
+    pub first_offset: i64,
+    pub next_offset: i64,
+    pub end_offset: i64,
+    pub control: i64,
+    pub gaps: i64,
+    pub bytes: i64,
+    pub records_per_second: f64,
+    pub pace: String,
+    pub updated_at: Timestamp,
+    pub last_at: Option<Timestamp>,
+}
+
+/// A record that could not be taken.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub project_id: ProjectId,
+    pub source: String,
+    pub partition: Partition,
+    pub offset: i64,
+    pub at: Option<Timestamp>,
+    pub code: String,
+    pub field: Option<String>,
+    pub message: String,
+    /// Cut.
+    pub key: Option<Vec<u8>>,
+    /// Cut.
+    pub record: Option<Vec<u8>>,
+    pub record_bytes: i64,
+    pub attempts: i32,
+    /// Set by the database.
+    pub rejected_at: Option<Timestamp>,
+}
+
+impl Refusal {
+    /// A place alone.
+    pub fn at(source: String, partition: Partition, offset: i64) -> Self {
+        Self {
+            project_id: ProjectId(0),
+            source,
+            partition,
+            offset,
+            at: None,
+            code: String::new(),
+            field: None,
+            message: String::new(),
+            key: None,
+            record: None,
+            record_bytes: 0,
+            attempts: 1,
+            rejected_at: None,
+        }
+    }
+
+    /// The reason again.
+    pub fn because(mut self, rejection: &Rejection) -> Self {
+        self.code = rejection.code.as_str().to_owned();
+        self.field.clone_from(&rejection.field);
+        self.message.clone_from(&rejection.message);
+        self
+    }
+}
+
+impl Store {
+    /// Makes a source known; where it is already, its start stays as it is.
+    pub async fn open_source(
+        &self,
+        source: &str,
+        start: Option<Timestamp>,
+    ) -> Result<BackfillSource, Error> {
+        let start = start.map(Timestamp::instant);
+        self.run(&OPEN_SOURCE, &[&source, &start]).await?;
+        let found = self.load_source(source).await?;
+        found.ok_or_else(|| Error::Inconsistent {
+            table: "backfill_source",
+            column: "source",
+            reason: "it was made and is not there".to_owned(),
+        })
+    }
+
+    /// One source.
+    pub async fn load_source(&self, source: &str) -> Result<Option<BackfillSource>, Error> {
+        let rows = self.run(&LOAD_SOURCE, &[&source]).await?;
+        Ok(rows.first().map(source_of))
+    }
+
+    /// All sources.
+    pub async fn load_sources(&self) -> Result<Vec<BackfillSource>, Error> {
+        let rows = self.run(&LOAD_SOURCES, &[]).await?;
+        Ok(rows.iter().map(source_of).collect())
+    }
+
+    /// Pauses a source for a reason, or lets it go on (`None`); false where there is no such source.
+    pub async fn set_source(&self, source: &str, paused: Option<&str>) -> Result<bool, Error> {
+        let state = paused.map_or("running", |_| "paused");
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&source, &state, &paused.unwrap_or_default()];
+        let rows = self.run(&SET_SOURCE, &params).await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Forgets how far a source has got: it begins anew, with the same start.
+    pub async fn restart_source(&self, source: &str) -> Result<(), Error> {
+        self.run(&FORGET_COUNTS, &[&source]).await?;
+        self.run(&FORGET_PARTITIONS, &[&source]).await.map(drop)
+    }
+
+    /// Takes partitions over: from now on only `owner` moves them.
+    pub async fn take_partitions(
+        &self,
+        source: &str,
+        partitions: &[Partition],
+        owner: Uuid,
+    ) -> Result<Vec<TakenPartition>, Error> {
+        let (sources, topics, numbers) = columns(source, partitions.iter());
+        let rows = self
+            .run(&TAKE_PARTITIONS, &[&sources, &topics, &numbers, &owner])
+            .await?;
+        Ok(rows.iter().map(taken).collect())
+    }
+
+    /// Moves partitions on; tells which are still this owner's and where they should be.
+    pub async fn move_partitions(
+        &self,
+        source: &str,
+        owner: Uuid,
+        moves: &[PartitionMove],
+    ) -> Result<Vec<Partition>, Error> {
+        let each = || moves.iter();
+        let (sources, topics, numbers) = columns(source, each().map(|one| &one.partition));
+        let from: Vec<i64> = each().map(|one| one.from_offset).collect();
+        let first: Vec<i64> = each().map(|one| one.first_offset).collect();
+        let next: Vec<i64> = each().map(|one| one.next_offset).collect();
+        let end: Vec<i64> = each().map(|one| one.end_offset).collect();
+        let control: Vec<i64> = each().map(|one| one.control).collect();
+        let gaps: Vec<i64> = each().map(|one| one.gaps).collect();
+        let bytes: Vec<i64> = each().map(|one| one.bytes).collect();
+        let last_at: Vec<_> = each()
+            .map(|one| one.last_at.map(Timestamp::instant))
+            .collect();
+        let digests: Vec<_> = each().map(|one| one.last_digest.as_deref()).collect();
+        let rates: Vec<f64> = each().map(|one| one.records_per_second).collect();
+        let paces: Vec<&str> = each().map(|one| one.pace.as_str()).collect();
+        let counts: Vec<(&Partition, ProjectId, Counts)> = each()
+            .flat_map(|one| {
+                let counts = one.counts.iter();
+                counts.map(|(project_id, counts)| (&one.partition, *project_id, *counts))
+            })
+            .collect();
+        let (count_sources, count_topics, count_numbers) =
+            columns(source, counts.iter().map(|count| count.0));
+        let projects: Vec<i32> = counts.iter().map(|count| count.1.0).collect();
+        let stored: Vec<i64> = counts.iter().map(|count| count.2.stored).collect();
+        let unchanged: Vec<i64> = counts.iter().map(|count| count.2.unchanged).collect();
+        let rejected: Vec<i64> = counts.iter().map(|count| count.2.rejected).collect();
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 22] = [
+            &sources,
+            &topics,
+            &numbers,
+            &owner,
+            &from,
+            &first,
+            &next,
+            &end,
+            &control,
+            &gaps,
+            &bytes,
+            &last_at,
+            &digests,
+            &rates,
+            &paces,
+            &count_sources,
+            &count_topics,
+            &count_numbers,
+            &projects,
+            &stored,
+            &unchanged,
+            &rejected,
+        ];
+        let rows = self.run(&MOVE_PARTITIONS, &params).await?;
+        let moved: Vec<Partition> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        if moved.len() == moves.len() {
+            return Ok(moved);
+        }
+        // A first try whose answer was lost has moved them.
+        let rows = self
+            .run(&FIND_PARTITIONS, &[&sources, &topics, &numbers, &owner])
+            .await?;
+        let is_there = |row: &&Row| {
+            let place: (Partition, i64) = ((row.get(0), row.get(1)), row.get(2));
+            each().any(|one| (&one.partition, one.next_offset) == (&place.0, place.1))
+        };
+        let there = rows.iter().filter(is_there);
+        Ok(there.map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// How far the partitions of a source have got.
+    pub async fn load_partitions(&self, source: &str) -> Result<Vec<StoredPartition>, Error> {
+        let rows = self.run(&LOAD_PARTITIONS, &[&source]).await?;
+        Ok(rows.iter().map(stored_partition).collect())
+    }
+
+    /// What became of a source's records, of one project's or of all.
+    pub async fn load_counts(
+        &self,
+        source: &str,
+        project: Option<ProjectId>,
+    ) -> Result<Vec<(Partition, ProjectId, Counts)>, Error> {
+        let project = project.map(|project| project.0);
+        let rows = self.run(&LOAD_COUNTS, &[&source, &project]).await?;
+        let count = |row: &Row| {
+            let counts = Counts {
+                stored: row.get(3),
+                unchanged: row.get(4),
+                rejected: row.get(5),
+            };
+            ((row.get(0), row.get(1)), ProjectId(row.get(2)), counts)
+        };
+        Ok(rows.iter().map(count).collect())
+    }
+
+    /// Records what could not be taken.
+    pub async fn record_refusals(&self, refusals: &[Refusal]) -> Result<(), Error> {
+        let each = || refusals.iter();
+        let projects: Vec<i32> = each().map(|one| one.project_id.0).collect();
+        let sources: Vec<&str> = each().map(|one| one.source.as_str()).collect();
+        let topics: Vec<&str> = each().map(|one| one.partition.0.as_str()).collect();
+        let numbers: Vec<i32> = each().map(|one| one.partition.1).collect();
+        let offsets: Vec<i64> = each().map(|one| one.offset).collect();
+        let times: Vec<_> = each().map(|one| one.at.map(Timestamp::instant)).collect();
+        let codes: Vec<&str> = each().map(|one| one.code.as_str()).collect();
+        let fields: Vec<Option<&str>> = each().map(|one| one.field.as_deref()).collect();
+        let messages: Vec<&str> = each().map(|one| one.message.as_str()).collect();
+        let keys: Vec<Option<&[u8]>> = each().map(|one| one.key.as_deref()).collect();
+        let records: Vec<Option<&[u8]>> = each().map(|one| one.record.as_deref()).collect();
+        let sizes: Vec<i64> = each().map(|one| one.record_bytes).collect();
+        let attempts: Vec<i32> = each().map(|one| one.attempts).collect();
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
+            &projects, &sources, &topics, &numbers, &offsets, &times, &codes, &fields, &messages,
+            &keys, &records, &sizes, &attempts,
+        ];
+        self.run(&RECORD_REFUSALS, &params).await.map(drop)
+    }
+
+    /// A page of a project's refused records, in the order of their places; `after` is the last of the page before.
+    pub async fn load_refusals(
+        &self,
+        project_id: ProjectId,
+        after: Option<&Refusal>,
+        limit: i64,
+    ) -> Result<Vec<Refusal>, Error> {
+        let (source, topic, number, offset) = after.map_or(("", "", -1, -1), |after| {
+            let (topic, number) = &after.partition;
+            (after.source.as_str(), topic.as_str(), *number, after.offset)
+        });
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&project_id.0, &source, &topic, &number, &offset, &limit];
+        let rows = self.run(&LOAD_REFUSALS, &params).await?;
+        Ok(rows.iter().map(refusal).collect())
+    }
+
+    /// Forgets refusals of records that were taken after all.
+    pub async fn forget_refusals(&self, refusals: &[Refusal]) -> Result<(), Error> {
+        let each = || refusals.iter();
+        let projects: Vec<i32> = each().map(|one| one.project_id.0).collect();
+        let sources: Vec<&str> = each().map(|one| one.source.as_str()).collect();
+        let topics: Vec<&str> = each().map(|one| one.partition.0.as_str()).collect();
+        let numbers: Vec<i32> = each().map(|one| one.partition.1).collect();
+        let offsets: Vec<i64> = each().map(|one| one.offset).collect();
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+            [&projects, &sources, &topics, &numbers, &offsets];
+        self.run(&FORGET_REFUSALS, &params).await.map(drop)
+    }
+}
+
+fn columns<'a>(
+    source: &'a str,
+    partitions: impl Iterator<Item = &'a Partition>,
+) -> (Vec<&'a str>, Vec<&'a str>, Vec<i32>) {
+    let (mut sources, mut topics, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+    for (topic, number) in partitions {
+        sources.push(source);
+        topics.push(topic.as_str());
+        numbers.push(*number);
+    }
+    (sources, topics, numbers)
+}
+
+fn optional_time(row: &Row, column: usize) -> Option<Timestamp> {
+    row.get::<_, Option<jiff::Timestamp>>(column)
+        .map(Timestamp::new)
+}
+
+fn source_of(row: &Row) -> BackfillSource {
+    BackfillSource {
+        name: row.get(0),
+        is_paused: row.get::<_, &str>(1) == "paused",
+        reason: row.get(2),
+        started_at: timestamp(row, 3),
+        changed_at: timestamp(row, 4),
+    }
+}
+
+fn taken(row: &Row) -> TakenPartition {
+    let next: i64 = row.get(2);
+    TakenPartition {
+        partition: (row.get(0), row.get(1)),
+        next_offset: (next >= 0).then_some(next),
+        last_at: optional_time(row, 3),
+        last_digest: row.get(4),
+    }
+}
+
+fn stored_partition(row: &Row) -> StoredPartition {
+    StoredPartition {
+        partition: (row.get(0), row.get(1)),
+        first_offset: row.get(2),
+        next_offset: row.get(3),
+        end_offset: row.get(4),
+        control: row.get(5),
+        gaps: row.get(6),
+        bytes: row.get(7),
+        records_per_second: row.get(8),
+        pace: row.get(9),
+        updated_at: timestamp(row, 10),
+        last_at: optional_time(row, 11),
+    }
+}
+
+fn refusal(row: &Row) -> Refusal {
+    Refusal {
+        project_id: ProjectId(row.get(0)),
+        source: row.get(1),
+        partition: (row.get(2), row.get(3)),
+        offset: row.get(4),
+        at: optional_time(row, 5),
+        rejected_at: optional_time(row, 6),
+        code: row.get(7),
+        field: row.get(8),
+        message: row.get(9),
+        key: row.get(10),
+        record: row.get(11),
+        record_bytes: row.get(12),
+        attempts: row.get(13),
+    }
+}
