@@ -10,8 +10,8 @@ use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
-use crate::backfill::{Backfill, Source};
-use crate::config::{Config, millis};
+use crate::backfill::{self, Backfill, Replayed, Source};
+use crate::config::{BackfillSource, Config, millis};
 use crate::domain::{KeyHash, KeyKind, Timestamp};
 use crate::embedded::Embedded;
 use crate::health::Health;
@@ -149,7 +149,7 @@ fn start_backfills(
 ///
 /// # Errors
 /// With one sentence for the operator.
-pub async fn backfill(config: &Config, store: &Store, until_end: bool) -> Result<()> {
+pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<()> {
     let sources = sources(config)?;
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
@@ -170,6 +170,20 @@ pub async fn backfill(config: &Config, store: &Store, until_end: bool) -> Result
     }
     let _ = batcher.await;
     outcome
+}
+
+/// Takes refused records of one source again.
+///
+/// # Errors
+/// With one sentence for the operator.
+pub async fn replay(config: &Config, own: &BackfillSource, store: &Store) -> Result<Replayed> {
+    let told = |text: String| anyhow!(text);
+    let source = Source::load(own, &config.backfill, &config.limits).map_err(told)?;
+    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
+    let batcher = spawn(batcher);
+    let replayed = backfill::replay(source, ingest, store.clone()).await;
+    let _ = batcher.await;
+    replayed.map_err(told)
 }
 
 /// Waits until sources have nothing left.

@@ -3,11 +3,12 @@
 //! Batches run side by side and are finished in the order in which they were begun, so that a position never passes what is not
 //! done. Positions are written a few times a second: what a crash leaves unwritten comes again and changes nothing.
 
+use super::arrival::{Arrival, Arrived, Failure};
 use super::breaker::Breaker;
 use super::letters::Letters;
 use super::pace::Pace;
 use super::place::{Admittance, Place};
-use super::reader::{Arrival, Arrived, Failure, Reader};
+use super::reader::Reader;
 use super::taking::{Outcome, Taken, Taker};
 use crate::metric_names::{BACKFILL_LAG, BACKFILL_LOST, BACKFILL_PACE, BACKFILL_RECORDS};
 use crate::store::{PartitionMove, Refusal};

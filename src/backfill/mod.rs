@@ -5,31 +5,37 @@
 //! ```
 //! `docs/BACKFILL.md` says what an operator needs; this file keeps the sources running.
 
+mod arrival;
 mod breaker;
 mod intake;
 pub mod kafka;
 mod letters;
+mod member;
 mod pace;
 mod place;
+mod poller;
 mod projects;
 mod reader;
+mod replay;
 mod room;
 mod source;
 mod taking;
 
+pub use replay::{Replayed, replay};
 pub use source::{Source, Whose};
 
 use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::metric_names::{BACKFILL_PAUSED, BACKFILL_RESTARTS};
 use crate::store::{BackfillSource, Store};
+use arrival::Failure;
 use futures_util::FutureExt;
 use intake::{End, Intake};
 use letters::Letters;
 use metrics::{counter, gauge};
 use pace::Pace;
 use projects::Projects;
-use reader::{Failure, Reader};
+use reader::Reader;
 use room::Room;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

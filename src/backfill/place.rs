@@ -1,6 +1,6 @@
 //! Where one partition is, from when it was assigned until it is taken away: what was passed, and what became of it.
 
-use super::reader::Arrived;
+use super::arrival::Arrived;
 use super::taking::{Outcome, Taken};
 use crate::domain::Timestamp;
 use crate::store::{PartitionMove, TakenPartition};

@@ -1,8 +1,8 @@
 //! From records to receipts: reads a batch of records by the mapping, hands the commands to the one way to write, and tells what
 //! became of each.
 
+use super::arrival::Arrived;
 use super::projects::{Project, Projects};
-use super::reader::Arrived;
 use super::source::Source;
 use crate::domain::{Class, Code, Gate, Item, ProjectId, Receipt, Rejection, Timestamp};
 use crate::ingest::{Ingest, Origin, SubmitError};

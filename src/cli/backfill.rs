@@ -14,6 +14,14 @@ use tokio::time::sleep;
 pub enum BackfillVerb {
     /// Take topics in, apart from any service: those of the settings, and the one named here
     Run(Run),
+    /// Take refused records again, from their places in the topic: after the mapping was mended
+    Replay {
+        /// A source of the settings
+        source: String,
+        /// Read records by this mapping instead
+        #[arg(long)]
+        mapping: Option<PathBuf>,
+    },
     /// Show how far each source has got
     Status {
         /// Show it again every two seconds
@@ -104,7 +112,21 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             if config.backfill.sources.is_empty() {
                 bail!("there is no source: name one with --topic, or in the settings");
             }
-            server::backfill(&config, store, until_end).await
+            server::take_in(&config, store, until_end).await
+        }
+        BackfillVerb::Replay { source, mapping } => {
+            let own = config.backfill.sources.iter_mut();
+            let Some(own) = own.into_iter().find(|own| own.name == source) else {
+                bail!("the settings have no source {source}");
+            };
+            own.mapping = mapping.or(own.mapping.take());
+            let own = own.clone();
+            let replayed = server::replay(&config, &own, store).await?;
+            println!(
+                "taken {}, refused again {}, no longer in the topic {}",
+                replayed.taken, replayed.refused, replayed.gone
+            );
+            Ok(())
         }
         BackfillVerb::Status { watch, json } => status(store, watch, json).await,
         BackfillVerb::Pause { source, reason } => set(store, &source, Some(&reason)).await,

@@ -598,7 +598,9 @@ proptest! {
     ) {
         let ends = |writes: &[(bool, i64, i64, bool, Vec<(u8, u8)>)]| {
             let mut traits = Traits::default();
-            writes.iter().chain(writes).for_each(|one| drop(traits.merge(&write_of(one))));
+            writes.iter().chain(writes).for_each(|one| {
+                    traits.merge(&write_of(one));
+                });
             traits
         };
         let (one, other) = (ends(&all), ends(&shuffled));
@@ -613,7 +615,9 @@ proptest! {
         record.stamp.sequence = sequence.min(i64::MAX - 1);
         for writes in [[&live, &record], [&record, &live]] {
             let mut traits = Traits::default();
-            writes.iter().for_each(|write| drop(traits.merge(write)));
+            writes.iter().for_each(|write| {
+                traits.merge(write);
+            });
             let kept = traits.to_stored().0.member("t1").expect("it is there");
             prop_assert_eq!(kept.as_str(), value.to_string());
         }

@@ -6,17 +6,16 @@
 
 use super::erase_older;
 use super::erase_statements::{
-    DELETE_CLAIMS, DELETE_CONFLICTS, DELETE_IDENTITIES, DELETE_PROFILES, DUE_ERASURES,
-    ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, LOCK_ERASED,
-    MARK_CLEARED, MARK_FINISHED, PUT_OFF_ERASURE, RECORD_ERASURE, REMEMBER_ERASED,
+    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK,
+    LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, MARK_CLEARED, MARK_FINISHED, PUT_OFF_ERASURE,
 };
+use super::erase_steps::{ErasureRequest, Found, Task, columns, finish, lock, take_away};
 use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
-use super::params::JsonParam;
-use super::profiles::{identity, timestamp};
-use super::run::{Body, query};
+use super::profiles::timestamp;
+use super::run::Body;
 use super::{Error, Fence, Store};
 use crate::domain::erasure::{Erased, identity_hash};
-use crate::domain::{Identity, IdentityKey, IdentityKind, Json, ProjectId, Timestamp};
+use crate::domain::{Identity, IdentityKey, IdentityKind, ProjectId, Timestamp};
 use deadpool_postgres::Transaction;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -27,21 +26,6 @@ use uuid::Uuid;
 
 /// Events erased by one statement: some ten milliseconds of work, so that nobody else waits for it.
 const EVENTS_AT_ONCE: i64 = 500;
-
-/// Somebody to be erased.
-#[derive(Clone, Debug)]
-pub struct ErasureRequest {
-    pub project_id: ProjectId,
-    pub id: Uuid,
-    pub at: Timestamp,
-    pub is_forgotten: bool,
-    /// Names that lead to the person, or would.
-    pub identities: Vec<Identity>,
-    /// Profiles found so far.
-    pub profiles: Vec<Uuid>,
-    /// Of an erasure of what is older than `at` alone: the profiles found so far that have something newer and stay.
-    pub kept: Option<Vec<Uuid>>,
-}
 
 /// An erasure whose sweep is due, as its row has it.
 #[derive(Debug)]
@@ -66,29 +50,6 @@ pub struct Erasure {
     pub cleared_at: Option<Timestamp>,
     /// When nothing could be in flight any more.
     pub finished_at: Option<Timestamp>,
-}
-
-/// A request as the transaction needs it.
-pub(super) struct Task<'a> {
-    pub request: &'a ErasureRequest,
-    /// What may be in flight is over after so long.
-    in_flight: Duration,
-    salt: Uuid,
-    /// The turn of the worker that does it; `None` where a request does.
-    pub fence: Option<Fence>,
-}
-
-/// What a transaction found of a person.
-#[derive(Default)]
-pub(super) struct Found {
-    /// Their names.
-    pub names: BTreeSet<Identity>,
-    /// How many of them were taken away.
-    pub taken: i64,
-    /// Profiles that are gone, and those that were merged into them.
-    pub gone: Vec<Uuid>,
-    /// Profiles that stay, and those that were merged into them.
-    pub kept: Option<Vec<Uuid>>,
 }
 
 impl Store {
@@ -328,88 +289,6 @@ fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, Vec<Uuid>> 
         take_away(tx, request, &mut found).await?;
         finish(tx, task, found).await
     })
-}
-
-/// Locks the profiles that the request's names lead to: each with those that were merged into it.
-pub(super) async fn lock(
-    tx: &Transaction<'_>,
-    request: &ErasureRequest,
-) -> Result<Vec<Row>, Error> {
-    let (projects, kinds, values) = columns(request);
-    let at = request.at.instant();
-    query(tx, &LOCK_ERASED, &[&projects, &kinds, &values, &at]).await
-}
-
-/// Deletes the profiles that are to go, with their names.
-pub(super) async fn take_away(
-    tx: &Transaction<'_>,
-    request: &ErasureRequest,
-    found: &mut Found,
-) -> Result<(), Error> {
-    let taken = query(tx, &DELETE_IDENTITIES, &[&found.gone]).await?;
-    found.taken += taken.len() as i64;
-    found.names.extend(taken.iter().map(identity));
-    let projects = vec![request.project_id.0; found.gone.len()];
-    query(tx, &DELETE_PROFILES, &[&projects, &found.gone])
-        .await
-        .map(drop)
-}
-
-/// Remembers the names, and what is left to do.
-pub(super) async fn finish(
-    tx: &Transaction<'_>,
-    task: &Task<'_>,
-    mut found: Found,
-) -> Result<Vec<Uuid>, Error> {
-    let asked = task.request.identities.iter().cloned();
-    found.names.extend(asked);
-    remember(tx, task, &found.names).await?;
-    record(tx, task, &found).await
-}
-
-fn columns(request: &ErasureRequest) -> (Vec<i32>, Vec<&str>, Vec<&str>) {
-    let names = &request.identities;
-    (
-        vec![request.project_id.0; names.len()],
-        names.iter().map(|name| name.kind.as_str()).collect(),
-        names.iter().map(|name| name.value.as_str()).collect(),
-    )
-}
-
-async fn remember(
-    tx: &Transaction<'_>,
-    task: &Task<'_>,
-    names: &BTreeSet<Identity>,
-) -> Result<(), Error> {
-    let request = task.request;
-    let hash = |name: &Identity| identity_hash(task.salt, &(request.project_id, name.clone()));
-    let hashes: Vec<Vec<u8>> = names.iter().map(hash).collect();
-    let (project, at) = (request.project_id.0, request.at.instant());
-    let params: [&(dyn ToSql + Sync); 5] =
-        [&project, &hashes, &request.id, &at, &request.is_forgotten];
-    query(tx, &REMEMBER_ERASED, &params).await.map(drop)
-}
-
-async fn record(tx: &Transaction<'_>, task: &Task<'_>, found: &Found) -> Result<Vec<Uuid>, Error> {
-    let request = task.request;
-    let names = found.names.iter();
-    let pairs: Vec<(&str, &str)> = names
-        .map(|name| (name.kind.as_str(), name.value.as_str()))
-        .collect();
-    let identities = Json::of(&pairs);
-    let params: [&(dyn ToSql + Sync); 9] = [
-        &request.project_id.0,
-        &request.id,
-        &request.at.instant(),
-        &request.is_forgotten,
-        &found.taken,
-        &JsonParam(&identities),
-        &found.gone,
-        &task.in_flight.as_secs_f64(),
-        &found.kept,
-    ];
-    let rows = query(tx, &RECORD_ERASURE, &params).await?;
-    Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
 }
 
 impl DueErasure {

@@ -1,7 +1,7 @@
 //! Erasing what is older than a time, as a legacy store says that it has deleted somebody: whoever has done something since stays,
 //! with what is newer; of all others nothing is left. Either way round, a deletion and what was stated after it end the same.
 
-use super::erase::{Found, Task, finish, lock, take_away};
+use super::erase_steps::{Found, Task, finish, lock, take_away};
 use super::params::{JsonParam, size_of_stored};
 use super::run::{Body, query};
 use super::{ErasureRequest, Error, Statement, Store};

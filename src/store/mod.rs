@@ -9,6 +9,7 @@ mod connect;
 mod erase;
 mod erase_older;
 mod erase_statements;
+mod erase_steps;
 mod error;
 mod event_row;
 mod events;
@@ -35,7 +36,8 @@ pub use backfill::{
 };
 pub use backfill_status::{CountsShown, PartitionStatus, SourceStatus};
 pub use connect::{Engine, session_settings, set_up_session};
-pub use erase::{DueErasure, Erasure, ErasureRequest};
+pub use erase::{DueErasure, Erasure};
+pub use erase_steps::ErasureRequest;
 pub use error::Error;
 pub use event_row::EventRow;
 pub use events::{StoredEvent, TimelinePage, TimelineQuery};

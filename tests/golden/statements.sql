@@ -12,6 +12,8 @@ UNION ALL SELECT 1::INT4 FROM event WHERE FALSE UNION ALL SELECT 1::INT4 FROM re
 UNION ALL SELECT 1::INT4 FROM conflict WHERE FALSE UNION ALL SELECT 1::INT4 FROM membership WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure WHERE FALSE UNION ALL SELECT 1::INT4 FROM erasure_request WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM backfill_source WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_partition WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM backfill_count WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_rejection WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -183,11 +185,11 @@ ON CONFLICT (project_id, identity_hash) DO UPDATE SET
     erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten;
 
 -- record_erasure
-INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at)
-VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL))
+INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at, kept_ids)
+VALUES ($1::INT4, $2::UUID, $3::TIMESTAMPTZ, $4::BOOL, $5::INT8, 0, $6::JSONB, $7::UUID[], now() + ($8::FLOAT8 * '1 second'::INTERVAL), $9::UUID[])
 ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_count + excluded.identity_count,
     identities = r.identities || excluded.identities, profile_ids = r.profile_ids || excluded.profile_ids,
-    sweep_at = excluded.sweep_at, cleared_at = NULL
+    kept_ids = r.kept_ids || excluded.kept_ids, sweep_at = excluded.sweep_at, cleared_at = NULL, finished_at = NULL
 RETURNING profile_ids;
 
 -- erase_events
@@ -195,7 +197,8 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.toke
     SELECT own.project_id, own.event_id
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
-        SELECT project_id, event_id FROM event WHERE event.profile_id = t.profile_id LIMIT $5::INT8
+        SELECT project_id, event_id FROM event
+        WHERE event.profile_id = t.profile_id AND event.occurred_at <= $8::TIMESTAMPTZ LIMIT $5::INT8
     ) AS own
     LIMIT $5::INT8
 ), emptied AS (
@@ -233,12 +236,12 @@ LIMIT 1;
 
 -- mark_finished
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
-UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[]
+UPDATE erasure_request SET finished_at = now(), identities = '[]'::JSONB, profile_ids = ARRAY[]::UUID[], kept_ids = NULL
 WHERE project_id = $1::INT4 AND erasure_id = $2::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
 RETURNING erasure_id;
 
 -- due_erasures
-SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts
+SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, profile_ids, attempts, kept_ids
 FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8;
 
@@ -255,6 +258,23 @@ FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
 UPDATE erasure SET is_forgotten = FALSE
 WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
 RETURNING erasure_id;
+
+-- load_newer
+SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT, EXISTS (
+    SELECT 1 FROM unnest(array_append(p.merged_from, p.profile_id)) AS m (profile_id)
+    JOIN event AS e ON e.profile_id = m.profile_id AND e.occurred_at > $3::TIMESTAMPTZ
+)
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id;
+
+-- keep_newer
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = now(), size_bytes = t.size_bytes
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT4[]) AS t (project_id, profile_id, traits, stamps, size_bytes)
+WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
+
+-- bar_older
+UPDATE identity SET not_before = $2::TIMESTAMPTZ
+WHERE profile_id = ANY($1::UUID[]) AND (not_before IS NULL OR not_before < $2::TIMESTAMPTZ);
 
 -- find_person
 SELECT p.profile_id, p.merged_from
@@ -385,6 +405,9 @@ RETURNING project_id;
 -- find_project
 SELECT project_id FROM project WHERE name = $1::TEXT;
 
+-- load_project
+SELECT project_id, identity_kinds::TEXT FROM project WHERE name = $1::TEXT;
+
 -- create_key
 INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
 ON CONFLICT (key_hash) DO NOTHING;
@@ -514,6 +537,97 @@ RETURNING token;
 
 -- lock_turn
 SELECT token FROM worker WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now() FOR SHARE;
+
+-- open_source
+INSERT INTO backfill_source (source, state, reason, started_at, changed_at)
+VALUES ($1::TEXT, 'running', '', COALESCE($2::TIMESTAMPTZ, now()), now())
+ON CONFLICT (source) DO NOTHING;
+
+-- load_sources
+SELECT source, state, reason, started_at, changed_at FROM backfill_source ORDER BY source;
+
+-- load_source
+SELECT source, state, reason, started_at, changed_at FROM backfill_source WHERE source = $1::TEXT;
+
+-- set_source
+UPDATE backfill_source SET state = $2::TEXT, reason = $3::TEXT, changed_at = now() WHERE source = $1::TEXT
+RETURNING source;
+
+-- take_partitions
+INSERT INTO backfill_partition AS p (source, topic, partition, owner, first_offset, next_offset, end_offset, control, gaps, bytes,
+    records_per_second, pace, updated_at)
+SELECT t.source, t.topic, t.partition, $4::UUID, -1, -1, -1, 0, 0, 0, 0, '', now()
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+ON CONFLICT (source, topic, partition) DO UPDATE SET owner = excluded.owner
+RETURNING topic, partition, next_offset, last_at, last_digest;
+
+-- move_partitions
+WITH moved AS (
+    UPDATE backfill_partition AS p SET next_offset = t.next_offset,
+        first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
+        end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now()
+    FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
+            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[])
+        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace)
+    WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
+    RETURNING p.topic, p.partition
+), counted AS (
+    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected)
+    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected
+    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[])
+        AS n (source, topic, partition, project_id, stored, unchanged, rejected)
+    WHERE EXISTS (SELECT 1 FROM moved AS m WHERE m.topic = n.topic AND m.partition = n.partition)
+    ON CONFLICT (source, topic, partition, project_id) DO UPDATE SET stored = c.stored + excluded.stored,
+        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected
+    RETURNING c.partition
+)
+SELECT topic, partition FROM moved;
+
+-- find_partitions
+SELECT p.topic, p.partition, p.next_offset
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+JOIN backfill_partition AS p ON p.source = t.source AND p.topic = t.topic AND p.partition = t.partition
+WHERE p.owner = $4::UUID;
+
+-- forget_counts
+DELETE FROM backfill_count WHERE source = $1::TEXT;
+
+-- forget_partitions
+DELETE FROM backfill_partition WHERE source = $1::TEXT;
+
+-- load_partitions
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at
+FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition;
+
+-- load_counts
+SELECT topic, partition, project_id, stored, unchanged, rejected
+FROM backfill_count WHERE source = $1::TEXT AND ($2::INT4 IS NULL OR project_id = $2::INT4)
+ORDER BY topic, partition, project_id;
+
+-- record_refusals
+INSERT INTO backfill_rejection AS r (project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message,
+    record_key, record, record_bytes, attempts)
+SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset, t.record_at, now(), t.code, t.field, t.message,
+    t.record_key, t.record, t.record_bytes, t.attempts
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[], $6::TIMESTAMPTZ[], $7::TEXT[], $8::TEXT[], $9::TEXT[],
+        $10::BYTEA[], $11::BYTEA[], $12::INT8[], $13::INT4[])
+    AS t (project_id, source, topic, partition, record_offset, record_at, code, field, message, record_key, record, record_bytes, attempts)
+ON CONFLICT (project_id, source, topic, partition, record_offset) DO UPDATE SET code = excluded.code, field = excluded.field,
+    message = excluded.message, record_key = excluded.record_key, record = excluded.record, attempts = GREATEST(r.attempts, excluded.attempts);
+
+-- load_refusals
+SELECT project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message, record_key, record,
+    record_bytes, attempts
+FROM backfill_rejection
+WHERE project_id = $1::INT4 AND (source, topic, partition, record_offset) > ($2::TEXT, $3::TEXT, $4::INT4, $5::INT8)
+ORDER BY source, topic, partition, record_offset LIMIT $6::INT8;
+
+-- forget_refusals
+DELETE FROM backfill_rejection WHERE (project_id, source, topic, partition, record_offset) IN (
+    SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[]) AS t (project_id, source, topic, partition, record_offset)
+);
 
 -- missing_rights
 SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)

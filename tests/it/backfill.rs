@@ -23,13 +23,31 @@ struct Road<'a> {
 
 impl<'a> Road<'a> {
     async fn on(broker: &'a Broker, partitions: i32, more: &str) -> Self {
+        Self::with(
+            broker,
+            partitions,
+            more,
+            "",
+            "\"session.timeout.ms\" = \"6000\"",
+        )
+        .await
+    }
+
+    /// `more` of the backfill, of the source, and of Kafka's properties.
+    async fn with(
+        broker: &'a Broker,
+        partitions: i32,
+        more: &str,
+        of_source: &str,
+        properties: &str,
+    ) -> Self {
         let project = Project::fresh().await;
         let topic = format!("people-{}", Uuid::new_v4().simple());
         broker.create_topic(&topic, partitions, &[]).await;
         let settings = public_dir("backfill").join("roster.toml");
         let text = format!(
-            "[backfill]\n{more}\n[backfill.kafka]\n\"bootstrap.servers\" = \"{}\"\n\"session.timeout.ms\" = \"6000\"\n\
-             [[backfill.sources]]\nname = \"{topic}\"\ntopic = \"{topic}\"\nproject = \"{}\"\ndead_letter_topic = \"{topic}-dead\"\n",
+            "[backfill]\n{more}\n[backfill.kafka]\n\"bootstrap.servers\" = \"{}\"\n{properties}\n\
+             [[backfill.sources]]\nname = \"{topic}\"\ntopic = \"{topic}\"\nproject = \"{}\"\ndead_letter_topic = \"{topic}-dead\"\n{of_source}\n",
             broker.address, project.name
         );
         fs::write(&settings, text).expect("written");
@@ -72,6 +90,7 @@ impl<'a> Road<'a> {
     /// `roster backfill …` on the same database.
     fn command(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(ROSTER);
+        command.arg("--config").arg(&self.settings);
         command
             .args(["--database-url", &self.database_url, "backfill"])
             .args(arguments);
@@ -600,4 +619,127 @@ async fn backfill_deletions_erase_what_is_older_and_nothing_newer() {
     )
     .await;
     assert_eq!(kept, ["0"], "of erased people no record is kept");
+}
+
+/// A mapping that looks in the wrong place refuses, is mended, and the records are taken again from where they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_replays_what_a_wrong_mapping_refused() {
+    let folder = public_dir("mapping");
+    let (wrong, right) = (folder.join("wrong.toml"), folder.join("right.toml"));
+    let text = |pointer: &str| {
+        format!(
+            "[identities]\nuser_id = \"{pointer}\"\n[time]\nat = \"/at\"\n[traits]\ndrop = [\"at\"]\n"
+        )
+    };
+    fs::write(&wrong, text("/uid")).expect("written");
+    fs::write(&right, text("/id")).expect("written");
+    let of_source = format!("mapping = \"{}\"", wrong.display());
+    let broker = shared_broker().await;
+    let road = Road::with(broker, 2, "max_rejected_percent = 100", &of_source, "").await;
+    let people = (0..20).map(|person| {
+        let record = json!({"id": format!("p{person}"), "at": "2023-01-01T00:00:00Z", "n": person});
+        Sent::of("", &record)
+    });
+    road.send(&people.collect::<Vec<_>>()).await;
+    road.send(&[Sent::of("", &json!({"at": "never"}))]).await;
+    let _node = road.node(&[]).await;
+    road.arrived().await;
+    assert_eq!(road.refusals().await.len(), 21);
+    let told = road.command(&[
+        "replay",
+        &road.topic,
+        "--mapping",
+        right.to_str().expect("text"),
+    ]);
+    assert!(told.contains("taken 20, refused again 1,"), "{told}");
+    let left = road.refusals().await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(
+        (&left[0]["code"], &left[0]["attempts"]),
+        (&json!("missing_identity"), &json!(2))
+    );
+    for person in 0..20 {
+        let profile = road.project.profile(&format!("user_id:p{person}")).await;
+        assert_eq!(profile["traits"]["n"], person);
+    }
+}
+
+/// The newer protocol of consumer groups (KIP-848) does as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_takes_part_in_groups_of_the_newer_protocol() {
+    let broker = shared_broker().await;
+    let properties = "\"group.protocol\" = \"consumer\"";
+    let road = Road::with(broker, 4, "", "", properties).await;
+    let (records, expected) = history(40, 5, 1);
+    road.send(&records).await;
+    let (one, _two) = (road.node(&[]).await, road.node(&[]).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(one.terminate().await.success());
+    road.arrived().await;
+    road.ends_as(40, &expected).await;
+}
+
+/// What is wrong is one clear line, and no loss: a topic that is not there is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_says_what_is_wrong_in_one_line() {
+    let road = Road::fresh(1).await;
+    let run = |more: &[&str]| {
+        let mut command = Command::new(ROSTER);
+        command.args([
+            "--database-url",
+            &road.database_url,
+            "backfill",
+            "run",
+            "--until-end",
+        ]);
+        let output = command.args(more).output().expect("runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{told}");
+        told
+    };
+    let folder = public_dir("wrong");
+    fs::write(folder.join("typo.toml"), "[identities]\nuser_id = \"id\"\n").expect("written");
+    let typo = folder.join("typo.toml");
+    let typo = typo.to_str().expect("text");
+    let brokers = road.broker.address.as_str();
+    let ours = ["--topic", "none", "--project", "dev", "--brokers", brokers];
+    let told = run(&[&ours[..], &["--mapping", typo]].concat());
+    assert!(
+        told.contains("identities.user_id: \"id\" is no pointer"),
+        "{told}"
+    );
+    let told = run(&[&ours[..], &["--mapping", "/nowhere"]].concat());
+    assert!(told.contains("/nowhere can't be read"), "{told}");
+    let told = run(&[]);
+    assert!(told.contains("there is no source"), "{told}");
+    let told = run(&[&ours[..], &["--start", "yesterday"]].concat());
+    assert!(told.contains("\"yesterday\" is no time"), "{told}");
+    let told = run(&[&ours[..], &["--kafka", "session.timeout=5"]].concat());
+    assert!(told.contains("session.timeout"), "{told}");
+}
+
+/// A topic is taken in from the command line, with nothing set up before but a project.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_runs_apart_until_the_end() {
+    let road = Road::fresh(3).await;
+    let (records, expected) = history(30, 4, 1);
+    road.send(&records).await;
+    let own = [
+        "run",
+        "--topic",
+        &road.topic,
+        "--project",
+        &road.project.name,
+        "--brokers",
+        &road.broker.address,
+        "--until-end",
+    ];
+    road.command(&own);
+    road.arrived().await;
+    road.ends_as(30, &expected).await;
+    let shown = road.command(&["status"]);
+    assert!(
+        shown.contains(&road.topic) && shown.contains("####################"),
+        "{shown}"
+    );
 }
