@@ -18,6 +18,7 @@ pub mod domain;
 pub mod embedded;
 mod health;
 pub mod ingest;
+pub mod mapping;
 pub mod metric_names;
 mod server;
 pub mod store;

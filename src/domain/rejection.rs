@@ -5,6 +5,12 @@ use std::fmt;
 /// The stable name of a reason; clients may switch on it, so a published one never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
+    /// A record is not JSON, or not text at all.
+    NotJson,
+    /// A record is in a binary format of a schema registry: Avro, Protobuf.
+    SchemaRegistryFormat,
+    /// The table that records come from was emptied: nobody is erased by that alone.
+    SourceTruncated,
     /// The item is no JSON object.
     NotAnObject,
     /// The call type is missing or not one that is stored.
@@ -43,7 +49,10 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
+        Self::NotJson,
+        Self::SchemaRegistryFormat,
+        Self::SourceTruncated,
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
@@ -66,6 +75,9 @@ impl Code {
     /// The text that replies, rows and metrics carry.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NotJson => "not_json",
+            Self::SchemaRegistryFormat => "schema_registry_format",
+            Self::SourceTruncated => "source_truncated",
             Self::NotAnObject => "not_an_object",
             Self::UnknownType => "unknown_type",
             Self::MissingIdentity => "missing_identity",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each module of the crate: what it may name of ours, and the crates that only it (and others so listed) may name.
 const TABLE: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("mapping", &["domain"]),
     // One section of the settings is the core's own: the limits.
     ("config", &["domain"]),
     ("metric_names", &[]),

@@ -1,0 +1,85 @@
+//! What lies around a row: nothing, a hit of Elasticsearch, an envelope of Debezium. Told record by record.
+
+use super::Record;
+use super::debezium;
+use super::opened::{Action, Content, Opened};
+use super::text;
+use crate::domain::{Code, Rejection};
+use bytes::Bytes;
+use serde_json::Value;
+
+/// What records are wrapped in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    #[default]
+    Bare,
+    /// `_id`, `_source`, `_version`.
+    Elasticsearch,
+    /// `before`, `after`, `op`, or flattened rows.
+    Debezium,
+}
+
+impl Envelope {
+    /// Opens a record.
+    ///
+    /// # Errors
+    /// What can't be read.
+    pub fn open(self, record: &Record<'_>, depth: usize) -> Result<Opened, Rejection> {
+        let key = key(record.key, depth);
+        let value = match record.value {
+            Some(bytes) => text::json(bytes, "value", depth)?,
+            None => None,
+        };
+        match (self, value) {
+            (Self::Debezium, value) => debezium::open(record, key, value, depth),
+            (_, None) => Ok(Opened::Tombstone(key)),
+            (_, Some(value)) if !value.is_object() => {
+                let message = "the record is JSON, but no object";
+                Err(Rejection::of(Code::NotAnObject, "value", message))
+            }
+            (Self::Bare, Some(row)) => Ok(Opened::Content(content(row, None, key))),
+            (Self::Elasticsearch, Some(value)) => hit(value, key),
+        }
+    }
+}
+
+fn content(row: Value, around: Option<Value>, key: Option<Value>) -> Content {
+    let (action, at) = (Action::Upsert, None);
+    Content {
+        row,
+        around,
+        key,
+        action,
+        at,
+    }
+}
+
+/// Documents without `_source` around them are taken as they are.
+fn hit(mut value: Value, key: Option<Value>) -> Result<Opened, Rejection> {
+    let is_hit = value.get("_id").is_some()
+        && (value.get("_index").is_some() || value.get("_source").is_some());
+    if !is_hit {
+        return Ok(Opened::Content(content(value, None, key)));
+    }
+    match value.get_mut("_source").map(Value::take) {
+        Some(row @ Value::Object(_)) => Ok(Opened::Content(content(row, Some(value), key))),
+        _ => {
+            let message =
+                "the hit has no _source: the index does not store it, or the export left it out";
+            Err(Rejection::of(Code::MissingField, "_source", message))
+        }
+    }
+}
+
+/// A key as JSON where it is an object or a text in quotes, else as its text: `007` stays what it is.
+fn key(key: Option<&[u8]>, depth: usize) -> Option<Value> {
+    let bytes = text::bare(&Bytes::copy_from_slice(key?));
+    if matches!(bytes.first(), Some(b'{' | b'[' | b'"'))
+        && let Ok(value) = text::json(&bytes, "key", depth)
+    {
+        return value;
+    }
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let is_text = !text.is_empty() && !text.contains('\0');
+    is_text.then(|| Value::String(text.to_owned()))
+}

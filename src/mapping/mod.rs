@@ -1,0 +1,188 @@
+//! What a record from Kafka, or a line of a file, says: read by a mapping into a `Command`.
+//!
+//! Pure: no I/O, no clock. The same record gives the same command on every replay. `docs/MAPPING.md` has the file's keys.
+
+mod debezium;
+mod document;
+mod envelope;
+mod extended;
+mod file;
+mod kind;
+mod moment;
+mod names;
+mod number;
+mod opened;
+mod own;
+mod place;
+mod shape;
+pub mod survey;
+mod text;
+
+use crate::domain::{Command, Gate, Rejection, Timestamp};
+use bytes::Bytes;
+use document::Document;
+use envelope::Envelope;
+use place::Place;
+
+/// One record, as Kafka or a file has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a Bytes>,
+    pub headers: &'a [(String, Vec<u8>)],
+    /// Kafka's timestamp of it.
+    pub at: Option<Timestamp>,
+}
+
+/// What a record comes to.
+#[derive(Debug)]
+pub enum Reading {
+    /// Something to do.
+    Command {
+        command: Box<Command>,
+        warnings: Vec<Warning>,
+    },
+    /// Nothing that is about anybody: counted, never a rejection.
+    Control(Control),
+    /// The source was emptied. Nobody is erased by that alone: a person decides.
+    Truncated,
+}
+
+/// Why a record is about nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Control {
+    Heartbeat,
+    /// The mark of a transaction's beginning or end.
+    Transaction,
+    /// Nothing stands in it, and the mapping does not say that this deletes.
+    Tombstone,
+    SchemaChange,
+    /// A message that an application wrote into the source's log.
+    Message,
+}
+
+impl Control {
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "heartbeat",
+            Self::Transaction => "transaction",
+            Self::Tombstone => "tombstone",
+            Self::SchemaChange => "schema_change",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// Something that was mended: the record is stored, but not just as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Stable, for metrics.
+    pub code: &'static str,
+    pub field: String,
+    pub message: String,
+}
+
+impl Warning {
+    fn of(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (field, message) = (field.into(), message.into());
+        Self {
+            code,
+            field,
+            message,
+        }
+    }
+}
+
+/// How records of one source are read.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    form: Form,
+    project: Option<Tenant>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Own,
+    Document(Box<Document>),
+}
+
+/// Whose a record is, where one topic has many projects.
+#[derive(Clone, Debug)]
+enum Tenant {
+    At(Place),
+    /// The key up to this text.
+    KeyPrefix(String),
+}
+
+impl Mapping {
+    /// Reads a mapping file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        file::parse(text)
+    }
+
+    /// Roster's own format, which needs no file.
+    pub fn roster() -> Self {
+        let form = Form::Own;
+        Self {
+            form,
+            project: None,
+        }
+    }
+
+    /// A preset by its name, as it is without a file.
+    pub fn preset(name: &str) -> Option<Self> {
+        file::parse(&format!("preset = {name:?}")).ok()
+    }
+
+    /// The name of the project whose record this is; `None` where the mapping does not tell, or the record does not.
+    pub fn project(&self, record: &Record<'_>) -> Option<String> {
+        let name = match self.project.as_ref()? {
+            Tenant::KeyPrefix(separator) => {
+                let key = std::str::from_utf8(record.key?).ok()?;
+                key.split_once(separator.as_str())?.0.to_owned()
+            }
+            Tenant::At(Place::Header(name)) => place::header(record.headers, name)?,
+            Tenant::At(place) => document::text_at(self.envelope(), place, record)?,
+        };
+        (!name.trim().is_empty()).then(|| name.trim().to_owned())
+    }
+
+    fn envelope(&self) -> Envelope {
+        match &self.form {
+            Form::Own => Envelope::Bare,
+            Form::Document(document) => document.envelope,
+        }
+    }
+
+    /// Reads a record. `start` is the time of what has none: the beginning of the project's migration.
+    ///
+    /// # Errors
+    /// Why it can't be taken.
+    pub fn read(
+        &self,
+        record: &Record<'_>,
+        gate: &Gate<'_>,
+        start: Timestamp,
+    ) -> Result<Reading, Rejection> {
+        match &self.form {
+            Form::Own => own::read(record, gate, start),
+            Form::Document(document) => document.read(record, gate, start),
+        }
+    }
+}
+
+fn done(command: Command, warnings: Vec<Warning>) -> Reading {
+    let command = Box::new(command);
+    Reading::Command { command, warnings }
+}
+
+#[cfg(test)]
+#[path = "law_tests.rs"]
+mod law_tests;
+#[cfg(test)]
+#[path = "row_tests.rs"]
+mod row_tests;

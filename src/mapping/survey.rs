@@ -1,0 +1,1 @@
+//! What a sample of records is like: for `roster backfill check`.
