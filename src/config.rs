@@ -3,10 +3,14 @@
 //! Plain structs, a section each; a part of the program takes its own section only. Unknown keys fail, and `validate` tells
 //! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
 
+mod backfill;
+
+pub use backfill::{Backfill, BackfillSource, KafkaProperties};
+
 use crate::domain::Limits;
 use config::{Config as Source, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -116,47 +120,6 @@ pub struct Upkeep {
     pub retention_rows_per_second: u32,
 }
 
-/// Properties of librdkafka by name. Any may hold a secret.
-pub type KafkaProperties = BTreeMap<String, Secret>;
-
-/// Legacy profiles through Kafka.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backfill {
-    pub max_bytes_in_flight: usize,
-    pub max_record_bytes: usize,
-    pub batch_records: usize,
-    pub parallel_batches: usize,
-    pub max_rejected_percent: u8,
-    pub rejected_window_records: usize,
-    pub records_per_second: u32,
-    pub bytes_per_second: u32,
-    pub stalled_seconds: u64,
-    pub kafka: KafkaProperties,
-    pub sources: Vec<BackfillSource>,
-}
-
-/// One topic of legacy records.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackfillSource {
-    pub name: String,
-    pub topic: String,
-    /// The consumer group; `roster-` and the name where none is given.
-    pub group: Option<String>,
-    /// The project by its name; without it the mapping says how each record tells.
-    pub project: Option<String>,
-    /// The file that says how records are read; without it they are in Roster's own format.
-    pub mapping: Option<PathBuf>,
-    /// The time of records that have none; without it the moment when the source is first opened.
-    pub start: Option<String>,
-    /// Where refused records go too.
-    pub dead_letter_topic: Option<String>,
-    /// Properties for this source alone.
-    #[serde(default)]
-    pub kafka: KafkaProperties,
-}
-
 /// How many requests a project and a key may send; 0: as many as they like.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -257,6 +220,7 @@ impl Config {
             .complaints()
             .into_iter()
             .chain(self.complaints_about_bounds())
+            .chain(self.backfill.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())
             .collect();
@@ -356,18 +320,6 @@ impl Config {
             (
                 server.stranger_bytes_in_flight < server.max_body_bytes,
                 "server.stranger_bytes_in_flight must be at least server.max_body_bytes",
-            ),
-            (
-                self.backfill.max_bytes_in_flight > u32::MAX as usize
-                    || self.backfill.max_bytes_in_flight < 2 * self.backfill.max_record_bytes,
-                "backfill.max_bytes_in_flight must be at least twice backfill.max_record_bytes, and below 4 GiB",
-            ),
-            (
-                self.backfill.batch_records == 0
-                    || self.backfill.parallel_batches == 0
-                    || self.backfill.rejected_window_records == 0
-                    || self.backfill.stalled_seconds == 0,
-                "backfill.batch_records, parallel_batches, rejected_window_records and stalled_seconds must be at least 1",
             ),
             (
                 self.reads.connections == 0,

@@ -53,6 +53,7 @@ metrics! {
     POOL_CONNECTIONS = "roster_pool_connections", Gauge, "state", "Connections to the database: open, idle, and callers waiting for one.";
     KEY_LOOKUPS = "roster_key_lookups_total", Counter, "", "Look-ups of keys in the database; each answers for all keys that waited.";
     BACKFILL_RECORDS = "roster_backfill_records_total", Counter, "source, outcome", "Records of a topic that are done: stored, unchanged, rejected, or control (they say nothing about anybody).";
+    BACKFILL_WARNINGS = "roster_backfill_warnings_total", Counter, "source, code", "Fields of records that were left out or mended; the records were stored.";
     BACKFILL_LAG = "roster_backfill_lag_records", Gauge, "source", "Records that this node's partitions of a source still have before them.";
     BACKFILL_PACE = "roster_backfill_pace_records_per_second", Gauge, "source", "Records a second that a source may take on this node: as many as live traffic does not feel.";
     BACKFILL_PAUSED = "roster_backfill_paused", Gauge, "source", "1 while a source is paused; `roster backfill status` says why.";

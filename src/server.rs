@@ -131,9 +131,14 @@ async fn serve_on(
 
 /// The topics of legacy records, checked before anything starts.
 fn sources(config: &Config) -> Result<Vec<Source>> {
-    let load =
-        |own| Source::load(own, &config.backfill, &config.limits).map_err(|text| anyhow!(text));
-    config.backfill.sources.iter().map(load).collect()
+    let load = |own| {
+        let source = Source::load(own, &config.backfill, &config.limits)?;
+        backfill::check(&source).map(|()| source)
+    };
+    let sources = config.backfill.sources.iter().map(load);
+    sources
+        .collect::<Result<_, String>>()
+        .map_err(|text| anyhow!(text))
 }
 
 fn start_backfills(
@@ -151,6 +156,9 @@ fn start_backfills(
 /// With one sentence for the operator.
 pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<()> {
     let sources = sources(config)?;
+    for source in &sources {
+        tokio::task::block_in_place(|| backfill::probe(source)).map_err(|text| anyhow!(text))?;
+    }
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let batcher = spawn(batcher);

@@ -21,6 +21,7 @@ mod room;
 mod source;
 mod taking;
 
+pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
 pub use source::{Source, Whose};
 

@@ -9,8 +9,12 @@ use super::source::Source;
 use crate::store::Store;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::sync::{Arc, Mutex, mpsc as orders};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+
+/// How long brokers are waited for by who asks whether a topic is there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running consumer. Dropping it ends the thread.
 pub(super) struct Reader {
@@ -72,6 +76,49 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let _ = self.orders.send(Order::Stop);
+    }
+}
+
+/// Tells whether librdkafka takes a source's settings.
+///
+/// # Errors
+/// With the setting that it does not take.
+pub fn check(source: &Source) -> Result<(), String> {
+    let made: Result<BaseConsumer, _> = client(&source.properties, &source.group).create();
+    let refused = |error| {
+        format!(
+            "backfill source {:?}: librdkafka refuses the settings: {error}",
+            source.name
+        )
+    };
+    made.map(drop).map_err(refused)
+}
+
+/// Tells whether a source's topic is there, for who waits for it at a terminal: a service goes on looking.
+///
+/// # Errors
+/// One sentence: no broker answers, no such topic, no right to see it.
+pub fn probe(source: &Source) -> Result<(), String> {
+    let consumer: BaseConsumer = client(&source.properties, &source.group)
+        .create()
+        .map_err(|error| error.to_string())?;
+    let topic = &source.topic;
+    let brokers = source
+        .properties
+        .get("bootstrap.servers")
+        .unwrap_or("nowhere: bootstrap.servers is not set");
+    let found = consumer.fetch_metadata(Some(topic), PATIENCE);
+    let found = found.map_err(|error| format!("no broker answers at {brokers}: {error}"))?;
+    match found
+        .topics()
+        .first()
+        .map(rdkafka::metadata::MetadataTopic::error)
+    {
+        Some(None) => Ok(()),
+        Some(Some(error)) => Err(format!(
+            "there is no topic {topic} that can be read: {error:?}"
+        )),
+        None => Err(format!("there is no topic {topic}")),
     }
 }
 

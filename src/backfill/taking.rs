@@ -6,8 +6,10 @@ use super::projects::{Project, Projects};
 use super::source::Source;
 use crate::domain::{Class, Code, Gate, Item, ProjectId, Receipt, Rejection, Timestamp};
 use crate::ingest::{Ingest, Origin, SubmitError};
-use crate::mapping::{Reading, Record};
+use crate::mapping::{Reading, Record, Warning};
+use crate::metric_names::BACKFILL_WARNINGS;
 use crate::store::Store;
+use metrics::counter;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,9 +76,10 @@ impl Taker {
         for (place, arrived) in records.into_iter().enumerate() {
             let (project_id, read) = self.read(&arrived).await;
             let outcome = match read {
-                Ok(Reading::Command { command, .. }) => {
+                Ok(Reading::Command { command, warnings }) => {
+                    self.count(&warnings);
                     let (items, places) = commands.entry(project_id).or_default();
-                    items.push(Item::Command(command));
+                    items.push(Item::Command(*command));
                     places.push(place);
                     Outcome::Unchanged
                 }
@@ -100,6 +103,13 @@ impl Taker {
             }
         }
         taken
+    }
+
+    fn count(&self, warnings: &[Warning]) {
+        for warning in warnings {
+            let source = self.source.name.clone();
+            counter!(BACKFILL_WARNINGS, "source" => source, "code" => warning.code).increment(1);
+        }
     }
 
     async fn read(&self, arrived: &Arrived) -> (ProjectId, Result<Reading, Rejection>) {

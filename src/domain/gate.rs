@@ -8,6 +8,7 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp, sizes};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ pub struct Gate<'a> {
 pub struct Name {
     identity: Identity,
     /// As the sender spells it; `None` of a mere hint: a trait that may be a name and is only a trait where it can't be.
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
 }
 
 /// What a road has read of one thing to do.
@@ -78,13 +79,13 @@ pub struct GroupDraft {
 #[derive(Clone, Debug)]
 pub struct Text {
     pub value: String,
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
 }
 
 impl Text {
     /// A text from a field.
-    pub fn new(value: impl Into<String>, field: &'static str) -> Self {
-        let value = value.into();
+    pub fn new(value: impl Into<String>, field: impl Into<Cow<'static, str>>) -> Self {
+        let (value, field) = (value.into(), field.into());
         Self { value, field }
     }
 
@@ -93,7 +94,7 @@ impl Text {
     /// # Errors
     /// `TooLong`.
     pub fn within(self, limit: usize) -> Result<String, Rejection> {
-        sizes::text(&self.value, self.field, limit)?;
+        sizes::text(&self.value, &self.field, limit)?;
         Ok(self.value)
     }
 }
@@ -118,10 +119,10 @@ impl Draft {
 
 impl Gate<'_> {
     /// A name that stands in `field`.
-    pub fn name(&self, kind: &str, value: &str, field: &'static str) -> Name {
+    pub fn name(&self, kind: &str, value: &str, field: impl Into<Cow<'static, str>>) -> Name {
         Name {
             identity: self.kinds.identity(kind, value),
-            field: Some(field),
+            field: Some(field.into()),
         }
     }
 
@@ -237,7 +238,7 @@ impl Gate<'_> {
         for (place, name) in names.into_iter().enumerate() {
             let identity = name.identity;
             let fits = match name.field {
-                Some(field) => sizes::text(&identity.value, field, limit).map(|()| true)?,
+                Some(field) => sizes::text(&identity.value, &field, limit).map(|()| true)?,
                 None => identity.value.len() <= limit && identity.is_plausible(),
             };
             if fits && seen.insert(identity.clone()) {

@@ -5,6 +5,12 @@ use std::fmt;
 /// The stable name of a reason; clients may switch on it, so a published one never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
+    /// A record is not JSON, or not text at all.
+    NotJson,
+    /// A record is in a binary format of a schema registry: Avro, Protobuf.
+    SchemaRegistryFormat,
+    /// The table that records come from was emptied: nobody is erased by that alone.
+    SourceTruncated,
     /// The item is no JSON object.
     NotAnObject,
     /// The call type is missing or not one that is stored.
@@ -37,16 +43,10 @@ pub enum Code {
     Erased,
     /// The person was erased and blocked for good: nothing of the item is kept.
     Forgotten,
-    /// A record is no JSON.
-    NotJson,
-    /// A record has a schema registry's prefix, and behind it something else than JSON.
-    SchemaRegistryFormat,
     /// A record does not say whose it is, or names a project that there is not.
     UnknownProject,
     /// A record has more bytes than its limit.
     RecordTooLarge,
-    /// A record says that its source was emptied: that erases nobody by itself.
-    SourceTruncated,
     /// The database refused the item's data; its neighbours were stored.
     RefusedByDatabase,
 }
@@ -54,6 +54,9 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the documentation.
     pub const ALL: [Self; 22] = [
+        Self::NotJson,
+        Self::SchemaRegistryFormat,
+        Self::SourceTruncated,
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
@@ -70,11 +73,8 @@ impl Code {
         Self::TooManyIdentities,
         Self::Erased,
         Self::Forgotten,
-        Self::NotJson,
-        Self::SchemaRegistryFormat,
         Self::UnknownProject,
         Self::RecordTooLarge,
-        Self::SourceTruncated,
         Self::RefusedByDatabase,
     ];
 

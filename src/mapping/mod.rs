@@ -1,142 +1,187 @@
-//! How a record of somebody else's becomes a command: one file says where names, times and traits stand.
+//! What a record from Kafka, or a line of a file, says: read by a mapping into a `Command`.
 //!
-//! ```text
-//!  bytes → value (`bytes`) → envelope taken off (`envelope`) → draft (`document`, or `own` for Roster's own format) → gate
-//! ```
-//! Pure: the same record gives the same command, whenever and however often it is read. `docs/MAPPING.md` is the reference.
+//! Pure: no I/O, no clock. The same record gives the same command on every replay. `docs/MAPPING.md` has the file's keys.
 
-mod bytes;
-mod convert;
+mod debezium;
 mod document;
 mod envelope;
 mod extended;
+mod file;
+mod kind;
+mod moment;
+mod names;
+mod number;
+mod opened;
 mod own;
-mod spec;
+mod place;
+mod shape;
+mod text;
 
 use crate::domain::{Command, Gate, Rejection, Timestamp};
-use ::bytes::Bytes;
-use serde_json::Value;
-use spec::Spec;
+use bytes::Bytes;
+use document::Document;
+use envelope::Envelope;
+use place::Place;
 
-/// A record as it came, from a topic or a file.
+/// One record, as Kafka or a file has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a Bytes>,
     pub headers: &'a [(String, Vec<u8>)],
-    /// When its carrier took it: Kafka's timestamp.
+    /// Kafka's timestamp of it.
     pub at: Option<Timestamp>,
 }
 
-impl Record<'_> {
-    /// A header's value, where it is text.
-    fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        std::str::from_utf8(&found?.1).ok()
-    }
-}
-
-/// What a record says.
+/// What a record comes to.
 #[derive(Debug)]
 pub enum Reading {
+    /// Something to do.
     Command {
-        command: Command,
-        /// What was left out of it, and why.
+        command: Box<Command>,
         warnings: Vec<Warning>,
     },
-    /// Nothing about anybody: counted, and no rejection.
+    /// Nothing that is about anybody: counted, never a rejection.
     Control(Control),
-    /// Its source was emptied; that erases nobody by itself.
+    /// The source was emptied. Nobody is erased by that alone: a person decides.
     Truncated,
 }
 
-/// A record that says nothing about anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a record is about nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
-    /// No value, where that is no deletion.
-    Tombstone,
     Heartbeat,
-    /// Begin or end of a transaction.
+    /// The mark of a transaction's beginning or end.
     Transaction,
+    /// Nothing stands in it, and the mapping does not say that this deletes.
+    Tombstone,
+    SchemaChange,
+    /// A message that an application wrote into the source's log.
+    Message,
 }
 
-/// Something of a record that could not be kept; the rest was.
+impl Control {
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "heartbeat",
+            Self::Transaction => "transaction",
+            Self::Tombstone => "tombstone",
+            Self::SchemaChange => "schema_change",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// Something that was mended: the record is stored, but not just as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
+    /// Stable, for metrics.
+    pub code: &'static str,
     pub field: String,
-    pub reason: String,
+    pub message: String,
 }
 
-/// How records are read.
+impl Warning {
+    fn of(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (field, message) = (field.into(), message.into());
+        Self {
+            code,
+            field,
+            message,
+        }
+    }
+}
+
+/// How records of one source are read.
 #[derive(Clone, Debug)]
-pub struct Mapping(Spec);
-
-/// A record's parts as values, its envelope taken off.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    /// `Null` where there is none; of a key that is no JSON, its text.
-    key: Value,
-    value: Value,
-    kind: Kind,
-    /// The record only repeats what was there when its source began to be read: its envelope's time is not the data's.
-    is_snapshot: bool,
-    /// The envelope's own time, in milliseconds since 1970.
-    source_millis: Option<i64>,
-    /// Names that a deletion says are the person's from now on.
-    renamed_to: Option<Value>,
+pub struct Mapping {
+    form: Form,
+    project: Option<Tenant>,
 }
 
-/// What a record is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A state of the data.
-    #[default]
-    State,
-    Deletion,
-    Rename,
+#[derive(Clone, Debug)]
+enum Form {
+    Own,
+    Document(Box<Document>),
+}
+
+/// Whose a record is, where one topic has many projects.
+#[derive(Clone, Debug)]
+enum Tenant {
+    At(Place),
+    /// The key up to this text.
+    KeyPrefix(String),
 }
 
 impl Mapping {
     /// Reads a mapping file.
     ///
     /// # Errors
-    /// Every complaint, each with the key that it is about.
+    /// Everything that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        Spec::parse(text).map(Self)
+        file::parse(text)
     }
 
-    /// Of Roster's own format, which needs no file.
+    /// Roster's own format, which needs no file.
     pub fn roster() -> Self {
-        Self(Spec::default())
+        let form = Form::Own;
+        Self {
+            form,
+            project: None,
+        }
     }
 
-    /// The name of the project that a record says it is of.
+    /// A preset by its name, as it is without a file.
+    pub fn preset(name: &str) -> Option<Self> {
+        file::parse(&format!("preset = {name:?}")).ok()
+    }
+
+    /// The name of the project whose record this is; `None` where the mapping does not tell, or the record does not.
     pub fn project(&self, record: &Record<'_>) -> Option<String> {
-        self.0.project.as_ref()?.of(record)
+        let name = match self.project.as_ref()? {
+            Tenant::KeyPrefix(separator) => {
+                let key = std::str::from_utf8(record.key?).ok()?;
+                key.split_once(separator.as_str())?.0.to_owned()
+            }
+            Tenant::At(Place::Header(name)) => place::header(record.headers, name)?,
+            Tenant::At(place) => document::text_at(self.envelope(), place, record)?,
+        };
+        (!name.trim().is_empty()).then(|| name.trim().to_owned())
     }
 
-    /// Reads a record. `start` is the time of what has none: any live traffic since is newer.
+    fn envelope(&self) -> Envelope {
+        match &self.form {
+            Form::Own => Envelope::Bare,
+            Form::Document(document) => document.envelope,
+        }
+    }
+
+    /// Reads a record. `start` is the time of what has none: the beginning of the project's migration.
     ///
     /// # Errors
-    /// Why it can't be taken, with the field.
+    /// Why it can't be taken.
     pub fn read(
         &self,
         record: &Record<'_>,
         gate: &Gate<'_>,
         start: Timestamp,
     ) -> Result<Reading, Rejection> {
-        let spec = &self.0;
-        if spec.is_own() {
-            return own::read(record, gate, start);
-        }
-        match envelope::open(spec, record)? {
-            envelope::Opened::Parts(parts) => document::read(spec, record, parts, gate, start),
-            envelope::Opened::Control(control) => Ok(Reading::Control(control)),
-            envelope::Opened::Truncated => Ok(Reading::Truncated),
+        match &self.form {
+            Form::Own => own::read(record, gate, start),
+            Form::Document(document) => document.read(record, gate, start),
         }
     }
 }
 
+fn done(command: Command, warnings: Vec<Warning>) -> Reading {
+    let command = Box::new(command);
+    Reading::Command { command, warnings }
+}
+
 #[cfg(test)]
-#[path = "mapping_tests.rs"]
-mod tests;
+#[path = "law_tests.rs"]
+mod law_tests;
+#[cfg(test)]
+#[path = "row_tests.rs"]
+mod row_tests;

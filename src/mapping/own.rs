@@ -1,19 +1,19 @@
-//! Roster's own format, version 1: JSON lines that say what they mean.
+//! Roster's own format: one JSON object a record, with a version.
 
-use super::bytes::value_of;
-use super::convert::{TimeFormat, text_of, time_of};
-use super::{Control, Reading, Record};
+use super::document::sequence_of;
+use super::envelope::Envelope;
+use super::moment::Moments;
+use super::names;
+use super::opened::Opened;
+use super::{Control, Reading, Record, Warning, done};
 use crate::domain::{
-    Code, Draft, EventDraft, EventType, Gate, GroupDraft, IdentityKind, Json, Mode, Name,
-    Rejection, Text, Timestamp,
+    Code, Draft, EventDraft, EventId, EventType, Gate, GroupDraft, Json, Mode, Name, Rejection,
+    Text, Timestamp,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The version that this program writes and reads.
-const VERSION: u64 = 1;
-/// All members; another one is a typo.
-const MEMBERS: &[&str] = &[
+const KNOWN: [&str; 16] = [
     "roster",
     "type",
     "identities",
@@ -26,193 +26,278 @@ const MEMBERS: &[&str] = &[
     "deleted_at",
     "id",
     "name",
+    "kind",
     "at",
     "properties",
     "context",
 ];
 
-/// Reads a record of Roster's own format.
-pub(super) fn read(
-    record: &Record<'_>,
-    gate: &Gate<'_>,
-    start: Timestamp,
-) -> Result<Reading, Rejection> {
-    let Some(bytes) = record.value else {
+/// Reads a record of the format.
+///
+/// # Errors
+/// Why it can't be taken.
+pub fn read(record: &Record<'_>, gate: &Gate<'_>, start: Timestamp) -> Result<Reading, Rejection> {
+    let content = match Envelope::Bare.open(record, gate.limits.depth)? {
+        Opened::Content(content) => content,
+        _ => return Ok(Reading::Control(Control::Tombstone)),
+    };
+    let Value::Object(members) = content.row else {
         return Ok(Reading::Control(Control::Tombstone));
     };
-    let Value::Object(record) = value_of(bytes)? else {
-        let message = "a record is an object";
-        return Err(Rejection {
-            code: Code::NotAnObject,
-            field: None,
-            message: message.to_owned(),
-        });
+    let kind = kind(&members)?;
+    let mut line = Line {
+        members,
+        gate,
+        start,
+        warnings: Vec::new(),
     };
-    if let Some(unknown) = record.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
-        return Err(Rejection::of(
-            Code::InvalidField,
-            unknown,
-            "a record has no such field",
-        ));
-    }
-    if record.get("roster").and_then(Value::as_u64) != Some(VERSION) {
-        let message = format!("the format's version must be there, and {VERSION}");
-        return Err(Rejection::of(Code::InvalidField, "roster", message));
-    }
-    let names = names(&record, gate)?;
-    let draft = match record.get("type").and_then(Value::as_str) {
-        Some("upsert") => upsert(&record, gate, start)?,
-        Some("delete") => Draft {
-            erases: true,
-            ..Draft::at(time(&record, "deleted_at")?.unwrap_or(start))
-        },
-        Some("event") => event(&record, start)?,
+    line.note_unknown();
+    let draft = match kind.as_str() {
+        "upsert" => line.upsert()?,
+        "delete" => line.delete(record.at)?,
+        "event" => line.event()?,
         _ => {
-            let message = "the type must be one of upsert, delete, event";
+            let message = "the type is none of upsert, delete, event";
             return Err(Rejection::of(Code::UnknownType, "type", message));
         }
     };
-    let command = gate.command(Draft { names, ..draft })?;
-    let warnings = Vec::new();
-    Ok(Reading::Command { command, warnings })
+    Ok(done(gate.command(draft)?, line.warnings))
 }
 
-fn names(record: &Map<String, Value>, gate: &Gate<'_>) -> Result<Vec<Name>, Rejection> {
-    let Some(Value::Object(all)) = record.get("identities") else {
-        return Err(Rejection::of(
-            Code::MissingIdentity,
-            "identities",
-            "an object of names by kind",
-        ));
-    };
-    let known = |kind: &str| {
-        !matches!(IdentityKind::parse(kind), IdentityKind::Custom(_))
-            || gate.kinds.custom(kind).is_some()
-    };
-    let mut names = Vec::new();
-    for (kind, value) in all {
-        if !known(kind) {
-            let message = format!("{kind:?} is no kind of identity of this project");
-            return Err(Rejection::of(Code::InvalidField, "identities", message));
-        }
-        names.extend(text_of(value).map(|text| gate.name(kind, &text, "identities")));
+fn kind(members: &Map<String, Value>) -> Result<String, Rejection> {
+    if members.get("roster").and_then(Value::as_i64) != Some(1) {
+        let message =
+            "a record of Roster's own format has \"roster\": 1; other documents need a mapping";
+        return Err(Rejection::of(Code::InvalidField, "roster", message));
     }
-    Ok(names)
+    let kind = members.get("type").and_then(Value::as_str);
+    let missing = || Rejection::of(Code::UnknownType, "type", "the record has no type");
+    kind.map(str::to_owned).ok_or_else(missing)
 }
 
-fn upsert(
-    record: &Map<String, Value>,
-    gate: &Gate<'_>,
+struct Line<'a> {
+    members: Map<String, Value>,
+    gate: &'a Gate<'a>,
     start: Timestamp,
-) -> Result<Draft, Rejection> {
-    let is_whole = match record.get("whole") {
-        None | Some(Value::Bool(false)) => false,
-        Some(Value::Bool(true)) => true,
-        Some(_) => {
-            return Err(Rejection::of(
-                Code::InvalidField,
-                "whole",
-                "neither true nor false",
-            ));
+    warnings: Vec<Warning>,
+}
+
+impl Line<'_> {
+    fn upsert(&mut self) -> Result<Draft, Rejection> {
+        let names = self.names()?;
+        let at = self.time("updated_at");
+        let is_whole = self.take("whole") == Some(Value::Bool(true));
+        Ok(Draft {
+            names,
+            traits: self.object("traits")?.as_ref().map(Json::of),
+            mode: if is_whole {
+                Mode::Document
+            } else {
+                Mode::Single
+            },
+            sequence: self.sequence(),
+            times: self.times()?,
+            group: self.group()?,
+            ..Draft::at(at.unwrap_or(self.start))
+        })
+    }
+
+    fn delete(&mut self, recorded_at: Option<Timestamp>) -> Result<Draft, Rejection> {
+        let names = self.names()?;
+        let at = self.time("deleted_at").or(recorded_at);
+        let erases = true;
+        Ok(Draft {
+            names,
+            erases,
+            ..Draft::at(at.unwrap_or(self.start))
+        })
+    }
+
+    /// Without an id the record itself is its name: a replay makes no second event.
+    fn event(&mut self) -> Result<Draft, Rejection> {
+        let own_id = self.text("id")?;
+        let id = own_id.unwrap_or_else(|| {
+            let canonical = Json::of(&self.members).canonical();
+            EventId::of(&canonical).0.to_string()
+        });
+        let names = self.names()?;
+        let name = self.text("name")?;
+        let event_type = self.event_type()?;
+        if event_type == EventType::Track && name.is_none() {
+            let message = "an event has a name";
+            return Err(Rejection::of(Code::MissingField, "name", message));
         }
-    };
-    Ok(Draft {
-        traits: object(record, "traits")?,
-        mode: if is_whole {
-            Mode::Document
+        let event = EventDraft {
+            message_id: Some(Text::new(id, "id")),
+            event_type,
+            name: name.map(|name| Text::new(name, "name")),
+            properties: self.json("properties")?,
+            context: self.json("context")?,
+        };
+        let at = self.time("at").unwrap_or(self.start);
+        Ok(Draft {
+            names,
+            event: Some(event),
+            group: self.group()?,
+            ..Draft::at(at)
+        })
+    }
+
+    fn event_type(&mut self) -> Result<EventType, Rejection> {
+        let Some(kind) = self.text("kind")? else {
+            return Ok(EventType::Track);
+        };
+        let known = EventType::parse(&kind);
+        let known = known
+            .filter(|kind| matches!(kind, EventType::Track | EventType::Page | EventType::Screen));
+        let message = "the kind is none of track, page, screen";
+        known.ok_or_else(|| Rejection::of(Code::UnknownType, "kind", message))
+    }
+
+    fn names(&mut self) -> Result<Vec<Name>, Rejection> {
+        let nobody = || Rejection {
+            code: Code::MissingIdentity,
+            field: Some("identities".to_owned()),
+            message: "the record names nobody: identities has no kind with a text or a number"
+                .to_owned(),
+        };
+        let identities = self.object("identities")?.ok_or_else(nobody)?;
+        let mut all = Vec::new();
+        for (kind, value) in identities {
+            if let Some(complaint) = names::complaint(&kind) {
+                self.warn("not_an_identity", format!("identities.{kind}"), complaint);
+                continue;
+            }
+            let (texts, has_other) = names::texts(value);
+            let field = format!("identities.{kind}");
+            all.extend(
+                texts
+                    .iter()
+                    .map(|text| self.gate.name(&kind, text, field.clone())),
+            );
+            if has_other {
+                self.warn(
+                    "not_an_identity",
+                    field,
+                    "an identity is a text or a number",
+                );
+            }
+        }
+        if all.is_empty() {
+            Err(nobody())
         } else {
-            Mode::Single
-        },
-        sequence: sequence(record)?,
-        times: times(record)?,
-        group: group(record, gate)?,
-        ..Draft::at(time(record, "updated_at")?.unwrap_or(start))
-    })
-}
+            Ok(all)
+        }
+    }
 
-fn event(record: &Map<String, Value>, start: Timestamp) -> Result<Draft, Rejection> {
-    let text = |name: &'static str| {
-        let found = record.get(name).and_then(text_of);
-        found
-            .map(|text| Text::new(text, name))
-            .ok_or_else(|| Rejection::of(Code::MissingField, name, "an event of history needs it"))
-    };
-    let event = EventDraft {
-        message_id: Some(text("id")?),
-        event_type: EventType::Track,
-        name: Some(text("name")?),
-        properties: object(record, "properties")?.unwrap_or_else(Json::empty_object),
-        context: object(record, "context")?.unwrap_or_else(Json::empty_object),
-    };
-    Ok(Draft {
-        event: Some(event),
-        ..Draft::at(time(record, "at")?.unwrap_or(start))
-    })
-}
-
-fn object(record: &Map<String, Value>, name: &'static str) -> Result<Option<Json>, Rejection> {
-    match record.get(name) {
-        None => Ok(None),
-        Some(object @ Value::Object(_)) => Ok(Some(Json::of(object))),
-        Some(_) => Err(Rejection::of(
-            Code::InvalidField,
+    fn group(&mut self) -> Result<Option<GroupDraft>, Rejection> {
+        let Some(mut group) = self.object("group")? else {
+            return Ok(None);
+        };
+        let (texts, _) = names::texts(group.remove("id").unwrap_or_default());
+        let Some(id) = texts.into_iter().next() else {
+            self.warn(
+                "not_an_identity",
+                "group.id",
+                "the group has no id: it is left out",
+            );
+            return Ok(None);
+        };
+        let traits = group.remove("traits").filter(Value::is_object);
+        let name = self.gate.name("group_id", &id, "group.id");
+        Ok(Some(GroupDraft {
             name,
-            "it must be an object",
-        )),
+            traits: traits.as_ref().map(Json::of),
+        }))
     }
-}
 
-fn sequence(record: &Map<String, Value>) -> Result<i64, Rejection> {
-    match record.get("sequence") {
-        None | Some(Value::Null) => Ok(i64::MIN),
-        Some(number) => number
-            .as_i64()
-            .filter(|number| *number < i64::MAX)
-            .ok_or_else(|| Rejection::of(Code::InvalidField, "sequence", "no whole number")),
+    fn times(&mut self) -> Result<BTreeMap<String, Timestamp>, Rejection> {
+        let stated = self.object("times")?.unwrap_or_default();
+        let mut times = BTreeMap::new();
+        for (name, value) in stated {
+            let at = Moments::own().read(&value);
+            match at.filter(|at| at.micros() != 0) {
+                Some(at) => _ = times.insert(name, at),
+                None => self.warn(
+                    "not_a_time",
+                    format!("times.{name}"),
+                    "it does not read as a time",
+                ),
+            }
+        }
+        Ok(times)
     }
-}
 
-/// A time in RFC 3339; one of 1970 or none is no time.
-fn time(record: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, Rejection> {
-    match record.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => time_of(value, &[TimeFormat::Text], None)
-            .map(Some)
-            .ok_or_else(|| {
-                Rejection::of(
-                    Code::InvalidTime,
-                    name,
-                    "no time such as 2026-01-31T12:00:00Z",
-                )
-            }),
+    fn sequence(&mut self) -> i64 {
+        let Some(value) = self.take("sequence") else {
+            return i64::MIN;
+        };
+        sequence_of(&value).unwrap_or_else(|| {
+            self.warn(
+                "not_a_sequence",
+                "sequence",
+                "it is no whole number: it decides nothing",
+            );
+            i64::MIN
+        })
     }
-}
 
-fn times(record: &Map<String, Value>) -> Result<BTreeMap<String, Timestamp>, Rejection> {
-    let Some(times) = record.get("times") else {
-        return Ok(BTreeMap::new());
-    };
-    let refused = || Rejection::of(Code::InvalidTime, "times", "an object of times by trait");
-    let times = times.as_object().ok_or_else(refused)?.iter();
-    let read = |(name, value): (&String, &Value)| {
-        let at = time_of(value, &[TimeFormat::Text], None).ok_or_else(refused)?;
-        Ok((name.clone(), at))
-    };
-    times.map(read).collect()
-}
+    /// A time of 0 is none.
+    fn time(&mut self, field: &'static str) -> Option<Timestamp> {
+        let found = self.take(field);
+        let at = found.as_ref().and_then(|value| Moments::own().read(value));
+        if found.is_some() && at.is_none() {
+            self.warn("not_a_time", field, "it does not read as a time");
+        }
+        at.filter(|at| at.micros() != 0)
+    }
 
-fn group(record: &Map<String, Value>, gate: &Gate<'_>) -> Result<Option<GroupDraft>, Rejection> {
-    let Some(group) = record.get("group") else {
-        return Ok(None);
-    };
-    let refused = |message| Rejection::of(Code::InvalidField, "group", message);
-    let group = group
-        .as_object()
-        .ok_or_else(|| refused("it must be an object"))?;
-    let id = group.get("id").and_then(text_of);
-    let id = id.ok_or_else(|| refused("it needs an id"))?;
-    Ok(Some(GroupDraft {
-        name: gate.name(IdentityKind::GroupId.as_str(), &id, "group"),
-        traits: object(group, "traits")?,
-    }))
+    /// A member that is there and not null.
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.members
+            .get_mut(field)
+            .map(Value::take)
+            .filter(|value| !value.is_null())
+    }
+
+    fn text(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok((!text.trim().is_empty()).then_some(text)),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(Rejection::of(Code::InvalidField, field, "it is no text")),
+        }
+    }
+
+    fn object(&mut self, field: &'static str) -> Result<Option<Map<String, Value>>, Rejection> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(members)),
+            Some(_) => Err(Rejection::of(Code::InvalidField, field, "it is no object")),
+        }
+    }
+
+    fn json(&mut self, field: &'static str) -> Result<Json, Rejection> {
+        let found = self.object(field)?;
+        Ok(found.as_ref().map_or_else(Json::empty_object, Json::of))
+    }
+
+    fn note_unknown(&mut self) {
+        let unknown = self
+            .members
+            .keys()
+            .filter(|name| !KNOWN.contains(&name.as_str()));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        for name in unknown {
+            self.warn(
+                "unknown_field",
+                name,
+                "the format has no such field: it is ignored",
+            );
+        }
+    }
+
+    fn warn(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push(Warning::of(code, field, message));
+    }
 }

@@ -4,6 +4,7 @@
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
 mod backfill;
+mod backfill_statements;
 mod backfill_status;
 mod connect;
 mod erase;

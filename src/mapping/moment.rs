@@ -1,0 +1,261 @@
+//! Times as a mapping says that they are written: an ordered list of formats, and a zone for wall clocks. Nothing is guessed.
+
+use crate::domain::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+/// How times are written: the first format that fits is taken.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    formats: Vec<Format>,
+    zone: TimeZone,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Format {
+    /// With or without zone, fraction and time of day; where no zone is written, it is the mapping's.
+    Rfc3339,
+    /// A count since 1970: so many nanoseconds each.
+    Epoch(i128),
+    /// The same count, of a wall clock's time taken as if it were UTC.
+    Wall(i128),
+    /// As `strftime` has it.
+    Pattern(String),
+}
+
+const UNITS: [(&str, i128); 5] = [
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+    ("days", 86_400_000_000_000),
+];
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self {
+            formats: vec![Format::Rfc3339],
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+impl Format {
+    fn parse(text: &str) -> Result<Self, String> {
+        let unit = |name: &str| {
+            UNITS
+                .iter()
+                .find(|(own, _)| *own == name)
+                .map(|(_, unit)| *unit)
+        };
+        if text == "rfc3339" {
+            return Ok(Self::Rfc3339);
+        }
+        if text.contains('%') {
+            return Ok(Self::Pattern(text.to_owned()));
+        }
+        let epoch = text.strip_prefix("epoch_").and_then(unit).map(Self::Epoch);
+        let wall = text.strip_prefix("wall_").and_then(unit).map(Self::Wall);
+        epoch.or(wall).ok_or_else(|| {
+            format!(
+                "{text:?} is no format of times: rfc3339, epoch_UNIT or wall_UNIT with s, ms, us, ns or days, or a pattern with %"
+            )
+        })
+    }
+}
+
+impl Moments {
+    /// From the texts of a mapping.
+    ///
+    /// # Errors
+    /// Every complaint.
+    pub fn of(formats: &[String], zone: Option<&str>) -> Result<Self, Vec<String>> {
+        let mut complaints = Vec::new();
+        let mut known = Vec::new();
+        for format in formats {
+            match Format::parse(format) {
+                Ok(format) => known.push(format),
+                Err(complaint) => complaints.push(complaint),
+            }
+        }
+        if zone.is_none() && known.iter().any(|format| matches!(format, Format::Wall(_))) {
+            complaints.push("a wall_ format needs a zone".to_owned());
+        }
+        let zone = match zone.map(TimeZone::get) {
+            None => TimeZone::UTC,
+            Some(Ok(zone)) => zone,
+            Some(Err(_)) => {
+                complaints.push(format!(
+                    "{:?} is no time zone that is known here",
+                    zone.unwrap_or_default()
+                ));
+                TimeZone::UTC
+            }
+        };
+        if known.is_empty() {
+            known.push(Format::Rfc3339);
+        }
+        if complaints.is_empty() {
+            return Ok(Self {
+                formats: known,
+                zone,
+            });
+        }
+        Err(complaints)
+    }
+
+    /// Milliseconds since 1970, or text: what Roster's own format has.
+    pub fn own() -> Self {
+        Self {
+            formats: vec![Format::Rfc3339, Format::Epoch(1_000_000)],
+            zone: TimeZone::UTC,
+        }
+    }
+
+    /// Reads a time; `None` where no format fits, or it is outside the years that are stored.
+    pub fn read(&self, value: &Value) -> Option<Timestamp> {
+        let text = match value {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        let is_text = value.is_string();
+        let found = self
+            .formats
+            .iter()
+            .find_map(|format| self.with(format, &text, is_text));
+        found.filter(|at| (Timestamp::MIN..Timestamp::MAX).contains(at))
+    }
+
+    fn with(&self, format: &Format, text: &str, is_text: bool) -> Option<Timestamp> {
+        match format {
+            Format::Rfc3339 if is_text => self.standard(text),
+            Format::Rfc3339 => None,
+            Format::Epoch(unit) => micros(text, *unit).and_then(Timestamp::from_micros),
+            Format::Wall(unit) => {
+                let as_utc = micros(text, *unit).and_then(Timestamp::from_micros)?;
+                self.on_the_wall(TimeZone::UTC.to_datetime(as_utc.instant()))
+            }
+            Format::Pattern(pattern) => self.by_pattern(pattern, text),
+        }
+    }
+
+    fn standard(&self, text: &str) -> Option<Timestamp> {
+        let zoned = text.parse::<jiff::Timestamp>().ok().map(Timestamp::new);
+        let civil = || {
+            let time = text.parse::<DateTime>().ok();
+            time.or_else(|| Some(text.parse::<Date>().ok()?.at(0, 0, 0, 0)))
+        };
+        zoned.or_else(|| self.on_the_wall(civil()?))
+    }
+
+    fn by_pattern(&self, pattern: &str, text: &str) -> Option<Timestamp> {
+        let parsed = strtime::parse(pattern, text).ok()?;
+        if let Ok(instant) = parsed.to_timestamp() {
+            return Some(Timestamp::new(instant));
+        }
+        let day = || Some(parsed.to_date().ok()?.at(0, 0, 0, 0));
+        self.on_the_wall(parsed.to_datetime().ok().or_else(day)?)
+    }
+
+    /// Of a time that is there twice the earlier; of one that is skipped what the clock would have shown.
+    fn on_the_wall(&self, civil: DateTime) -> Option<Timestamp> {
+        let zoned = self.zone.to_zoned(civil).ok()?;
+        Some(Timestamp::new(zoned.timestamp()))
+    }
+}
+
+/// Microseconds of a count with or without a fraction, exactly, cut.
+fn micros(text: &str, unit: i128) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_count = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_count(whole) || !is_count(fraction) {
+        return None;
+    }
+    let whole: i128 = whole.parse::<i64>().ok()?.into();
+    let fraction = &fraction[..fraction.len().min(12)];
+    let parts: i128 = fraction.parse().ok()?;
+    let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+    let nanos = whole * unit + parts * unit / scale;
+    i64::try_from(sign * nanos / 1_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(formats: &[&str], zone: Option<&str>, value: &Value) -> Option<String> {
+        let formats: Vec<String> = formats.iter().map(|&text| text.to_owned()).collect();
+        let moments = Moments::of(&formats, zone).expect("a mapping's formats");
+        moments.read(value).map(|at| at.to_string())
+    }
+
+    #[test]
+    fn row_50_units_are_said_and_quotes_make_no_difference() {
+        let expected = Some("2023-11-14T22:13:20.000Z".to_owned());
+        for (format, value) in [
+            ("epoch_s", json!(1_700_000_000)),
+            ("epoch_s", json!("1700000000")),
+            ("epoch_ms", json!("1700000000000")),
+            ("epoch_us", json!(1_700_000_000_000_000_i64)),
+            ("epoch_ns", json!(1_700_000_000_000_000_000_i64)),
+        ] {
+            assert_eq!(read(&[format], None, &value), expected, "{format}");
+        }
+        let day = read(&["epoch_days"], None, &json!(19_675));
+        assert_eq!(day.as_deref(), Some("2023-11-14T00:00:00.000Z"));
+        let early = read(&["epoch_ms"], None, &json!(1_700_000_000));
+        assert_eq!(early.as_deref(), Some("1970-01-20T16:13:20.000Z"));
+    }
+
+    #[test]
+    fn row_5_digits_of_a_wall_clock_have_a_zone() {
+        let at = read(
+            &["wall_ms"],
+            Some("Asia/Shanghai"),
+            &json!(1_700_000_000_000_i64),
+        );
+        assert_eq!(at.as_deref(), Some("2023-11-14T14:13:20.000Z"));
+        let at = read(
+            &["rfc3339"],
+            Some("Europe/Berlin"),
+            &json!("2024-07-01 12:00:00"),
+        );
+        assert_eq!(at.as_deref(), Some("2024-07-01T10:00:00.000Z"));
+        let at = read(
+            &["rfc3339"],
+            Some("Europe/Berlin"),
+            &json!("2024-07-01T12:00:00Z"),
+        );
+        assert_eq!(at.as_deref(), Some("2024-07-01T12:00:00.000Z"));
+    }
+
+    #[test]
+    fn the_first_format_that_fits_is_taken() {
+        let formats = ["%d.%m.%Y %H:%M", "rfc3339", "epoch_s"];
+        let at = read(&formats, None, &json!("31.12.2020 23:59"));
+        assert_eq!(at.as_deref(), Some("2020-12-31T23:59:00.000Z"));
+        let at = read(&formats, None, &json!(1.5));
+        assert_eq!(at.as_deref(), Some("1970-01-01T00:00:01.500Z"));
+        assert_eq!(read(&formats, None, &json!("soon")), None);
+        assert_eq!(
+            read(&formats, None, &json!(99_999_999_999_999_999_i64)),
+            None
+        );
+    }
+
+    #[test]
+    fn complaints_name_what_is_wrong() {
+        let formats = ["epoch".to_owned(), "wall_s".to_owned()];
+        let complaints = Moments::of(&formats, None).expect_err("two things");
+        assert_eq!(complaints.len(), 2);
+        assert!(Moments::of(&[], Some("Mars/Olympus")).is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! From the row of a record to traits: what is dropped, moved, typed, added, and what is left alone.
+
+use super::Warning;
+use super::extended;
+use super::kind::Kind;
+use super::place::Pointer;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What a mapping says about traits.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    pub root: Pointer,
+    /// The traits are all there are: what a record lacks is gone as of its time.
+    pub whole: bool,
+    pub drop: Vec<Pointer>,
+    /// Traits whose names begin so are dropped.
+    pub drop_prefixes: Vec<String>,
+    pub rename: Vec<(Pointer, Pointer)>,
+    pub types: Vec<(Pointer, Kind)>,
+    /// Typed values of MongoDB become plain ones.
+    pub extended_json: bool,
+    pub dots: Dots,
+    pub defaults: Map<String, Value>,
+    /// Values that mean: unchanged, and not repeated here.
+    pub placeholders: Vec<String>,
+}
+
+/// What becomes of dots in names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dots {
+    #[default]
+    Keep,
+    /// `{"a.b": 1}` becomes `{"a": {"b": 1}}`.
+    Expand,
+    /// `{"a": {"b": 1}}` becomes `{"a.b": 1}`.
+    Flatten,
+}
+
+/// The traits of one record.
+#[derive(Debug)]
+pub struct Shaped {
+    pub traits: Map<String, Value>,
+    /// Something of the person is not repeated in this record, so that it is not the whole, whatever the mapping says.
+    pub has_unchanged: bool,
+}
+
+impl Shape {
+    /// Shapes an object.
+    pub fn apply(
+        &self,
+        row: Map<String, Value>,
+        depth: usize,
+        warnings: &mut Vec<Warning>,
+    ) -> Shaped {
+        let mut root = Value::Object(row);
+        for pointer in &self.drop {
+            pointer.take(&mut root);
+        }
+        if self.extended_json {
+            root = extended::plain(root);
+        }
+        let mut traits = self.with_dots(root, warnings);
+        traits.retain(|name, _| !self.is_dropped(name));
+        let mut root = self.renamed(Value::Object(traits), warnings);
+        let has_unchanged = self.without_unchanged(&mut root, warnings);
+        for (pointer, kind) in &self.types {
+            typed(pointer, kind, &mut root, depth, warnings);
+        }
+        let mut traits = object(root);
+        for (name, value) in &self.defaults {
+            traits.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Shaped {
+            traits,
+            has_unchanged,
+        }
+    }
+
+    fn is_dropped(&self, name: &str) -> bool {
+        self.drop_prefixes
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    }
+
+    fn with_dots(&self, root: Value, warnings: &mut Vec<Warning>) -> Map<String, Value> {
+        match self.dots {
+            Dots::Keep => object(root),
+            Dots::Expand => expanded(object(root), warnings),
+            Dots::Flatten => {
+                let mut flat = Map::new();
+                flatten(String::new(), object(root), &mut flat, warnings);
+                flat
+            }
+        }
+    }
+
+    fn renamed(&self, mut root: Value, warnings: &mut Vec<Warning>) -> Value {
+        // All are taken before any is put, so that two may change places.
+        let taken = self.rename.iter();
+        let taken: Vec<_> = taken
+            .filter_map(|(from, to)| Some((to, from.take(&mut root)?)))
+            .collect();
+        for (to, value) in taken {
+            if !to.put(&mut root, value) {
+                let message = "something that is no object stands in the way of this name";
+                warnings.push(Warning::of("name_conflict", to.to_string(), message));
+            }
+        }
+        root
+    }
+
+    /// A trait that holds a placeholder anywhere is left out whole, since it is written whole.
+    fn without_unchanged(&self, root: &mut Value, warnings: &mut Vec<Warning>) -> bool {
+        let Some(traits) = root
+            .as_object_mut()
+            .filter(|_| !self.placeholders.is_empty())
+        else {
+            return false;
+        };
+        let before = traits.len();
+        traits.retain(|name, value| {
+            let is_known = !self.holds_placeholder(value);
+            if !is_known {
+                let message = "unchanged, and not repeated in the record: it is left alone";
+                warnings.push(Warning::of("unchanged", name.clone(), message));
+            }
+            is_known
+        });
+        traits.len() < before
+    }
+
+    fn holds_placeholder(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.placeholders.iter().any(|own| own == text),
+            Value::Array(elements) => elements.iter().any(|value| self.holds_placeholder(value)),
+            Value::Object(members) => members.values().any(|value| self.holds_placeholder(value)),
+            _ => false,
+        }
+    }
+}
+
+fn typed(
+    pointer: &Pointer,
+    kind: &Kind,
+    root: &mut Value,
+    depth: usize,
+    warnings: &mut Vec<Warning>,
+) {
+    let Some(value) = pointer.find_mut(root) else {
+        return;
+    };
+    if let Some(converted) = kind.convert(value.take(), depth) {
+        *value = converted;
+        return;
+    }
+    pointer.take(root);
+    let message = format!("it does not read as {}: it is left out", kind.as_str());
+    warnings.push(Warning::of("not_converted", pointer.to_string(), message));
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// What is written nested wins over what is written with dots.
+fn expanded(members: Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<String, Value> {
+    let (dotted, nested): (BTreeMap<_, _>, BTreeMap<_, _>) = members
+        .into_iter()
+        .partition(|(name, _)| has_inner_dot(name));
+    let nested = nested.into_iter();
+    let mut root: Map<String, Value> = nested
+        .map(|(name, value)| (name, expanded_value(value, warnings)))
+        .collect();
+    for (name, value) in dotted {
+        let value = expanded_value(value, warnings);
+        if !insert(&mut root, &name, value) {
+            let message = "written both nested and with a dot: the nested form is taken";
+            warnings.push(Warning::of("name_conflict", name, message));
+        }
+    }
+    root
+}
+
+fn has_inner_dot(name: &str) -> bool {
+    name.contains('.') && name.split('.').all(|part| !part.is_empty())
+}
+
+fn expanded_value(value: Value, warnings: &mut Vec<Warning>) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(expanded(members, warnings)),
+        Value::Array(elements) => {
+            let elements = elements.into_iter();
+            Value::Array(
+                elements
+                    .map(|value| expanded_value(value, warnings))
+                    .collect(),
+            )
+        }
+        other => other,
+    }
+}
+
+/// False where something is there already.
+fn insert(root: &mut Map<String, Value>, dotted: &str, value: Value) -> bool {
+    let Some((first, rest)) = dotted.split_once('.') else {
+        let is_new = !root.contains_key(dotted);
+        if is_new {
+            root.insert(dotted.to_owned(), value);
+        }
+        return is_new;
+    };
+    let empty = || Value::Object(Map::new());
+    let below = root.entry(first.to_owned()).or_insert_with(empty);
+    below
+        .as_object_mut()
+        .is_some_and(|below| insert(below, rest, value))
+}
+
+fn flatten(
+    prefix: String,
+    members: Map<String, Value>,
+    flat: &mut Map<String, Value>,
+    warnings: &mut Vec<Warning>,
+) {
+    // Objects first, so that what is nested wins here too.
+    let (objects, others): (Vec<_>, Vec<_>) = members
+        .into_iter()
+        .partition(|(_, value)| value.as_object().is_some_and(|inner| !inner.is_empty()));
+    for (name, value) in objects {
+        flatten(format!("{prefix}{name}."), object(value), flat, warnings);
+    }
+    for (name, value) in others {
+        let name = format!("{prefix}{name}");
+        if flat.contains_key(&name) {
+            let message = "written both nested and with a dot: the nested form is taken";
+            warnings.push(Warning::of("name_conflict", name, message));
+        } else {
+            flat.insert(name, value);
+        }
+    }
+}

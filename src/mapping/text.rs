@@ -1,0 +1,86 @@
+//! From the bytes of a record to JSON: what stands before it is taken off, what SDKs send beyond the standard is mended.
+
+use crate::domain::mend::{mend, survey};
+use crate::domain::{Code, Rejection};
+use bytes::Bytes;
+use serde_json::Value;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// A zero and the four bytes of a schema's id.
+const REGISTRY_PREFIX: usize = 5;
+/// Envelopes nest some levels above what they carry.
+const ENVELOPE_DEPTH: usize = 8;
+
+/// Reads one value; `None` where there is nothing, or `null`.
+///
+/// # Errors
+/// `NotJson` with the place, `SchemaRegistryFormat`, `TooDeep`, `TooLong`.
+pub fn json(bytes: &Bytes, field: &str, depth: usize) -> Result<Option<Value>, Rejection> {
+    let is_registered = bytes.first() == Some(&0) && bytes.len() >= REGISTRY_PREFIX;
+    let own = bare(bytes);
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let value = mended(own, field, depth).and_then(|text| parse(&text, field));
+    match value {
+        Err(rejection) if is_registered && rejection.code == Code::NotJson => Err(foreign(field)),
+        other => Ok(other?.filter_not_null()),
+    }
+}
+
+trait NotNull {
+    fn filter_not_null(self) -> Option<Value>;
+}
+
+impl NotNull for Value {
+    fn filter_not_null(self) -> Option<Value> {
+        (!self.is_null()).then_some(self)
+    }
+}
+
+/// Reads JSON that stands in a text of a record.
+pub fn nested(text: &str, depth: usize) -> Option<Value> {
+    let text = Bytes::copy_from_slice(text.as_bytes());
+    let mended = mended(text, "", depth).ok()?;
+    parse(&mended, "").ok()
+}
+
+/// Without a registry's prefix, a byte order mark and blanks.
+pub fn bare(bytes: &Bytes) -> Bytes {
+    let is_registered = bytes.first() == Some(&0) && bytes.len() >= REGISTRY_PREFIX;
+    let start = if is_registered { REGISTRY_PREFIX } else { 0 };
+    let rest = &bytes[start..];
+    let rest = rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest);
+    bytes.slice_ref(rest.trim_ascii())
+}
+
+fn mended(text: Bytes, field: &str, depth: usize) -> Result<Bytes, Rejection> {
+    // Five bytes of exponent may become 500: a record must not grow a hundredfold.
+    let room = text.len().saturating_mul(4).saturating_add(1 << 16);
+    let Some(known) = survey(&text, room) else {
+        let message = format!("over the limit of {room} bytes once its numbers are written out");
+        return Err(Rejection::of(Code::TooLong, field, message));
+    };
+    let limit = depth.saturating_add(ENVELOPE_DEPTH);
+    if known.depth > limit {
+        let message = format!("nested deeper than the limit of {limit} levels");
+        return Err(Rejection::of(Code::TooDeep, field, message));
+    }
+    Ok(match known.mended_bytes {
+        Some(length) => mend(&text, length),
+        None => text,
+    })
+}
+
+fn parse(text: &[u8], field: &str) -> Result<Value, Rejection> {
+    serde_json::from_slice(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let message = format!("it is no JSON at line {line}, column {column}");
+        Rejection::of(Code::NotJson, field, message)
+    })
+}
+
+fn foreign(field: &str) -> Rejection {
+    let message = "it has a schema registry's prefix and no JSON behind it: only JSON is read, not Avro or Protobuf";
+    Rejection::of(Code::SchemaRegistryFormat, field, message)
+}

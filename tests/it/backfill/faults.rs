@@ -1,0 +1,166 @@
+//! Faults F8, F9, F11 to F13: every record is taken, and taken twice changes nothing.
+
+use super::{PATIENCE, Road, history, upsert};
+use crate::harness::wait_until;
+use crate::kafka::{Broker, Sent, shared_broker};
+use serde_json::json;
+use std::time::Duration;
+
+/// Faults F12 and F13: poison in between, everything three times and shuffled.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_three_times_and_shuffled_with_poison_ends_like_once() {
+    let road = Road::fresh(4).await;
+    road.broker
+        .create_topic(&format!("{}-dead", road.topic), 1, &[])
+        .await;
+    let (mut records, expected) = history(60, 6, 3);
+    let huge = format!("{{\"roster\": 1, \"junk\": \"{}\"}}", "x".repeat(10 << 20));
+    for (place, poison) in ["{", "[1]", "\u{0}", &huge, "7"].into_iter().enumerate() {
+        let value = Some(poison.as_bytes().to_vec());
+        records.insert(
+            place * 150,
+            Sent {
+                value,
+                key: Some(b"poison".to_vec()),
+                ..Sent::default()
+            },
+        );
+    }
+    records.push(Sent {
+        key: Some(b"p1".to_vec()),
+        ..Sent::default()
+    });
+    records.push(Sent {
+        key: None,
+        ..upsert("p1", "2022-01-01T00:00:00Z", json!({"version": -1}))
+    });
+    road.send(&records).await;
+    let _node = road.node(&[]).await;
+    road.arrived().await;
+    road.ends_as(60, &expected).await;
+    wait_until("dead letters follow", PATIENCE, async || {
+        road.broker.ends(&format!("{}-dead", road.topic)) == [5]
+    })
+    .await;
+    let letters = road.broker.records(&format!("{}-dead", road.topic)).await;
+    let header = |letter: &Sent, name: &str| {
+        let found = letter.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    };
+    for letter in &letters {
+        assert_eq!(
+            header(letter, "__connect.errors.topic").as_deref(),
+            Some(&*road.topic)
+        );
+        assert!(header(letter, "__connect.errors.exception.message").is_some());
+        assert!(letter.value.as_ref().expect("a value").len() <= 1_000_000);
+    }
+    let refusals = road.refusals().await;
+    let poison = refusals.iter().filter(|one| one["code"] != "erased");
+    assert_eq!(poison.count(), 5);
+    assert!(
+        refusals.iter().any(|one| one["code"] == "record_too_large"),
+        "{refusals:?}"
+    );
+}
+
+/// Faults F6, F8, F11 and kill -9: whatever dies, every record is taken, and taken twice changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_survives_its_own_death_between_commit_and_offsets() {
+    let road = Road::fresh(4).await;
+    let (records, expected) = history(100, 10, 1);
+    road.send(&records).await;
+    let slow = [
+        ("ROSTER__BACKFILL__BATCH_RECORDS", "40"),
+        ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "600"),
+    ];
+    let dying = [
+        &slow[..],
+        &[(
+            "FAILPOINTS",
+            "between-commit-and-offsets=3*off->1*panic(abort)->off",
+        )],
+    ]
+    .concat();
+    for round in 0..6 {
+        let node = road.node(if round % 2 == 0 { &dying } else { &slow }).await;
+        tokio::time::sleep(Duration::from_millis(1_500 + 300 * round)).await;
+        node.kill();
+    }
+    let _node = road.node(&[]).await;
+    road.arrived().await;
+    road.ends_as(100, &expected).await;
+}
+
+/// Fault F8: the broker dies by kill -9 and stays away for a while; requests do not notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_waits_for_brokers_that_are_away_while_requests_go_on() {
+    let mut broker = Broker::start().await;
+    let road = Road::on(&broker, 4, "records_per_second = 300").await;
+    let (records, expected) = history(60, 10, 1);
+    road.send(&records).await;
+    let node = road.node(&[]).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let Road {
+        project,
+        topic,
+        settings,
+        database_url,
+        ..
+    } = road;
+    broker.kill();
+    for number in 0..20 {
+        let live = json!({"type": "track", "event": "Seen", "userId": "p1", "messageId": format!("live-{number}")});
+        project.through(&node.url).send("/v1/track", &live).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    broker.start_again().await;
+    let road = Road {
+        broker: &broker,
+        project,
+        topic,
+        settings,
+        database_url,
+    };
+    road.arrived().await;
+    road.ends_as(60, &expected).await;
+}
+
+/// Fault F9: consumers come and go; each partition is one member's at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_is_taken_once_by_consumers_that_come_and_go() {
+    let road = Road::fresh(6).await;
+    let (records, expected) = history(120, 10, 1);
+    road.send(&records).await;
+    let slow = [
+        ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "80"),
+        ("ROSTER__BACKFILL__BATCH_RECORDS", "30"),
+    ];
+    let _first = road.node(&slow).await;
+    for _ in 0..3 {
+        let second = road.node(&slow).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let third = road.node(&slow).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(second.terminate().await.success());
+        third.kill();
+    }
+    let _fast = road.node(&[]).await;
+    road.arrived().await;
+    road.ends_as(120, &expected).await;
+}
+
+/// The newer protocol of consumer groups (KIP-848) does as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_takes_part_in_groups_of_the_newer_protocol() {
+    let broker = shared_broker().await;
+    let properties = "\"group.protocol\" = \"consumer\"";
+    let road = Road::with(broker, 4, "", "", properties).await;
+    let (records, expected) = history(40, 5, 1);
+    road.send(&records).await;
+    let (one, _two) = (road.node(&[]).await, road.node(&[]).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(one.terminate().await.success());
+    road.arrived().await;
+    road.ends_as(40, &expected).await;
+}
