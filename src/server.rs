@@ -16,7 +16,7 @@ use crate::domain::{KeyHash, KeyKind, Timestamp};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
-use crate::store::{self, SourceStatus, Store};
+use crate::store::{self, PartitionStatus, SourceStatus, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
@@ -205,7 +205,7 @@ async fn reach_end(store: &Store, names: &[String]) -> Result<()> {
         }
         let is_at_end = |status: &SourceStatus| {
             let mut partitions = status.partitions.iter();
-            !status.partitions.is_empty() && partitions.all(|one| one.is_known_to_be_at_end())
+            !status.partitions.is_empty() && partitions.all(PartitionStatus::is_known_to_be_at_end)
         };
         if ours().count() == names.len() && ours().all(is_at_end) {
             return Ok(());

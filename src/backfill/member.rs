@@ -11,6 +11,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::HashMap;
@@ -182,7 +183,7 @@ impl Context {
         let numbers: Vec<i32> = partitions
             .elements()
             .iter()
-            .map(|one| one.partition())
+            .map(TopicPartitionListElem::partition)
             .collect();
         let mut owners = self.owners.lock().expect("no holder panics");
         owners.retain(|number, _| !numbers.contains(number));

@@ -154,13 +154,17 @@ impl Backfill {
             Failure::Lasting(reason) => (reason, true),
         };
         self.health.set_backfill(name, Some(&reason));
-        if !is_lasting {
+        if is_lasting {
+            self.pause(name, &reason).await;
+        } else {
             tracing::warn!(source = %name, %reason, "a backfill's consumer is made anew");
             counter!(BACKFILL_RESTARTS, "source" => name.clone()).increment(1);
-            return;
         }
+    }
+
+    async fn pause(&self, name: &str, reason: &str) {
         tracing::error!(source = %name, %reason, "a backfill is paused");
-        if let Err(error) = self.store.set_source(name, Some(&reason)).await {
+        if let Err(error) = self.store.set_source(name, Some(reason)).await {
             // It comes to the same place again.
             tracing::error!(source = %name, reason = %error.full_text(), "the pause was not written");
         }

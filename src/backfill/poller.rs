@@ -10,6 +10,7 @@ use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -203,7 +204,12 @@ impl Thread {
         let topic = &self.consumer.context().topic;
         let assigned = self.consumer.assignment();
         let numbers: Vec<i32> = assigned
-            .map(|list| list.elements().iter().map(|one| one.partition()).collect())
+            .map(|list| {
+                list.elements()
+                    .iter()
+                    .map(TopicPartitionListElem::partition)
+                    .collect()
+            })
             .unwrap_or_default();
         let ranges = numbers.iter().filter_map(|number| {
             let patience = Duration::from_secs(2);

@@ -108,7 +108,8 @@ pub struct Command {
     pub(super) received_at: Timestamp,
     pub(super) event: Option<Event>,
     pub(super) traits: Option<TraitWrite>,
-    pub(super) group: Option<Group>,
+    /// Few have one, and it is large.
+    pub(super) group: Option<Box<Group>>,
     pub(super) erases: bool,
 }
 
@@ -169,7 +170,7 @@ impl Command {
 
     /// The group that the person belongs to from now on.
     pub fn group(&self) -> Option<&Group> {
-        self.group.as_ref()
+        self.group.as_deref()
     }
 
     /// True where all that is older than its time is to go, and to be kept from coming back. It then says nothing else.
@@ -202,7 +203,7 @@ impl Command {
             received_at: self.received_at,
             traits: self.traits.as_ref(),
         };
-        let group = self.group.as_ref().map(|group| Subject {
+        let group = self.group().map(|group| Subject {
             identities: std::slice::from_ref(&group.identity),
             explicit: 0,
             traits: group.traits.as_ref(),

@@ -168,7 +168,7 @@ impl Gate<'_> {
         let times = self.times(draft.times, draft.mode, draft.sequence)?;
         let traits = self.traits(draft.traits, draft.mode, stamp, times)?;
         let group = draft.group.map(|group| self.group(group, stamp));
-        let group = group.transpose()?;
+        let group = group.transpose()?.map(Box::new);
         let (identities, explicit) = self.identities(draft.names, draft.explicit)?;
         Ok(Command {
             project_id: self.project_id,

@@ -6,6 +6,7 @@ use super::kind::Kind;
 use super::moment::Moments;
 use super::names::{self, Sought};
 use super::place::{Place, Pointer};
+use super::section::Section;
 use super::shape::{Dots, Shape};
 use super::{Form, Mapping, Tenant, debezium};
 use serde_json::{Map, Value as Json};
@@ -95,127 +96,6 @@ fn defaults(preset: Option<&str>) -> Option<Document> {
             ..bare
         }),
         Some(_) => None,
-    }
-}
-
-/// A table of the file; what is left of it in the end is unknown.
-struct Section {
-    name: String,
-    left: Table,
-    complaints: Vec<String>,
-}
-
-impl Section {
-    fn complain(&mut self, complaint: impl Into<String>) {
-        let complaint = complaint.into();
-        let complaint = if self.name.is_empty() {
-            complaint
-        } else {
-            format!("[{}] {complaint}", self.name)
-        };
-        self.complaints.push(complaint);
-    }
-
-    fn text(&mut self, key: &str) -> Option<String> {
-        match self.left.remove(key)? {
-            Value::String(text) => Some(text),
-            _ => {
-                self.complain(format!("{key} is a text"));
-                None
-            }
-        }
-    }
-
-    fn flag(&mut self, key: &str) -> Option<bool> {
-        match self.left.remove(key)? {
-            Value::Boolean(flag) => Some(flag),
-            _ => {
-                self.complain(format!("{key} is true or false"));
-                None
-            }
-        }
-    }
-
-    /// A text, or a list of texts.
-    fn texts(&mut self, key: &str) -> Option<Vec<String>> {
-        let texts = texts(self.left.remove(key)?);
-        if texts.is_none() {
-            self.complain(format!("{key} is a text or a list of texts"));
-        }
-        texts
-    }
-
-    fn places(&mut self, key: &str) -> Option<Vec<Place>> {
-        let texts = self.texts(key)?;
-        Some(
-            texts
-                .iter()
-                .filter_map(|text| self.place(key, text))
-                .collect(),
-        )
-    }
-
-    fn place(&mut self, key: &str, text: &str) -> Option<Place> {
-        let place = Place::parse(text);
-        place
-            .map_err(|complaint| self.complain(format!("{key}: {complaint}")))
-            .ok()
-    }
-
-    fn trait_at(&mut self, key: &str, text: &str) -> Option<Pointer> {
-        let pointer = Pointer::of_trait(text).filter(|pointer| pointer.first().is_some());
-        if pointer.is_none() {
-            self.complain(format!(
-                "{key}: {text:?} is neither a trait's name nor a JSON pointer"
-            ));
-        }
-        pointer
-    }
-
-    fn section(&mut self, key: &str) -> Option<Self> {
-        match self.left.remove(key)? {
-            Value::Table(left) => {
-                let name = if self.name.is_empty() {
-                    key.to_owned()
-                } else {
-                    format!("{}.{key}", self.name)
-                };
-                Some(Self {
-                    name,
-                    left,
-                    complaints: Vec::new(),
-                })
-            }
-            _ => {
-                self.complain(format!("{key} is a section"));
-                None
-            }
-        }
-    }
-
-    fn finished(mut self) -> Vec<String> {
-        let unknown: Vec<String> = self.left.keys().cloned().collect();
-        for key in unknown {
-            self.complain(format!("there is no key {key:?}"));
-        }
-        self.complaints
-    }
-
-    fn take_in(&mut self, section: Self) {
-        let complaints = section.finished();
-        self.complaints.extend(complaints);
-    }
-}
-
-fn texts(value: Value) -> Option<Vec<String>> {
-    let text = |value: Value| match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    };
-    match value {
-        Value::String(text) => Some(vec![text]),
-        Value::Array(all) => all.into_iter().map(text).collect(),
-        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ mod number;
 mod opened;
 mod own;
 mod place;
+mod section;
 mod shape;
 mod text;
 

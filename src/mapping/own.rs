@@ -37,9 +37,8 @@ const KNOWN: [&str; 16] = [
 /// # Errors
 /// Why it can't be taken.
 pub fn read(record: &Record<'_>, gate: &Gate<'_>, start: Timestamp) -> Result<Reading, Rejection> {
-    let content = match Envelope::Bare.open(record, gate.limits.depth)? {
-        Opened::Content(content) => content,
-        _ => return Ok(Reading::Control(Control::Tombstone)),
+    let Opened::Content(content) = Envelope::Bare.open(record, gate.limits.depth)? else {
+        return Ok(Reading::Control(Control::Tombstone));
     };
     let Value::Object(members) = content.row else {
         return Ok(Reading::Control(Control::Tombstone));

@@ -22,6 +22,29 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
+    [of_all(), of_backfills()].concat()
+}
+
+fn of_backfills() -> Vec<&'static Statement> {
+    vec![
+        &backfill::OPEN_SOURCE,
+        &backfill::LOAD_SOURCES,
+        &backfill::LOAD_SOURCE,
+        &backfill::SET_SOURCE,
+        &backfill::TAKE_PARTITIONS,
+        &backfill::MOVE_PARTITIONS,
+        &backfill::FIND_PARTITIONS,
+        &backfill::FORGET_COUNTS,
+        &backfill::FORGET_PARTITIONS,
+        &backfill::LOAD_PARTITIONS,
+        &backfill::LOAD_COUNTS,
+        &backfill::RECORD_REFUSALS,
+        &backfill::LOAD_REFUSALS,
+        &backfill::FORGET_REFUSALS,
+    ]
+}
+
+fn of_all() -> Vec<&'static Statement> {
     vec![
         &PING,
         &heartbeat::HEARTBEAT,
@@ -93,20 +116,6 @@ pub fn catalogue() -> Vec<&'static Statement> {
         &worker::KEEP_TURN,
         &worker::END_TURN,
         &worker::LOCK_TURN,
-        &backfill::OPEN_SOURCE,
-        &backfill::LOAD_SOURCES,
-        &backfill::LOAD_SOURCE,
-        &backfill::SET_SOURCE,
-        &backfill::TAKE_PARTITIONS,
-        &backfill::MOVE_PARTITIONS,
-        &backfill::FIND_PARTITIONS,
-        &backfill::FORGET_COUNTS,
-        &backfill::FORGET_PARTITIONS,
-        &backfill::LOAD_PARTITIONS,
-        &backfill::LOAD_COUNTS,
-        &backfill::RECORD_REFUSALS,
-        &backfill::LOAD_REFUSALS,
-        &backfill::FORGET_REFUSALS,
         &rights::MISSING_RIGHTS,
     ]
 }

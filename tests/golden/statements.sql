@@ -538,6 +538,10 @@ RETURNING token;
 -- lock_turn
 SELECT token FROM worker WHERE name = $1::TEXT AND token = $2::INT8 AND expires_at > now() FOR SHARE;
 
+-- missing_rights
+SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)
+WHERE NOT has_table_privilege(t.table_name, t.privilege) ORDER BY t.table_name, t.privilege;
+
 -- open_source
 INSERT INTO backfill_source (source, state, reason, started_at, changed_at)
 VALUES ($1::TEXT, 'running', '', COALESCE($2::TIMESTAMPTZ, now()), now())
@@ -628,7 +632,3 @@ DELETE FROM backfill_rejection WHERE (project_id, source, topic, partition, reco
     SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset
     FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[]) AS t (project_id, source, topic, partition, record_offset)
 );
-
--- missing_rights
-SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)
-WHERE NOT has_table_privilege(t.table_name, t.privilege) ORDER BY t.table_name, t.privilege;

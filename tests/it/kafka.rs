@@ -6,6 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,12 +109,11 @@ impl Broker {
             .arg(self.folder.join("server.properties"));
         let mut command = Command::new("bash");
         command.args(["-c", script, "kafka"]).arg(run.get_program());
-        command.args(run.get_args()).env(
-            "GONE",
-            self.is_shared
-                .then(|| self.folder.clone())
-                .unwrap_or_default(),
-        );
+        command.args(run.get_args());
+        // Who else would remove the folder of a broker that is never dropped?
+        if self.is_shared {
+            command.env("GONE", &self.folder);
+        }
         let log = fs::File::create(self.folder.join("log")).expect("a file");
         command
             .stdin(Stdio::piped())
@@ -216,7 +216,10 @@ impl Broker {
         let Ok(metadata) = metadata else {
             return Vec::new();
         };
-        let numbers = metadata.topics()[0].partitions().iter().map(|one| one.id());
+        let numbers = metadata.topics()[0]
+            .partitions()
+            .iter()
+            .map(MetadataPartition::id);
         numbers
             .filter_map(|number| {
                 let marks = consumer.fetch_watermarks(topic, number, Duration::from_secs(5));
