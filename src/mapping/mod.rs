@@ -181,6 +181,9 @@ fn done(command: Command, warnings: Vec<Warning>) -> Reading {
 }
 
 #[cfg(test)]
+#[path = "document_tests.rs"]
+mod document_tests;
+#[cfg(test)]
 #[path = "law_tests.rs"]
 mod law_tests;
 #[cfg(test)]
