@@ -4,19 +4,21 @@
 //! the pool closes → the embedded database stops. Every task of the process is started here (but the batcher's flushes and the
 //! connections' own).
 
+pub mod backfill;
+
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};
 use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
-use crate::backfill::{self, Backfill, Replayed, Source};
-use crate::config::{BackfillSource, Config, millis};
+use crate::backfill::Backfill;
+use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind, Timestamp};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
-use crate::store::{self, PartitionStatus, SourceStatus, Store};
+use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
@@ -25,7 +27,7 @@ use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::SockRef;
 use std::any::Any;
@@ -73,7 +75,7 @@ async fn serve_on(
     listener: TcpListener,
     metrics: PrometheusHandle,
 ) -> Result<()> {
-    let sources = sources(config)?;
+    let sources = backfill::sources(config)?;
     let patience = millis(config.ingest.write_deadline_ms);
     let store = Store::open(&config.database, url, patience).map_err(explained)?;
     prepare(&store, config).await?;
@@ -82,7 +84,7 @@ async fn serve_on(
     let health = Arc::new(Health::default());
     let rates = Arc::new(Rates::new(&config.rates));
     let (stop_backfill, told) = watch::channel(false);
-    let backfill = Backfill::new(
+    let taking_in = Backfill::new(
         ingest.clone(),
         store.clone(),
         health.clone(),
@@ -90,7 +92,7 @@ async fn serve_on(
     );
     let tasks = Tasks {
         batcher: spawn(batcher),
-        backfills: start_backfills(&backfill, sources, &told),
+        backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
         others: vec![
             spawn(lookups),
@@ -101,7 +103,7 @@ async fn serve_on(
             spawn(tidy(metrics.clone(), rates.clone())),
         ],
     };
-    drop(backfill);
+    drop(taking_in);
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
@@ -127,90 +129,6 @@ async fn serve_on(
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// The topics of legacy records, checked before anything starts.
-fn sources(config: &Config) -> Result<Vec<Source>> {
-    let load = |own| {
-        let source = Source::load(own, &config.backfill, &config.limits)?;
-        backfill::check(&source).map(|()| source)
-    };
-    let sources = config.backfill.sources.iter().map(load);
-    sources
-        .collect::<Result<_, String>>()
-        .map_err(|text| anyhow!(text))
-}
-
-fn start_backfills(
-    backfill: &Backfill,
-    sources: Vec<Source>,
-    told: &watch::Receiver<bool>,
-) -> Vec<JoinHandle<()>> {
-    let start = |source| spawn(backfill.clone().run(source, told.clone()));
-    sources.into_iter().map(start).collect()
-}
-
-/// Takes in the configured sources and serves nobody, until SIGTERM or SIGINT, or until they are at their ends.
-///
-/// # Errors
-/// With one sentence for the operator.
-pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<()> {
-    let sources = sources(config)?;
-    for source in &sources {
-        tokio::task::block_in_place(|| backfill::probe(source)).map_err(|text| anyhow!(text))?;
-    }
-    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
-    let batcher = spawn(batcher);
-    let (stop, told) = watch::channel(false);
-    let health = Arc::new(Health::default());
-    let most = config.backfill.max_bytes_in_flight;
-    let backfill = Backfill::new(ingest, store.clone(), health, most);
-    let tasks = start_backfills(&backfill, sources, &told);
-    drop(backfill);
-    let outcome = tokio::select! {
-        signal = wait_for_signal() => signal,
-        outcome = reach_end(store, &names), if until_end => outcome,
-    };
-    let _ = stop.send(true);
-    for task in tasks {
-        let _ = task.await;
-    }
-    let _ = batcher.await;
-    outcome
-}
-
-/// Takes refused records of one source again.
-///
-/// # Errors
-/// With one sentence for the operator.
-pub async fn replay(config: &Config, own: &BackfillSource, store: &Store) -> Result<Replayed> {
-    let told = |text: String| anyhow!(text);
-    let source = Source::load(own, &config.backfill, &config.limits).map_err(told)?;
-    let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
-    let batcher = spawn(batcher);
-    let replayed = backfill::replay(source, ingest, store.clone()).await;
-    let _ = batcher.await;
-    replayed.map_err(told)
-}
-
-/// Waits until sources have nothing left.
-async fn reach_end(store: &Store, names: &[String]) -> Result<()> {
-    loop {
-        sleep(Duration::from_secs(1)).await;
-        let all = store.backfill_status(None).await.map_err(explained)?;
-        let ours = || all.iter().filter(|status| names.contains(&status.source));
-        if let Some(paused) = ours().find(|status| status.state == "paused") {
-            bail!("source {} is paused: {}", paused.source, paused.reason);
-        }
-        let is_at_end = |status: &SourceStatus| {
-            let mut partitions = status.partitions.iter();
-            !status.partitions.is_empty() && partitions.all(PartitionStatus::is_known_to_be_at_end)
-        };
-        if ours().count() == names.len() && ours().all(is_at_end) {
-            return Ok(());
-        }
-    }
 }
 
 /// Strangers have one thread for large bodies: what they send is worth less than the work of the others.

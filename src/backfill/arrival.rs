@@ -42,6 +42,8 @@ pub(super) struct Arrived {
     /// The assignment by which it came.
     pub owner: Uuid,
     pub offset: i64,
+    /// Where the record delivered before it ended; what lies between has no record. Set where it is admitted.
+    pub after: i64,
     /// Kafka's timestamp in milliseconds.
     pub at: Option<i64>,
     pub key: Option<Vec<u8>>,

@@ -32,8 +32,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_secs(4);
 /// A thread that has not gone round for so long is stuck.
 const STUCK: Duration = Duration::from_secs(90);
-/// Bytes of a refused record, and of its key, that are listed.
-const LISTED_BYTES: usize = 4_096;
 /// Bytes after which a batch is full.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -98,8 +96,9 @@ impl Intake {
     /// Goes on until something has to change; gives back the pace that it had found.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> (End, Pace) {
         let end = self.go(&mut stop).await;
-        if !matches!(end, End::Failed(Failure::Lasting(_))) {
-            self.settle().await;
+        if matches!(end, End::Changed | End::Stopped) {
+            // What is not done then comes again.
+            let _ = self.settle().await;
         }
         (end, self.pace)
     }
@@ -142,7 +141,8 @@ impl Intake {
                 Ok(())
             }
             Some(Arrival::Revoked(partitions, done)) => {
-                self.settle().await;
+                // What is left undone of other partitions would not come again: then the consumer is made anew.
+                self.settle().await?;
                 for partition in partitions {
                     self.places.remove(&partition);
                 }
@@ -167,8 +167,8 @@ impl Intake {
         let most = self.taker.source.settings.batch_records;
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut record = Some(first);
-        while let Some(arrived) = record.take() {
-            if self.admits(&arrived)? {
+        while let Some(mut arrived) = record.take() {
+            if self.admits(&mut arrived)? {
                 bytes += arrived.bytes();
                 batch.push(arrived);
             }
@@ -189,7 +189,7 @@ impl Intake {
         Ok(())
     }
 
-    fn admits(&mut self, arrived: &Arrived) -> Result<bool, End> {
+    fn admits(&mut self, arrived: &mut Arrived) -> Result<bool, End> {
         // Records of an assignment that is over are somebody else's now.
         let place = self.places.get_mut(&arrived.partition);
         let Some(place) = place.filter(|place| place.owner == arrived.owner) else {
@@ -213,7 +213,7 @@ impl Intake {
         }
         let refused: Vec<Refusal> = batch
             .iter()
-            .filter_map(|taken| self.refusal(taken))
+            .filter_map(|taken| taken.refusal(&self.taker.source))
             .collect();
         if !refused.is_empty()
             && let Err(error) = self.taker.store.record_refusals(&refused).await
@@ -223,10 +223,10 @@ impl Intake {
         fail::fail_point!("between-commit-and-offsets");
         let mut truncated = None;
         for taken in &batch {
-            self.count(taken);
+            let (source, outcome) = (self.taker.source.name.clone(), taken.outcome.as_str());
+            counter!(BACKFILL_RECORDS, "source" => source, "outcome" => outcome).increment(1);
             if let (Some(letters), Some(rejection)) = (&self.letters, taken.outcome.complaint()) {
-                let topic = &self.taker.source.topic;
-                self.posted.push(letters.send(taken, rejection, topic));
+                self.posted.extend(letters.send(&taken.arrived, rejection));
             }
             if let Outcome::Truncated(rejection) = &taken.outcome {
                 truncated = Some(rejection.to_string());
@@ -246,49 +246,23 @@ impl Intake {
         }
     }
 
-    fn count(&self, taken: &Taken) {
-        let outcome = match &taken.outcome {
-            Outcome::Stored => "stored",
-            Outcome::Unchanged => "unchanged",
-            Outcome::Control => "control",
-            Outcome::Rejected(_) | Outcome::Truncated(_) => "rejected",
-        };
-        let source = self.taker.source.name.clone();
-        counter!(BACKFILL_RECORDS, "source" => source, "outcome" => outcome).increment(1);
-    }
-
-    /// How a refusal is listed. Of people who were erased nothing is kept.
-    fn refusal(&self, taken: &Taken) -> Option<Refusal> {
-        let rejection = taken.outcome.rejection()?;
-        let arrived = &taken.arrived;
-        let is_kept = taken.outcome.complaint().is_some();
-        let cut = |bytes: &[u8]| bytes[..bytes.len().min(LISTED_BYTES)].to_vec();
-        let source = &self.taker.source;
-        let partition = (source.topic.clone(), arrived.partition);
-        let listed = Refusal {
-            project_id: taken.project_id,
-            at: arrived.timestamp(),
-            key: arrived.key.as_deref().filter(|_| is_kept).map(cut),
-            record: arrived.value.as_deref().filter(|_| is_kept).map(cut),
-            record_bytes: arrived.value.as_ref().map_or(0, |value| value.len() as i64),
-            ..Refusal::at(source.name.clone(), partition, arrived.offset)
-        };
-        Some(listed.because(rejection))
-    }
-
-    /// Finishes what is under way, for a while, and writes how far it has got.
-    async fn settle(&mut self) {
+    /// Finishes what is under way, and writes how far it has got.
+    ///
+    /// # Errors
+    /// Where something was left undone: after a while, or because a batch says why.
+    async fn settle(&mut self) -> Result<(), End> {
         let finishing = async {
             while let Some(batch) = self.work.next().await {
-                if self.finish(batch).await.is_err() {
-                    return;
-                }
+                self.finish(batch).await?;
             }
+            Ok(())
         };
-        // What is not done then comes again.
-        let _ = timeout(FAREWELL, finishing).await;
-        self.work = FuturesOrdered::new();
+        let finished = timeout(FAREWELL, finishing).await.unwrap_or_else(|_| {
+            let reason = "what was under way did not end in time".to_owned();
+            Err(End::Failed(Failure::Passing(reason)))
+        });
         self.write_positions().await;
+        finished
     }
 
     async fn tick(&mut self) -> Result<(), End> {

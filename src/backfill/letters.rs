@@ -1,10 +1,12 @@
 //! Dead letters: records that were refused, whole, for whoever mends them. The list in the database comes first; a letter that can't
 //! be sent costs nothing else.
 
+use super::arrival::Arrived;
+use super::room::Room;
 use super::source::Source;
-use super::taking::Taken;
 use crate::domain::Rejection;
 use crate::metric_names::BACKFILL_LETTERS;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use metrics::counter;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -14,18 +16,26 @@ use std::time::Duration;
 /// How long a letter waits for room in the producer's queue.
 const QUEUE: Duration = Duration::from_millis(200);
 /// The header that counts how often a record was tried.
-pub(super) const ATTEMPTS: &str = "roster.attempts";
+const ATTEMPTS: &str = "roster.attempts";
 /// Of a letter that was cut: how many bytes the record has where it came from.
 const CUT_FROM: &str = "roster.cut_from_bytes";
 /// Headers that Kafka Connect gives its dead letters, by what they begin with.
-pub(super) const CONNECT: &str = "__connect.errors.";
+const CONNECT: &str = "__connect.errors.";
+
+/// Bytes of letters on their way at once: some hundreds of usual records.
+const ROOM: usize = 8 << 20;
 
 /// Sends letters of one source.
+#[derive(Clone)]
 pub(super) struct Letters {
     producer: FutureProducer,
     topic: String,
     source: String,
+    /// The topic that the records come from.
+    from: String,
     most_bytes: usize,
+    /// What letters on their way may hold.
+    room: Room,
 }
 
 impl Letters {
@@ -50,30 +60,32 @@ impl Letters {
             producer,
             topic,
             source: source.name.clone(),
+            from: source.topic.clone(),
             most_bytes,
+            room: Room::new(ROOM),
         }))
     }
 
-    /// Sends one; the future ends with its delivery.
-    pub fn send(
-        &self,
-        taken: &Taken,
-        rejection: &Rejection,
-        topic: &str,
-    ) -> BoxFuture<'static, ()> {
-        let arrived = &taken.arrived;
+    /// Sends one, cut to its limit; the future ends with its delivery. `None` where as many are on their way as there is room for:
+    /// a topic that takes none must neither stop a partition nor fill the memory.
+    pub fn send(&self, arrived: &Arrived, rejection: &Rejection) -> Option<BoxFuture<'static, ()>> {
         let cut = |bytes: &[u8]| bytes[..bytes.len().min(self.most_bytes / 2)].to_vec();
-        let value = arrived.value.as_deref().map(cut);
-        let key = arrived.key.as_deref().map(cut);
-        let whole = arrived.value.as_ref().map_or(0, bytes::Bytes::len);
+        let whole = arrived.value.as_ref().map_or(0, Bytes::len);
+        if self.room.free() < whole.min(self.most_bytes) {
+            self.told("lost");
+            return None;
+        }
+        let room = self.room.take(whole.min(self.most_bytes));
+        let (value, key) = (
+            arrived.value.as_deref().map(cut),
+            arrived.key.as_deref().map(cut),
+        );
         let is_cut = value.as_ref().is_some_and(|value| value.len() < whole);
-        let place = (topic, arrived.partition, arrived.offset);
-        let headers = headers(&arrived.headers, rejection, place, is_cut.then_some(whole));
-        let (producer, to, at) = (self.producer.clone(), self.topic.clone(), arrived.at);
-        let source = self.source.clone();
-        Box::pin(async move {
+        let headers = headers(arrived, rejection, &self.from, is_cut.then_some(whole));
+        let (own, at) = (self.clone(), arrived.at);
+        Some(Box::pin(async move {
             let record = FutureRecord {
-                topic: &to,
+                topic: &own.topic,
                 partition: None,
                 payload: value.as_deref(),
                 key: key.as_deref(),
@@ -81,26 +93,32 @@ impl Letters {
                 timestamp: at,
                 headers: Some(headers),
             };
-            let outcome = match producer.send(record, QUEUE).await {
-                Ok(_) => "delivered",
+            match own.producer.send(record, QUEUE).await {
+                Ok(_) => own.told("delivered"),
                 Err((error, _)) => {
-                    tracing::warn!(%source, topic = %to, %error, "a dead letter was not delivered; the record is listed");
-                    "lost"
+                    tracing::warn!(source = %own.source, topic = %own.topic, %error, "a dead letter was not delivered; the record is listed");
+                    own.told("lost");
                 }
-            };
-            counter!(BACKFILL_LETTERS, "source" => source, "outcome" => outcome).increment(1);
-        })
+            }
+            drop(room);
+        }))
+    }
+
+    fn told(&self, outcome: &'static str) {
+        let source = self.source.clone();
+        counter!(BACKFILL_LETTERS, "source" => source, "outcome" => outcome).increment(1);
     }
 }
 
 /// The record's own headers, then where it came from and why it was refused, by Kafka Connect's names. Of a letter that was tried
 /// again the place stays the first one.
 fn headers(
-    own: &[(String, Vec<u8>)],
+    arrived: &Arrived,
     rejection: &Rejection,
-    (topic, partition, offset): (&str, i32, i64),
+    topic: &str,
     cut_from: Option<usize>,
 ) -> OwnedHeaders {
+    let (own, partition, offset) = (&arrived.headers, arrived.partition, arrived.offset);
     let connect = |name: &str| format!("{CONNECT}{name}");
     let known = |name: &str| {
         let name = connect(name);
@@ -109,7 +127,7 @@ fn headers(
     };
     let tried = own.iter().find(|(name, _)| name == ATTEMPTS);
     let tried = tried.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<u32>().ok());
-    let mut all: Vec<(String, Vec<u8>)> = own.to_vec();
+    let mut all = own.clone();
     all.retain(|(name, _)| !name.starts_with(CONNECT) && name != ATTEMPTS && name != CUT_FROM);
     let mut add = |name: String, value: String| all.push((name, value.into_bytes()));
     add(

@@ -4,7 +4,7 @@
 
 use super::arrival::{Arrival, Failure, Seen};
 use crate::metric_names::{BACKFILL_COMMITS_REFUSED, BACKFILL_REBALANCES};
-use crate::store::Store;
+use crate::store::{Store, TakenPartition};
 use metrics::counter;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 /// How long work on partitions that are taken away is waited for.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the broker is asked where a partition begins now.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the callbacks of librdkafka share with the thread.
 pub(super) struct Context {
@@ -97,7 +99,7 @@ impl ConsumerContext for Context {
         );
         counter!(BACKFILL_REBALANCES, "source" => self.source.clone()).increment(1);
         let done = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.take(partitions);
+            self.take(consumer, partitions);
             let assigned = if is_cooperative {
                 consumer.incremental_assign(partitions)
             } else {
@@ -142,9 +144,8 @@ impl Context {
             .send(Arrival::Failed(Failure::Passing(reason)));
     }
 
-    /// Takes partitions over in the database, and begins each one record before where it has to go on: whether that is still the
-    /// same record tells whether it is still the same topic.
-    fn take(&self, partitions: &mut TopicPartitionList) {
+    /// Takes partitions over in the database, and begins each where it has to go on.
+    fn take(&self, consumer: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) {
         let owner = Uuid::new_v4();
         let asked: Vec<(String, i32)> = partitions
             .elements()
@@ -163,11 +164,7 @@ impl Context {
         for one in &taken {
             let (topic, number) = &one.partition;
             owners.insert(*number, owner);
-            let offset = match one.next_offset {
-                Some(next) if next > 0 && one.last_digest.is_some() => Offset::Offset(next - 1),
-                Some(next) => Offset::Offset(next),
-                None => Offset::Beginning,
-            };
+            let offset = self.beginning(consumer, one);
             if let Err(error) = partitions.set_partition_offset(topic, *number, offset) {
                 self.fail(error.to_string());
             }
@@ -175,6 +172,20 @@ impl Context {
         let partitions = taken;
         // Nobody may be listening any more.
         let _ = self.arrivals.send(Arrival::Assigned { owner, partitions });
+    }
+
+    /// One record before where it has to go on: whether that is still the same record tells whether it is still the same topic. Where
+    /// that one has expired, and none that is needed, there is nothing to compare.
+    fn beginning(&self, consumer: &BaseConsumer<Self>, taken: &TakenPartition) -> Offset {
+        let Some(next) = taken.next_offset else {
+            return Offset::Beginning;
+        };
+        let marks = consumer.fetch_watermarks(&self.topic, taken.partition.1, PATIENCE);
+        let has_expired = marks.is_ok_and(|(low, _)| low == next);
+        if next == 0 || taken.last_digest.is_none() || has_expired {
+            return Offset::Offset(next);
+        }
+        Offset::Offset(next - 1)
     }
 
     /// Waits for what is being done for these partitions, but not for long: whoever has them next goes on from what the database

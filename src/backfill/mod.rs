@@ -8,7 +8,7 @@
 mod arrival;
 mod breaker;
 mod intake;
-pub mod kafka;
+mod kafka;
 mod letters;
 mod member;
 mod pace;
@@ -23,7 +23,7 @@ mod taking;
 
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
-pub use source::{Source, Whose};
+pub use source::Source;
 
 use crate::health::Health;
 use crate::ingest::Ingest;

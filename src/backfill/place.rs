@@ -59,8 +59,8 @@ impl Place {
         }
     }
 
-    /// Tells whether a record is to be taken, and expects the next one from then on.
-    pub fn admit(&mut self, arrived: &Arrived) -> Admittance {
+    /// Tells whether a record is to be taken; notes in it where the one before it ended, and expects the next one from then on.
+    pub fn admit(&mut self, arrived: &mut Arrived) -> Admittance {
         if let Some((offset, at, digest)) = self.last.take()
             && arrived.offset == offset
         {
@@ -74,18 +74,23 @@ impl Place {
         if self.expected.is_some_and(|next| arrived.offset < next) {
             return Admittance::Skip;
         }
+        arrived.after = self.expected.unwrap_or(arrived.offset);
         self.expected = Some(arrived.offset + 1);
         Admittance::Take
     }
 
-    /// Takes note of a record that is done. They come in the order in which they were taken.
+    /// Takes note of a record that is done. Where the record before it is not done the position stays: only what had no record when
+    /// it was delivered is a gap.
     pub fn pass(&mut self, taken: &Taken) {
-        let (offset, pending) = (taken.arrived.offset, &mut self.pending);
-        let before = *self.done.get_or_insert(offset);
-        if self.stored.is_none() && pending.next_offset == 0 {
+        let (offset, after) = (taken.arrived.offset, taken.arrived.after);
+        if self.done.is_some_and(|done| done != after) {
+            return;
+        }
+        let pending = &mut self.pending;
+        if self.done.is_none() {
             pending.first_offset = offset;
         }
-        pending.gaps += offset - before;
+        pending.gaps += offset - after;
         pending.bytes += taken.arrived.bytes() as i64;
         pending.last_at = taken.arrived.timestamp();
         pending.last_digest = Some(digest_of(&taken.arrived));
@@ -102,8 +107,8 @@ impl Place {
         self.go_to(offset + 1);
     }
 
-    /// Nothing but marks lies before `end`: true where that is news.
-    pub fn pass_marks(&mut self, end: i64) -> bool {
+    /// Nothing but marks lies before `end`.
+    pub fn pass_marks(&mut self, end: i64) {
         let (done, expected) = match (self.done, self.expected) {
             (Some(done), Some(expected)) => (done, expected),
             // Nothing but marks, or nothing at all, from its beginning on.
@@ -111,11 +116,11 @@ impl Place {
                 self.pending.first_offset = end;
                 (end - 1, end - 1)
             }
-            _ => return false,
+            _ => return,
         };
         // Something is on its way still, or the end was seen before what has come since.
         if done != expected || end <= done {
-            return false;
+            return;
         }
         if self.done.is_some() {
             self.pending.gaps += end - done;
@@ -124,7 +129,6 @@ impl Place {
         // The record before it is none: nothing tells this topic from another one with as many.
         (self.pending.last_digest, self.pending.last_at) = (None, None);
         self.go_to(end);
-        true
     }
 
     fn go_to(&mut self, next: i64) {
@@ -185,4 +189,95 @@ fn digest_of(arrived: &Arrived) -> Vec<u8> {
     digest.update(key);
     digest.update(arrived.value.as_deref().unwrap_or_default());
     digest.finalize()[..DIGEST_BYTES].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ProjectId;
+
+    fn place(next_offset: Option<i64>) -> Place {
+        let taken = TakenPartition {
+            partition: ("people".to_owned(), 0),
+            next_offset,
+            last_at: None,
+            last_digest: next_offset.map(|next| digest_of(&record(next - 1))),
+        };
+        Place::new(Uuid::nil(), taken)
+    }
+
+    fn record(offset: i64) -> Arrived {
+        Arrived {
+            partition: 0,
+            owner: Uuid::nil(),
+            offset,
+            after: offset,
+            at: None,
+            key: None,
+            value: Some(offset.to_string().into_bytes().into()),
+            headers: Vec::new(),
+            _room: None,
+        }
+    }
+
+    /// Admits a record that is to be taken.
+    fn admitted(place: &mut Place, offset: i64) -> Taken {
+        let mut arrived = record(offset);
+        assert_eq!(place.admit(&mut arrived), Admittance::Take, "{offset}");
+        Taken {
+            arrived,
+            project_id: ProjectId(1),
+            outcome: Outcome::Stored,
+        }
+    }
+
+    #[test]
+    fn offsets_without_a_record_are_gaps_and_all_adds_up() {
+        let mut place = place(None);
+        for offset in [10, 11, 14] {
+            let taken = admitted(&mut place, offset);
+            place.pass(&taken);
+        }
+        place.pass_marks(16);
+        let step = place.step(16, "").expect("a step");
+        assert_eq!(
+            (step.first_offset, step.next_offset, step.gaps),
+            (10, 16, 3)
+        );
+        assert_eq!(step.counts[&ProjectId(1)].stored, 3);
+    }
+
+    #[test]
+    fn what_was_admitted_and_is_not_done_is_no_gap() {
+        let mut place = place(Some(5));
+        let (_lost, next) = (admitted(&mut place, 5), admitted(&mut place, 6));
+        place.pass(&next);
+        place.pass_marks(9);
+        assert_eq!(
+            place.done(),
+            Some(5),
+            "it stays before the record that was lost"
+        );
+    }
+
+    #[test]
+    fn the_last_record_is_looked_at_again_and_another_one_there_is_told() {
+        let mut same = place(Some(5));
+        assert_eq!(same.admit(&mut record(4)), Admittance::Skip);
+        assert_eq!(same.admit(&mut record(5)), Admittance::Take);
+        let mut other = place(Some(5));
+        let mut replaced = record(4);
+        replaced.value = Some("another".into());
+        assert_eq!(other.admit(&mut replaced), Admittance::Replaced);
+    }
+
+    #[test]
+    fn a_new_end_alone_is_written_and_loses_nothing() {
+        let mut place = place(Some(5));
+        let step = place.step(9, "").expect("the end is news");
+        assert_eq!((step.next_offset, step.end_offset), (5, 9));
+        assert!(step.last_digest.is_some());
+        place.stepped(&step);
+        assert!(place.step(9, "").is_none());
+    }
 }

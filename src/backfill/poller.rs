@@ -103,7 +103,8 @@ impl Thread {
     /// True while there is room for another record. What waits long lets go of what was fetched.
     fn has_room(&mut self) -> bool {
         // Half of the room has to be free again before anything is fetched anew: each time costs what had been fetched.
-        let needed = if self.is_released { self.most() / 2 } else { 1 };
+        let half = self.room.total() / 2;
+        let needed = if self.is_released { half } else { 1 };
         if self.room.free() >= needed {
             if self.is_released {
                 self.set_paused(false);
@@ -117,10 +118,6 @@ impl Thread {
             self.set_paused(true);
         }
         false
-    }
-
-    fn most(&self) -> usize {
-        self.room.total()
     }
 
     fn set_paused(&mut self, is_paused: bool) {
@@ -270,6 +267,7 @@ pub(super) fn record_of(message: &BorrowedMessage<'_>, owner: Uuid, room: Held) 
         partition: message.partition(),
         owner,
         offset: message.offset(),
+        after: message.offset(),
         at: message.timestamp().to_millis().filter(|at| *at >= 0),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(Bytes::copy_from_slice),

@@ -1,8 +1,6 @@
 //! Whose records are: projects by name, remembered for a while.
 
-use super::source::Whose;
 use crate::domain::{Kinds, ProjectId};
-use crate::mapping::{Mapping, Record};
 use crate::store::{Error, Store};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -24,14 +22,6 @@ pub(super) struct Project {
 pub(super) struct Projects(Mutex<HashMap<String, (Instant, Option<Project>)>>);
 
 impl Projects {
-    /// The name of the project that a record is of, where one is said.
-    pub fn name(whose: &Whose, mapping: &Mapping, record: &Record<'_>) -> Option<String> {
-        match whose {
-            Whose::Project(name) => Some(name.clone()),
-            Whose::Said => mapping.project(record),
-        }
-    }
-
     /// A project by its name.
     pub async fn find(&self, store: &Store, name: &str) -> Result<Option<Project>, Error> {
         if let Some(known) = self.remembered(name) {

@@ -3,7 +3,8 @@
 use super::kafka::Properties;
 use crate::config::{Backfill, BackfillSource};
 use crate::domain::{Limits, Timestamp};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Record};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A source, checked.
@@ -12,7 +13,8 @@ pub struct Source {
     pub name: String,
     pub topic: String,
     pub group: String,
-    pub project: Whose,
+    /// Whose the records are; `None` where each says it, as the mapping tells.
+    pub project: Option<String>,
     pub mapping: Mapping,
     /// The time of records that have none; else the moment when the source was first opened.
     pub start: Option<Timestamp>,
@@ -22,16 +24,15 @@ pub struct Source {
     pub settings: Backfill,
 }
 
-/// Whose the records are.
-#[derive(Clone, Debug)]
-pub enum Whose {
-    /// All of one project.
-    Project(String),
-    /// Each record says it, as the mapping tells.
-    Said,
-}
-
 impl Source {
+    /// The name of the project that a record is of, where one is said.
+    pub(super) fn project_of(&self, record: &Record<'_>) -> Option<Cow<'_, str>> {
+        match &self.project {
+            Some(name) => Some(Cow::Borrowed(name)),
+            None => self.mapping.project(record).map(Cow::Owned),
+        }
+    }
+
     /// Reads what a source's settings name.
     ///
     /// # Errors
@@ -65,7 +66,7 @@ impl Source {
             name: own.name.clone(),
             topic: own.topic.clone(),
             group: group.unwrap_or_else(|| format!("roster-{}", own.name)),
-            project: own.project.clone().map_or(Whose::Said, Whose::Project),
+            project: own.project.clone(),
             mapping,
             start: start.transpose()?,
             dead_letter_topic: own.dead_letter_topic.clone(),

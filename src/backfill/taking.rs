@@ -8,7 +8,7 @@ use crate::domain::{Class, Code, Gate, Item, ProjectId, Receipt, Rejection, Time
 use crate::ingest::{Ingest, Origin, SubmitError};
 use crate::mapping::{Reading, Record, Warning};
 use crate::metric_names::BACKFILL_WARNINGS;
-use crate::store::Store;
+use crate::store::{Refusal, Store};
 use metrics::counter;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use tokio::time::sleep;
 const LONGEST: Duration = Duration::from_secs(5);
 /// Records from this size on are read where nothing else waits for the thread.
 const LARGE: usize = 128 << 10;
+/// Bytes of a refused record, and of its key, that are listed.
+const LISTED_BYTES: usize = 4_096;
 
 /// What became of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,16 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// The name in metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Unchanged => "unchanged",
+            Self::Control => "control",
+            Self::Rejected(_) | Self::Truncated(_) => "rejected",
+        }
+    }
+
     /// Why it was refused, where it was.
     pub fn rejection(&self) -> Option<&Rejection> {
         match self {
@@ -56,6 +68,26 @@ pub(super) struct Taken {
     /// 0 where nobody knows whose it is.
     pub project_id: ProjectId,
     pub outcome: Outcome,
+}
+
+impl Taken {
+    /// How it is listed, where it was refused. Of people who were erased nothing is kept.
+    pub fn refusal(&self, source: &Source) -> Option<Refusal> {
+        let rejection = self.outcome.rejection()?;
+        let arrived = &self.arrived;
+        let is_kept = self.outcome.complaint().is_some();
+        let cut = |bytes: &[u8]| bytes[..bytes.len().min(LISTED_BYTES)].to_vec();
+        let partition = (source.topic.clone(), arrived.partition);
+        let listed = Refusal {
+            project_id: self.project_id,
+            at: arrived.timestamp(),
+            key: arrived.key.as_deref().filter(|_| is_kept).map(cut),
+            record: arrived.value.as_deref().filter(|_| is_kept).map(cut),
+            record_bytes: arrived.value.as_ref().map_or(0, |value| value.len() as i64),
+            ..Refusal::at(source.name.clone(), partition, arrived.offset)
+        };
+        Some(listed.because(rejection))
+    }
 }
 
 /// What all batches of a source share.
@@ -122,8 +154,7 @@ impl Taker {
         };
         let most = self.source.settings.max_record_bytes;
         let bytes = arrived.bytes();
-        let name = Projects::name(&self.source.project, &self.source.mapping, &record);
-        let Some(name) = name else {
+        let Some(name) = self.source.project_of(&record) else {
             return (nobody, Err(of_nobody(None)));
         };
         let Some(project) = self.project(&name).await else {

@@ -1,6 +1,5 @@
 //! `roster backfill …`: legacy profiles through Kafka.
 
-use crate::backfill::kafka::Properties;
 use crate::config::{BackfillSource, Config, Secret};
 use crate::server;
 use crate::store::{SourceStatus, Store};
@@ -76,25 +75,6 @@ pub struct Run {
     until_end: bool,
 }
 
-/// The way to Kafka, on the command line.
-#[derive(Debug, Args)]
-pub struct Kafka {
-    /// One or more brokers, HOST:PORT, separated by commas
-    #[arg(long)]
-    pub brokers: String,
-    /// A property of librdkafka, NAME=VALUE, as often as needed: security.protocol, sasl.username …
-    #[arg(long = "kafka", value_parser = property)]
-    pub properties: Vec<(String, String)>,
-}
-
-impl Kafka {
-    /// As librdkafka wants them.
-    pub fn properties(&self) -> Properties {
-        let own = [("bootstrap.servers".to_owned(), self.brokers.clone())];
-        Properties::of(own.into_iter().chain(self.properties.iter().cloned()))
-    }
-}
-
 fn property(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -112,7 +92,7 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             if config.backfill.sources.is_empty() {
                 bail!("there is no source: name one with --topic, or in the settings");
             }
-            server::take_in(&config, store, until_end).await
+            server::backfill::take_in(&config, store, until_end).await
         }
         BackfillVerb::Replay { source, mapping } => {
             let own = config.backfill.sources.iter_mut();
@@ -121,7 +101,7 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             };
             own.mapping = mapping.or(own.mapping.take());
             let own = own.clone();
-            let replayed = server::replay(&config, &own, store).await?;
+            let replayed = server::backfill::replay(&config, &own, store).await?;
             println!(
                 "taken {}, refused again {}, no longer in the topic {}",
                 replayed.taken, replayed.refused, replayed.gone

@@ -203,7 +203,7 @@ fn said_by(reading: Reading) -> Option<String> {
 fn readers() -> [Mapping; 4] {
     let everything = "[identities]\nuser_id = [\"/id\", \"key:\"]\n[time]\nat = \"/at\"\nformat = [\"wall_ms\", \"rfc3339\", \"%Y/%m/%d\"]\nzone = \"UTC\"\nsequence = \"/v\"\n[traits]\nexpand_dots = true\nextended_json = true\n[traits.types]\na = \"geo\"\nb = \"decimal(2)\"\nc = \"json_text\"\nd = \"time\"\n[delete]\nmark = \"/deleted\"";
     let everything = Mapping::parse(everything).expect("a mapping");
-    let preset = |name| Mapping::preset(name).expect("a preset");
+    let preset = |name| Mapping::parse(&format!("preset = {name:?}")).expect("a preset");
     [
         Mapping::roster(),
         preset("elasticsearch"),

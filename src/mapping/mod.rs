@@ -61,19 +61,6 @@ pub enum Control {
     Message,
 }
 
-impl Control {
-    /// The name in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Heartbeat => "heartbeat",
-            Self::Transaction => "transaction",
-            Self::Tombstone => "tombstone",
-            Self::SchemaChange => "schema_change",
-            Self::Message => "message",
-        }
-    }
-}
-
 /// Something that was mended: the record is stored, but not just as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -131,11 +118,6 @@ impl Mapping {
             form,
             project: None,
         }
-    }
-
-    /// A preset by its name, as it is without a file.
-    pub fn preset(name: &str) -> Option<Self> {
-        file::parse(&format!("preset = {name:?}")).ok()
     }
 
     /// The name of the project whose record this is; `None` where the mapping does not tell, or the record does not.

@@ -237,7 +237,7 @@ fn row_6_a_snapshot_is_never_stamped_with_the_time_of_reading() {
 
 #[test]
 fn row_7_a_truncation_erases_nobody() {
-    let mapping = Mapping::preset("debezium").expect("a preset");
+    let mapping = Mapping::parse("preset = \"debezium\"").expect("a preset");
     for value in [
         r#"{"op":"t","before":null,"after":null}"#,
         r#"{"id":null,"__op":"t"}"#,
@@ -279,7 +279,7 @@ fn row_9_envelopes_with_and_without_schema_are_told_record_by_record() {
 
 #[test]
 fn row_10_a_delete_with_a_new_key_links_the_two_names() {
-    let mapping = Mapping::preset("debezium").expect("a preset");
+    let mapping = Mapping::parse("preset = \"debezium\"").expect("a preset");
     let headers = [(
         "__debezium.newkey".to_owned(),
         br#"{"schema":{},"payload":{"id":8}}"#.to_vec(),

@@ -295,11 +295,7 @@ impl Store {
     /// Records what could not be taken.
     pub async fn record_refusals(&self, refusals: &[Refusal]) -> Result<(), Error> {
         let each = || refusals.iter();
-        let projects: Vec<i32> = each().map(|one| one.project_id.0).collect();
-        let sources: Vec<&str> = each().map(|one| one.source.as_str()).collect();
-        let topics: Vec<&str> = each().map(|one| one.partition.0.as_str()).collect();
-        let numbers: Vec<i32> = each().map(|one| one.partition.1).collect();
-        let offsets: Vec<i64> = each().map(|one| one.offset).collect();
+        let (projects, sources, topics, numbers, offsets) = keys(refusals);
         let times: Vec<_> = each().map(|one| one.at.map(Timestamp::instant)).collect();
         let codes: Vec<&str> = each().map(|one| one.code.as_str()).collect();
         let fields: Vec<Option<&str>> = each().map(|one| one.field.as_deref()).collect();
@@ -334,16 +330,25 @@ impl Store {
 
     /// Forgets refusals of records that were taken after all.
     pub async fn forget_refusals(&self, refusals: &[Refusal]) -> Result<(), Error> {
-        let each = || refusals.iter();
-        let projects: Vec<i32> = each().map(|one| one.project_id.0).collect();
-        let sources: Vec<&str> = each().map(|one| one.source.as_str()).collect();
-        let topics: Vec<&str> = each().map(|one| one.partition.0.as_str()).collect();
-        let numbers: Vec<i32> = each().map(|one| one.partition.1).collect();
-        let offsets: Vec<i64> = each().map(|one| one.offset).collect();
+        let (projects, sources, topics, numbers, offsets) = keys(refusals);
         let params: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
             [&projects, &sources, &topics, &numbers, &offsets];
         self.run(&FORGET_REFUSALS, &params).await.map(drop)
     }
+}
+
+/// The columns of the keys of refusals.
+type Keys<'a> = (Vec<i32>, Vec<&'a str>, Vec<&'a str>, Vec<i32>, Vec<i64>);
+
+fn keys(refusals: &[Refusal]) -> Keys<'_> {
+    let each = || refusals.iter();
+    (
+        each().map(|one| one.project_id.0).collect(),
+        each().map(|one| one.source.as_str()).collect(),
+        each().map(|one| one.partition.0.as_str()).collect(),
+        each().map(|one| one.partition.1).collect(),
+        each().map(|one| one.offset).collect(),
+    )
 }
 
 fn columns<'a>(

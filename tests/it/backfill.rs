@@ -5,12 +5,13 @@ mod operation;
 
 use crate::harness::{Project, ROSTER, Service, public_dir, shared, sql, wait_until};
 use crate::kafka::{Broker, Sent, shared_broker};
+use crate::machine::metric;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -103,16 +104,33 @@ impl<'a> Road<'a> {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// The offsets that are passed.
+    async fn passed(&self) -> i64 {
+        let status = self.status().await;
+        let partitions = status["partitions"].as_array().cloned().unwrap_or_default();
+        let passed = partitions.iter().filter_map(|one| one["position"].as_i64());
+        passed.sum()
+    }
+
+    /// Waits until more than so many offsets are passed.
+    async fn goes_beyond(&self, passed: i64) {
+        let what = format!("more than {passed} records are passed");
+        wait_until(&what, PATIENCE, async || self.passed().await > passed).await;
+    }
+
+    /// The same as `arrived` of a topic in which every offset has a record: none may be taken for a gap.
+    async fn arrived_whole(&self) {
+        let status = self.arrived().await;
+        for one in status["partitions"].as_array().expect("a list") {
+            assert_eq!(one["gaps"], 0, "{one}");
+        }
+    }
+
     /// Waits until every offset of the topic is passed, and holds the counts against the offsets.
     async fn arrived(&self) -> Value {
         let ends: i64 = self.broker.ends(&self.topic).iter().sum();
-        wait_until("all records are passed", PATIENCE, async || {
-            let status = self.status().await;
-            let partitions = status["partitions"].as_array().cloned().unwrap_or_default();
-            let passed = partitions.iter().filter_map(|one| one["position"].as_i64());
-            passed.sum::<i64>() == ends
-        })
-        .await;
+        let all = async || self.passed().await == ends;
+        wait_until("all records are passed", PATIENCE, all).await;
         let status = self.status().await;
         for one in status["partitions"].as_array().expect("a list") {
             let number = |name: &str| one[name].as_i64().unwrap_or(0);
@@ -127,19 +145,18 @@ impl<'a> Road<'a> {
     /// Waits until people have the traits that they must have. A deletion beside a write that had begun before is done again by a
     /// sweep some seconds later.
     async fn ends_as(&self, people: usize, expected: &[Value]) {
-        let mut found = Vec::new();
-        for _ in 0..60 {
-            found = traits_of(&self.project, people).await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = traits_of(&self.project, people).await;
             if found == expected {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            let wrong = found.iter().zip(expected).enumerate();
+            let wrong: Vec<_> = wrong
+                .filter(|(_, (found, wanted))| found != wanted)
+                .collect();
+            assert!(Instant::now() < deadline, "{wrong:#?}");
         }
-        let wrong = found.iter().zip(expected).enumerate();
-        let wrong: Vec<_> = wrong
-            .filter(|(_, (found, wanted))| found != wanted)
-            .collect();
-        panic!("{wrong:#?}");
     }
 
     async fn refusals(&self) -> Vec<Value> {
@@ -149,6 +166,14 @@ impl<'a> Road<'a> {
             .await;
         serde_json::from_value(page["rejections"].take()).expect("a list")
     }
+}
+
+/// Waits until a node has been given partitions.
+async fn takes_part(node: &Service) {
+    wait_until("it is given partitions", PATIENCE, async || {
+        metric(&node.url, "roster_backfill_rebalances_total").await > 0.0
+    })
+    .await;
 }
 
 fn upsert(person: &str, at: &str, traits: Value) -> Sent {

@@ -1,13 +1,13 @@
 //! A real Kafka broker, and what a customer does with it.
 
 use crate::harness::public_dir;
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -179,6 +179,18 @@ impl Broker {
             result.expect("deleted");
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    /// What stands before an offset of the first partition is gone, as retention does it.
+    pub async fn expire(&self, topic: &str, before: i64) {
+        let mut places = TopicPartitionList::new();
+        let offset = Offset::Offset(before);
+        places.add_partition_offset(topic, 0, offset).expect("one");
+        let gone = self
+            .admin()
+            .delete_records(&places, &AdminOptions::new())
+            .await;
+        gone.expect("deleted");
     }
 
     pub async fn produce(&self, topic: &str, records: &[Sent]) {

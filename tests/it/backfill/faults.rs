@@ -1,11 +1,10 @@
 //! Faults F8, F9, F11 to F13: every record is taken, and taken twice changes nothing.
 
-use super::{PATIENCE, Road, history, upsert};
+use super::{PATIENCE, Road, history, takes_part, upsert};
 use crate::harness::wait_until;
 use crate::kafka::{Broker, Sent, shared_broker};
 use reqwest::StatusCode;
 use serde_json::json;
-use std::time::Duration;
 
 /// Faults F12 and F13: poison in between, everything three times and shuffled.
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +36,7 @@ async fn backfill_three_times_and_shuffled_with_poison_ends_like_once() {
     });
     road.send(&records).await;
     let _node = road.node(&[]).await;
-    road.arrived().await;
+    road.arrived_whole().await;
     road.ends_as(60, &expected).await;
     wait_until("dead letters follow", PATIENCE, async || {
         road.broker.ends(&format!("{}-dead", road.topic)) == [5]
@@ -73,7 +72,7 @@ async fn backfill_survives_its_own_death_between_commit_and_offsets() {
     road.send(&records).await;
     let slow = [
         ("ROSTER__BACKFILL__BATCH_RECORDS", "40"),
-        ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "600"),
+        ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "150"),
     ];
     let dying = [
         &slow[..],
@@ -84,12 +83,13 @@ async fn backfill_survives_its_own_death_between_commit_and_offsets() {
     ]
     .concat();
     for round in 0..6 {
+        let before = road.passed().await;
         let node = road.node(if round % 2 == 0 { &dying } else { &slow }).await;
-        tokio::time::sleep(Duration::from_millis(1_500 + 300 * round)).await;
+        road.goes_beyond(before).await;
         node.kill();
     }
     let _node = road.node(&[]).await;
-    road.arrived().await;
+    road.arrived_whole().await;
     road.ends_as(100, &expected).await;
 }
 
@@ -101,7 +101,7 @@ async fn backfill_waits_for_brokers_that_are_away_while_requests_go_on() {
     let (records, expected) = history(60, 10, 1);
     road.send(&records).await;
     let node = road.node(&[]).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    road.goes_beyond(0).await;
     let Road {
         project,
         topic,
@@ -118,7 +118,6 @@ async fn backfill_waits_for_brokers_that_are_away_while_requests_go_on() {
             reply.status() == StatusCode::OK
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     broker.start_again().await;
     let road = Road {
@@ -128,7 +127,7 @@ async fn backfill_waits_for_brokers_that_are_away_while_requests_go_on() {
         settings,
         database_url,
     };
-    road.arrived().await;
+    road.arrived_whole().await;
     road.ends_as(60, &expected).await;
 }
 
@@ -145,14 +144,14 @@ async fn backfill_is_taken_once_by_consumers_that_come_and_go() {
     let _first = road.node(&slow).await;
     for _ in 0..3 {
         let second = road.node(&slow).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        takes_part(&second).await;
         let third = road.node(&slow).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        takes_part(&third).await;
         assert!(second.terminate().await.success());
         third.kill();
     }
     let _fast = road.node(&[]).await;
-    road.arrived().await;
+    road.arrived_whole().await;
     road.ends_as(120, &expected).await;
 }
 
@@ -164,9 +163,10 @@ async fn backfill_takes_part_in_groups_of_the_newer_protocol() {
     let road = Road::with(broker, 4, "", "", properties).await;
     let (records, expected) = history(40, 5, 1);
     road.send(&records).await;
-    let (one, _two) = (road.node(&[]).await, road.node(&[]).await);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (one, two) = (road.node(&[]).await, road.node(&[]).await);
+    takes_part(&one).await;
+    takes_part(&two).await;
     assert!(one.terminate().await.success());
-    road.arrived().await;
+    road.arrived_whole().await;
     road.ends_as(40, &expected).await;
 }

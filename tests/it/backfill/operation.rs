@@ -51,15 +51,23 @@ async fn backfill_is_paused_and_resumed_on_every_node() {
     ];
     let (records, expected) = history(60, 10, 1);
     road.send(&records).await;
-    let (_one, _two) = (road.node(&slow).await, road.node(&slow).await);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let nodes = [road.node(&slow).await, road.node(&slow).await];
+    road.goes_beyond(0).await;
     road.command(&["pause", &road.topic, "--reason", "lunch"]);
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    for node in &nodes {
+        wait_until("the node has paused", PATIENCE, async || {
+            let ready = reqwest::get(format!("{}/readyz", node.url)).await;
+            let ready: Value = ready.unwrap().json().await.unwrap();
+            ready["backfill"][&road.topic] == "lunch"
+        })
+        .await;
+    }
     let before = road.status().await;
     assert_eq!(
         (&before["state"], &before["reason"]),
         (&json!("paused"), &json!("lunch"))
     );
+    // What must not happen can't be waited for.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let positions = |status: &Value| -> Vec<Value> {
         let all = status["partitions"].as_array().expect("a list").iter();
@@ -228,5 +236,50 @@ async fn backfill_runs_apart_until_the_end() {
     assert!(
         shown.contains(&road.topic) && shown.contains("####################"),
         "{shown}"
+    );
+}
+
+/// A source that had taken everything goes on also where all of that has expired meanwhile: nothing that is needed is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_goes_on_where_what_it_took_has_expired() {
+    let road = Road::fresh(1).await;
+    let (records, _) = history(10, 2, 1);
+    road.send(&records).await;
+    let node = road.node(&[]).await;
+    road.arrived_whole().await;
+    assert!(node.terminate().await.success());
+    road.broker.expire(&road.topic, road.passed().await).await;
+    road.send(&[upsert("late", "2023-01-01T00:00:00Z", json!({"n": 1}))])
+        .await;
+    let _node = road.node(&[]).await;
+    road.arrived_whole().await;
+    assert_eq!(road.status().await["state"], "running");
+    assert_eq!(road.project.profile("user_id:late").await["traits"]["n"], 1);
+}
+
+/// Where records that are still needed have expired the source stops and says which are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_pauses_where_records_it_needs_have_expired() {
+    let road = Road::fresh(1).await;
+    let (records, _) = history(10, 2, 1);
+    road.send(&records).await;
+    let node = road.node(&[]).await;
+    road.arrived_whole().await;
+    assert!(node.terminate().await.success());
+    let taken = road.passed().await;
+    road.send(&records).await;
+    road.broker.expire(&road.topic, taken + 5).await;
+    let _node = road.node(&[]).await;
+    wait_until("it pauses", PATIENCE, async || {
+        road.status().await["state"] == "paused"
+    })
+    .await;
+    let reason = road.status().await["reason"]
+        .as_str()
+        .expect("a text")
+        .to_owned();
+    assert!(
+        reason.contains(&format!("now has {} to", taken + 5)),
+        "{reason}"
     );
 }
