@@ -7,10 +7,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roster::embedded::Embedded;
 use std::fs;
+use std::io::Result;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 /// An address that nobody listens on.
 pub fn free_address() -> String {
@@ -79,14 +80,19 @@ impl OwnDatabase {
 
     /// An address on loopback that leads to the server's socket, for what only TCP connections meet.
     pub async fn over_tcp(&self) -> String {
+        self.at_a_distance(Duration::ZERO).await
+    }
+
+    /// The same, with so long a way back for every answer: what depends on a database's speed then does not depend on this machine's.
+    pub async fn at_a_distance(&self, way_back: Duration) -> String {
         let (_, host) = self.url.split_once("host=").expect("a socket");
         let socket = format!("{host}/.s.PGSQL.5432");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = UnixStream::connect(&socket).await.expect("it runs");
-                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+                let server = UnixStream::connect(&socket).await.expect("it runs");
+                tokio::spawn(async move { relay(&mut client, server, way_back).await });
             }
         });
         address
@@ -102,6 +108,27 @@ impl Drop for OwnDatabase {
         // What is left of the files is under /tmp; the server may still be leaving.
         let _ = fs::remove_dir_all(&self.data_dir);
     }
+}
+
+async fn relay(client: &mut TcpStream, server: UnixStream, way_back: Duration) -> Result<()> {
+    let ((mut questions, mut to_client), (mut answers, mut to_server)) =
+        (client.split(), server.into_split());
+    let asking = async {
+        copy(&mut questions, &mut to_server).await?;
+        to_server.shutdown().await
+    };
+    let answering = async {
+        let mut some = vec![0; 64 * 1024];
+        loop {
+            let read = answers.read(&mut some).await?;
+            if read == 0 {
+                return to_client.shutdown().await;
+            }
+            tokio::time::sleep(way_back).await;
+            to_client.write_all(&some[..read]).await?;
+        }
+    };
+    tokio::try_join!(asking, answering).map(drop)
 }
 
 /// Processes that stand still until this is dropped.
