@@ -1,6 +1,8 @@
 //! The command line: what `roster` can be asked to do. Each verb is a few calls into the library.
 
 pub mod backfill;
+mod export;
+mod kafka;
 
 use crate::config::{Config, Secret, millis};
 use crate::domain::kinds::{CustomKind, Normaliser};

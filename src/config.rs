@@ -4,8 +4,10 @@
 //! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
 
 mod backfill;
+mod legacy;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
+pub use legacy::LegacyStore;
 
 use crate::domain::Limits;
 use config::{Config as Source, ConfigError, Environment, File, FileFormat};
@@ -30,6 +32,7 @@ pub struct Config {
     pub reads: Reads,
     pub upkeep: Upkeep,
     pub backfill: Backfill,
+    pub legacy: LegacyStore,
     pub limits: Limits,
     pub rates: Rates,
     pub keys: Keys,

@@ -1,5 +1,6 @@
 //! What librdkafka is told, by its own names. Any of it may be a secret: there is no way to show it.
 
+use crate::config::KafkaProperties;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
 
@@ -10,6 +11,12 @@ impl Properties {
     /// Later ones of one name win.
     pub fn of(all: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(all.into_iter().collect())
+    }
+
+    /// Those of the settings, later ones above earlier ones.
+    pub fn revealed<'a>(all: impl IntoIterator<Item = &'a KafkaProperties>) -> Self {
+        let all = all.into_iter().flatten();
+        Self::of(all.map(|(name, value)| (name.clone(), value.reveal().to_owned())))
     }
 
     /// One property.

@@ -20,10 +20,12 @@ mod replay;
 mod room;
 mod source;
 mod taking;
+mod topic;
 
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
 pub use source::Source;
+pub use topic::{Found, NotSent, Outgoing, Topic};
 
 use crate::health::Health;
 use crate::ingest::Ingest;

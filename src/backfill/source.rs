@@ -54,14 +54,6 @@ impl Source {
             Timestamp::parse(text).ok_or_else(|| told(&format!("start {text:?} is no time")))
         });
         let group = own.group.clone();
-        let revealed = |properties: &crate::config::KafkaProperties| {
-            let all = properties.iter();
-            all.map(|(name, value)| (name.clone(), value.reveal().to_owned()))
-                .collect::<Vec<_>>()
-        };
-        let properties = revealed(&settings.kafka)
-            .into_iter()
-            .chain(revealed(&own.kafka));
         Ok(Self {
             name: own.name.clone(),
             topic: own.topic.clone(),
@@ -70,7 +62,7 @@ impl Source {
             mapping,
             start: start.transpose()?,
             dead_letter_topic: own.dead_letter_topic.clone(),
-            properties: Properties::of(properties),
+            properties: Properties::revealed([&settings.kafka, &own.kafka]),
             limits: limits.clone(),
             settings: settings.clone(),
         })

@@ -1,6 +1,7 @@
 //! `roster backfill …`: legacy profiles through Kafka.
 
-use crate::config::{BackfillSource, Config, Secret};
+use super::kafka::KafkaArgs;
+use crate::config::{BackfillSource, Config};
 use crate::server;
 use crate::store::{SourceStatus, Store};
 use anyhow::{Result, anyhow, bail};
@@ -13,6 +14,8 @@ use tokio::time::sleep;
 pub enum BackfillVerb {
     /// Take topics in, apart from any service: those of the settings, and the one named here
     Run(Run),
+    /// Send the documents of Elasticsearch or OpenSearch into a topic: those that are new or changed since the last time
+    Export(Box<super::export::ExportArgs>),
     /// Take refused records again, from their places in the topic: after the mapping was mended
     Replay {
         /// A source of the settings
@@ -64,20 +67,11 @@ pub struct Run {
     /// Where refused records go too
     #[arg(long)]
     dead_letter_topic: Option<String>,
-    /// One or more brokers, HOST:PORT, separated by commas
-    #[arg(long)]
-    brokers: Option<String>,
-    /// A property of librdkafka, NAME=VALUE, as often as needed: security.protocol, sasl.username …
-    #[arg(long = "kafka", value_parser = property)]
-    properties: Vec<(String, String)>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
     /// End when nothing is left
     #[arg(long)]
     until_end: bool,
-}
-
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Does what was asked for.
@@ -94,6 +88,7 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             }
             server::backfill::take_in(&config, store, until_end).await
         }
+        BackfillVerb::Export(args) => super::export::run(*args, store, config).await,
         BackfillVerb::Replay { source, mapping } => {
             let own = config.backfill.sources.iter_mut();
             let Some(own) = own.into_iter().find(|own| own.name == source) else {
@@ -119,10 +114,6 @@ fn add_source(config: &mut Config, run: Run) {
     let Some(topic) = run.topic else {
         return;
     };
-    let brokers = run
-        .brokers
-        .map(|brokers| ("bootstrap.servers".to_owned(), brokers));
-    let properties = brokers.into_iter().chain(run.properties);
     config.backfill.sources = vec![BackfillSource {
         name: run.name.unwrap_or_else(|| topic.clone()),
         topic,
@@ -131,9 +122,7 @@ fn add_source(config: &mut Config, run: Run) {
         mapping: run.mapping,
         start: run.start,
         dead_letter_topic: run.dead_letter_topic,
-        kafka: properties
-            .map(|(name, value)| (name, Secret::from(value)))
-            .collect(),
+        kafka: run.kafka.properties(),
     }];
 }
 

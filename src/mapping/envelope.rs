@@ -4,9 +4,9 @@ use super::Record;
 use super::debezium;
 use super::opened::{Action, Content, Opened};
 use super::text;
-use crate::domain::{Code, Rejection};
+use crate::domain::{Code, Rejection, Timestamp};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What records are wrapped in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,13 +61,27 @@ fn hit(mut value: Value, key: Option<Value>) -> Result<Opened, Rejection> {
     if !is_hit {
         return Ok(Opened::Content(content(value, None, key)));
     }
-    match value.get_mut("_source").map(Value::take) {
+    let source = value.get_mut("_source").map(Value::take);
+    // What was asked for by its id and is not there; an export says so with the document as it was, and since when.
+    let is_gone = value.get("found") == Some(&Value::Bool(false));
+    match source {
+        None if is_gone => Ok(Opened::Content(gone(Value::Object(Map::new()), value, key))),
+        Some(row @ Value::Object(_)) if is_gone => Ok(Opened::Content(gone(row, value, key))),
         Some(row @ Value::Object(_)) => Ok(Opened::Content(content(row, Some(value), key))),
         _ => {
             let message =
                 "the hit has no _source: the index does not store it, or the export left it out";
             Err(Rejection::of(Code::MissingField, "_source", message))
         }
+    }
+}
+
+fn gone(row: Value, hit: Value, key: Option<Value>) -> Content {
+    let at = hit.get("deleted_at").and_then(Value::as_str);
+    Content {
+        action: Action::Delete,
+        at: at.and_then(Timestamp::parse),
+        ..content(row, Some(hit), key)
     }
 }
 

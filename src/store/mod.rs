@@ -14,6 +14,7 @@ mod erase_steps;
 mod error;
 mod event_row;
 mod events;
+mod export;
 mod groups;
 mod heartbeat;
 mod lease;

@@ -7,7 +7,7 @@ use super::{Error, Statement, Store, catalogue};
 use std::collections::BTreeSet;
 
 /// What only the owner runs, who migrates and manages projects and keys.
-const OWNERS: [&str; 10] = [
+const OWNERS: [&str; 12] = [
     "create_project",
     "find_project",
     "set_kinds",
@@ -18,6 +18,8 @@ const OWNERS: [&str; 10] = [
     "record_step",
     "take_lease",
     "end_lease",
+    "load_export",
+    "save_export",
 ];
 
 pub(super) const MISSING_RIGHTS: Statement = Statement {

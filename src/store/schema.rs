@@ -58,6 +58,7 @@ pub const STEPS: &[Step] = steps![
     "0031_backfill_partition",
     "0032_backfill_count",
     "0033_backfill_rejection",
+    "0034_backfill_export",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

@@ -1,9 +1,9 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
 use super::{
-    backfill_statements as backfill, erase_older, erase_statements as erase, events, groups,
-    heartbeat, lease, lookup, merge, profiles, projects, rejections, retention, rights, schema,
-    worker, write,
+    backfill_statements as backfill, erase_older, erase_statements as erase, events, export,
+    groups, heartbeat, lease, lookup, merge, profiles, projects, rejections, retention, rights,
+    schema, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -41,6 +41,8 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::RECORD_REFUSALS,
         &backfill::LOAD_REFUSALS,
         &backfill::FORGET_REFUSALS,
+        &export::LOAD_EXPORT,
+        &export::SAVE_EXPORT,
     ]
 }
 

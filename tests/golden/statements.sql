@@ -632,3 +632,12 @@ DELETE FROM backfill_rejection WHERE (project_id, source, topic, partition, reco
     SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset
     FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[]) AS t (project_id, source, topic, partition, record_offset)
 );
+
+-- load_export
+SELECT state FROM backfill_export WHERE name = $1::TEXT;
+
+-- save_export
+INSERT INTO backfill_export (name, state, updated_at)
+SELECT $1::TEXT, $2::JSONB, now() FROM lease WHERE name = $3::TEXT AND owner = $4::UUID
+ON CONFLICT (name) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
+RETURNING name;

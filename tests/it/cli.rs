@@ -3,7 +3,7 @@
 use crate::harness::{
     Project, ROSTER, Service, fresh_database, public_dir, shared, sql, wait_until, whole_rows,
 };
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use roster::domain::KeyHash;
 use serde_json::json;
 use std::path::Path;
@@ -78,7 +78,7 @@ async fn create_project() -> Project {
         url,
         write_key,
         server_key,
-        client: Client::new(),
+        client: crate::harness::http(),
     }
 }
 
@@ -314,7 +314,7 @@ async fn without_a_service_the_private_database_runs_for_the_length_of_a_command
         .expect();
 
     let service = Service::start("", &settings).await;
-    let read = Client::new()
+    let read = crate::harness::http()
         .get(format!("{}/v1/profiles/user_id:ada", service.url))
         .bearer_auth(key.trim());
     assert_eq!(

@@ -144,7 +144,7 @@ async fn a_rolling_restart_fails_nobody_who_tries_again() {
 async fn restarted(node: Service, address: &str, settings: &[(&str, &str)]) -> Service {
     node.signal(nix::sys::signal::Signal::SIGTERM);
     until_ready_is(&node.url, false, PATIENCE).await;
-    let why = reqwest::get(format!("{}/readyz", node.url))
+    let why = crate::harness::fetch(format!("{}/readyz", node.url))
         .await
         .expect("it still answers");
     assert_eq!(why.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -156,7 +156,7 @@ async fn restarted(node: Service, address: &str, settings: &[(&str, &str)]) -> S
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_service_stops_at_once() {
     let service = start_at("127.0.0.1:0", &[]).await;
-    let held = reqwest::Client::new();
+    let held = crate::harness::http();
     held.get(format!("{}/livez", service.url))
         .send()
         .await

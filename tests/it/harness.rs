@@ -79,6 +79,20 @@ impl Shared {
     }
 }
 
+/// A client that loads no certificates: no test server has one, and to read the machine's takes longer than most tests wait.
+pub fn http() -> Client {
+    http_builder().build().expect("a client")
+}
+
+pub fn http_builder() -> reqwest::ClientBuilder {
+    Client::builder().tls_certs_only([])
+}
+
+/// One request by a client of its own.
+pub async fn fetch(url: impl reqwest::IntoUrl) -> reqwest::Result<Response> {
+    http().get(url).send().await
+}
+
 /// The database that the caller of the suite chose.
 pub fn given_database() -> Option<String> {
     std::env::var_os("ROSTER_TEST_DATABASE_URL").map(|url| url.into_string().expect("text"))
@@ -270,7 +284,7 @@ impl Project {
             url: url.to_owned(),
             write_key,
             server_key,
-            client: Client::new(),
+            client: http(),
         }
     }
 

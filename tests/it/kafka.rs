@@ -1,6 +1,7 @@
 //! A real Kafka broker, and what a customer does with it.
 
 use crate::harness::public_dir;
+use crate::java::{Java, free_port, java};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -9,8 +10,7 @@ use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
@@ -25,7 +25,7 @@ pub async fn shared_broker() -> &'static Broker {
 
 /// One broker, which is its own controller.
 pub struct Broker {
-    process: Option<Child>,
+    process: Option<Java>,
     folder: PathBuf,
     is_shared: bool,
     /// Where clients find it.
@@ -74,7 +74,7 @@ impl Broker {
             data = folder.join("data").display(),
         );
         fs::write(folder.join("server.properties"), settings).expect("written");
-        let mut format = java(&folder);
+        let mut format = java("kafka", "-Xmx320m");
         format.args([
             "kafka.tools.StorageTool",
             "format",
@@ -102,24 +102,10 @@ impl Broker {
 
     /// Starts what was killed, on the same data and address.
     pub async fn start_again(&mut self) {
-        // The broker outlives no test run: it ends when the pipe closes.
-        let script = r#""$@" & child=$!; read -r _; kill -9 $child; wait $child 2>/dev/null; [ -z "$GONE" ] || rm -rf "$GONE""#;
-        let mut run = java(&self.folder);
+        let mut run = java("kafka", "-Xmx320m");
         run.arg("kafka.Kafka")
             .arg(self.folder.join("server.properties"));
-        let mut command = Command::new("bash");
-        command.args(["-c", script, "kafka"]).arg(run.get_program());
-        command.args(run.get_args());
-        // Who else would remove the folder of a broker that is never dropped?
-        if self.is_shared {
-            command.env("GONE", &self.folder);
-        }
-        let log = fs::File::create(self.folder.join("log")).expect("a file");
-        command
-            .stdin(Stdio::piped())
-            .stderr(log.try_clone().expect("a file"))
-            .stdout(log);
-        self.process = Some(command.spawn().expect("starts"));
+        self.process = Some(Java::start(&run, &self.folder, self.is_shared));
         let deadline = Instant::now() + PATIENCE;
         while self
             .admin()
@@ -134,9 +120,7 @@ impl Broker {
 
     /// kill -9.
     pub fn kill(&mut self) {
-        let mut shell = self.process.take().expect("it runs");
-        drop(shell.stdin.take());
-        shell.wait().expect("it ended");
+        self.process.take().expect("it runs").kill();
     }
 
     fn client(&self) -> ClientConfig {
@@ -297,21 +281,4 @@ async fn send(producer: &FutureProducer, topic: &str, record: &Sent) {
         headers: Some(headers),
     };
     producer.send(record, PATIENCE).await.expect("delivered");
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
-}
-
-fn java(folder: &Path) -> Command {
-    let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join(".dev/kafka/*");
-    let mut command = Command::new("java");
-    command.args([
-        "-Xmx320m",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-cp",
-    ]);
-    command.arg(jars).current_dir(folder);
-    command
 }

@@ -26,6 +26,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "health",
         ],
     ),
+    ("legacy", &["config"]),
+    ("export", &["legacy", "backfill", "store", "domain"]),
     ("embedded", &[]),
     (
         "api",
@@ -50,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["store"]),
     ("actix_web", &["api", "server"]),
     ("rdkafka", &["backfill"]),
+    ("reqwest", &["legacy"]),
 ];
 
 /// Parts of `api` that never import each other.

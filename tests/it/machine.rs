@@ -202,13 +202,13 @@ pub async fn until_ready_is(url: &str, wanted: bool, patience: Duration) {
 
 /// What `/readyz` says; `None` where nobody answers.
 pub async fn is_ready(url: &str) -> Option<bool> {
-    let answer = reqwest::get(format!("{url}/readyz")).await.ok()?;
+    let answer = crate::harness::fetch(format!("{url}/readyz")).await.ok()?;
     Some(answer.status().is_success())
 }
 
 /// The sum of a metric over all its labels.
 pub async fn metric(url: &str, name: &str) -> f64 {
-    let answer = reqwest::get(format!("{url}/metrics"))
+    let answer = crate::harness::fetch(format!("{url}/metrics"))
         .await
         .expect("an answer");
     let text = answer.text().await.expect("text");

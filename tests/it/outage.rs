@@ -149,7 +149,7 @@ async fn a_database_that_answers_but_can_not_write_or_lacks_a_table_is_not_ready
     let (database, service, project) = service_with_own_database().await;
     until_ready_is(&service.url, true, PATIENCE).await;
     let reason = async || {
-        let answer = reqwest::get(format!("{}/readyz", service.url))
+        let answer = crate::harness::fetch(format!("{}/readyz", service.url))
             .await
             .unwrap();
         answer.json::<serde_json::Value>().await.unwrap()["reason"].to_string()

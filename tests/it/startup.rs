@@ -176,7 +176,7 @@ async fn two_services_on_one_data_directory_are_one_too_many() {
         said.contains(text) && said.contains("in use by another roster"),
         "{said}"
     );
-    let alive = reqwest::get(format!("{}/livez", first.url))
+    let alive = crate::harness::fetch(format!("{}/livez", first.url))
         .await
         .expect("an answer");
     assert!(alive.status().is_success(), "the first was disturbed");
@@ -192,7 +192,7 @@ async fn an_embedded_database_that_dies_is_started_again_under_the_service() {
     let service = Service::start_by(ROSTER, &["--data-dir", text], &[]).await;
     let file = data_dir.join("postgres/postmaster.pid");
     let track = async |id: &str| {
-        let request = reqwest::Client::new().post(format!("{}/v1/track", service.url));
+        let request = crate::harness::http().post(format!("{}/v1/track", service.url));
         let call = serde_json::json!({"userId": "ada", "event": "Seen", "messageId": id});
         let request = request.basic_auth("dev-write-key", Some("")).json(&call);
         request

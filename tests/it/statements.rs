@@ -34,7 +34,7 @@ pub type Counts = BTreeMap<String, u64>;
 
 /// How often each statement ran since a service started, by its own account.
 pub async fn counts(url: &str) -> Counts {
-    let answer = reqwest::get(format!("{url}/metrics"))
+    let answer = crate::harness::fetch(format!("{url}/metrics"))
         .await
         .expect("an answer");
     let mut counts = Counts::new();

@@ -29,7 +29,7 @@ async fn backfill_pauses_before_a_typo_refuses_a_whole_topic() {
         "{reason}"
     );
     assert_eq!(status["rejected"], 0, "nothing of it went anywhere");
-    let ready: Value = reqwest::get(format!("{}/readyz", _node.url))
+    let ready: Value = crate::harness::fetch(format!("{}/readyz", _node.url))
         .await
         .unwrap()
         .json()
@@ -56,7 +56,7 @@ async fn backfill_is_paused_and_resumed_on_every_node() {
     road.command(&["pause", &road.topic, "--reason", "lunch"]);
     for node in &nodes {
         wait_until("the node has paused", PATIENCE, async || {
-            let ready = reqwest::get(format!("{}/readyz", node.url)).await;
+            let ready = crate::harness::fetch(format!("{}/readyz", node.url)).await;
             let ready: Value = ready.unwrap().json().await.unwrap();
             ready["backfill"][&road.topic] == "lunch"
         })

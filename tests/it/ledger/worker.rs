@@ -54,7 +54,7 @@ impl Worker {
         paper: Paper,
         signs: Arc<Signs>,
     ) -> Self {
-        let client = Client::builder()
+        let client = crate::harness::http_builder()
             .timeout(PATIENCE)
             .pool_max_idle_per_host(1);
         Self {

@@ -130,7 +130,7 @@ async fn siege_settings_documents_take_write_keys_only() {
             (format!("/projects/{key}/settings"), settings),
             (format!("/sourceConfig?writeKey={key}"), source),
         ] {
-            let reply = reqwest::get(format!("{}{path}", project.url))
+            let reply = crate::harness::fetch(format!("{}{path}", project.url))
                 .await
                 .expect("an answer");
             assert_eq!(reply.status().as_u16(), expected, "{path}");

@@ -1,0 +1,11 @@
+//! The store that people leave: a server that speaks Elasticsearch's REST API (Elasticsearch from 7, OpenSearch).
+//!
+//! The only place that asks it anything. It is asked as a guest: nothing is kept open there between two requests.
+
+mod client;
+mod index;
+mod page;
+
+pub use client::{Client, Failure};
+pub use index::{Index, Source};
+pub use page::{Hit, PageAsk, hits};

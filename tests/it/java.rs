@@ -1,0 +1,61 @@
+//! Servers that are written in Java, from the jars that `scripts/setup test` fetches.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running server. It outlives no test run: it ends when the pipe to it closes, however this process ends.
+pub struct Java(Child);
+
+impl Java {
+    /// Starts one in its folder. `is_shared`: it is never dropped, so whoever ends it removes the folder too.
+    pub fn start(run: &Command, folder: &Path, is_shared: bool) -> Self {
+        let script = r#""$@" & child=$!; read -r _; kill -9 $child; wait $child 2>/dev/null; [ -z "$GONE" ] || rm -rf "$GONE""#;
+        let log = File::create(folder.join("log")).expect("a file");
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", script, "server"])
+            .arg(run.get_program());
+        command.args(run.get_args()).current_dir(folder);
+        command.env(
+            "GONE",
+            if is_shared {
+                folder.as_os_str()
+            } else {
+                "".as_ref()
+            },
+        );
+        command
+            .stdin(Stdio::piped())
+            .stderr(log.try_clone().expect("a file"))
+            .stdout(log);
+        Self(command.spawn().expect("starts"))
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().expect("it ended");
+    }
+}
+
+/// `java` with the jars of one server.
+pub fn java(server: &str, memory: &str) -> Command {
+    let jars = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(".dev")
+        .join(server);
+    let mut command = Command::new("java");
+    let class_path = format!("{0}/*:{0}", jars.display());
+    command.args([
+        memory,
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        &class_path,
+    ]);
+    command
+}
+
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
