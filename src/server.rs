@@ -5,6 +5,7 @@
 //! connections' own).
 
 pub mod backfill;
+pub mod check;
 
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};

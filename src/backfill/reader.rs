@@ -102,9 +102,19 @@ pub fn probe(source: &Source) -> Result<(), String> {
     let consumer: BaseConsumer = client(&source.properties, &source.group)
         .create()
         .map_err(|error| error.to_string())?;
-    let topic = &source.topic;
-    let brokers = source
-        .properties
+    find_topic(&consumer, &source.properties, &source.topic)
+}
+
+/// Tells whether a topic is there.
+///
+/// # Errors
+/// As `probe`.
+pub(super) fn find_topic(
+    consumer: &BaseConsumer,
+    properties: &Properties,
+    topic: &str,
+) -> Result<(), String> {
+    let brokers = properties
         .get("bootstrap.servers")
         .unwrap_or("nowhere: bootstrap.servers is not set");
     let found = consumer.fetch_metadata(Some(topic), PATIENCE);

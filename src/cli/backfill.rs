@@ -1,5 +1,6 @@
 //! `roster backfill …`: legacy profiles through Kafka.
 
+use super::check::{Check, property};
 use crate::config::{BackfillSource, Config, Secret};
 use crate::server;
 use crate::store::{SourceStatus, Store};
@@ -13,6 +14,8 @@ use tokio::time::sleep;
 pub enum BackfillVerb {
     /// Take topics in, apart from any service: those of the settings, and the one named here
     Run(Run),
+    /// Read a sample of a topic, or of files, and say what would be written; nothing is
+    Check(Check),
     /// Take refused records again, from their places in the topic: after the mapping was mended
     Replay {
         /// A source of the settings
@@ -75,11 +78,6 @@ pub struct Run {
     until_end: bool,
 }
 
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 /// Does what was asked for.
 ///
 /// # Errors
@@ -108,6 +106,8 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             );
             Ok(())
         }
+        // It is done before any database is opened.
+        BackfillVerb::Check(_) => Ok(()),
         BackfillVerb::Status { watch, json } => status(store, watch, json).await,
         BackfillVerb::Pause { source, reason } => set(store, &source, Some(&reason)).await,
         BackfillVerb::Resume { source } => set(store, &source, None).await,
