@@ -195,5 +195,11 @@ mod document_tests;
 #[path = "law_tests.rs"]
 mod law_tests;
 #[cfg(test)]
+#[path = "own_tests.rs"]
+mod own_tests;
+#[cfg(test)]
+#[path = "reader_law_tests.rs"]
+mod reader_law_tests;
+#[cfg(test)]
 #[path = "row_tests.rs"]
 mod row_tests;
