@@ -66,10 +66,10 @@ async fn backfill_calls_are_history_and_a_replay_makes_no_second_event() {
         "seven of the topic, one live: {timeline:?}"
     );
     let paid = road.project.event("m-1").await;
-    assert_eq!(paid["timestamp"], "2023-02-01T00:00:00.000Z", "{paid}");
+    assert_eq!(paid["occurred_at"], "2023-02-01T00:00:00.000Z", "{paid}");
     let kafka = timeline
         .iter()
-        .filter(|event| event["timestamp"] == "2024-05-01T00:00:00.000Z");
+        .filter(|event| event["occurred_at"] == "2024-05-01T00:00:00.000Z");
     assert_eq!(kafka.count(), 5, "a future one is capped: {timeline:?}");
     let refusals = road.refusals().await;
     assert_eq!(refusals.len(), 1);
