@@ -1,6 +1,7 @@
 //! The command line: what `roster` can be asked to do. Each verb is a few calls into the library.
 
 pub mod backfill;
+mod check;
 mod export;
 mod kafka;
 
@@ -142,6 +143,7 @@ pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
     match cli.verb {
         Verb::Config(ConfigVerb::Check) => println!("the settings can be used"),
         Verb::Config(ConfigVerb::Show) => print!("{}", config.to_toml()?),
+        Verb::Backfill(backfill::BackfillVerb::Check(check)) => check.run(&config)?,
         Verb::Bench(settings) => bench::run(&settings, &config)?,
         verb => {
             telemetry::init_logging(&config.log)?;

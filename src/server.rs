@@ -5,6 +5,7 @@
 //! connections' own).
 
 pub mod backfill;
+pub mod check;
 pub mod export;
 
 use crate::api::auth::Keys;

@@ -48,6 +48,16 @@ impl Document {
         })
     }
 
+    /// A text that was made readable elsewhere, in room that somebody else holds. What its values hold is still to be measured.
+    pub fn of_text(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            room: None,
+            depth: usize::MAX,
+            has_exotic_number: true,
+        }
+    }
+
     /// The text.
     ///
     /// # Errors

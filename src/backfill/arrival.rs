@@ -2,6 +2,7 @@
 
 use super::room::Held;
 use crate::domain::Timestamp;
+use crate::mapping::Record;
 use crate::store::TakenPartition;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -56,6 +57,16 @@ impl Arrived {
     /// Kafka's timestamp.
     pub fn timestamp(&self) -> Option<Timestamp> {
         Timestamp::from_micros(self.at?.checked_mul(1_000)?)
+    }
+
+    /// As mappings read it.
+    pub fn as_record(&self) -> Record<'_> {
+        Record {
+            key: self.key.as_deref(),
+            value: self.value.as_ref(),
+            headers: &self.headers,
+            at: self.timestamp(),
+        }
     }
 
     /// What it holds.

@@ -2,7 +2,13 @@
 
 use crate::config::KafkaProperties;
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::metadata::MetadataTopic;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long brokers are waited for by who asks about a topic.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Properties of librdkafka by name (its CONFIGURATION.md lists them).
 pub struct Properties(BTreeMap<String, String>);
@@ -35,4 +41,24 @@ impl Properties {
         }
         config
     }
+}
+
+/// The partitions of a topic: number, first offset, end.
+///
+/// # Errors
+/// No broker answers, or one partition has none.
+pub fn partitions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<Vec<(i32, i64, i64)>, String> {
+    let found = consumer.fetch_metadata(Some(topic), PATIENCE);
+    let found = found.map_err(|error| format!("topic {topic}: {error}"))?;
+    let all = found.topics().iter().flat_map(MetadataTopic::partitions);
+    let marks = all.map(|partition| {
+        let number = partition.id();
+        let marks = consumer.fetch_watermarks(topic, number, PATIENCE);
+        let told = |error| format!("topic {topic}, partition {number}: {error}");
+        marks.map(|(low, high)| (number, low, high)).map_err(told)
+    });
+    marks.collect()
 }

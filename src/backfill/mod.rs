@@ -10,6 +10,7 @@ mod breaker;
 mod intake;
 mod kafka;
 mod letters;
+mod lines;
 mod member;
 mod pace;
 mod place;
@@ -18,13 +19,17 @@ mod projects;
 mod reader;
 mod replay;
 mod room;
+mod sample;
 mod source;
 mod taking;
 mod topic;
 
+pub use lines::lines;
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
-pub use source::Source;
+pub use sample::sample;
+pub use source::{Source, read_mapping};
+pub use taking::too_large;
 pub use topic::{Found, NotSent, Outgoing, Topic};
 
 use crate::health::Health;

@@ -1,7 +1,7 @@
 //! A consumer of a source: its settings, and the thread behind it.
 
 use super::arrival::{Arrival, Order, Seen};
-use super::kafka::Properties;
+use super::kafka::{PATIENCE, Properties};
 use super::member::Context;
 use super::poller::Thread;
 use super::room::Room;
@@ -9,12 +9,8 @@ use super::source::Source;
 use crate::store::Store;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::sync::{Arc, Mutex, mpsc as orders};
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-
-/// How long brokers are waited for by who asks whether a topic is there.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running consumer. Dropping it ends the thread.
 pub(super) struct Reader {
@@ -102,9 +98,19 @@ pub fn probe(source: &Source) -> Result<(), String> {
     let consumer: BaseConsumer = client(&source.properties, &source.group)
         .create()
         .map_err(|error| error.to_string())?;
-    let topic = &source.topic;
-    let brokers = source
-        .properties
+    find_topic(&consumer, &source.properties, &source.topic)
+}
+
+/// Tells whether a topic is there.
+///
+/// # Errors
+/// As `probe`.
+pub(super) fn find_topic(
+    consumer: &BaseConsumer,
+    properties: &Properties,
+    topic: &str,
+) -> Result<(), String> {
+    let brokers = properties
         .get("bootstrap.servers")
         .unwrap_or("nowhere: bootstrap.servers is not set");
     let found = consumer.fetch_metadata(Some(topic), PATIENCE);

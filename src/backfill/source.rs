@@ -3,7 +3,7 @@
 use super::kafka::Properties;
 use crate::config::{Backfill, BackfillSource};
 use crate::domain::{Limits, Timestamp};
-use crate::mapping::{Mapping, Record};
+use crate::mapping::{Calls, Mapping, Record};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -16,6 +16,8 @@ pub struct Source {
     /// Whose the records are; `None` where each says it, as the mapping tells.
     pub project: Option<String>,
     pub mapping: Mapping,
+    /// Reads messages of the tracking API.
+    pub calls: Calls,
     /// The time of records that have none; else the moment when the source was first opened.
     pub start: Option<Timestamp>,
     pub dead_letter_topic: Option<String>,
@@ -41,6 +43,7 @@ impl Source {
         own: &BackfillSource,
         settings: &Backfill,
         limits: &Limits,
+        calls: &Calls,
     ) -> Result<Self, String> {
         let told = |what: &str| format!("backfill source {:?}: {what}", own.name);
         if own.name.is_empty() || own.topic.is_empty() {
@@ -60,6 +63,7 @@ impl Source {
             group: group.unwrap_or_else(|| format!("roster-{}", own.name)),
             project: own.project.clone(),
             mapping,
+            calls: calls.clone(),
             start: start.transpose()?,
             dead_letter_topic: own.dead_letter_topic.clone(),
             properties: Properties::revealed([&settings.kafka, &own.kafka]),
@@ -69,7 +73,11 @@ impl Source {
     }
 }
 
-fn read_mapping(path: &Path) -> Result<Mapping, String> {
+/// Reads a mapping file.
+///
+/// # Errors
+/// One sentence with all that is wrong.
+pub fn read_mapping(path: &Path) -> Result<Mapping, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("the mapping {shown} can't be read: {error}"))?;

@@ -146,12 +146,7 @@ impl Taker {
 
     async fn read(&self, arrived: &Arrived) -> (ProjectId, Result<Reading, Rejection>) {
         let nobody = ProjectId(0);
-        let record = Record {
-            key: arrived.key.as_deref(),
-            value: arrived.value.as_ref(),
-            headers: &arrived.headers,
-            at: arrived.timestamp(),
-        };
+        let record = arrived.as_record();
         let most = self.source.settings.max_record_bytes;
         let bytes = arrived.bytes();
         let Some(name) = self.source.project_of(&record) else {
@@ -197,7 +192,8 @@ impl Taker {
             received_at: record.at.unwrap_or(self.start),
             is_measured: false,
         };
-        self.source.mapping.read(record, &gate, self.start)
+        let calls = &*self.source.calls;
+        self.source.mapping.read(record, &gate, self.start, calls)
     }
 
     async fn submit(&self, project_id: ProjectId, items: Vec<Item>) -> Vec<Receipt> {
@@ -246,7 +242,8 @@ fn of_nobody(name: Option<&str>) -> Rejection {
     }
 }
 
-fn too_large(bytes: usize, most: usize) -> Rejection {
+/// Why a record of so many bytes is refused.
+pub fn too_large(bytes: usize, most: usize) -> Rejection {
     Rejection {
         code: Code::RecordTooLarge,
         field: None,

@@ -1,19 +1,16 @@
 //! A topic that records are sent into, and read back from its beginning. Not a member of any group: nobody's position moves.
 
-use super::kafka::Properties;
+use super::kafka::{PATIENCE, Properties, partitions};
 use crate::config::KafkaProperties;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
-use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
-/// How long brokers are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Kafka's own default of a topic's `max.message.bytes`.
 const USUAL_RECORD: usize = 1_048_588;
 
@@ -87,7 +84,7 @@ impl Topic {
         shared: &KafkaProperties,
         own: &KafkaProperties,
         name: &str,
-        partitions: Option<u16>,
+        wanted: Option<u16>,
     ) -> Result<Self, String> {
         let properties = &Properties::revealed([shared, own]);
         let refused = |error: KafkaError| format!("librdkafka refuses the settings: {error}");
@@ -119,7 +116,7 @@ impl Topic {
         let (is_there, cluster) =
             tokio::task::block_in_place(|| find(&consumer, properties, name))?;
         if !is_there {
-            let partitions = partitions.ok_or_else(|| {
+            let partitions = wanted.ok_or_else(|| {
                 format!("there is no topic {name}: make it first, or say with how many --partitions it is to be made")
             })?;
             make(&config, name, i32::from(partitions)).await?;
@@ -159,17 +156,7 @@ impl Topic {
     /// # Errors
     /// No broker answers.
     pub fn ends(&self) -> Result<Vec<(i32, i64, i64)>, String> {
-        let told = |error: KafkaError| format!("topic {}: {error}", self.name);
-        let found = self.consumer.fetch_metadata(Some(&self.name), PATIENCE);
-        let found = found.map_err(told)?;
-        let partitions = found.topics().iter().flat_map(MetadataTopic::partitions);
-        let marks = partitions.map(|partition| {
-            let marks = self
-                .consumer
-                .fetch_watermarks(&self.name, partition.id(), PATIENCE);
-            marks.map(|(low, high)| (partition.id(), low, high))
-        });
-        marks.collect::<Result<_, _>>().map_err(told)
+        partitions(&self.consumer, &self.name)
     }
 
     /// Reads every record from the beginning of each partition to its end.

@@ -1,5 +1,6 @@
 //! `roster backfill …`: legacy profiles through Kafka.
 
+use super::check::Check;
 use super::kafka::KafkaArgs;
 use crate::config::{BackfillSource, Config};
 use crate::server;
@@ -16,6 +17,8 @@ pub enum BackfillVerb {
     Run(Run),
     /// Send the documents of Elasticsearch or OpenSearch into a topic: those that are new or changed since the last time
     Export(Box<super::export::ExportArgs>),
+    /// Read a sample of a topic, or of files, and say what would be written; nothing is
+    Check(Check),
     /// Take refused records again, from their places in the topic: after the mapping was mended
     Replay {
         /// A source of the settings
@@ -103,6 +106,8 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             );
             Ok(())
         }
+        // It is done before any database is opened.
+        BackfillVerb::Check(_) => Ok(()),
         BackfillVerb::Status { watch, json } => status(store, watch, json).await,
         BackfillVerb::Pause { source, reason } => set(store, &source, Some(&reason)).await,
         BackfillVerb::Resume { source } => set(store, &source, None).await,

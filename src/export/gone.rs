@@ -4,8 +4,9 @@
 //! bounded; both sides are read once for each such part. What is gone is said with the document as it was last, so that a mapping finds
 //! the same names in it.
 
+use super::job::Export;
 use super::record::{self, GONE_HEADER, INDEX_HEADER};
-use super::run::{Export, WHOLE};
+use super::state::WHOLE;
 use super::walk::Walk;
 use crate::backfill::{Found, NotSent, Outgoing};
 use crate::domain::Timestamp;

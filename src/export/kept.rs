@@ -1,7 +1,7 @@
 //! What is remembered of an export, and who may go on with it.
 
+use super::job::Export;
 use super::plan;
-use super::run::Export;
 use super::state::State;
 use std::time::Duration;
 use tokio::sync::Notify;

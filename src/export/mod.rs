@@ -4,12 +4,15 @@
 //! Nothing is kept open in the store, so nothing there can expire: who is stopped goes on behind the last document that Kafka has.
 
 mod gone;
+mod job;
 mod kept;
+mod pass;
 mod plan;
 mod record;
 mod run;
+mod send;
 mod state;
 mod walk;
 
-pub use run::{Export, Options, Outcome};
+pub use job::{Export, Options, Outcome};
 pub use state::Progress;

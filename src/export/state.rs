@@ -53,6 +53,13 @@ pub struct Range {
     pub is_done: bool,
 }
 
+/// Every document of a shard, to its end.
+pub const WHOLE: Range = Range {
+    after: -1,
+    last: None,
+    is_done: false,
+};
+
 /// How far an export has got, for who watches.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Progress {

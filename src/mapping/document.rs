@@ -347,7 +347,8 @@ pub fn text_at(envelope: Envelope, place: &Place, record: &Record<'_>) -> Option
     names::texts(place.find(view)?).0.into_iter().next()
 }
 
-fn view<'v>(content: &'v Content, record: &'v Record<'_>) -> View<'v> {
+/// What places of a record are looked up in.
+pub fn view<'v>(content: &'v Content, record: &'v Record<'_>) -> View<'v> {
     View {
         row: &content.row,
         record: content.record(),

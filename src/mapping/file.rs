@@ -29,9 +29,10 @@ pub fn parse(text: &str) -> Result<Mapping, Vec<String>> {
     let tenant = tenant(&mut file);
     let form = match preset.as_deref() {
         Some("roster") => Form::Own,
+        Some("tracking") => Form::Calls,
         name => {
             let defaults = defaults(name).unwrap_or_else(|| {
-                let known = "roster, elasticsearch or debezium";
+                let known = "roster, tracking, elasticsearch or debezium";
                 file.complain(format!(
                     "preset {:?} is none of {known}",
                     name.unwrap_or_default()

@@ -30,30 +30,59 @@ enum Said {
         times: Vec<(u8, i64)>,
         traits: Vec<(u8, i64)>,
     },
+    Gone {
+        at: i64,
+    },
+}
+
+type Pairs = Vec<(u8, i64)>;
+
+fn traits() -> impl Strategy<Value = Pairs> {
+    prop::collection::vec((0_u8..3, 0_i64..3), 0..4)
+}
+
+fn live_call() -> impl Strategy<Value = Said> {
+    (1_i64..5, traits()).prop_map(|(at, traits)| Said::Live { at, traits })
+}
+
+fn record() -> impl Strategy<Value = Said> {
+    let versioned = || (1_i64..5, 0_i64..3, traits());
+    let times = || prop::collection::vec((0_u8..3, 1_i64..5), 0..3);
+    prop_oneof![
+        versioned().prop_map(|(at, version, traits)| Said::Partial {
+            at,
+            version,
+            traits
+        }),
+        versioned().prop_map(|(at, version, traits)| Said::Whole {
+            at,
+            version,
+            traits
+        }),
+        (1_i64..5, times(), traits()).prop_map(|(at, times, traits)| Said::Own {
+            at,
+            times,
+            traits
+        }),
+    ]
 }
 
 fn said() -> impl Strategy<Value = Said> {
-    let traits = || prop::collection::vec((0_u8..3, 0_i64..3), 0..4);
-    let at = || 1_i64..5;
-    prop_oneof![
-        (at(), traits()).prop_map(|(at, traits)| Said::Live { at, traits }),
-        (at(), 0_i64..3, traits()).prop_map(|(at, version, traits)| Said::Partial {
-            at,
-            version,
-            traits
-        }),
-        (at(), 0_i64..3, traits()).prop_map(|(at, version, traits)| Said::Whole {
-            at,
-            version,
-            traits
-        }),
-        (
-            at(),
-            prop::collection::vec((0_u8..3, 1_i64..5), 0..3),
-            traits()
-        )
-            .prop_map(|(at, times, traits)| Said::Own { at, times, traits }),
-    ]
+    prop_oneof![1 => live_call(), 3 => record()]
+}
+
+/// With deletions. A record that states a trait later than itself is refused beside one that came between, traits and all.
+fn said_or_gone() -> impl Strategy<Value = Said> {
+    let consistent = |said| match said {
+        Said::Own { at, times, traits } => {
+            let times = times.into_iter().map(|(name, own)| (name, own.min(at)));
+            let times = times.collect();
+            Said::Own { at, times, traits }
+        }
+        other => other,
+    };
+    let gone = (1_i64..5).prop_map(|at| Said::Gone { at });
+    prop_oneof![4 => said().prop_map(consistent), 1 => gone]
 }
 
 /// 2 stands for a trait that is taken away.
@@ -98,6 +127,10 @@ fn command(said: &Said) -> Command {
                 "updated_at": at * 1_000, "times": times, "traits": object(traits)});
             taken(&Mapping::roster(), &row)
         }
+        Said::Gone { at } => {
+            let row = serde_json::json!({"roster": 1, "type": "delete", "identities": {"user_id": 1}, "deleted_at": at * 1_000});
+            taken(&Mapping::roster(), &row)
+        }
     }
 }
 
@@ -108,7 +141,7 @@ fn taken(mapping: &Mapping, row: &serde_json::Value) -> Command {
     }
 }
 
-fn live(seconds: i64, traits: &[(u8, i64)]) -> Command {
+fn live(when: i64, traits: &[(u8, i64)]) -> Command {
     let (kinds, limits) = (Kinds::default(), limits());
     let gate = Gate {
         project_id: ProjectId(1),
@@ -118,43 +151,129 @@ fn live(seconds: i64, traits: &[(u8, i64)]) -> Command {
         received_at: at(START),
         is_measured: false,
     };
-    let occurred_at = Timestamp::from_micros(seconds * 1_000_000).expect("small");
     let draft = Draft {
         names: vec![gate.name("user_id", "1", "userId")],
         traits: Some(Json::of(&object(traits))),
         mode: Mode::Single,
-        ..Draft::at(occurred_at)
+        ..Draft::at(seconds(when))
     };
     gate.command(draft).expect("valid")
 }
 
-fn merged<'a>(commands: impl Iterator<Item = &'a Command>) -> Traits {
-    let mut traits = Traits::default();
-    for command in commands {
-        for write in command.subjects().filter_map(|subject| subject.traits) {
-            traits.merge(write);
-        }
-    }
-    traits
+/// What is known of the one person, as the database keeps it: traits, and until when all was erased.
+#[derive(Debug, Default, PartialEq)]
+struct Person {
+    traits: Traits,
+    erased: Option<Timestamp>,
 }
 
-fn cases() -> ProptestConfig {
-    ProptestConfig::with_cases(2_000)
+impl Person {
+    fn take(&mut self, command: &Command) {
+        let at = command.occurred_at();
+        if command.erases() {
+            self.erased = self.erased.max(Some(at));
+            self.traits.erase_older(at);
+        } else if self.erased.is_none_or(|erased| erased < at) {
+            let writes = command.subjects().filter_map(|subject| subject.traits);
+            writes.for_each(|write| _ = self.traits.merge(write));
+        }
+    }
+}
+
+fn merged<'a>(commands: impl Iterator<Item = &'a Command>) -> Person {
+    let mut person = Person::default();
+    commands.for_each(|command| person.take(command));
+    person
+}
+
+/// The traits that somebody has, without those that were taken away.
+fn values(person: &Person) -> serde_json::Value {
+    let (traits, _) = person.traits.to_stored();
+    serde_json::from_str(traits.as_str()).expect("JSON")
+}
+
+fn commands(all: &[Said]) -> Vec<Command> {
+    all.iter().map(command).collect()
+}
+
+fn seconds(at: i64) -> Timestamp {
+    Timestamp::from_micros(at * 1_000_000).expect("small")
 }
 
 proptest! {
-    #![proptest_config(cases())]
-
     #[test]
     fn laws_records_and_live_traffic_commute_and_may_be_repeated(
         (said, shuffled) in prop::collection::vec(said(), 1..7)
             .prop_flat_map(|said| (Just(said.clone()), Just(said).prop_shuffle()))
     ) {
-        let commands: Vec<Command> = said.iter().map(command).collect();
-        let others: Vec<Command> = shuffled.iter().map(command).collect();
+        let (commands, others) = (commands(&said), commands(&shuffled));
         let once = merged(commands.iter());
         prop_assert_eq!(&once, &merged(others.iter()));
         prop_assert_eq!(&once, &merged(commands.iter().chain(&others)));
+    }
+
+    #[test]
+    fn laws_a_record_then_a_live_call_is_the_call_then_the_record(
+        before in prop::collection::vec(said_or_gone(), 0..4), record in record(), call in live_call()
+    ) {
+        let (before, pair) = (commands(&before), commands(&[record, call]));
+        let there = merged(before.iter().chain(&pair));
+        let back = merged(before.iter().chain(pair.iter().rev()));
+        prop_assert_eq!(there, back);
+    }
+
+    #[test]
+    fn laws_a_topic_replayed_thrice_and_shuffled_is_the_topic_read_once(
+        (said, shuffled) in prop::collection::vec(said_or_gone(), 1..7).prop_flat_map(|said| {
+            let thrice = [said.clone(), said.clone(), said.clone()].concat();
+            (Just(said), Just(thrice).prop_shuffle())
+        })
+    ) {
+        prop_assert_eq!(merged(commands(&said).iter()), merged(commands(&shuffled).iter()));
+    }
+
+    #[test]
+    fn laws_after_a_deletion_what_is_older_might_never_have_been(
+        when in 1_i64..5, (said, shuffled) in prop::collection::vec(said_or_gone(), 0..6)
+            .prop_flat_map(|said| (Just(said.clone()), Just(said).prop_shuffle()))
+    ) {
+        let (gone, all, others) = (command(&Said::Gone { at: when }), commands(&said), commands(&shuffled));
+        let newer = others.iter().filter(|command| command.occurred_at() > seconds(when));
+        let expected = merged(std::iter::once(&gone).chain(newer));
+        prop_assert_eq!(&expected, &merged(all.iter().chain([&gone])));
+        prop_assert_eq!(&expected, &merged(std::iter::once(&gone).chain(&all)));
+    }
+
+    #[test]
+    fn laws_a_whole_record_ends_what_it_lacks_and_a_partial_one_leaves_it(
+        earlier in 1_i64..4, later in 1_i64..4, has_first in any::<bool>(), is_whole in any::<bool>()
+    ) {
+        let when = earlier + later;
+        let (version, traits) = (0, vec![(1, 1)]);
+        let first = if has_first { live(earlier, &[(0, 1)]) } else { live(earlier, &[(2, 1)]) };
+        let second = if is_whole {
+            Said::Whole { at: when, version, traits }
+        } else {
+            Said::Partial { at: when, version, traits }
+        };
+        let second = command(&second);
+        let left = values(&merged([&first, &second].into_iter()));
+        let name = if has_first { "a" } else { "c" };
+        prop_assert_eq!(left.get(name).is_some(), !is_whole, "{}", left);
+        prop_assert_eq!(&left["b"], 1);
+        prop_assert_eq!(left, values(&merged([&second, &first].into_iter())));
+    }
+
+    #[test]
+    fn laws_a_trait_goes_by_its_own_time_and_the_others_by_the_record_s(
+        when in 1_i64..5, own in 1_i64..5, lived in 1_i64..5
+    ) {
+        let said = Said::Own { at: when, times: vec![(0, own)], traits: vec![(0, 0), (1, 0)] };
+        let all = [command(&said), live(lived, &[(0, 1), (1, 1)])];
+        let left = values(&merged(all.iter()));
+        // Of equal times the live one wins.
+        prop_assert_eq!(&left["a"], i64::from(lived >= own));
+        prop_assert_eq!(&left["b"], i64::from(lived >= when));
     }
 
     #[test]
@@ -164,123 +283,4 @@ proptest! {
         let said = [live(when, &[(0, 0), (1, 0), (2, 0)]), command(&Said::Partial { at: when, version, traits })];
         prop_assert_eq!(merged(said.iter()), merged(said[..1].iter()));
     }
-
-    #[test]
-    fn laws_no_bytes_make_a_reader_panic(value in prop::collection::vec(any::<u8>(), 0..60), key in prop::collection::vec(any::<u8>(), 0..20)) {
-        for mapping in readers() {
-            let _ = read_with(&mapping, Some(&key), Some(&value), &[]);
-        }
-    }
-
-    #[test]
-    fn laws_no_json_makes_a_reader_panic(value in json_text(), key in json_text()) {
-        for mapping in readers() {
-            let headers = [("__debezium.newkey".to_owned(), key.clone().into_bytes())];
-            let _ = read_with(&mapping, Some(key.as_bytes()), Some(value.as_bytes()), &headers);
-        }
-    }
-
-    #[test]
-    fn laws_one_record_reads_the_same_every_time(value in json_text()) {
-        for mapping in readers() {
-            let read = || format!("{:?}", read_with(&mapping, None, Some(value.as_bytes()), &[]).map(said_by));
-            prop_assert_eq!(read(), read());
-        }
-    }
-}
-
-/// All but the key that is drawn for each command.
-fn said_by(reading: Reading) -> Option<String> {
-    match reading {
-        Reading::Command { command, warnings } => {
-            let subjects: Vec<_> = command.subjects().collect();
-            Some(format!("{subjects:?} {warnings:?} {:?}", command.event()))
-        }
-        _ => None,
-    }
-}
-
-fn readers() -> [Mapping; 4] {
-    let everything = "[identities]\nuser_id = [\"/id\", \"key:\"]\n[time]\nat = \"/at\"\nformat = [\"wall_ms\", \"rfc3339\", \"%Y/%m/%d\"]\nzone = \"UTC\"\nsequence = \"/v\"\n[traits]\nexpand_dots = true\nextended_json = true\n[traits.types]\na = \"geo\"\nb = \"decimal(2)\"\nc = \"json_text\"\nd = \"time\"\n[delete]\nmark = \"/deleted\"";
-    let everything = Mapping::parse(everything).expect("a mapping");
-    let preset = |name| Mapping::parse(&format!("preset = {name:?}")).expect("a preset");
-    [
-        Mapping::roster(),
-        preset("elasticsearch"),
-        preset("debezium"),
-        everything,
-    ]
-}
-
-/// Objects with the names that mean something.
-fn json_text() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("null".to_owned()),
-        Just("true".to_owned()),
-        Just("1".to_owned()),
-        Just("-0".to_owned()),
-        Just("1e30".to_owned()),
-        Just("9223372036854775808".to_owned()),
-        Just("NaN".to_owned()),
-        "\"[a-z0-9=:/%.+-]{0,8}\"",
-        Just("\"upsert\"".to_owned()),
-        Just("\"event\"".to_owned()),
-        Just("\"u\"".to_owned()),
-        Just("\"d\"".to_owned()),
-        Just("\"\\ud800\\u0000\"".to_owned()),
-    ];
-    let name = prop::sample::select(vec![
-        "id",
-        "at",
-        "a",
-        "b",
-        "c",
-        "d",
-        "v",
-        "a.b",
-        ".",
-        "op",
-        "after",
-        "before",
-        "source",
-        "schema",
-        "payload",
-        "roster",
-        "type",
-        "identities",
-        "user_id",
-        "traits",
-        "times",
-        "ts_ms",
-        "snapshot",
-        "_id",
-        "_source",
-        "$oid",
-        "$date",
-        "$numberLong",
-        "file",
-        "pos",
-        "fields",
-        "field",
-        "name",
-        "parameters",
-        "scale",
-        "$serde_json::private::Number",
-        "$serde_json::private::RawValue",
-        "deleted",
-        "updated_at",
-    ]);
-    leaf.prop_recursive(4, 30, 6, move |inner| {
-        let members = prop::collection::vec((name.clone(), inner.clone()), 0..6);
-        prop_oneof![
-            members.prop_map(|members| {
-                let members: Vec<String> = members
-                    .iter()
-                    .map(|(name, value)| format!("\"{name}\":{value}"))
-                    .collect();
-                format!("{{{}}}", members.join(","))
-            }),
-            prop::collection::vec(inner, 0..4).prop_map(|all| format!("[{}]", all.join(","))),
-        ]
-    })
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock. The same record gives the same command on every replay. `docs/MAPPING.md` has the file's keys.
 
+mod calls;
 mod debezium;
 mod document;
 mod envelope;
@@ -16,7 +17,14 @@ mod own;
 mod place;
 mod section;
 mod shape;
+mod survey;
+mod survey_counts;
+mod survey_fields;
+mod survey_places;
 mod text;
+
+pub use calls::{Calls, ReadCall};
+pub use survey::{Estimate, Survey};
 
 use crate::domain::{Command, Gate, Rejection, Timestamp};
 use bytes::Bytes;
@@ -61,6 +69,19 @@ pub enum Control {
     Message,
 }
 
+impl Control {
+    /// The name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "heartbeat",
+            Self::Transaction => "transaction",
+            Self::Tombstone => "tombstone",
+            Self::SchemaChange => "schema_change",
+            Self::Message => "message",
+        }
+    }
+}
+
 /// Something that was mended: the record is stored, but not just as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -91,6 +112,8 @@ pub struct Mapping {
 #[derive(Clone, Debug)]
 enum Form {
     Own,
+    /// Messages of the tracking API.
+    Calls,
     Document(Box<Document>),
 }
 
@@ -135,12 +158,13 @@ impl Mapping {
 
     fn envelope(&self) -> Envelope {
         match &self.form {
-            Form::Own => Envelope::Bare,
+            Form::Own | Form::Calls => Envelope::Bare,
             Form::Document(document) => document.envelope,
         }
     }
 
-    /// Reads a record. `start` is the time of what has none: the beginning of the project's migration.
+    /// Reads a record. `start` is the time of what has none: the beginning of the project's migration. `calls` reads messages of
+    /// the tracking API, where the mapping says that records are such.
     ///
     /// # Errors
     /// Why it can't be taken.
@@ -149,8 +173,10 @@ impl Mapping {
         record: &Record<'_>,
         gate: &Gate<'_>,
         start: Timestamp,
+        calls: &ReadCall,
     ) -> Result<Reading, Rejection> {
         match &self.form {
+            Form::Calls => calls::read(record, gate, calls),
             Form::Own => own::read(record, gate, start),
             Form::Document(document) => document.read(record, gate, start),
         }
@@ -168,6 +194,12 @@ mod document_tests;
 #[cfg(test)]
 #[path = "law_tests.rs"]
 mod law_tests;
+#[cfg(test)]
+#[path = "own_tests.rs"]
+mod own_tests;
+#[cfg(test)]
+#[path = "reader_law_tests.rs"]
+mod reader_law_tests;
 #[cfg(test)]
 #[path = "row_tests.rs"]
 mod row_tests;

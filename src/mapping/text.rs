@@ -16,25 +16,27 @@ const ENVELOPE_DEPTH: usize = 8;
 /// # Errors
 /// `NotJson` with the place, `SchemaRegistryFormat`, `TooDeep`, `TooLong`.
 pub fn json(bytes: &Bytes, field: &str, depth: usize) -> Result<Option<Value>, Rejection> {
+    read(bytes, field, depth, |text| parse(text, field))
+}
+
+/// The same by another reader, which is given the text once it is mended.
+///
+/// # Errors
+/// As `json`, and what the reader says.
+pub fn read<T>(
+    bytes: &Bytes,
+    field: &str,
+    depth: usize,
+    reader: impl FnOnce(&Bytes) -> Result<T, Rejection>,
+) -> Result<Option<T>, Rejection> {
     let is_registered = bytes.first() == Some(&0) && bytes.len() >= REGISTRY_PREFIX;
     let own = bare(bytes);
-    if own.is_empty() {
+    if matches!(&own[..], b"" | b"null") {
         return Ok(None);
     }
-    let value = mended(own, field, depth).and_then(|text| parse(&text, field));
-    match value {
+    match mended(own, field, depth).and_then(|text| reader(&text)) {
         Err(rejection) if is_registered && rejection.code == Code::NotJson => Err(foreign(field)),
-        other => Ok(other?.filter_not_null()),
-    }
-}
-
-trait NotNull {
-    fn filter_not_null(self) -> Option<Value>;
-}
-
-impl NotNull for Value {
-    fn filter_not_null(self) -> Option<Value> {
-        (!self.is_null()).then_some(self)
+        other => other.map(Some),
     }
 }
 

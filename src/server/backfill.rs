@@ -1,10 +1,12 @@
 //! Puts a backfill's parts together: beside the service, or apart from it.
 
 use super::{explained, spawn, wait_for_signal};
+use crate::api::tracking;
 use crate::backfill::{self, Backfill, Replayed, Source};
 use crate::config::{BackfillSource, Config};
 use crate::health::Health;
 use crate::ingest::Ingest;
+use crate::mapping::Calls;
 use crate::store::{PartitionStatus, SourceStatus, Store};
 use anyhow::{Result, anyhow, bail};
 use std::sync::Arc;
@@ -13,10 +15,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+/// How messages of the tracking API are read: as the HTTP route reads them.
+pub(super) fn calls() -> Calls {
+    Arc::new(tracking::record::command)
+}
+
 /// The topics of legacy records, checked before anything starts.
 pub(super) fn sources(config: &Config) -> Result<Vec<Source>> {
+    let calls = calls();
     let load = |own| {
-        let source = Source::load(own, &config.backfill, &config.limits)?;
+        let source = Source::load(own, &config.backfill, &config.limits, &calls)?;
         backfill::check(&source).map(|()| source)
     };
     let sources = config.backfill.sources.iter().map(load);
@@ -70,7 +78,7 @@ pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<
 /// With one sentence for the operator.
 pub async fn replay(config: &Config, own: &BackfillSource, store: &Store) -> Result<Replayed> {
     let told = |text: String| anyhow!(text);
-    let source = Source::load(own, &config.backfill, &config.limits).map_err(told)?;
+    let source = Source::load(own, &config.backfill, &config.limits, &calls()).map_err(told)?;
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let batcher = spawn(batcher);
     let replayed = backfill::replay(source, ingest, store.clone()).await;

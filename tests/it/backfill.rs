@@ -1,5 +1,7 @@
 //! Legacy profiles through a real broker: what is taken, what is refused, what survives which fault.
 
+mod calls;
+mod check;
 mod faults;
 mod operation;
 

@@ -9,7 +9,7 @@ use crate::api::document::Document;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
     Class, Code, Command, Draft, EventDraft, EventType, Gate, GroupDraft, Json, Kinds, Limits,
-    Name, ProjectId, Rejection, Text, Timestamp,
+    Name, ProjectId, Rejection, Stamp, Text, Timestamp,
 };
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -106,8 +106,17 @@ impl<'a> Surroundings<'a> {
             event: Some(event),
             traits: content.traits,
             group: content.group,
+            sequence: self.sequence(),
             ..Draft::at(self.occurred_at(call)?)
         })
+    }
+
+    /// History out of an old store loses a tie with what came live.
+    fn sequence(&self) -> i64 {
+        match self.source.class {
+            Class::Live | Class::Import => Stamp::LIVE,
+            Class::Backfill => i64::MIN,
+        }
     }
 
     /// The sender's id of a call; `None` where it gave none.
@@ -161,7 +170,10 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The event's time, moved where the sender's clock is wrong (gotchas 14 and 15).
-    fn occurred_at(&self, call: &Call<'_>) -> Result<Timestamp, Rejection> {
+    ///
+    /// # Errors
+    /// `InvalidTime`.
+    pub fn occurred_at(&self, call: &Call<'_>) -> Result<Timestamp, Rejection> {
         let candidates = [
             (call.timestamp, "timestamp"),
             (call.original_timestamp, "originalTimestamp"),

@@ -11,6 +11,7 @@ pub mod items;
 mod names;
 mod pixel;
 mod receive;
+pub mod record;
 mod reply;
 
 use crate::api::State;

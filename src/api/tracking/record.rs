@@ -1,0 +1,76 @@
+//! One call as a record of a topic has it: read as the route for single calls reads it, with the record's own time for that of receipt.
+//! The same record gives the same command whenever it is read.
+
+use super::call::{Source, Surroundings};
+use super::envelope::{self, Batch, Call};
+use super::fields::id;
+use crate::api::document::Document;
+use crate::api::error::ApiError;
+use crate::domain::{Code, Command, EventId, Gate, Json, Rejection, Timestamp};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Reads the text of a call, which was mended before. The type stands in the call.
+///
+/// # Errors
+/// Why it can't be taken.
+pub fn command(text: &Bytes, gate: &Gate<'_>) -> Result<Command, Rejection> {
+    let document = Document::of_text(text.clone());
+    let text = document.text().map_err(unreadable)?;
+    let call = envelope::single(text).map_err(unreadable)?;
+    let mut source = source(gate);
+    if has_no_id(&call) {
+        let surroundings = surroundings(&source, gate, &document);
+        let at = surroundings.occurred_at(&call)?;
+        source.idempotency_key = Some(own_id(text, at));
+    }
+    surroundings(&source, gate, &document).command(&call, None)
+}
+
+fn source(gate: &Gate<'_>) -> Source {
+    Source {
+        project_id: gate.project_id,
+        class: gate.class,
+        kinds: Arc::new(gate.kinds.clone()),
+        received_at: gate.received_at,
+        sent_at: None,
+        idempotency_key: None,
+        path_type: None,
+    }
+}
+
+fn surroundings<'a>(
+    source: &'a Source,
+    gate: &Gate<'a>,
+    document: &'a Document,
+) -> Surroundings<'a> {
+    Surroundings::new(source, gate.limits, document, &Batch::default())
+}
+
+fn has_no_id(call: &Call<'_>) -> bool {
+    matches!(id(call.message_id, "messageId"), Ok(None))
+}
+
+/// What a call without an id is called: after what it says and when it happened, so that a replay makes no second event.
+fn own_id(text: &str, at: Timestamp) -> String {
+    let said = serde_json::from_str::<&RawValue>(text)
+        .map_or_else(|_| text.to_owned(), |raw| Json::of(&raw).canonical());
+    EventId::of(&format!("{} {said}", at.micros()))
+        .0
+        .to_string()
+}
+
+fn unreadable(error: ApiError) -> Rejection {
+    match error {
+        ApiError::NotAnObject => {
+            let message = "the record is JSON, but no object";
+            Rejection::of(Code::NotAnObject, "value", message)
+        }
+        other => Rejection::of(Code::NotJson, "value", other.to_string()),
+    }
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+//! Messages of the tracking API as records. They are read by the reader that the HTTP route has; it is handed in, since what knows the
+//! API stands above this module.
+
+use super::text;
+use super::{Control, Reading, Record, done};
+use crate::domain::{Command, Gate, Rejection};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Reads the text of one message. What depends on the time of receipt takes the gate's: the record's own, so that a replay gives the
+/// same command.
+pub type ReadCall = dyn Fn(&Bytes, &Gate<'_>) -> Result<Command, Rejection> + Send + Sync;
+
+/// A reader that many sources share.
+pub type Calls = Arc<ReadCall>;
+
+/// Reads a record that is a message.
+///
+/// # Errors
+/// Why it can't be taken.
+pub fn read(record: &Record<'_>, gate: &Gate<'_>, calls: &ReadCall) -> Result<Reading, Rejection> {
+    let Some(bytes) = record.value else {
+        return Ok(Reading::Control(Control::Tombstone));
+    };
+    let command = text::read(bytes, "value", gate.limits.depth, |text| calls(text, gate))?;
+    Ok(match command {
+        Some(command) => done(command, Vec::new()),
+        None => Reading::Control(Control::Tombstone),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::row_tests::read_with;
+    use crate::mapping::{Control, Mapping, Reading};
+
+    fn tracking() -> Mapping {
+        Mapping::parse("preset = \"tracking\"").expect("a mapping")
+    }
+
+    /// The reader of these tests knows no call: it gives the text back as the reason.
+    fn text_of(value: &[u8]) -> String {
+        let read = read_with(&tracking(), None, Some(value), &[]);
+        read.expect_err("the text").message
+    }
+
+    #[test]
+    fn the_reader_is_given_the_message_as_the_route_would_have_it() {
+        let expected = r#"{"userId":"1"}"#;
+        assert_eq!(text_of(expected.as_bytes()), expected);
+        let with_mark = [b"\xEF\xBB\xBF ", expected.as_bytes()].concat();
+        assert_eq!(text_of(&with_mark), expected);
+        let registered = [&[0, 0, 0, 0, 9][..], expected.as_bytes()].concat();
+        assert_eq!(text_of(&registered), expected);
+        assert_eq!(text_of(br#"{"n":NaN}"#), r#"{"n":null}"#);
+    }
+
+    #[test]
+    fn what_has_no_message_is_about_nobody() {
+        for value in [None, Some(&b""[..]), Some(b"null")] {
+            let read = read_with(&tracking(), Some(b"7"), value, &[]);
+            let is_tombstone = matches!(read, Ok(Reading::Control(Control::Tombstone)));
+            assert!(is_tombstone, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_preset_takes_a_project_and_nothing_else() {
+        let mapping = "preset = \"tracking\"\n[project]\nfield = \"/context/tenant\"\n";
+        assert!(Mapping::parse(mapping).is_ok());
+        let complaints = Mapping::parse("preset = \"tracking\"\n[identities]\nuser_id = \"/id\"");
+        let complaints = complaints.expect_err("an unknown section");
+        assert_eq!(complaints, ["there is no key \"identities\""]);
+    }
+}
