@@ -44,7 +44,10 @@ pub fn sample(
         each,
     };
     for round in plan {
-        sampler.read(round)?;
+        // Where enough was read, some partitions of the round before are still assigned.
+        if sampler.left > 0 {
+            sampler.read(round)?;
+        }
     }
     let records = partitions.iter().map(|(_, low, high)| high - low);
     Ok(records.sum::<i64>().try_into().unwrap_or(0))
@@ -86,37 +89,35 @@ struct Stretch {
 fn plan(partitions: &[(i32, i64, i64)], most: usize) -> Vec<Vec<Stretch>> {
     let filled = partitions.iter().filter(|(_, low, high)| low < high);
     let share = most.div_ceil(filled.clone().count().max(1));
-    let whole = |low: i64, high: i64| high - low <= share as i64;
     let rounds = (0..STRETCHES).map(|round| {
-        let open = filled
-            .clone()
-            .filter(|(_, low, high)| round == 0 || !whole(*low, *high));
-        let stretch = |&(partition, low, high): &(i32, i64, i64)| {
-            let (from, until, left) = if whole(low, high) {
-                (low, high, share)
-            } else {
-                let at = |round: usize| low + (high - low) / STRETCHES as i64 * round as i64;
-                let left = share.div_ceil(STRETCHES);
-                // The last one ends at the end: there stands what is written today.
-                let is_last = round + 1 == STRETCHES;
-                let until = if is_last { high } else { at(round + 1) };
-                let from = if is_last {
-                    at(round).max(high - left as i64)
-                } else {
-                    at(round)
-                };
-                (from, until, left)
-            };
-            Stretch {
+        let stretches = filled.clone().filter_map(|&(partition, low, high)| {
+            let (from, until, left) = part(low, high, share, round)?;
+            Some(Stretch {
                 partition,
                 from,
                 until,
                 left,
-            }
-        };
-        open.map(stretch).collect::<Vec<_>>()
+            })
+        });
+        stretches.collect::<Vec<_>>()
     });
     rounds.filter(|round| !round.is_empty()).collect()
+}
+
+/// Where a round begins in a partition, where it ends, and how many records it reads; `None` where there is nothing for it.
+fn part(low: i64, high: i64, share: usize, round: usize) -> Option<(i64, i64, usize)> {
+    if high - low <= share as i64 {
+        return (round == 0).then_some((low, high, share));
+    }
+    let left = share * (round + 1) / STRETCHES - share * round / STRETCHES;
+    let at = |round: usize| low + (high - low) / STRETCHES as i64 * round as i64;
+    let (from, until) = if round + 1 == STRETCHES {
+        // It reads up to the end: there stands what is written today.
+        (at(round).max(high - left as i64), high)
+    } else {
+        (at(round), at(round + 1))
+    };
+    (left > 0).then_some((from, until, left))
 }
 
 struct Sampler<'a, 'e> {
@@ -248,5 +249,21 @@ mod tests {
             all.filter(|one| one.partition == partition).count()
         };
         assert_eq!([of(0), of(1), of(2)], [STRETCHES, STRETCHES, 1]);
+        let records: Vec<usize> = plan.iter().flatten().map(|one| one.left).collect();
+        assert_eq!(records.iter().sum::<usize>(), 30);
+    }
+
+    #[test]
+    fn one_record_of_a_partition_is_its_last() {
+        let places: Vec<_> = plan(&[(0, 0, 1_000)], 1).concat();
+        let last = Stretch {
+            partition: 0,
+            from: 999,
+            until: 1_000,
+            left: 1,
+        };
+        assert_eq!(places, [last]);
+        assert!(plan(&[(0, 0, 1_000)], 0).is_empty());
+        assert!(plan(&[], 10).is_empty());
     }
 }

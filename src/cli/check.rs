@@ -25,8 +25,8 @@ pub struct Check {
     /// Files with a record a line, as they are or compressed by gzip or zstd
     files: Vec<PathBuf>,
     /// Read about so many records
-    #[arg(long, default_value_t = 10_000)]
-    sample: usize,
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    sample: u32,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -76,7 +76,7 @@ impl Check {
         Ok(Asked {
             mapping: self.mapping,
             origin,
-            most: self.sample,
+            most: self.sample as usize,
         })
     }
 }

@@ -24,6 +24,8 @@ pub struct Places {
     times: Times,
     root: Pointer,
     traits: Vec<Named>,
+    /// It is Roster's own format, in which `times` has those of single traits.
+    has_times: bool,
     unmet: BTreeMap<String, String>,
 }
 
@@ -83,10 +85,13 @@ impl Places {
     /// Those of a mapping.
     pub fn of(form: &Form) -> Self {
         match form {
-            Form::Own => Self::plain(
-                &["/updated_at", "/deleted_at", "/at"],
-                Times::Mapped(Moments::own()),
-            ),
+            Form::Own => Self {
+                has_times: true,
+                ..Self::plain(
+                    &["/updated_at", "/deleted_at", "/at"],
+                    Times::Mapped(Moments::own()),
+                )
+            },
             Form::Calls => Self::plain(
                 &["/timestamp", "/originalTimestamp", "/createdAt"],
                 Times::OfCalls,
@@ -104,6 +109,7 @@ impl Places {
             times,
             root: Pointer::default(),
             traits: Vec::new(),
+            has_times: false,
             unmet: BTreeMap::new(),
         }
     }
@@ -121,6 +127,7 @@ impl Places {
             times: Times::Mapped(document.time.moments.clone()),
             root: document.shape.root.clone(),
             traits,
+            has_times: false,
         }
     }
 
@@ -158,7 +165,19 @@ impl Places {
                 sight.times.extend(at.map(|at| (place.to_string(), at)));
             }
         }
+        sight.times.extend(self.own_times(&content.row));
         sight
+    }
+
+    /// Of Roster's own format: the times of single traits, whatever they are called.
+    fn own_times(&self, row: &Value) -> Vec<(String, Timestamp)> {
+        let times = row.get("times").filter(|_| self.has_times);
+        let times = times.and_then(Value::as_object).into_iter().flatten();
+        let read = times.filter_map(|(name, value)| {
+            let at = self.times.read(value.clone())?;
+            Some((format!("/times/{name}"), at))
+        });
+        read.collect()
     }
 
     /// Looks at traits as they are written; tells the times among them.

@@ -138,7 +138,7 @@ fn rosters_own_format_needs_no_mapping() {
     let survey = surveyed(
         "",
         &[
-            r#"{"roster":1,"type":"upsert","identities":{"user_id":7},"updated_at":"2023-05-01T10:00:00Z","traits":{"plan":"pro"},"group":{"id":"g","traits":{"size":3}}}"#,
+            r#"{"roster":1,"type":"upsert","identities":{"user_id":7},"updated_at":"2023-05-01T10:00:00Z","times":{"plan":"2022-01-01"},"traits":{"plan":"pro"},"group":{"id":"g","traits":{"size":3}}}"#,
             r#"{"roster":1,"type":"delete","identities":{"user_id":8}}"#,
             r#"{"roster":1,"type":"event","id":"e","name":"Paid","identities":{"user_id":7}}"#,
             r#"{"roster":2}"#,
@@ -156,6 +156,8 @@ fn rosters_own_format_needs_no_mapping() {
     assert_eq!(survey.without_time, 1, "the event; a deletion has Kafka's");
     assert!(survey.fields.0.by_name.contains_key("group.size"));
     assert_eq!(survey.identities.by_name["group_id"], 1);
+    let places: Vec<&str> = survey.times.by_name.keys().map(String::as_str).collect();
+    assert_eq!(places, ["/times/plan", "/updated_at"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod faults;
 mod operation;
+mod pages;
 
 use crate::harness::{Project, ROSTER, Service, public_dir, shared, sql, wait_until};
 use crate::kafka::{Broker, Sent, shared_broker};

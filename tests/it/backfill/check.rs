@@ -3,11 +3,13 @@
 use super::PATIENCE;
 use crate::harness::{ROSTER, public_dir};
 use crate::kafka::{Sent, shared_broker};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const MAPPING: &str = "[identities]\nuser_id = \"/id\"\n[time]\nat = \"/changed\"\nformat = \"epoch_ms\"\n[traits.types]\nage = \"integer\"\n";
@@ -107,6 +109,20 @@ async fn a_topic_is_surveyed_evenly_and_nothing_of_it_is_taken() {
     assert!(latest >= Some("2023-11-14T22:13:20.790Z"), "{part}");
     let earliest = part["times"]["by_name"]["/changed"]["earliest"].as_str();
     assert!(earliest <= Some("2023-11-14T22:13:20.004Z"), "{part}");
+    let few = report(&[&by_mapping[..], &["--sample", "2"]].concat());
+    assert_eq!(few["records"], 2, "less than there are partitions: {few}");
+    assert_eq!(groups(&broker.address), Vec::<String>::new());
+}
+
+/// The groups of checks that the broker remembers.
+fn groups(address: &str) -> Vec<String> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address);
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let all = consumer.fetch_group_list(None, Duration::from_secs(10));
+    let all = all.expect("asked");
+    let names = all.groups().iter().map(|group| group.name().to_owned());
+    names.filter(|name| name.contains("check")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
