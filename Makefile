@@ -1,11 +1,11 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws siege check fmt docs bench clean
+.PHONY: help setup run test laws siege demo-backfill check fmt docs bench clean
 
 TESTED := --locked --features failpoints
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "make %-6s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 setup: ## Install all that the other targets need; each also installs its own share
 	@scripts/setup
@@ -25,6 +25,10 @@ laws: ## The property tests once more, with 10,000 cases each
 siege: ## The attacks in their long form: minutes, not seconds
 	@scripts/setup test
 	ROSTER_SIEGE=long cargo test $(TESTED) --test it siege -- --nocapture --test-threads 1
+
+demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
+	@scripts/setup test
+	ROSTER_DEMO_PEOPLE=$(or $(PEOPLE),200000) cargo test $(TESTED) --test it demo -- --nocapture
 
 check: ## Formatting, lints, the compose file
 	@scripts/setup check

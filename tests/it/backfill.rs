@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod demo;
 mod faults;
 mod operation;
 mod pages;
@@ -131,9 +132,13 @@ impl<'a> Road<'a> {
 
     /// Waits until every offset of the topic is passed, and holds the counts against the offsets.
     async fn arrived(&self) -> Value {
+        self.arrived_after(PATIENCE).await
+    }
+
+    async fn arrived_after(&self, patience: Duration) -> Value {
         let ends: i64 = self.broker.ends(&self.topic).iter().sum();
         let all = async || self.passed().await == ends;
-        wait_until("all records are passed", PATIENCE, all).await;
+        wait_until("all records are passed", patience, all).await;
         let status = self.status().await;
         for one in status["partitions"].as_array().expect("a list") {
             let number = |name: &str| one[name].as_i64().unwrap_or(0);

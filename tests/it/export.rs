@@ -24,6 +24,15 @@ struct Way<'a> {
     database_url: String,
 }
 
+/// `roster backfill export`.
+pub fn command(url: &str, index: &str, topic: &str, brokers: &str, database_url: &str) -> Command {
+    let mut command = Command::new(ROSTER);
+    command.args(["--database-url", database_url, "backfill", "export"]);
+    command.args(["--from", url, "--index", index]);
+    command.args(["--topic", topic, "--brokers", brokers]);
+    command
+}
+
 impl<'a> Way<'a> {
     async fn on(store: &'a LegacyStore, broker: &'a Broker, settings: Value) -> Self {
         let name = format!("people-{}", Uuid::new_v4().simple());
@@ -47,10 +56,13 @@ impl<'a> Way<'a> {
     }
 
     fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(ROSTER);
-        command.args(["--database-url", &self.database_url, "backfill", "export"]);
-        command.args(["--from", &self.url, "--index", &self.index]);
-        command.args(["--topic", &self.topic, "--brokers", &self.brokers]);
+        let mut command = command(
+            &self.url,
+            &self.index,
+            &self.topic,
+            &self.brokers,
+            &self.database_url,
+        );
         command.args(more);
         command
     }
