@@ -2,7 +2,7 @@
 //!
 //! What is kept is bounded, whatever the records hold: so many names of each sort, each cut.
 
-use super::survey_counts::{Counts, shortened};
+use super::survey_counts::{Counts, printable, shortened};
 use super::survey_fields::Fields;
 use super::survey_places::Places;
 use super::{Mapping, Reading, Record, Warning};
@@ -260,7 +260,7 @@ impl Survey {
         let first = || Refused {
             count: 0,
             place: shortened(place),
-            reason: beginning(&rejection.to_string(), MOST_REASON).to_owned(),
+            reason: printable(beginning(&rejection.to_string(), MOST_REASON)),
         };
         let refused = self.rejections.entry(rejection.code.as_str());
         refused.or_insert_with(first).count += 1;

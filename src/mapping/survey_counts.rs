@@ -44,7 +44,13 @@ impl<V: Default> Counts<V> {
 pub fn shortened(text: &str) -> String {
     let kept = beginning(text, MOST_TEXT);
     let sign = if kept.len() < text.len() { "…" } else { "" };
-    format!("{kept}{sign}")
+    format!("{}{sign}", printable(kept))
+}
+
+/// Names come from anybody: what would move a terminal's cursor, or begin a line, is replaced.
+pub fn printable(text: &str) -> String {
+    let shown = |one: char| if one.is_control() { '\u{FFFD}' } else { one };
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -66,5 +72,6 @@ mod tests {
         let text = "ä".repeat(MOST_TEXT);
         assert_eq!(shortened(&text), format!("{}…", "ä".repeat(MOST_TEXT / 2)));
         assert_eq!(shortened("ä"), "ä");
+        assert_eq!(shortened("a\u{1b}[2J\nb"), "a\u{FFFD}[2J\u{FFFD}b");
     }
 }
