@@ -1,6 +1,6 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws siege demo-backfill check fmt docs bench clean
+.PHONY: help setup run test laws siege faults demo-backfill check fmt docs bench clean
 
 TESTED := --locked --features failpoints
 
@@ -25,6 +25,10 @@ laws: ## The property tests once more, with 10,000 cases each
 siege: ## The attacks in their long form: minutes, not seconds
 	@scripts/setup test
 	ROSTER_SIEGE=long cargo test $(TESTED) --test it siege -- --nocapture --test-threads 1
+
+faults: ## The faults of a backfill in their long form: 30 kills, a minute without brokers, twelve rebalances
+	@scripts/setup test
+	ROSTER_FAULTS=long cargo test $(TESTED) --test it backfill::faults -- --nocapture --test-threads 1
 
 demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
 	@scripts/setup test

@@ -29,6 +29,14 @@ struct Road<'a> {
     database_url: String,
 }
 
+/// Lines of a settings file: of the backfill, of the source, of Kafka.
+#[derive(Default)]
+struct Settings<'a> {
+    more: &'a str,
+    of_source: &'a str,
+    properties: &'a str,
+}
+
 impl<'a> Road<'a> {
     async fn on(broker: &'a Broker, partitions: i32, more: &str) -> Self {
         Self::with(
@@ -49,14 +57,37 @@ impl<'a> Road<'a> {
         of_source: &str,
         properties: &str,
     ) -> Self {
-        let project = Project::fresh().await;
+        let settings = Settings {
+            more,
+            of_source,
+            properties,
+        };
+        let database_url = shared().await.database_url.clone();
+        Self::of(
+            broker,
+            partitions,
+            settings,
+            Project::fresh().await,
+            database_url,
+        )
+        .await
+    }
+
+    /// For a project that may be in another database than the shared one.
+    async fn of(
+        broker: &'a Broker,
+        partitions: i32,
+        texts: Settings<'_>,
+        project: Project,
+        database_url: String,
+    ) -> Self {
         let topic = format!("people-{}", Uuid::new_v4().simple());
         broker.create_topic(&topic, partitions, &[]).await;
         let settings = public_dir("backfill").join("roster.toml");
         let text = format!(
-            "[backfill]\n{more}\n[backfill.kafka]\n\"bootstrap.servers\" = \"{}\"\n{properties}\n\
-             [[backfill.sources]]\nname = \"{topic}\"\ntopic = \"{topic}\"\nproject = \"{}\"\ndead_letter_topic = \"{topic}-dead\"\n{of_source}\n",
-            broker.address, project.name
+            "[backfill]\n{}\n[backfill.kafka]\n\"bootstrap.servers\" = \"{}\"\n{}\n\
+             [[backfill.sources]]\nname = \"{topic}\"\ntopic = \"{topic}\"\nproject = \"{}\"\ndead_letter_topic = \"{topic}-dead\"\n{}\n",
+            texts.more, broker.address, texts.properties, project.name, texts.of_source
         );
         fs::write(&settings, text).expect("written");
         Self {
@@ -64,7 +95,7 @@ impl<'a> Road<'a> {
             project,
             topic,
             settings,
-            database_url: shared().await.database_url.clone(),
+            database_url,
         }
     }
 

@@ -1,10 +1,23 @@
-//! Faults F8, F9, F11 to F13: every record is taken, and taken twice changes nothing.
+//! Faults F6, F8 to F13: every record is taken, and taken twice changes nothing. `make faults` (`ROSTER_FAULTS=long`) kills more often
+//! and stays away longer.
 
-use super::{PATIENCE, Road, history, takes_part, upsert};
-use crate::harness::wait_until;
+use super::{PATIENCE, Road, Settings, history, takes_part, upsert};
+use crate::harness::{Project, Service, wait_until};
 use crate::kafka::{Broker, Sent, shared_broker};
+use crate::ledger::Load;
+use crate::machine::OwnDatabase;
 use reqwest::StatusCode;
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// The short form's number, or the long one's.
+fn of_form(short: u32, long: u32) -> u32 {
+    match std::env::var("ROSTER_FAULTS").as_deref() {
+        Ok("long") => long,
+        _ => short,
+    }
+}
 
 /// Faults F12 and F13: poison in between, everything three times and shuffled.
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +81,8 @@ async fn backfill_three_times_and_shuffled_with_poison_ends_like_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_survives_its_own_death_between_commit_and_offsets() {
     let road = Road::fresh(4).await;
-    let (records, expected) = history(100, 10, 1);
+    let kills = of_form(6, 30);
+    let (records, expected) = history(100, 2 * kills as usize, 1);
     road.send(&records).await;
     let slow = [
         ("ROSTER__BACKFILL__BATCH_RECORDS", "40"),
@@ -82,7 +96,7 @@ async fn backfill_survives_its_own_death_between_commit_and_offsets() {
         )],
     ]
     .concat();
-    for round in 0..6 {
+    for round in 0..kills {
         let before = road.passed().await;
         let node = road.node(if round % 2 == 0 { &dying } else { &slow }).await;
         road.goes_beyond(before).await;
@@ -119,6 +133,8 @@ async fn backfill_waits_for_brokers_that_are_away_while_requests_go_on() {
         })
         .await;
     }
+    // The whole is as long as it says: a minute in the long form.
+    sleep(Duration::from_secs(of_form(0, 60).into())).await;
     broker.start_again().await;
     let road = Road {
         broker: &broker,
@@ -142,7 +158,7 @@ async fn backfill_is_taken_once_by_consumers_that_come_and_go() {
         ("ROSTER__BACKFILL__BATCH_RECORDS", "30"),
     ];
     let _first = road.node(&slow).await;
-    for _ in 0..3 {
+    for _ in 0..of_form(3, 12) {
         let second = road.node(&slow).await;
         takes_part(&second).await;
         let third = road.node(&slow).await;
@@ -153,6 +169,38 @@ async fn backfill_is_taken_once_by_consumers_that_come_and_go() {
     let _fast = road.node(&[]).await;
     road.arrived_whole().await;
     road.ends_as(120, &expected).await;
+}
+
+/// Faults F6 and F10: a database that answers nothing for longer than Kafka lets a member be silent, under live traffic. The member
+/// stays one or becomes one again, nothing is lost, nobody's live call is taken for written.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_outlasts_a_frozen_database() {
+    let database = OwnDatabase::start().await;
+    let service = Service::start(&database.url, &[]).await;
+    let project = Project::on(&service.url, &database.url).await;
+    let settings = Settings {
+        properties: "\"session.timeout.ms\" = \"6000\"\n\"max.poll.interval.ms\" = \"6000\"",
+        ..Settings::default()
+    };
+    let url = database.url.clone();
+    let road = Road::of(shared_broker().await, 4, settings, project, url).await;
+    let (records, expected) = history(100, 10, 1);
+    road.send(&records).await;
+    let live = Project::on(&service.url, &database.url).await;
+    let load = Load::small(&live, &[&service.url]);
+    let node = road
+        .node(&[("ROSTER__BACKFILL__RECORDS_PER_SECOND", "100")])
+        .await;
+    road.goes_beyond(0).await;
+    let frozen = database.freeze();
+    sleep(Duration::from_secs(of_form(10, 30).into())).await;
+    drop(frozen);
+    node.terminate().await;
+    let _fast = road.node(&[]).await;
+    road.arrived_whole().await;
+    road.ends_as(100, &expected).await;
+    load.must_be_clean("beside a backfill in a frozen database", &database.url)
+        .await;
 }
 
 /// The newer protocol of consumer groups (KIP-848) does as well.
