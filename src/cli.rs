@@ -4,6 +4,7 @@ pub mod backfill;
 mod check;
 mod export;
 mod kafka;
+mod status;
 
 use crate::config::{Config, Secret, millis};
 use crate::domain::kinds::{CustomKind, Normaliser};

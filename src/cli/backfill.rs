@@ -2,14 +2,13 @@
 
 use super::check::Check;
 use super::kafka::KafkaArgs;
+use super::status;
 use crate::config::{BackfillSource, Config};
 use crate::server;
-use crate::store::{SourceStatus, Store};
+use crate::store::Store;
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use std::time::Duration;
-use tokio::time::sleep;
 
 #[derive(Debug, Subcommand)]
 pub enum BackfillVerb {
@@ -27,12 +26,12 @@ pub enum BackfillVerb {
         #[arg(long)]
         mapping: Option<PathBuf>,
     },
-    /// Show how far each source has got
+    /// Show how far each source has got: in a terminal with bars, elsewhere as a line of JSON
     Status {
         /// Show it again every two seconds
         #[arg(long)]
         watch: bool,
-        /// As JSON
+        /// As JSON in a terminal too
         #[arg(long)]
         json: bool,
     },
@@ -108,7 +107,7 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
         }
         // It is done before any database is opened.
         BackfillVerb::Check(_) => Ok(()),
-        BackfillVerb::Status { watch, json } => status(store, watch, json).await,
+        BackfillVerb::Status { watch, json } => status::run(store, watch, json).await,
         BackfillVerb::Pause { source, reason } => set(store, &source, Some(&reason)).await,
         BackfillVerb::Resume { source } => set(store, &source, None).await,
         BackfillVerb::Restart { source } => restart(store, &source).await,
@@ -154,72 +153,4 @@ async fn restart(store: &Store, source: &str) -> Result<()> {
     }
     println!("source {source} begins at the beginning of its topic when it goes on");
     Ok(())
-}
-
-async fn status(store: &Store, watch: bool, json: bool) -> Result<()> {
-    loop {
-        let all = store.backfill_status(None).await;
-        let all = all.map_err(|error| anyhow!(error.full_text()))?;
-        if json {
-            println!("{}", serde_json::to_string(&all)?);
-        } else {
-            all.iter().for_each(show);
-        }
-        if !watch {
-            return Ok(());
-        }
-        sleep(Duration::from_secs(2)).await;
-    }
-}
-
-fn show(status: &SourceStatus) {
-    let counts = status.counts;
-    let eta = status.eta_seconds.map_or("unknown".to_owned(), |seconds| {
-        format!(
-            "{} h {:02} min {:02} s",
-            seconds / 3_600,
-            seconds / 60 % 60,
-            seconds % 60
-        )
-    });
-    println!(
-        "{}: {}{}  {} left, {:.0}/s, time left {eta}; stored {}, unchanged {}, rejected {}",
-        status.source,
-        status.state,
-        if status.reason.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", status.reason)
-        },
-        status.lag,
-        status.records_per_second,
-        counts.stored,
-        counts.unchanged,
-        counts.rejected
-    );
-    for one in &status.partitions {
-        let shown =
-            |offset: Option<i64>| offset.map_or("?".to_owned(), |offset| offset.to_string());
-        println!(
-            "  {} {}: {} {} of {}  control {}, gaps {}  {}",
-            one.topic,
-            one.partition,
-            bar(one.began_at, one.position, one.end),
-            shown(one.position),
-            shown(one.end),
-            one.control,
-            one.gaps,
-            one.held_by
-        );
-    }
-}
-
-/// How far a partition has got, in twenty marks.
-fn bar(began: Option<i64>, position: Option<i64>, end: Option<i64>) -> String {
-    let (Some(began), Some(position), Some(end)) = (began, position, end) else {
-        return ".".repeat(20);
-    };
-    let whole = (end - began).max(1);
-    let done = ((position - began) * 20 / whole).clamp(0, 20) as usize;
-    format!("{}{}", "#".repeat(done), ".".repeat(20 - done))
 }
