@@ -132,8 +132,9 @@ pub(super) fn find_topic(
 fn client(properties: &Properties, group: &str) -> rdkafka::ClientConfig {
     let mut config = properties.client(&[
         ("client.id", "roster"),
-        ("fetch.message.max.bytes", "1048576"),
-        ("fetch.max.bytes", "8388608"),
+        // As they come over the wire: what is packed thirty to one is thirty times as large in memory before anybody can say stop.
+        ("fetch.message.max.bytes", "262144"),
+        ("fetch.max.bytes", "1048576"),
         ("queued.max.messages.kbytes", "16384"),
         ("queued.min.messages", "10000"),
         ("fetch.queue.backoff.ms", "50"),

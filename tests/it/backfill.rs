@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod demo;
 mod faults;
+mod memory;
 mod model;
 mod operation;
 mod pages;

@@ -178,7 +178,13 @@ impl Broker {
     }
 
     pub async fn produce(&self, topic: &str, records: &[Sent]) {
+        self.produce_by(topic, records, "none").await;
+    }
+
+    /// By a codec.
+    pub async fn produce_by(&self, topic: &str, records: &[Sent], codec: &str) {
         let mut config = self.client();
+        config.set("compression.type", codec);
         config
             .set("linger.ms", "5")
             .set("message.max.bytes", "16000000");
