@@ -14,16 +14,20 @@ mod member;
 mod pace;
 mod place;
 mod poller;
+mod producer;
 mod projects;
 mod reader;
 mod replay;
 mod room;
 mod source;
 mod taking;
+mod trial;
 
+pub use producer::OwnTopic;
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
 pub use source::Source;
+pub use trial::try_out;
 
 use crate::health::Health;
 use crate::ingest::Ingest;

@@ -123,7 +123,7 @@ pub fn probe(source: &Source) -> Result<(), String> {
 }
 
 /// What a consumer is told by default, and what nobody may change.
-fn client(properties: &Properties, group: &str) -> rdkafka::ClientConfig {
+pub(super) fn client(properties: &Properties, group: &str) -> rdkafka::ClientConfig {
     let mut config = properties.client(&[
         ("client.id", "roster"),
         ("fetch.message.max.bytes", "1048576"),
