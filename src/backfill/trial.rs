@@ -16,17 +16,18 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Reads a topic from its beginning until `end` as a source does, by the mapping where `is_mapped`, and throws away what it reads;
+/// Reads a topic from its beginning to its end, or until `end`, as a source does, by the mapping where `is_mapped`, and throws away what it reads;
 /// the number of records.
 ///
 /// # Errors
 /// Where Kafka does not give them, or one can't be taken.
 pub fn try_out(source: &Source, is_mapped: bool, end: Instant) -> Result<u64, String> {
-    let consumer = consumer(source).map_err(|error| error.to_string())?;
+    let (consumer, mut partitions) = consumer(source).map_err(|error| error.to_string())?;
     let mut all = 0;
-    while Instant::now() < end {
+    while partitions > 0 && Instant::now() < end {
         match consumer.poll(POLL) {
-            None | Some(Err(KafkaError::PartitionEOF(_))) => {}
+            None => {}
+            Some(Err(KafkaError::PartitionEOF(_))) => partitions -= 1,
             Some(Err(error)) => return Err(error.to_string()),
             Some(Ok(message)) => {
                 let arrived = record_of(&message, Uuid::nil(), None);
@@ -48,7 +49,7 @@ pub fn try_out(source: &Source, is_mapped: bool, end: Instant) -> Result<u64, St
 }
 
 /// All partitions, from their beginning, and no member of any group.
-fn consumer(source: &Source) -> Result<BaseConsumer, KafkaError> {
+fn consumer(source: &Source) -> Result<(BaseConsumer, usize), KafkaError> {
     let group = format!("{}-trial", source.group);
     let consumer: BaseConsumer = client(&source.properties, &group).create()?;
     let found = consumer.fetch_metadata(Some(&source.topic), PATIENCE)?;
@@ -57,7 +58,7 @@ fn consumer(source: &Source) -> Result<BaseConsumer, KafkaError> {
         list.add_partition_offset(&source.topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&list)?;
-    Ok(consumer)
+    Ok((consumer, list.count()))
 }
 
 fn map(source: &Source, record: &Record<'_>) -> Result<(), String> {

@@ -20,6 +20,21 @@ rename = { fname = "first_name", lname = "last_name" }
 types = { logins = "integer", balance = "decimal(2)", tags = "list" }
 "#;
 
+/// How rows with a schema beside them are read.
+pub const ROWS_MAPPING: &str = r#"preset = "debezium"
+[identities]
+user_id = "/id"
+email = "/email"
+[time]
+at = "/updated_at"
+format = ["epoch_ms"]
+[traits]
+drop = ["id", "updated_at"]
+"#;
+
+/// What Kafka Connect wants beside each row, where no registry keeps it.
+const SCHEMA: &str = r#"{"type":"struct","optional":false,"name":"person","fields":[{"field":"id","type":"string","optional":false},{"field":"email","type":"string","optional":true},{"field":"first_name","type":"string","optional":true},{"field":"last_name","type":"string","optional":true},{"field":"plan","type":"string","optional":true},{"field":"logins","type":"int32","optional":true},{"field":"balance","type":"string","optional":true},{"field":"city","type":"string","optional":true},{"field":"birthday","type":"string","optional":true},{"field":"locale","type":"string","optional":true},{"field":"newsletter","type":"boolean","optional":true},{"field":"company_name","type":"string","optional":true},{"field":"company_size","type":"int32","optional":true},{"field":"source","type":"string","optional":true},{"field":"updated_at","type":"int64","optional":false,"name":"org.apache.kafka.connect.data.Timestamp","version":1}]}"#;
+
 /// The traits that a record comes to, which the ideal client writes as they are.
 pub fn traits(index: u64) -> String {
     let (plan, city) = (pick(&PLANS, index), pick(&CITIES, index));
@@ -34,6 +49,17 @@ pub fn traits(index: u64) -> String {
 pub fn new_person(index: u64) -> (String, String) {
     let name = new_name(index);
     let value = hit(&name, &format!(r#""email":"{}","#, email(&name)), index);
+    (name, value)
+}
+
+/// The same person as a row with its schema.
+pub fn new_row(index: u64) -> (String, String) {
+    let name = new_name(index);
+    let (plan, city, balance) = (pick(&PLANS, index), pick(&CITIES, index), index % 1_000);
+    let (email, at) = (email(&name), time(index).as_millisecond());
+    let value = format!(
+        r#"{{"schema":{SCHEMA},"payload":{{"id":"{name}","email":"{email}","first_name":"Ada","last_name":"Lovelace","plan":"{plan}","logins":{index},"balance":"{balance}.50","city":"{city}","birthday":"1985-12-10","locale":"de-DE","newsletter":true,"company_name":"Analytical Engines","company_size":42,"source":"shop","updated_at":{at}}}}}"#
+    );
     (name, value)
 }
 

@@ -53,6 +53,9 @@ pub struct Legacy {
     /// Turns of live requests, each alone and beside; 0 leaves them out
     #[arg(long, default_value_t = 2)]
     pub live_turns: usize,
+    /// Measure another sink too, on the same topic and into the same database, which is to be named: benches/jdbc-sink/run
+    #[arg(long)]
+    pub sink: Option<PathBuf>,
     /// Draw what live requests felt, second by second, into this file
     #[arg(long)]
     pub plot: Option<PathBuf>,
@@ -91,6 +94,9 @@ pub enum Kind {
     /// A backfill that changes people who are known
     #[value(skip)]
     LegacyChanged,
+    /// Somebody else's sink on the topic of new people
+    #[value(skip)]
+    Sink,
 }
 
 /// Items of one request of `/v1/batch`.
@@ -109,11 +115,12 @@ impl Kind {
     ];
 
     /// Those of `--backfill`.
-    pub const LEGACY: [Self; 6] = [
+    pub const LEGACY: [Self; 7] = [
         Self::RawProfiles,
         Self::LegacyRead,
         Self::LegacyMapped,
         Self::LegacyNew,
+        Self::Sink,
         Self::RawTraits,
         Self::LegacyChanged,
     ];
@@ -133,6 +140,7 @@ impl Kind {
             Self::LegacyMapped => "topic read and mapped",
             Self::LegacyNew => "backfill, new people",
             Self::LegacyChanged => "backfill, known people",
+            Self::Sink => "the other sink",
         }
     }
 
@@ -144,9 +152,11 @@ impl Kind {
             }
             Self::RawTraits | Self::LegacyChanged => &[Self::RawTraits],
             Self::RawIdentify | Self::Identify => &[Self::RawIdentify],
-            Self::RawProfiles | Self::LegacyRead | Self::LegacyMapped | Self::LegacyNew => {
-                &[Self::RawProfiles]
-            }
+            Self::RawProfiles
+            | Self::LegacyRead
+            | Self::LegacyMapped
+            | Self::LegacyNew
+            | Self::Sink => &[Self::RawProfiles],
         }
     }
 

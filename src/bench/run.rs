@@ -69,7 +69,11 @@ pub async fn take_turn(
             write(settings, service, url, kind, (4, end)).await?
         }
         Kind::RawProfiles => make(service, url, end).await?,
-        Kind::LegacyRead | Kind::LegacyMapped | Kind::LegacyNew | Kind::LegacyChanged => {
+        Kind::LegacyRead
+        | Kind::LegacyMapped
+        | Kind::LegacyNew
+        | Kind::LegacyChanged
+        | Kind::Sink => {
             bail!("{} is measured by --backfill alone", kind.title())
         }
     };

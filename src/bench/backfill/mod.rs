@@ -8,6 +8,7 @@ mod live;
 mod plot;
 mod report;
 mod scene;
+mod sink;
 mod stretch;
 mod watch;
 
@@ -90,6 +91,10 @@ async fn take_round(
         let turn = match kind {
             Kind::LegacyRead | Kind::LegacyMapped => scene.try_out(settings, kind, round)?,
             Kind::LegacyNew | Kind::LegacyChanged => scene.take(settings, kind, round).await?,
+            Kind::Sink => match &settings.legacy.sink {
+                Some(command) => sink::take(settings, scene, (url, command), round).await?,
+                None => continue,
+            },
             _ => take_turn(settings, &scene.service, url, kind, round).await?,
         };
         let (rate, load) = (turn.tally.items as f64 / turn.seconds, load_average());

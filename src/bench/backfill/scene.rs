@@ -2,7 +2,7 @@
 
 use super::watch::{Done, Watch};
 use crate::backfill::{OwnTopic, Source, try_out};
-use crate::bench::legacy::{self, MAPPING};
+use crate::bench::legacy::{self, MAPPING, ROWS_MAPPING};
 use crate::bench::plan::{Kind, Settings};
 use crate::bench::raw;
 use crate::bench::stage::{Service, ask, new_name};
@@ -53,7 +53,7 @@ impl Filled {
 
 /// Both topics.
 pub struct Topics {
-    brokers: String,
+    pub brokers: String,
     pub new: Filled,
     changed: Filled,
 }
@@ -63,7 +63,11 @@ impl Topics {
         let (brokers, records) = (settings.legacy.brokers.clone(), settings.legacy.records);
         let brokers = brokers.context("--brokers")?;
         let known = |index| legacy::known_person(index, settings.people);
-        let new = Filled::fill(&brokers, records, legacy::new_person).await?;
+        let person = match settings.legacy.sink {
+            Some(_) => legacy::new_row,
+            None => legacy::new_person,
+        };
+        let new = Filled::fill(&brokers, records, person).await?;
         let changed = Filled::fill(&brokers, records / 2, known).await?;
         eprintln!("two topics with {records} and {} records", records / 2);
         Ok(Self {
@@ -82,12 +86,12 @@ impl Topics {
     }
 
     /// The settings of a service that takes both into a project.
-    fn settings(&self, project: &str, mapping: &Path) -> String {
+    fn settings(&self, project: &str, mappings: [&Path; 2]) -> String {
         let mut text = format!(
             "[backfill.kafka]\n\"bootstrap.servers\" = {:?}\n",
             self.brokers
         );
-        for filled in [&self.new, &self.changed] {
+        for (filled, mapping) in [&self.new, &self.changed].into_iter().zip(mappings) {
             let name = filled.name();
             text += &format!(
                 "[[backfill.sources]]\nname = {name:?}\ntopic = {name:?}\nproject = {project:?}\nmapping = {mapping:?}\n"
@@ -102,7 +106,7 @@ pub struct Scene<'a> {
     pub service: Service,
     pub topics: &'a Topics,
     source: Source,
-    folder: PathBuf,
+    pub folder: PathBuf,
     connections: JoinSet<()>,
 }
 
@@ -115,9 +119,16 @@ impl<'a> Scene<'a> {
     ) -> Result<Self> {
         let (name, folder) = (new_name(), std::env::temp_dir().join(new_name()));
         std::fs::create_dir(&folder)?;
-        let (mapping, file) = (folder.join("people.toml"), folder.join("roster.toml"));
-        std::fs::write(&mapping, MAPPING)?;
-        std::fs::write(&file, topics.settings(&name, &mapping))?;
+        let file = folder.join("roster.toml");
+        let (new, changed) = (folder.join("new.toml"), folder.join("changed.toml"));
+        let mapping = settings
+            .legacy
+            .sink
+            .as_ref()
+            .map_or(MAPPING, |_| ROWS_MAPPING);
+        std::fs::write(&new, mapping)?;
+        std::fs::write(&changed, MAPPING)?;
+        std::fs::write(&file, topics.settings(&name, [&new, &changed]))?;
         ask(url, &["migrate"]).await?;
         let mut connections = JoinSet::new();
         let client = raw::connect(url, &mut connections).await?;
@@ -133,7 +144,7 @@ impl<'a> Scene<'a> {
             Service::start_with(settings.people, url, (&name, &arguments), &mut connections);
         Ok(Self {
             service: service.await?,
-            source: source(config, topics, &mapping)?,
+            source: source(config, topics, &new)?,
             topics,
             folder,
             connections,
