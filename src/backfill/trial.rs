@@ -8,6 +8,7 @@ use crate::domain::{Kinds, ProjectId, Timestamp};
 use crate::mapping::Record;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -54,7 +55,8 @@ fn consumer(source: &Source) -> Result<(BaseConsumer, usize), KafkaError> {
     let consumer: BaseConsumer = client(&source.properties, &group).create()?;
     let found = consumer.fetch_metadata(Some(&source.topic), PATIENCE)?;
     let mut list = TopicPartitionList::new();
-    for partition in found.topics().iter().flat_map(|topic| topic.partitions()) {
+    let topics = found.topics().iter();
+    for partition in topics.flat_map(MetadataTopic::partitions) {
         list.add_partition_offset(&source.topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&list)?;

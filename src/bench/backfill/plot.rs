@@ -1,6 +1,6 @@
 //! The stretch of live requests as a picture: their 99th percentile, second by second, and below it what the backfill did.
 
-use super::report::{Beside, Report, Second};
+use super::report::{Beside, Report};
 use std::fmt::Write;
 
 const WIDTH: f64 = 900.0;
@@ -21,34 +21,31 @@ pub fn svg(report: &Report) -> String {
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
     );
     shade(&mut picture, live);
-    let felt = |second: &Second| second.p99_ms;
-    let done = |second: &Second| second.records as f64;
     let title = format!(
         "p99 of live requests, ms ({:.0}/s, half of their peak); shaded: beside the backfill",
         live.rate_per_second
     );
-    field(&mut picture, live, FELT, (&title, "#1f4e9c", &felt));
-    field(
-        &mut picture,
-        live,
-        DONE,
-        ("records of the backfill a second", "#b35900", &done),
-    );
+    let felt: Vec<f64> = live.seconds.iter().map(|second| second.p99_ms).collect();
+    field(&mut picture, FELT, (&title, "#1f4e9c"), &felt);
+    let seconds = live.seconds.iter();
+    let done: Vec<f64> = seconds.map(|second| second.records as f64).collect();
+    let title = "records of the backfill a second";
+    field(&mut picture, DONE, (title, "#b35900"), &done);
     axis(&mut picture, live);
     picture + "</svg>\n"
 }
 
-fn across(live: &Beside, second: usize) -> f64 {
-    LEFT + (WIDTH - LEFT - RIGHT) * second as f64 / live.seconds.len() as f64
+fn across(seconds: usize, second: usize) -> f64 {
+    LEFT + (WIDTH - LEFT - RIGHT) * second as f64 / seconds as f64
 }
 
 /// The seconds beside the backfill.
 fn shade(picture: &mut String, live: &Beside) {
     let (top, height) = (FELT.0, DONE.0 + DONE.1 - FELT.0);
-    let width = across(live, 1) - LEFT;
+    let width = across(live.seconds.len(), 1) - LEFT;
     let each = live.seconds.iter().enumerate();
     for (second, _) in each.filter(|(_, second)| second.records > 0) {
-        let x = across(live, second);
+        let x = across(live.seconds.len(), second);
         line(
             picture,
             &format!(
@@ -61,53 +58,41 @@ fn shade(picture: &mut String, live: &Beside) {
 /// A curve with its highest value at the left.
 fn field(
     picture: &mut String,
-    live: &Beside,
     (top, height): (f64, f64),
-    (title, colour, value): (&str, &str, &dyn Fn(&Second) -> f64),
+    (title, colour): (&str, &str),
+    values: &[f64],
 ) {
-    let bottom = top + height;
-    let highest = live.seconds.iter().map(value).fold(1.0, f64::max);
-    for part in [0.0, 0.5, 1.0] {
-        let (y, number) = (bottom - height * part, highest * part);
-        line(
-            picture,
-            &format!(
-                "<path d=\"M{LEFT} {y:.1}H{}\" stroke=\"#ccc\"/>",
-                WIDTH - RIGHT
-            ),
-        );
-        line(
-            picture,
-            &format!(
-                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{number:.0}</text>",
-                LEFT - 8.0,
-                y + 4.0
-            ),
-        );
-    }
-    let each = live.seconds.iter().enumerate();
-    let points = each.map(|(second, found)| {
-        let y = bottom - height * value(found) / highest;
-        format!("{:.1},{y:.1}", across(live, second))
+    let highest = values.iter().copied().fold(1.0, f64::max);
+    grid(picture, (top, height), highest);
+    let points = values.iter().enumerate().map(|(second, value)| {
+        let y = top + height - height * value / highest;
+        format!("{:.1},{y:.1}", across(values.len(), second))
     });
-    let points: Vec<String> = points.collect();
-    line(
-        picture,
-        &format!("<text x=\"{LEFT}\" y=\"{:.1}\">{title}</text>", top - 8.0),
-    );
-    line(
-        picture,
-        &format!(
-            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\" points=\"{}\"/>",
-            points.join(" ")
-        ),
-    );
+    let (points, above) = (points.collect::<Vec<_>>().join(" "), top - 8.0);
+    let title = format!("<text x=\"{LEFT}\" y=\"{above:.1}\">{title}</text>");
+    line(picture, &title);
+    let style = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"");
+    line(picture, &format!("<polyline {style} points=\"{points}\"/>"));
+}
+
+/// Lines at nothing, half and all of the highest value.
+fn grid(picture: &mut String, (top, height): (f64, f64), highest: f64) {
+    let (right, beside) = (WIDTH - RIGHT, LEFT - 8.0);
+    for part in [0.0, 0.5, 1.0] {
+        let (y, number) = (top + height * (1.0 - part), highest * part);
+        line(
+            picture,
+            &format!("<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ccc\"/>"),
+        );
+        let place = format!("x=\"{beside}\" y=\"{:.1}\" text-anchor=\"end\"", y + 4.0);
+        line(picture, &format!("<text {place}>{number:.0}</text>"));
+    }
 }
 
 fn axis(picture: &mut String, live: &Beside) {
     let y = DONE.0 + DONE.1 + 18.0;
     for second in (0..=live.seconds.len()).step_by(10) {
-        let x = across(live, second);
+        let x = across(live.seconds.len(), second);
         line(
             picture,
             &format!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{second} s</text>"),
