@@ -1,4 +1,6 @@
 //! The stretch of live requests as a picture: their 99th percentile, second by second, and below it what the backfill did.
+//!
+//! The upper field is logarithmic: one second in which the machine does something else would flatten all others.
 
 use super::report::{Beside, Report};
 use std::fmt::Write;
@@ -10,6 +12,8 @@ const RIGHT: f64 = 20.0;
 const FELT: (f64, f64) = (50.0, 220.0);
 const DONE: (f64, f64) = (310.0, 110.0);
 const HEIGHT: f64 = 460.0;
+/// Powers of ten of the upper field, from 1 ms on.
+const DECADES: f64 = 3.5;
 
 /// The picture; empty where no live requests were measured.
 pub fn svg(report: &Report) -> String {
@@ -25,12 +29,33 @@ pub fn svg(report: &Report) -> String {
         "p99 of live requests, ms ({:.0}/s, half of their peak); shaded: beside the backfill",
         live.rate_per_second
     );
-    let felt: Vec<f64> = live.seconds.iter().map(|second| second.p99_ms).collect();
-    field(&mut picture, FELT, (&title, "#1f4e9c"), &felt);
-    let seconds = live.seconds.iter();
-    let done: Vec<f64> = seconds.map(|second| second.records as f64).collect();
+    let seconds = || live.seconds.iter();
+    let felt = seconds().map(|second| second.p99_ms.max(1.0).log10() / DECADES);
+    for (decade, label) in ["1", "10", "100", "1000"].into_iter().enumerate() {
+        grid(&mut picture, FELT, (decade as f64 / DECADES, label));
+    }
+    curve(
+        &mut picture,
+        FELT,
+        (&title, "#1f4e9c"),
+        &felt.collect::<Vec<_>>(),
+    );
+    let most = seconds()
+        .map(|second| second.records)
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    for (part, records) in [(0.0, 0), (0.5, most / 2), (1.0, most)] {
+        grid(&mut picture, DONE, (part, &records.to_string()));
+    }
+    let done = seconds().map(|second| second.records as f64 / most as f64);
     let title = "records of the backfill a second";
-    field(&mut picture, DONE, (title, "#b35900"), &done);
+    curve(
+        &mut picture,
+        DONE,
+        (title, "#b35900"),
+        &done.collect::<Vec<_>>(),
+    );
     axis(&mut picture, live);
     picture + "</svg>\n"
 }
@@ -55,18 +80,16 @@ fn shade(picture: &mut String, live: &Beside) {
     }
 }
 
-/// A curve with its highest value at the left.
-fn field(
+/// A curve of parts of the field's height.
+fn curve(
     picture: &mut String,
     (top, height): (f64, f64),
     (title, colour): (&str, &str),
-    values: &[f64],
+    parts: &[f64],
 ) {
-    let highest = values.iter().copied().fold(1.0, f64::max);
-    grid(picture, (top, height), highest);
-    let points = values.iter().enumerate().map(|(second, value)| {
-        let y = top + height - height * value / highest;
-        format!("{:.1},{y:.1}", across(values.len(), second))
+    let points = parts.iter().enumerate().map(|(second, part)| {
+        let y = top + height * (1.0 - part.min(1.0));
+        format!("{:.1},{y:.1}", across(parts.len(), second))
     });
     let (points, above) = (points.collect::<Vec<_>>().join(" "), top - 8.0);
     let title = format!("<text x=\"{LEFT}\" y=\"{above:.1}\">{title}</text>");
@@ -75,18 +98,15 @@ fn field(
     line(picture, &format!("<polyline {style} points=\"{points}\"/>"));
 }
 
-/// Lines at nothing, half and all of the highest value.
-fn grid(picture: &mut String, (top, height): (f64, f64), highest: f64) {
-    let (right, beside) = (WIDTH - RIGHT, LEFT - 8.0);
-    for part in [0.0, 0.5, 1.0] {
-        let (y, number) = (top + height * (1.0 - part), highest * part);
-        line(
-            picture,
-            &format!("<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ccc\"/>"),
-        );
-        let place = format!("x=\"{beside}\" y=\"{:.1}\" text-anchor=\"end\"", y + 4.0);
-        line(picture, &format!("<text {place}>{number:.0}</text>"));
-    }
+/// A line at a part of the field's height.
+fn grid(picture: &mut String, (top, height): (f64, f64), (part, label): (f64, &str)) {
+    let (y, right, beside) = (top + height * (1.0 - part), WIDTH - RIGHT, LEFT - 8.0);
+    line(
+        picture,
+        &format!("<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ccc\"/>"),
+    );
+    let place = format!("x=\"{beside}\" y=\"{:.1}\" text-anchor=\"end\"", y + 4.0);
+    line(picture, &format!("<text {place}>{label}</text>"));
 }
 
 fn axis(picture: &mut String, live: &Beside) {
