@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use metrics::{counter, gauge};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -165,6 +165,7 @@ impl Intake {
     /// Begins a batch with a record and what has arrived behind it.
     fn begin(&mut self, first: Arrived) -> Result<(), End> {
         let most = self.taker.source.settings.batch_records;
+        let most = most.min(self.pace.batch());
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut record = Some(first);
         while let Some(mut arrived) = record.take() {
@@ -221,10 +222,9 @@ impl Intake {
             return Err(End::Failed(Failure::Passing(error.full_text())));
         }
         fail::fail_point!("between-commit-and-offsets");
+        self.count(&batch);
         let mut truncated = None;
         for taken in &batch {
-            let (source, outcome) = (self.taker.source.name.clone(), taken.outcome.as_str());
-            counter!(BACKFILL_RECORDS, "source" => source, "outcome" => outcome).increment(1);
             if let (Some(letters), Some(rejection)) = (&self.letters, taken.outcome.complaint()) {
                 self.posted.extend(letters.send(&taken.arrived, rejection));
             }
@@ -243,6 +243,18 @@ impl Intake {
                 Err(End::Failed(Failure::Lasting(reason)))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Once for a batch: a counter is found by its labels each time.
+    fn count(&self, batch: &[Taken]) {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for taken in batch {
+            *counts.entry(taken.outcome.as_str()).or_default() += 1;
+        }
+        for (outcome, count) in counts {
+            let source = self.taker.source.name.clone();
+            counter!(BACKFILL_RECORDS, "source" => source, "outcome" => outcome).increment(count);
         }
     }
 

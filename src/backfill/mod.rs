@@ -15,6 +15,7 @@ mod member;
 mod pace;
 mod place;
 mod poller;
+mod producer;
 mod projects;
 mod reader;
 mod replay;
@@ -23,14 +24,17 @@ mod sample;
 mod source;
 mod taking;
 mod topic;
+mod trial;
 
 pub use lines::lines;
+pub use producer::OwnTopic;
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
 pub use sample::sample;
 pub use source::{Source, read_mapping};
 pub use taking::too_large;
 pub use topic::{Found, NotSent, Outgoing, Topic};
+pub use trial::try_out;
 
 use crate::health::Health;
 use crate::ingest::Ingest;

@@ -15,6 +15,9 @@ const FIRST: f64 = 2_000.0;
 /// Live requests may take so much longer than when nothing disturbs them, and so many seconds more, before the source gives way.
 const TOLERANCE: f64 = 1.5;
 const TOLERANCE_SECONDS: f64 = 0.001;
+/// Seconds of its pace that a batch takes beside live requests, and records that it takes in any case.
+const MOMENT: f64 = 0.025;
+const FEWEST_RECORDS: usize = 20;
 /// Fewer live requests than this in one look tell nothing.
 const FEWEST: u64 = 5;
 
@@ -25,6 +28,10 @@ pub(super) struct Pace {
     rate: f64,
     quiet: Option<f64>,
     last: LiveTime,
+    /// Records begun since the last look, and when that was.
+    begun: (usize, Instant),
+    /// Live requests were there at the last look.
+    is_beside_live: bool,
     /// What holds it back, in words; empty where nothing does.
     pub held_by: String,
     next: Instant,
@@ -45,6 +52,8 @@ impl Pace {
             rate: FIRST,
             quiet: None,
             last: LiveTime::default(),
+            begun: (0, Instant::now()),
+            is_beside_live: false,
             held_by: String::new(),
             next: Instant::now(),
         }
@@ -60,8 +69,19 @@ impl Pace {
         self.next
     }
 
+    /// The records of the next batch, where there is no other limit: beside live requests what it may take in a moment, since they
+    /// feel each batch as a whole.
+    pub fn batch(&self) -> usize {
+        if self.is_beside_live {
+            (self.rate() * MOMENT) as usize + FEWEST_RECORDS
+        } else {
+            usize::MAX
+        }
+    }
+
     /// A batch has begun.
     pub fn begin(&mut self, records: usize, bytes: usize) {
+        self.begun.0 += records;
         let by_records = records as f64 / self.rate();
         let by_bytes = bytes as f64 / self.most_bytes;
         let pause = Duration::from_secs_f64(by_records.max(by_bytes).min(60.0));
@@ -74,23 +94,34 @@ impl Pace {
         let requests = now.requests - self.last.requests;
         let seconds = (now.micros - self.last.micros) as f64 / 1e6;
         self.last = now;
+        let used = self.begun.0 as f64 / self.begun.1.elapsed().as_secs_f64().max(0.001);
+        self.begun = (0, Instant::now());
+        let was_beside_live = std::mem::replace(&mut self.is_beside_live, requests >= FEWEST);
         if requests < FEWEST {
             self.rate = (self.rate * 1.5).min(FASTEST);
             self.held_by = self.own_limit();
             return;
         }
+        if !was_beside_live {
+            // What they take undisturbed shows only where they are not disturbed.
+            self.rate = self.rate.min(FIRST);
+        }
         let mean = seconds / requests as f64;
         let quiet = self.quiet.map_or(mean, |quiet| (quiet * 1.002).min(mean));
         self.quiet = Some(quiet);
         if mean > quiet * TOLERANCE + TOLERANCE_SECONDS {
-            self.rate = (self.rate * 0.7).max(SLOWEST);
+            // Of what it does, not of what it might do.
+            self.rate = (self.rate.min(used.max(SLOWEST)) * 0.7).max(SLOWEST);
             self.held_by = format!(
                 "live traffic takes {:.1} ms instead of {:.1} ms",
                 mean * 1e3,
                 quiet * 1e3
             );
         } else {
-            self.rate = (self.rate + 200.0).min(FASTEST);
+            // What it does not use it may not save up.
+            if used > self.rate / 2.0 {
+                self.rate = (self.rate + 200.0).min(FASTEST);
+            }
             self.held_by = self.own_limit();
         }
     }
@@ -108,7 +139,9 @@ impl Pace {
 mod tests {
     use super::*;
 
+    /// A look after the source has used all of its pace.
     fn look(pace: &mut Pace, time: &mut LiveTime, requests: u64, millis: u64) {
+        pace.begin(100_000, 0);
         time.requests += requests;
         time.micros += requests * millis * 1_000;
         pace.look(*time);
@@ -135,6 +168,22 @@ mod tests {
             look(&mut pace, &mut time, 100, 4);
         }
         assert!(pace.rate() > undisturbed);
+    }
+
+    #[tokio::test]
+    async fn what_it_did_not_use_does_not_help_it_beside_live_traffic() {
+        let (mut pace, mut time) = (Pace::new(0, 0), LiveTime::default());
+        for _ in 0..50 {
+            look(&mut pace, &mut time, 0, 0);
+        }
+        assert_eq!((pace.rate(), pace.batch()), (FASTEST, usize::MAX));
+        look(&mut pace, &mut time, 100, 4);
+        assert!(pace.rate() < FIRST * 2.0, "it begins anew");
+        assert!(pace.batch() < 100, "in small batches");
+        let before = pace.rate();
+        time.requests += 100;
+        pace.look(time);
+        assert_eq!(pace.rate(), before, "and nothing was used since");
     }
 
     #[tokio::test]

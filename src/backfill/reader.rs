@@ -129,7 +129,7 @@ pub(super) fn find_topic(
 }
 
 /// What a consumer is told by default, and what nobody may change.
-fn client(properties: &Properties, group: &str) -> rdkafka::ClientConfig {
+pub(super) fn client(properties: &Properties, group: &str) -> rdkafka::ClientConfig {
     let mut config = properties.client(&[
         ("client.id", "roster"),
         // As they come over the wire: what is packed thirty to one is thirty times as large in memory before anybody can say stop.

@@ -4,7 +4,7 @@
 use super::arrival::Arrived;
 use super::projects::{Project, Projects};
 use super::source::Source;
-use crate::domain::{Class, Code, Gate, Item, ProjectId, Receipt, Rejection, Timestamp};
+use crate::domain::{Class, Code, Gate, Item, Kinds, ProjectId, Receipt, Rejection, Timestamp};
 use crate::ingest::{Ingest, Origin, SubmitError};
 use crate::mapping::{Reading, Record, Warning};
 use crate::metric_names::BACKFILL_WARNINGS;
@@ -158,7 +158,8 @@ impl Taker {
         if bytes > most {
             return (project.id, Err(too_large(bytes, most)));
         }
-        let read = || self.read_as(&record, &project);
+        let whose = (project.id, &*project.kinds);
+        let read = || read_as(&self.source, &record, whose, self.start);
         let read = if bytes >= LARGE {
             tokio::task::block_in_place(read)
         } else {
@@ -182,20 +183,6 @@ impl Taker {
         }
     }
 
-    fn read_as(&self, record: &Record<'_>, project: &Project) -> Result<Reading, Rejection> {
-        let gate = Gate {
-            project_id: project.id,
-            class: Class::Backfill,
-            kinds: &project.kinds,
-            limits: &self.source.limits,
-            // Nothing is later than Kafka's own time, which is the same each time the record is delivered.
-            received_at: record.at.unwrap_or(self.start),
-            is_measured: false,
-        };
-        let calls = &*self.source.calls;
-        self.source.mapping.read(record, &gate, self.start, calls)
-    }
-
     async fn submit(&self, project_id: ProjectId, items: Vec<Item>) -> Vec<Receipt> {
         let origin = Origin {
             project_id,
@@ -211,6 +198,25 @@ impl Taker {
             pause = (pause * 2).min(LONGEST);
         }
     }
+}
+
+/// What a record says, by its source's mapping.
+pub(super) fn read_as(
+    source: &Source,
+    record: &Record<'_>,
+    (project_id, kinds): (ProjectId, &Kinds),
+    start: Timestamp,
+) -> Result<Reading, Rejection> {
+    let gate = Gate {
+        project_id,
+        class: Class::Backfill,
+        kinds,
+        limits: &source.limits,
+        // Nothing is later than Kafka's own time, which is the same each time the record is delivered.
+        received_at: record.at.unwrap_or(start),
+        is_measured: false,
+    };
+    source.mapping.read(record, &gate, start, &*source.calls)
 }
 
 fn outcome(receipt: Receipt) -> Outcome {

@@ -51,6 +51,11 @@ impl Connection {
         status.parse().context("the answer has no status")
     }
 
+    /// The last answer, head and body.
+    pub fn reply(&self) -> &[u8] {
+        &self.reply
+    }
+
     /// The seconds after which the last answer says to come again.
     pub fn retry_after(&self) -> Option<u64> {
         const NAME: &[u8] = b"retry-after: ";

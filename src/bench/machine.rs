@@ -54,12 +54,28 @@ impl Processes {
 
     /// The most memory that the service ever had, in bytes.
     pub fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that the service has now, in bytes.
+    pub fn present_memory(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.roster)).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kibibytes = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         kibibytes.unwrap_or(0_u64) * 1024
     }
+}
+
+/// How many wait for a processor: the machine's load over the last minute.
+pub fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let first = text.split_whitespace().next();
+    first.and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
 
 /// The parent of a process on this machine.

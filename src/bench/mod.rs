@@ -7,12 +7,15 @@
 //!
 //! The load generator is one thread: it shares the processors with what it measures.
 
+mod backfill;
 mod bodies;
 mod flood;
 mod http;
+mod legacy;
 mod machine;
 mod plan;
 mod raw;
+mod raw_profiles;
 mod report;
 mod run;
 mod stage;
@@ -35,6 +38,12 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
         .build()?;
     if settings.flood {
         return show(settings, &runtime.block_on(flood::run(settings, config))?);
+    }
+    if settings.backfill {
+        return show(
+            settings,
+            &runtime.block_on(backfill::run(settings, config))?,
+        );
     }
     show(settings, &runtime.block_on(run::run(settings, config))?)
 }

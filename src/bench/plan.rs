@@ -28,9 +28,37 @@ pub struct Settings {
     /// Measure fair shares instead: ten projects beside one that floods
     #[arg(long)]
     pub flood: bool,
+    /// Measure a backfill instead: alone, and beside live requests
+    #[arg(long, requires = "brokers")]
+    pub backfill: bool,
+    #[command(flatten)]
+    pub legacy: Legacy,
     /// Write the results to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
+}
+
+/// What a run of `--backfill` can be asked for.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Legacy {
+    /// Kafka, HOST:PORT; topics of the run's own are made there, and deleted at its end
+    #[arg(long)]
+    pub brokers: Option<String>,
+    /// Records of people who are new; half as many change people who are known
+    #[arg(long, default_value_t = 2_000_000)]
+    pub records: u64,
+    /// Seconds of live requests: alone, beside the backfill, and so on in turn
+    #[arg(long, default_value_t = 30)]
+    pub live_seconds: u64,
+    /// Turns of live requests, each alone and beside; 0 leaves them out
+    #[arg(long, default_value_t = 2)]
+    pub live_turns: usize,
+    /// Measure another sink too, on the same topic and into the same database, which is to be named: benches/jdbc-sink/run
+    #[arg(long)]
+    pub sink: Option<PathBuf>,
+    /// Draw what live requests felt, second by second, into this file
+    #[arg(long)]
+    pub plot: Option<PathBuf>,
 }
 
 /// One thing that is measured.
@@ -51,6 +79,24 @@ pub enum Kind {
     RawIdentify,
     /// `/v1/batch`, 100 identify calls a request
     Identify,
+    /// An ideal SQL client making profiles with two names, 4 connections
+    #[value(skip)]
+    RawProfiles,
+    /// Reading a topic, and nothing else
+    #[value(skip)]
+    LegacyRead,
+    /// Reading it by a mapping
+    #[value(skip)]
+    LegacyMapped,
+    /// A backfill of people who are new
+    #[value(skip)]
+    LegacyNew,
+    /// A backfill that changes people who are known
+    #[value(skip)]
+    LegacyChanged,
+    /// Somebody else's sink on the topic of new people
+    #[value(skip)]
+    Sink,
 }
 
 /// Items of one request of `/v1/batch`.
@@ -68,6 +114,17 @@ impl Kind {
         Self::Identify,
     ];
 
+    /// Those of `--backfill`.
+    pub const LEGACY: [Self; 7] = [
+        Self::RawProfiles,
+        Self::LegacyRead,
+        Self::LegacyMapped,
+        Self::LegacyNew,
+        Self::Sink,
+        Self::RawTraits,
+        Self::LegacyChanged,
+    ];
+
     /// The line's name in the report.
     pub fn title(self) -> &'static str {
         match self {
@@ -78,6 +135,12 @@ impl Kind {
             Self::RawTraits => "raw traits",
             Self::RawIdentify => "raw traits and events",
             Self::Identify => "/v1/batch, 100 identifies",
+            Self::RawProfiles => "raw new profiles",
+            Self::LegacyRead => "topic read",
+            Self::LegacyMapped => "topic read and mapped",
+            Self::LegacyNew => "backfill, new people",
+            Self::LegacyChanged => "backfill, known people",
+            Self::Sink => "the other sink",
         }
     }
 
@@ -87,8 +150,13 @@ impl Kind {
             Self::RawEvents2 | Self::RawEvents4 | Self::Batch | Self::Track => {
                 &[Self::RawEvents2, Self::RawEvents4]
             }
-            Self::RawTraits => &[Self::RawTraits],
+            Self::RawTraits | Self::LegacyChanged => &[Self::RawTraits],
             Self::RawIdentify | Self::Identify => &[Self::RawIdentify],
+            Self::RawProfiles
+            | Self::LegacyRead
+            | Self::LegacyMapped
+            | Self::LegacyNew
+            | Self::Sink => &[Self::RawProfiles],
         }
     }
 
@@ -130,6 +198,8 @@ mod tests {
             batch_connections: 1,
             only: vec![Kind::Track],
             flood: false,
+            backfill: false,
+            legacy: Legacy::default(),
             json: None,
         };
         let forwards = [Kind::RawEvents2, Kind::RawEvents4, Kind::Track];

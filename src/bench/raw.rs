@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 /// Rows of one statement.
 const EVENTS: usize = 500;
-const PROFILES: usize = 400;
+pub const PROFILES: usize = 400;
 /// Far more than the traits of one look-up here have.
-const TRAITS_AT_ONCE: i64 = 1 << 30;
+pub const TRAITS_AT_ONCE: i64 = 1 << 30;
 /// Samples that the rows are drawn from.
 const SAMPLES: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -231,7 +231,8 @@ impl RawClient {
     }
 }
 
-async fn prepare(client: &Client, name: &str) -> Result<Statement> {
+/// One of the service's own statements.
+pub async fn prepare(client: &Client, name: &str) -> Result<Statement> {
     let statement = catalogue()
         .into_iter()
         .find(|statement| statement.name == name)

@@ -32,13 +32,8 @@ pub struct Line {
 
 impl Report {
     pub fn of(turns: &[Turn], peak_memory_bytes: u64, events_stored: u64) -> Self {
-        let lines = Kind::ALL
-            .into_iter()
-            .filter(|kind| turns.iter().any(|turn| turn.kind == *kind))
-            .map(|kind| Line::of(kind, turns))
-            .collect();
         Self {
-            lines,
+            lines: Line::all(&Kind::ALL, turns),
             peak_memory_bytes,
             events_stored,
         }
@@ -46,6 +41,13 @@ impl Report {
 }
 
 impl Line {
+    /// The line of each of these kinds that was measured.
+    pub fn all(kinds: &[Kind], turns: &[Turn]) -> Vec<Self> {
+        let measured = |kind: &&Kind| turns.iter().any(|turn| turn.kind == **kind);
+        let measured = kinds.iter().filter(measured);
+        measured.map(|kind| Self::of(*kind, turns)).collect()
+    }
+
     fn of(kind: Kind, turns: &[Turn]) -> Self {
         let own: Vec<&Turn> = turns.iter().filter(|turn| turn.kind == kind).collect();
         let mut all = Tally::default();
@@ -97,28 +99,36 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// Writes lines under their headings.
+pub fn table(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
+    writeln!(
+        f,
+        "{:27}{:>9}{:>8}{:>9}{:>9}   CPU us/item: {:>6}{:>10}{:>6}",
+        "", "items/s", "of raw", "p50 ms", "p99 ms", "roster", "database", "load"
+    )?;
+    lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (title, cpu) = (self.kind.title(), &self.cpu_micros);
+        write!(
+            f,
+            "{title:27}{:>9.0}{:>8.2}{:>9.2}{:>9.2}{:>22.1}{:>10.1}{:>6.1}",
+            self.items_per_second,
+            self.ratio,
+            self.p50_ms,
+            self.p99_ms,
+            cpu.roster,
+            cpu.database,
+            cpu.load
+        )
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:27}{:>9}{:>8}{:>9}{:>9}   CPU us/item: {:>6}{:>10}{:>6}",
-            "", "items/s", "of raw", "p50 ms", "p99 ms", "roster", "database", "load"
-        )?;
-        for line in &self.lines {
-            let cpu = &line.cpu_micros;
-            writeln!(
-                f,
-                "{:27}{:>9.0}{:>8.2}{:>9.2}{:>9.2}{:>22.1}{:>10.1}{:>6.1}",
-                line.kind.title(),
-                line.items_per_second,
-                line.ratio,
-                line.p50_ms,
-                line.p99_ms,
-                cpu.roster,
-                cpu.database,
-                cpu.load
-            )?;
-        }
+        table(f, &self.lines)?;
         let mebibytes = self.peak_memory_bytes as f64 / f64::from(1 << 20);
         writeln!(f, "peak memory of roster: {mebibytes:.0} MiB")?;
         writeln!(

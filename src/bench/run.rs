@@ -2,8 +2,10 @@
 
 use super::bodies::{self, Request};
 use super::http::Connection;
+use super::legacy;
 use super::plan::{BATCH_ITEMS, Kind, Settings};
 use super::raw::{self, People, RawClient};
+use super::raw_profiles::Maker;
 use super::report::Report;
 use super::stage::{Database, Service};
 use super::tally::{Tally, Turn};
@@ -49,7 +51,8 @@ async fn with_database(settings: &Settings, url: &str) -> Result<Report> {
     Ok(Report::of(&turns, peak_memory, stored))
 }
 
-async fn take_turn(
+/// One turn of requests or of the ideal client.
+pub async fn take_turn(
     settings: &Settings,
     service: &Service,
     url: &str,
@@ -64,6 +67,14 @@ async fn take_turn(
         Kind::RawEvents2 => write(settings, service, url, kind, (2, end)).await?,
         Kind::RawEvents4 | Kind::RawTraits | Kind::RawIdentify => {
             write(settings, service, url, kind, (4, end)).await?
+        }
+        Kind::RawProfiles => make(service, url, end).await?,
+        Kind::LegacyRead
+        | Kind::LegacyMapped
+        | Kind::LegacyNew
+        | Kind::LegacyChanged
+        | Kind::Sink => {
+            bail!("{} is measured by --backfill alone", kind.title())
         }
     };
     Ok(Turn {
@@ -120,6 +131,17 @@ async fn write(
         });
     }
     gather(writers).await
+}
+
+/// Profiles of the ideal client.
+async fn make(service: &Service, url: &str, end: Instant) -> Result<Tally> {
+    let (mut tasks, mut makers) = (JoinSet::new(), JoinSet::new());
+    for _ in 0..4 {
+        let client = raw::connect(url, &mut tasks).await?;
+        let maker = Maker::new(client, service.project, &legacy::traits(0)).await?;
+        makers.spawn(maker.make_until(end));
+    }
+    gather(makers).await
 }
 
 async fn gather(mut tasks: JoinSet<Result<Tally>>) -> Result<Tally> {

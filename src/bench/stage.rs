@@ -86,18 +86,28 @@ pub struct Service {
 impl Service {
     /// Starts the service over a database and fills a fresh project with people.
     pub async fn start(settings: &Settings, url: &str, tasks: &mut JoinSet<()>) -> Result<Self> {
+        Self::start_with(settings.people, url, (&new_name(), &[]), tasks).await
+    }
+
+    /// The same with a name for the project, and arguments for the service.
+    pub async fn start_with(
+        people: u32,
+        url: &str,
+        (name, arguments): (&str, &[&str]),
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Self> {
         let address = free_address()?;
         let child = command(url)?
             .args(["serve", "--listen", &address.to_string()])
+            .args(arguments)
             .env("ROSTER__LOG__LEVEL", "warn")
             .kill_on_drop(true)
             .spawn()?;
         wait_until_ready(address).await?;
-        let name = format!("bench-{}", bodies::event_id().simple());
-        ask(url, &["project", "create", &name]).await?;
+        ask(url, &["project", "create", name]).await?;
         let key = ask(
             url,
-            &["key", "create", "--project", &name, "--kind", "write"],
+            &["key", "create", "--project", name, "--kind", "write"],
         )
         .await?;
         let client = raw::connect(url, tasks).await?;
@@ -105,7 +115,7 @@ impl Service {
             .query_one("SELECT project_id FROM project WHERE name = $1", &[&name])
             .await?
             .get(0);
-        make_people(&client, project, settings.people).await?;
+        make_people(&client, project, people).await?;
         let processes = Processes {
             roster: child.id().context("the service has ended")?,
             database: postmaster(&client).await?,
@@ -122,7 +132,7 @@ impl Service {
 
     /// Makes one more project with the same people; its write key.
     pub async fn another_project(&self, url: &str) -> Result<String> {
-        let name = format!("bench-{}", bodies::event_id().simple());
+        let name = new_name();
         ask(url, &["project", "create", &name]).await?;
         let sql = "SELECT project_id FROM project WHERE name = $1";
         let project: i32 = self.client.query_one(sql, &[&name]).await?.get(0);
@@ -133,14 +143,18 @@ impl Service {
 
     /// Events in the project.
     pub async fn events(&self) -> Result<u64> {
-        let count: i64 = self
-            .client
-            .query_one(
-                "SELECT count(*) FROM event WHERE project_id = $1",
-                &[&self.project],
-            )
-            .await?
-            .get(0);
+        self.count("SELECT count(*) FROM event WHERE project_id = $1")
+            .await
+    }
+
+    /// Profiles in the project.
+    pub async fn profiles(&self) -> Result<u64> {
+        self.count("SELECT count(*) FROM profile WHERE project_id = $1")
+            .await
+    }
+
+    async fn count(&self, sql: &str) -> Result<u64> {
+        let count: i64 = self.client.query_one(sql, &[&self.project]).await?.get(0);
         Ok(count.unsigned_abs())
     }
 
@@ -154,6 +168,11 @@ impl Service {
     }
 }
 
+/// A name that nothing else has.
+pub fn new_name() -> String {
+    format!("bench-{}", bodies::event_id().simple())
+}
+
 /// This program again, over the same database.
 fn command(url: &str) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
@@ -161,7 +180,8 @@ fn command(url: &str) -> Result<Command> {
     Ok(command)
 }
 
-async fn ask(url: &str, args: &[&str]) -> Result<String> {
+/// Lets this program do something, and tells what it says.
+pub async fn ask(url: &str, args: &[&str]) -> Result<String> {
     let output = command(url)?.args(args).output().await?;
     ensure!(
         output.status.success(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 const LONGEST_MICROS: u64 = 60_000_000;
 
 /// What some connections did.
+#[derive(Debug)]
 pub struct Tally {
     pub items: u64,
     /// From sending to the answer, in microseconds.
@@ -25,6 +26,14 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// So many items that nobody timed.
+    pub fn of(items: u64) -> Self {
+        Self {
+            items,
+            ..Self::default()
+        }
+    }
+
     /// Counts one answer.
     pub fn add(&mut self, items: u64, took: Duration) {
         self.items += items;

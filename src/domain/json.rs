@@ -100,14 +100,21 @@ impl Json {
         }
     }
 
-    /// An object of these members.
+    /// An object of these members. Each is JSON already: it is written as it stands.
     pub fn from_members(members: &BTreeMap<String, Self>) -> Self {
-        Self::of(
-            &members
-                .iter()
-                .map(|(key, value)| (key, value.to_raw()))
-                .collect::<BTreeMap<_, _>>(),
-        )
+        let sizes = members.iter().map(|(key, value)| key.len() + value.0.len());
+        let mut text = Vec::with_capacity(2 + sizes.map(|size| size + 4).sum::<usize>());
+        text.push(b'{');
+        for (key, value) in members {
+            if text.len() > 1 {
+                text.push(b',');
+            }
+            serde_json::to_writer(&mut text, key).expect("a text always serialises");
+            text.push(b':');
+            text.extend_from_slice(&value.0);
+        }
+        text.push(b'}');
+        Self(text.into())
     }
 
     /// The text, where the value is one.

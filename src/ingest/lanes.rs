@@ -1,7 +1,8 @@
 //! Where shares wait, and in which order they go.
 //!
 //! Two lanes. The *light* one is for live shares of projects that have little waiting: a line, fair because nobody has much in
-//! it, and written apart, so that a single call never waits for somebody's thousand rows. All else is *heavy*: a queue for each
+//! it, and written apart, so that a single call never waits for somebody's thousand rows. Beside an import or a backfill it takes
+//! all live shares of a project that is alone: it is nobody else's turn that they could take. All else is *heavy*: a queue for each
 //! project and class (`turns.rs`), of which classes get their part of a batch by a floor and a ceiling.
 
 use super::share::Share;
@@ -41,7 +42,7 @@ pub(super) struct Lanes {
     shares_of_batch: [config::Lane; 3],
     /// When each class last sent something.
     seen: [Option<Instant>; 3],
-    /// The last sender, and when somebody else than the one before sent something.
+    /// The last live sender, and when somebody else than the one before sent something live.
     sender: Option<ProjectId>,
     mixed: Option<Instant>,
 }
@@ -76,22 +77,38 @@ impl Lanes {
     pub fn add(&mut self, share: Share) {
         let now = Instant::now();
         let origin = share.origin;
-        if self.sender.is_some_and(|last| last != origin.project_id) {
-            self.mixed = Some(now);
-        }
-        self.sender = Some(origin.project_id);
         self.seen[origin.class as usize] = Some(now);
         let is_live = origin.class == Class::Live;
-        if is_live && self.is_mixed() && self.light.has_room_for(&share) {
+        if is_live && self.sender.is_some_and(|last| last != origin.project_id) {
+            self.mixed = Some(now);
+        }
+        if is_live {
+            self.sender = Some(origin.project_id);
+        }
+        if is_live && self.rides_apart(&share) {
             self.light.add(share, now);
         } else {
             self.heavy[origin.class as usize].add(share, now);
         }
     }
 
-    /// True where more than one project sent something lately.
+    /// True where those who sent something lately could be in each other's way.
     pub fn is_mixed(&self) -> bool {
-        is_recent(self.mixed)
+        is_recent(self.mixed) || self.is_beside_bulk()
+    }
+
+    fn is_beside_bulk(&self) -> bool {
+        let bulk = [Class::Import, Class::Backfill];
+        bulk.iter()
+            .any(|class| is_recent(self.seen[*class as usize]))
+    }
+
+    fn rides_apart(&self, share: &Share) -> bool {
+        if is_recent(self.mixed) {
+            self.light.has_room_for(share)
+        } else {
+            self.is_beside_bulk()
+        }
     }
 
     /// The items that wait.

@@ -110,6 +110,18 @@ async fn a_single_call_rides_apart_from_a_flood() {
 }
 
 #[tokio::test]
+async fn live_calls_of_a_project_ride_apart_from_its_own_backfill() {
+    let mut lanes = lanes();
+    let _backfill = fill(&mut lanes, (1, Class::Backfill), 2_000, 500);
+    let _live = fill(&mut lanes, (1, Class::Live), 2_000, 100);
+    assert!(lanes.is_mixed(), "a slot is kept for them");
+    let light = lanes.take(Lane::Light, BUDGET);
+    assert_eq!(cost_of_class(&light, Class::Live), 200_000);
+    let heavy = lanes.take(Lane::Heavy, BUDGET);
+    assert_eq!(cost_of_class(&heavy, Class::Live), 0);
+}
+
+#[tokio::test]
 async fn classes_have_a_floor_and_a_ceiling_while_live_traffic_is_there() {
     let mut lanes = lanes();
     let _live = fill(&mut lanes, (1, Class::Live), 1_000, 5_000);

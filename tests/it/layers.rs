@@ -42,8 +42,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("telemetry", &["config", "metric_names"]),
     ("docs", &["config", "metric_names", "store"]),
-    // Of the store only the texts of its statements: the raw limit is the same statements without the service around them.
-    ("bench", &["domain", "config", "store", "embedded"]),
+    // Of the store only the texts of its statements: the raw limit is the same statements without the service around them. Of the
+    // backfill a topic to fill, and the first parts of its road.
+    (
+        "bench",
+        &[
+            "domain", "config", "store", "embedded", "backfill", "mapping",
+        ],
+    ),
 ];
 
 /// Crates that belong to one place.

@@ -15,7 +15,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng, random_range};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -121,7 +121,7 @@ fn records(worlds: &[World]) -> Vec<Sent> {
 }
 
 /// Keeps a node at an address, and kills it every now and then.
-async fn keep(settings: &PathBuf, address: &str, over: &AtomicBool, kills: &AtomicBool) {
+async fn keep(settings: &Path, address: &str, over: &AtomicBool, kills: &AtomicBool) {
     let settings = settings.to_str().expect("text");
     let environment = [
         (

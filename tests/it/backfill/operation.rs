@@ -232,11 +232,10 @@ async fn backfill_runs_apart_until_the_end() {
     road.command(&own);
     road.arrived().await;
     road.ends_as(30, &expected).await;
-    let shown = road.command(&["status"]);
-    assert!(
-        shown.contains(&road.topic) && shown.contains("####################"),
-        "{shown}"
-    );
+    // Nobody sits before a terminal here.
+    let shown: serde_json::Value =
+        serde_json::from_str(&road.command(&["status"])).expect("a line of JSON");
+    assert!(shown.to_string().contains(&road.topic), "{shown}");
 }
 
 /// A source that had taken everything goes on also where all of that has expired meanwhile: nothing that is needed is gone.
