@@ -8,23 +8,15 @@ use std::process::{Child, Command, Stdio};
 pub struct Java(Child);
 
 impl Java {
-    /// Starts one in its folder. `is_shared`: it is never dropped, so whoever ends it removes the folder too.
-    pub fn start(run: &Command, folder: &Path, is_shared: bool) -> Self {
-        let script = r#""$@" & child=$!; read -r _; kill -9 $child; wait $child 2>/dev/null; [ -z "$GONE" ] || rm -rf "$GONE""#;
+    /// Starts one in its folder.
+    pub fn start(run: &Command, folder: &Path) -> Self {
+        let script = r#""$@" & child=$!; read -r _; kill -9 $child; wait $child 2>/dev/null"#;
         let log = File::create(folder.join("log")).expect("a file");
         let mut command = Command::new("bash");
         command
             .args(["-c", script, "server"])
             .arg(run.get_program());
         command.args(run.get_args()).current_dir(folder);
-        command.env(
-            "GONE",
-            if is_shared {
-                folder.as_os_str()
-            } else {
-                "".as_ref()
-            },
-        );
         command
             .stdin(Stdio::piped())
             .stderr(log.try_clone().expect("a file"))

@@ -20,14 +20,13 @@ static SHARED: OnceCell<Broker> = OnceCell::const_new();
 
 /// The broker that most tests share; it ends with this process, however that ends.
 pub async fn shared_broker() -> &'static Broker {
-    SHARED.get_or_init(|| Broker::begin(true)).await
+    SHARED.get_or_init(Broker::start).await
 }
 
 /// One broker, which is its own controller.
 pub struct Broker {
     process: Option<Java>,
     folder: PathBuf,
-    is_shared: bool,
     /// Where clients find it.
     pub address: String,
 }
@@ -54,12 +53,8 @@ impl Sent {
 }
 
 impl Broker {
-    /// Starts one of a test's own.
+    /// Starts one.
     pub async fn start() -> Self {
-        Self::begin(false).await
-    }
-
-    async fn begin(is_shared: bool) -> Self {
         let folder = public_dir("kafka");
         let (port, controller) = (free_port(), free_port());
         let address = format!("127.0.0.1:{port}");
@@ -93,7 +88,6 @@ impl Broker {
         let mut broker = Self {
             process: None,
             folder,
-            is_shared,
             address,
         };
         broker.start_again().await;
@@ -105,7 +99,7 @@ impl Broker {
         let mut run = java("kafka", "-Xmx320m");
         run.arg("kafka.Kafka")
             .arg(self.folder.join("server.properties"));
-        self.process = Some(Java::start(&run, &self.folder, self.is_shared));
+        self.process = Some(Java::start(&run, &self.folder));
         let deadline = Instant::now() + PATIENCE;
         while self
             .admin()

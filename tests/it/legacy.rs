@@ -15,31 +15,25 @@ static SHARED: OnceCell<LegacyStore> = OnceCell::const_new();
 
 /// The store that most tests share; each has indices of its own.
 pub async fn shared_store() -> &'static LegacyStore {
-    SHARED.get_or_init(|| LegacyStore::begin(true)).await
+    SHARED.get_or_init(LegacyStore::start).await
 }
 
 pub struct LegacyStore {
     process: Mutex<Option<Java>>,
     folder: PathBuf,
     port: u16,
-    is_shared: bool,
     client: Client,
     pub url: String,
 }
 
 impl LegacyStore {
-    /// Starts one of a test's own.
+    /// Starts one.
     pub async fn start() -> Self {
-        Self::begin(false).await
-    }
-
-    async fn begin(is_shared: bool) -> Self {
         let port = free_port();
         let store = Self {
             process: Mutex::default(),
             folder: public_dir("legacy"),
             port,
-            is_shared,
             client: crate::harness::http(),
             url: format!("http://127.0.0.1:{port}"),
         };
@@ -53,7 +47,7 @@ impl LegacyStore {
         run.arg("LegacyStore")
             .arg(&self.folder)
             .arg(self.port.to_string());
-        let started = Java::start(&run, &self.folder, self.is_shared);
+        let started = Java::start(&run, &self.folder);
         *self.process.lock().expect("whole") = Some(started);
         let deadline = Instant::now() + PATIENCE;
         while self
