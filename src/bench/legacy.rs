@@ -101,9 +101,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_have_about_600_bytes_and_are_json() {
+    fn records_have_about_500_bytes_and_are_json() {
         for (key, value) in [new_person(7), known_person(7, 10)] {
-            assert!((450..700).contains(&value.len()), "{}", value.len());
+            assert!((440..540).contains(&value.len()), "{}", value.len());
             let read: serde_json::Value = serde_json::from_str(&value).expect("JSON");
             assert_eq!(read["_id"], key);
         }
