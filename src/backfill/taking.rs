@@ -4,7 +4,7 @@
 use super::arrival::Arrived;
 use super::projects::{Project, Projects};
 use super::source::Source;
-use crate::domain::{Class, Code, Gate, Item, ProjectId, Receipt, Rejection, Timestamp};
+use crate::domain::{Class, Code, Gate, Item, KeyKind, ProjectId, Receipt, Rejection, Timestamp};
 use crate::ingest::{Ingest, Origin, SubmitError};
 use crate::mapping::{Reading, Record, Warning};
 use crate::metric_names::BACKFILL_WARNINGS;
@@ -186,6 +186,7 @@ impl Taker {
         let gate = Gate {
             project_id: project.id,
             class: Class::Backfill,
+            by: KeyKind::Server,
             kinds: &project.kinds,
             limits: &self.source.limits,
             // Nothing is later than Kafka's own time, which is the same each time the record is delivered.

@@ -104,6 +104,7 @@ pub struct Command {
     pub(super) key: Uuid,
     pub(super) identities: Vec<Identity>,
     pub(super) explicit: usize,
+    pub(super) apart: usize,
     pub(super) occurred_at: Timestamp,
     pub(super) received_at: Timestamp,
     pub(super) event: Option<Event>,
@@ -127,9 +128,23 @@ pub struct Subject<'a> {
     pub project_id: ProjectId,
     pub identities: &'a [Identity],
     pub explicit: usize,
+    /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
+    pub apart: usize,
     pub occurred_at: Timestamp,
     pub received_at: Timestamp,
     pub traits: Option<&'a TraitWrite>,
+}
+
+impl<'a> Subject<'a> {
+    /// The identities that count.
+    pub fn own(&self) -> &'a [Identity] {
+        &self.identities[..self.identities.len() - self.apart]
+    }
+
+    /// The identities that are only claimed.
+    pub fn claimed(&self) -> &'a [Identity] {
+        &self.identities[self.identities.len() - self.apart..]
+    }
 }
 
 impl Command {
@@ -148,7 +163,7 @@ impl Command {
         (self.project_id, self.key)
     }
 
-    /// Who it is about, strongest first; never empty, no repeats.
+    /// Who it is about, strongest first; never empty, no repeats. What is only claimed (`Subject::apart`) comes last.
     pub fn identities(&self) -> &[Identity] {
         &self.identities
     }
@@ -199,6 +214,7 @@ impl Command {
             project_id: self.project_id,
             identities: &self.identities,
             explicit: self.explicit,
+            apart: self.apart,
             occurred_at: self.occurred_at,
             received_at: self.received_at,
             traits: self.traits.as_ref(),
@@ -206,6 +222,7 @@ impl Command {
         let group = self.group().map(|group| Subject {
             identities: std::slice::from_ref(&group.identity),
             explicit: 0,
+            apart: 0,
             traits: group.traits.as_ref(),
             ..person
         });

@@ -16,6 +16,7 @@ pub mod mend;
 pub mod plan;
 pub mod profile;
 pub mod rejection;
+mod rules;
 pub mod sizes;
 mod stamp;
 mod stamped;
@@ -33,6 +34,7 @@ pub use key::{Caller, KeyHash, KeyKind};
 pub use kinds::Kinds;
 pub use limits::Limits;
 pub use rejection::{Code, Rejection};
+pub use rules::Rules;
 pub use stamp::Stamp;
 pub use time::Timestamp;
 

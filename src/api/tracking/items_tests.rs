@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::buffer::Body;
 use crate::config::Config;
-use crate::domain::{Class, ProjectId, Timestamp};
+use crate::domain::{Class, KeyKind, ProjectId, Timestamp};
 use crate::ingest::Admission;
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<It
     let source = Source {
         project_id: ProjectId(1),
         class: Class::Live,
+        by: KeyKind::Write,
         kinds: std::sync::Arc::default(),
         received_at: Timestamp::parse("2026-01-01").expect("a time"),
         sent_at: None,

@@ -175,6 +175,7 @@ fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &
     Source {
         project_id: caller.project_id,
         class: road.class,
+        by: caller.kind,
         kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(Timestamp::parse),
