@@ -59,6 +59,7 @@ pub const STEPS: &[Step] = steps![
     "0032_backfill_count",
     "0033_backfill_rejection",
     "0034_backfill_export",
+    "0035_rejection_warnings",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
