@@ -4,9 +4,11 @@
 use super::arrival::Arrived;
 use super::projects::{Project, Projects};
 use super::source::Source;
-use crate::domain::{Class, Code, Gate, Item, KeyKind, ProjectId, Receipt, Rejection, Timestamp};
+use crate::domain::{
+    Class, Code, Gate, Item, KeyKind, ProjectId, Receipt, Rejection, Timestamp, Warning,
+};
 use crate::ingest::{Ingest, Origin, SubmitError};
-use crate::mapping::{Reading, Record, Warning};
+use crate::mapping::{Reading, Record};
 use crate::metric_names::BACKFILL_WARNINGS;
 use crate::store::{Refusal, Store};
 use metrics::counter;

@@ -4,7 +4,7 @@
 //! is made by the gate alone (`gate.rs`): its fields can't be named outside this module.
 
 use super::identity::Identity;
-use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp};
+use super::{EventId, Json, ProjectId, Rejected, Rejection, Stamp, Timestamp, Warning, Warnings};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -112,6 +112,7 @@ pub struct Command {
     /// Few have one, and it is large.
     pub(super) group: Option<Box<Group>>,
     pub(super) erases: bool,
+    pub(super) warnings: Warnings,
 }
 
 /// A company, a team, an account: a profile of its own, to which people belong.
@@ -193,6 +194,23 @@ impl Command {
         self.erases
     }
 
+    /// What was mended of it.
+    pub fn warnings(&self) -> &[Warning] {
+        self.warnings.as_slice()
+    }
+
+    /// What an answer that tells them takes.
+    pub fn warning_bytes(&self) -> usize {
+        self.warnings.text_bytes()
+    }
+
+    /// Keeps the item as it came, for who looks up what was mended of it; where nothing was, there is nothing to keep.
+    pub fn keep_item(&mut self, item: impl FnOnce() -> Json) {
+        if !self.warnings.is_empty() {
+            self.warnings.keep(item());
+        }
+    }
+
     /// The id of the erasure that it asks for: a repeat asks for the same one.
     pub fn erasure_id(&self) -> Uuid {
         let names = self.identities.iter();
@@ -242,6 +260,7 @@ impl Command {
         names.map(held).sum::<usize>()
             + traits.map(TraitWrite::bytes).sum::<usize>()
             + self.event.as_ref().map_or(0, Event::bytes)
+            + self.warnings.bytes()
     }
 }
 
@@ -358,50 +377,6 @@ impl TraitWrite {
             size_of::<(String, Json)>() + name.len() + value.as_bytes().len()
         };
         self.traits.iter().map(one).sum()
-    }
-}
-
-/// A refused item on its way into the `rejection` table.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    /// Whose data this is.
-    pub project_id: ProjectId,
-    /// The row's id: a UUIDv7 drawn on receipt, so that a repeated statement writes it once.
-    pub id: Uuid,
-    /// When the request that carried it arrived.
-    pub received_at: Timestamp,
-    /// Why.
-    pub rejection: Rejection,
-    /// The sender's own id of the call, cut to its limit, where it had one.
-    pub message_id: Option<String>,
-    /// Whom it names, as far as that could be read: of a person who was forgotten, nothing may be kept.
-    pub names: Vec<Identity>,
-    /// The item itself; where it was cut or is too deep to be kept as JSON, a JSON string of its beginning.
-    pub item: Json,
-}
-
-impl Rejected {
-    /// A command that could be read but not done. Of an erased person's only the type is kept.
-    pub fn command(command: &Command, id: Uuid, rejection: Rejection) -> Self {
-        let event = command.event();
-        let mut item = match event {
-            Some(event) => {
-                serde_json::json!({"type": event.event_type.as_str(), "messageId": event.message_id})
-            }
-            None => serde_json::json!({"type": "profile"}),
-        };
-        if let Some(event) = event.filter(|_| rejection.code != Code::Erased) {
-            item["name"] = serde_json::json!(event.name);
-        }
-        Self {
-            project_id: command.project_id,
-            id,
-            received_at: command.received_at,
-            rejection,
-            message_id: event.map(|event| event.message_id.clone()),
-            names: Vec::new(),
-            item: Json::of(&item),
-        }
     }
 }
 

@@ -7,7 +7,9 @@ use super::command::{Class, Command, Event, EventType, Group, Mode, TraitWrite};
 use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
-use super::{Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, sizes};
+use super::{
+    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
@@ -57,6 +59,8 @@ pub struct Draft {
     pub group: Option<GroupDraft>,
     /// What is older than `occurred_at` is to be erased, and to be kept from coming back; nothing else is said then.
     pub erases: bool,
+    /// What the road mended; the gate adds what it does.
+    pub warnings: Warnings,
 }
 
 /// An event as a road read it.
@@ -116,6 +120,7 @@ impl Draft {
             times: BTreeMap::new(),
             group: None,
             erases: false,
+            warnings: Warnings::default(),
         }
     }
 }
@@ -189,6 +194,7 @@ impl Gate<'_> {
             traits,
             group,
             erases: draft.erases,
+            warnings: draft.warnings,
         })
     }
 
@@ -208,6 +214,7 @@ impl Gate<'_> {
             traits: None,
             group: None,
             erases: true,
+            warnings: draft.warnings,
         })
     }
 

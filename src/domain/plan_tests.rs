@@ -34,6 +34,7 @@ fn command(names: &[&str]) -> Command {
         traits: None,
         group: None,
         erases: false,
+        warnings: crate::domain::Warnings::default(),
     }
 }
 

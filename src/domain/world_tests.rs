@@ -239,6 +239,7 @@ fn command(
         }),
         group: None,
         erases: false,
+        warnings: crate::domain::Warnings::default(),
         event: Some(event),
     }
 }

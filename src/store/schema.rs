@@ -59,6 +59,7 @@ pub const STEPS: &[Step] = steps![
     "0032_backfill_count",
     "0033_backfill_rejection",
     "0034_backfill_export",
+    "0035_rejection_warnings",
     "0036_project_rules",
 ];
 
