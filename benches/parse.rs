@@ -8,7 +8,7 @@ use roster::api::document::Document;
 use roster::api::tracking::call::Source;
 use roster::api::tracking::items;
 use roster::config::Config;
-use roster::domain::{Class, ProjectId, Timestamp};
+use roster::domain::{Class, KeyKind, ProjectId, Timestamp};
 use roster::ingest::Admission;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -35,6 +35,7 @@ fn parse(criterion: &mut Criterion) {
     let source = Source {
         project_id: ProjectId(1),
         class: Class::Live,
+        by: KeyKind::Write,
         kinds: std::sync::Arc::default(),
         received_at: Timestamp::from_micros(1_785_585_602_000_000).expect("small"),
         sent_at: None,

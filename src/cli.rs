@@ -4,6 +4,7 @@ pub mod backfill;
 mod check;
 mod export;
 mod kafka;
+mod rules;
 mod status;
 
 use crate::config::{Config, Secret, millis};
@@ -91,6 +92,12 @@ enum ProjectVerb {
         /// Let the token in context.device name people
         #[arg(long)]
         device_tokens: bool,
+    },
+    /// Set how far a project believes its write keys (docs/KEYS.md); what is not named goes back to its default
+    Rules {
+        name: String,
+        #[command(flatten)]
+        rules: rules::Given,
     },
     /// Set how long a project keeps its events and rejections
     Retain {
@@ -203,6 +210,10 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
             events,
             rejections,
         }) => retain(store, &name, events, rejections).await,
+        Verb::Project(ProjectVerb::Rules { name, rules }) => {
+            let project_id = find_project(store, &name).await?;
+            rules.set(store, project_id, &name).await
+        }
         Verb::Project(ProjectVerb::Identities {
             name,
             kinds,
@@ -215,6 +226,7 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
                 &Kinds {
                     custom,
                     device_tokens,
+                    ..Kinds::default()
                 },
             )
             .await

@@ -33,6 +33,7 @@ metrics! {
     ITEMS_UNCHANGED = "roster_items_unchanged_total", Counter, "", "Items without an event of which everything was known.";
     ITEMS_DUPLICATE = "roster_items_duplicate_total", Counter, "", "Items whose event was there already.";
     ITEMS_REJECTED = "roster_items_rejected_total", Counter, "code", "Items refused and listed among the rejections; those with the code forgotten are only counted.";
+    WARNINGS = "roster_warnings_total", Counter, "code", "Fields that were mended or left out of items that could be stored without; API.md has the codes.";
     REJECTIONS_UNLISTED = "roster_rejections_unlisted_total", Counter, "", "Refused items that the database did not even take as a record.";
     PIXEL_ERRORS = "roster_pixel_errors_total", Counter, "code", "Pixels answered with their image although nothing could be stored.";
     IDENTITY_CONFLICTS = "roster_identity_conflicts_total", Counter, "", "Identities in calls that belong to another profile and stayed there.";

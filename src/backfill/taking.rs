@@ -4,9 +4,11 @@
 use super::arrival::Arrived;
 use super::projects::{Project, Projects};
 use super::source::Source;
-use crate::domain::{Class, Code, Gate, Item, Kinds, ProjectId, Receipt, Rejection, Timestamp};
+use crate::domain::{
+    Class, Code, Gate, Item, KeyKind, Kinds, ProjectId, Receipt, Rejection, Timestamp, Warning,
+};
 use crate::ingest::{Ingest, Origin, SubmitError};
-use crate::mapping::{Reading, Record, Warning};
+use crate::mapping::{Reading, Record};
 use crate::metric_names::BACKFILL_WARNINGS;
 use crate::store::{Refusal, Store};
 use metrics::counter;
@@ -210,6 +212,7 @@ pub(super) fn read_as(
     let gate = Gate {
         project_id,
         class: Class::Backfill,
+        by: KeyKind::Server,
         kinds,
         limits: &source.limits,
         // Nothing is later than Kafka's own time, which is the same each time the record is delivered.

@@ -4,7 +4,7 @@
 //! is made by the gate alone (`gate.rs`): its fields can't be named outside this module.
 
 use super::identity::Identity;
-use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp};
+use super::{EventId, Json, ProjectId, Rejected, Rejection, Stamp, Timestamp, Warning, Warnings};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -104,6 +104,7 @@ pub struct Command {
     pub(super) key: Uuid,
     pub(super) identities: Vec<Identity>,
     pub(super) explicit: usize,
+    pub(super) apart: usize,
     pub(super) occurred_at: Timestamp,
     pub(super) received_at: Timestamp,
     pub(super) event: Option<Event>,
@@ -111,6 +112,7 @@ pub struct Command {
     /// Few have one, and it is large.
     pub(super) group: Option<Box<Group>>,
     pub(super) erases: bool,
+    pub(super) warnings: Warnings,
 }
 
 /// A company, a team, an account: a profile of its own, to which people belong.
@@ -127,9 +129,23 @@ pub struct Subject<'a> {
     pub project_id: ProjectId,
     pub identities: &'a [Identity],
     pub explicit: usize,
+    /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
+    pub apart: usize,
     pub occurred_at: Timestamp,
     pub received_at: Timestamp,
     pub traits: Option<&'a TraitWrite>,
+}
+
+impl<'a> Subject<'a> {
+    /// The identities that count.
+    pub fn own(&self) -> &'a [Identity] {
+        &self.identities[..self.identities.len() - self.apart]
+    }
+
+    /// The identities that are only claimed.
+    pub fn claimed(&self) -> &'a [Identity] {
+        &self.identities[self.identities.len() - self.apart..]
+    }
 }
 
 impl Command {
@@ -148,7 +164,7 @@ impl Command {
         (self.project_id, self.key)
     }
 
-    /// Who it is about, strongest first; never empty, no repeats.
+    /// Who it is about, strongest first; never empty, no repeats. What is only claimed (`Subject::apart`) comes last.
     pub fn identities(&self) -> &[Identity] {
         &self.identities
     }
@@ -178,6 +194,23 @@ impl Command {
         self.erases
     }
 
+    /// What was mended of it.
+    pub fn warnings(&self) -> &[Warning] {
+        self.warnings.as_slice()
+    }
+
+    /// What an answer that tells them takes.
+    pub fn warning_bytes(&self) -> usize {
+        self.warnings.text_bytes()
+    }
+
+    /// Keeps the item as it came, for who looks up what was mended of it; where nothing was, there is nothing to keep.
+    pub fn keep_item(&mut self, item: impl FnOnce() -> Json) {
+        if !self.warnings.is_empty() {
+            self.warnings.keep(item());
+        }
+    }
+
     /// The id of the erasure that it asks for: a repeat asks for the same one.
     pub fn erasure_id(&self) -> Uuid {
         let names = self.identities.iter();
@@ -199,6 +232,7 @@ impl Command {
             project_id: self.project_id,
             identities: &self.identities,
             explicit: self.explicit,
+            apart: self.apart,
             occurred_at: self.occurred_at,
             received_at: self.received_at,
             traits: self.traits.as_ref(),
@@ -206,6 +240,7 @@ impl Command {
         let group = self.group().map(|group| Subject {
             identities: std::slice::from_ref(&group.identity),
             explicit: 0,
+            apart: 0,
             traits: group.traits.as_ref(),
             ..person
         });
@@ -225,6 +260,7 @@ impl Command {
         names.map(held).sum::<usize>()
             + traits.map(TraitWrite::bytes).sum::<usize>()
             + self.event.as_ref().map_or(0, Event::bytes)
+            + self.warnings.bytes()
     }
 }
 
@@ -341,50 +377,6 @@ impl TraitWrite {
             size_of::<(String, Json)>() + name.len() + value.as_bytes().len()
         };
         self.traits.iter().map(one).sum()
-    }
-}
-
-/// A refused item on its way into the `rejection` table.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    /// Whose data this is.
-    pub project_id: ProjectId,
-    /// The row's id: a UUIDv7 drawn on receipt, so that a repeated statement writes it once.
-    pub id: Uuid,
-    /// When the request that carried it arrived.
-    pub received_at: Timestamp,
-    /// Why.
-    pub rejection: Rejection,
-    /// The sender's own id of the call, cut to its limit, where it had one.
-    pub message_id: Option<String>,
-    /// Whom it names, as far as that could be read: of a person who was forgotten, nothing may be kept.
-    pub names: Vec<Identity>,
-    /// The item itself; where it was cut or is too deep to be kept as JSON, a JSON string of its beginning.
-    pub item: Json,
-}
-
-impl Rejected {
-    /// A command that could be read but not done. Of an erased person's only the type is kept.
-    pub fn command(command: &Command, id: Uuid, rejection: Rejection) -> Self {
-        let event = command.event();
-        let mut item = match event {
-            Some(event) => {
-                serde_json::json!({"type": event.event_type.as_str(), "messageId": event.message_id})
-            }
-            None => serde_json::json!({"type": "profile"}),
-        };
-        if let Some(event) = event.filter(|_| rejection.code != Code::Erased) {
-            item["name"] = serde_json::json!(event.name);
-        }
-        Self {
-            project_id: command.project_id,
-            id,
-            received_at: command.received_at,
-            rejection,
-            message_id: event.map(|event| event.message_id.clone()),
-            names: Vec::new(),
-            item: Json::of(&item),
-        }
     }
 }
 

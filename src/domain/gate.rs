@@ -7,7 +7,9 @@ use super::command::{Class, Command, Event, EventType, Group, Mode, TraitWrite};
 use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
-use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp, sizes};
+use super::{
+    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
@@ -17,6 +19,8 @@ use uuid::Uuid;
 pub struct Gate<'a> {
     pub project_id: ProjectId,
     pub class: Class,
+    /// By whose word: a write key's counts for less than a server key's. Sources that an operator set up count as the latter.
+    pub by: KeyKind,
     /// What the project says about identities.
     pub kinds: &'a Kinds,
     pub limits: &'a Limits,
@@ -38,7 +42,8 @@ pub struct Name {
 #[derive(Debug)]
 pub struct Draft {
     pub names: Vec<Name>,
-    /// So many of the first names are one person's by the caller's word, whoever they belonged to: `alias`. Else 0.
+    /// So many of the first names are one person's by the caller's word, whoever they belonged to: `alias`. Else 0. The first of them
+    /// is whose it is: of the others a write key can't claim what may be another known person's, which is any user id.
     pub explicit: usize,
     /// When it happened, or was true.
     pub occurred_at: Timestamp,
@@ -54,6 +59,8 @@ pub struct Draft {
     pub group: Option<GroupDraft>,
     /// What is older than `occurred_at` is to be erased, and to be kept from coming back; nothing else is said then.
     pub erases: bool,
+    /// What the road mended; the gate adds what it does.
+    pub warnings: Warnings,
 }
 
 /// An event as a road read it.
@@ -113,6 +120,7 @@ impl Draft {
             times: BTreeMap::new(),
             group: None,
             erases: false,
+            warnings: Warnings::default(),
         }
     }
 }
@@ -169,19 +177,24 @@ impl Gate<'_> {
         let traits = self.traits(draft.traits, draft.mode, stamp, times)?;
         let group = draft.group.map(|group| self.group(group, stamp));
         let group = group.transpose()?.map(Box::new);
-        let (identities, explicit) = self.identities(draft.names, draft.explicit)?;
+        let (names, claimed) = self.believed(draft.names, draft.explicit);
+        let explicit = if self.may_join() { draft.explicit } else { 0 };
+        let (mut identities, explicit) = self.identities(names, explicit)?;
+        let apart = self.claims(claimed, &mut identities);
         Ok(Command {
             project_id: self.project_id,
             class: self.class,
             key: event.as_ref().map_or_else(Uuid::new_v4, |event| event.id.0),
             identities,
             explicit,
+            apart,
             occurred_at,
             received_at: self.received_at,
             event,
             traits,
             group,
             erases: draft.erases,
+            warnings: draft.warnings,
         })
     }
 
@@ -194,13 +207,45 @@ impl Gate<'_> {
             key: Uuid::new_v4(),
             identities,
             explicit: 0,
+            apart: 0,
             occurred_at,
             received_at: self.received_at,
             event: None,
             traits: None,
             group: None,
             erases: true,
+            warnings: draft.warnings,
         })
+    }
+
+    /// Two known people may be joined by this sender's word.
+    fn may_join(&self) -> bool {
+        self.by == KeyKind::Server || self.kinds.rules.write_keys_join
+    }
+
+    /// The names that a call may use, and the user ids that it claims for somebody without being believed. They are never given to
+    /// anybody, known or not: else the order of arrival would tell whose they are.
+    fn believed(&self, names: Vec<Name>, explicit: usize) -> (Vec<Name>, Vec<Name>) {
+        if self.may_join() || explicit == 0 {
+            return (names, Vec::new());
+        }
+        let mut place = 0;
+        names.into_iter().partition(|name| {
+            place += 1;
+            !(2..=explicit).contains(&place) || name.identity.kind != IdentityKind::UserId
+        })
+    }
+
+    /// Puts claimed names behind those that count; tells how many there are.
+    fn claims(&self, claimed: Vec<Name>, identities: &mut Vec<Identity>) -> usize {
+        let own = identities.len();
+        for name in claimed {
+            let is_new = !identities.contains(&name.identity);
+            if is_new && name.identity.value.len() <= self.limits.identity_bytes {
+                identities.push(name.identity);
+            }
+        }
+        identities.len() - own
     }
 
     fn times(

@@ -1,7 +1,7 @@
 //! What a new road needs, and what the gate holds its drafts against.
 
 use super::*;
-use crate::domain::{Item, Kinds};
+use crate::domain::{Item, KeyKind, Kinds, Rules};
 
 fn limits() -> Limits {
     Limits {
@@ -29,6 +29,7 @@ fn with_gate<T>(test: impl Fn(&Gate<'_>) -> T) -> T {
     test(&Gate {
         project_id: ProjectId(1),
         class: Class::Backfill,
+        by: KeyKind::Server,
         kinds: &kinds,
         limits: &limits,
         received_at: at(1_000),
@@ -183,5 +184,48 @@ fn an_event_has_a_limit_of_bytes_and_counts_what_it_holds() {
         assert_eq!(command.key().1, EventId::of("m").0);
         assert!(Item::Command(command).bytes() > 80);
         assert_eq!(track(90).expect_err("large").code, Code::EventTooLarge);
+    });
+}
+
+/// Segment's alias, as a road reads it: whose it is, and another id that may be a user's or a device's.
+fn alias(gate: &Gate<'_>) -> Command {
+    let kinds = ["user_id", "user_id", "anonymous_id"];
+    let names = kinds.iter().zip(["ada", "bob", "bob"]);
+    gate.command(Draft {
+        names: names
+            .map(|(kind, value)| gate.name(kind, value, "field"))
+            .collect(),
+        explicit: 3,
+        ..Draft::at(at(7))
+    })
+    .expect("valid")
+}
+
+#[test]
+fn a_write_key_claims_a_user_id_and_gets_a_device() {
+    with_gate(|gate| {
+        let kinds = |rules| Kinds {
+            rules,
+            ..Kinds::default()
+        };
+        let (usual, trusting) = (
+            kinds(Rules::default()),
+            kinds(Rules {
+                write_keys_join: true,
+            }),
+        );
+        let cases = [
+            (KeyKind::Server, &usual, (3, 0)),
+            (KeyKind::Write, &trusting, (3, 0)),
+            (KeyKind::Write, &usual, (0, 1)),
+        ];
+        for (by, kinds, expected) in cases {
+            let command = alias(&Gate { by, kinds, ..*gate });
+            let person = command.subjects().next().expect("somebody");
+            assert_eq!((person.explicit, person.apart), expected);
+            let own = person.own().iter().map(|name| name.kind.as_str());
+            let own: Vec<&str> = own.filter(|kind| *kind == "user_id").collect();
+            assert_eq!(own.len(), 2 - expected.1);
+        }
     });
 }

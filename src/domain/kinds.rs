@@ -1,6 +1,6 @@
 //! A project's own kinds of identity: what they are called, how strong they are, how their values are compared.
 
-use super::{Identity, IdentityKind};
+use super::{Identity, IdentityKind, Rules};
 use serde::{Deserialize, Serialize};
 
 /// How values are made comparable.
@@ -31,6 +31,9 @@ pub struct Kinds {
     pub custom: Vec<CustomKind>,
     /// Device tokens name people. Phones change hands, so this is off unless the project says otherwise.
     pub device_tokens: bool,
+    /// How far its write keys are believed; a column of its own.
+    #[serde(skip)]
+    pub rules: Rules,
 }
 
 /// The kind of a device token.
@@ -135,6 +138,7 @@ mod tests {
                 kind("customer_no", 500, Normaliser::AsIs),
             ],
             device_tokens: true,
+            rules: Rules::default(),
         }
     }
 

@@ -15,15 +15,18 @@ mod member;
 pub mod mend;
 pub mod plan;
 pub mod profile;
+mod rejected;
 pub mod rejection;
+mod rules;
 pub mod sizes;
 mod stamp;
 mod stamped;
 pub mod time;
 mod tokens;
+pub mod warning;
 
 pub use command::{
-    Class, Command, Event, EventType, Group, Item, Mode, Receipt, Rejected, Subject, TraitWrite,
+    Class, Command, Event, EventType, Group, Item, Mode, Receipt, Subject, TraitWrite,
 };
 pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
 pub use identity::{Identity, IdentityKey, IdentityKind, ProfileKey};
@@ -32,9 +35,12 @@ pub use json::Json;
 pub use key::{Caller, KeyHash, KeyKind};
 pub use kinds::Kinds;
 pub use limits::Limits;
+pub use rejected::Rejected;
 pub use rejection::{Code, Rejection};
+pub use rules::Rules;
 pub use stamp::Stamp;
 pub use time::Timestamp;
+pub use warning::{Warning, Warnings};
 
 #[cfg(test)]
 mod world_tests;

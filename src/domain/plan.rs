@@ -2,7 +2,8 @@
 //!
 //! The strongest known identity wins, the other known profiles merge into its own, and unknown identities are linked to it;
 //! nobody known means a new profile. Two profiles that each have a user id never merge by themselves, and a profile that has
-//! one never gets a second: two people on one device stay two people, and the conflict is listed. Only an explicit merge may.
+//! one never gets a second: two people on one device stay two people, and the conflict is listed. Only an explicit merge may, by the
+//! word of a sender who is believed.
 
 use super::erasure::Erased;
 use super::{
@@ -125,7 +126,7 @@ impl Known {
     /// something back.
     fn usable(&self, subject: &Subject) -> impl Iterator<Item = (usize, IdentityKey)> {
         let key = |identity: &Identity| (subject.project_id, identity.clone());
-        let keys = subject.identities.iter().map(key).enumerate();
+        let keys = subject.own().iter().map(key).enumerate();
         keys.filter(|(_, key)| !self.is_barred(key, subject))
     }
 
@@ -137,7 +138,7 @@ impl Known {
     }
 
     fn leaves_out(&self, subject: &Subject) -> bool {
-        !self.erased.is_empty() && self.usable(subject).count() < subject.identities.len()
+        !self.erased.is_empty() && self.usable(subject).count() < subject.own().len()
     }
 
     /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
@@ -148,7 +149,7 @@ impl Known {
         }
         let occurred_at = subject.occurred_at;
         let key = |identity: &Identity| (subject.project_id, identity.clone());
-        let mut keys = subject.identities.iter().map(key);
+        let mut keys = subject.own().iter().map(key);
         let strongest = keys.next()?;
         let of_strongest = self
             .erased
@@ -202,7 +203,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         if let Some(rejection) = self.known.barred_by(subject) {
             return Assignment::Refused(rejection);
         }
-        if self.known.leaves_out(subject) {
+        if self.known.leaves_out(subject) || subject.apart > 0 {
             self.plan.narrowed.insert(position);
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
@@ -216,6 +217,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             return Assignment::Refused(too_many_names(self.max_names));
         }
         let merges = self.merge_others(position, subject, profile_id);
+        self.note_claims(position, subject, profile_id);
         let is_new = self.new.contains(&profile_id);
         let brings_names = !unknown.is_empty();
         for key in unknown {
@@ -291,16 +293,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             };
             let is_explicit = index < subject.explicit;
             if self.must_stay_apart(subject, survivor, owner, is_explicit) {
-                let conflict = Conflict {
-                    key,
-                    owner,
-                    claimant: survivor,
-                };
-                self.plan
-                    .conflicts
-                    .entry(position)
-                    .or_default()
-                    .push(conflict);
+                self.note_conflict(position, key, owner, survivor);
                 continue;
             }
             merges = true;
@@ -312,6 +305,33 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             });
         }
         merges
+    }
+
+    /// Notes the claims to names of other people.
+    fn note_claims(&mut self, position: usize, subject: &Subject, claimant: ProfileId) {
+        for identity in subject.claimed() {
+            let key = (subject.project_id, identity.clone());
+            let owner = self.known.owners.get(&key).copied();
+            if let Some(owner) = owner.filter(|owner| *owner != claimant) {
+                self.note_conflict(position, key, owner, claimant);
+            }
+        }
+    }
+
+    fn note_conflict(
+        &mut self,
+        position: usize,
+        key: IdentityKey,
+        owner: ProfileId,
+        claimant: ProfileId,
+    ) {
+        let conflict = Conflict {
+            key,
+            owner,
+            claimant,
+        };
+        let conflicts = self.plan.conflicts.entry(position).or_default();
+        conflicts.push(conflict);
     }
 
     /// Two people, or one that would have more names than a profile may have.

@@ -27,12 +27,14 @@ fn command(names: &[&str]) -> Command {
         key: event.id.0,
         identities,
         explicit: 0,
+        apart: 0,
         occurred_at: Timestamp::MIN,
         received_at: Timestamp::MIN,
         event: Some(event),
         traits: None,
         group: None,
         erases: false,
+        warnings: crate::domain::Warnings::default(),
     }
 }
 
@@ -145,6 +147,23 @@ fn an_explicit_merge_joins_known_people() {
     let (owners, plan) = plan_commands(&[("u1", 1), ("u2", 2)], &[alias]);
     assert_eq!((owners, merges(&plan)), (vec![1], vec![(1, 2)]));
     assert_eq!(plan.links.len(), 1);
+}
+
+#[test]
+fn a_claim_shows_a_conflict_and_gives_nobody_a_name() {
+    let mut alias = command(&["u1", "a2", "u2"]);
+    alias.apart = 1;
+    let (owners, plan) = plan_commands(&[("u2", 2)], std::slice::from_ref(&alias));
+    assert_eq!((owners, merges(&plan)), (vec![101], vec![]));
+    assert_eq!((plan.claims.len(), plan.links.len()), (2, 0));
+    let claimed = &plan.conflicts[&0][0];
+    assert_eq!(
+        (claimed.owner, claimed.claimant),
+        (profile(2), profile(101))
+    );
+    let (_, plan) = plan_commands(&[("u1", 1)], &[alias]);
+    let linked: Vec<&str> = plan.links.keys().map(|key| &*key.1.value).collect();
+    assert_eq!((linked, plan.conflicts.len()), (vec!["a2"], 0));
 }
 
 #[test]

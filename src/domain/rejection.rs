@@ -49,11 +49,13 @@ pub enum Code {
     RecordTooLarge,
     /// The database refused the item's data; its neighbours were stored.
     RefusedByDatabase,
+    /// Not refused: it is stored, but not just as it came, and listed for that.
+    Mended,
 }
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NotJson,
         Self::SchemaRegistryFormat,
         Self::SourceTruncated,
@@ -76,6 +78,7 @@ impl Code {
         Self::UnknownProject,
         Self::RecordTooLarge,
         Self::RefusedByDatabase,
+        Self::Mended,
     ];
 
     /// The text that replies, rows and metrics carry.
@@ -103,6 +106,7 @@ impl Code {
             Self::RecordTooLarge => "record_too_large",
             Self::SourceTruncated => "source_truncated",
             Self::RefusedByDatabase => "refused_by_database",
+            Self::Mended => "mended",
         }
     }
 }

@@ -46,7 +46,8 @@ impl World {
     /// A refusal is final in a world without limits on size: it can only come of an erasure.
     fn is_barred_for_good(&self, command: &Command) -> bool {
         let key = |identity: &Identity| (PROJECT, identity.clone());
-        let mut keys = command.identities.iter().map(key);
+        let person = command.subjects().next().expect("somebody");
+        let mut keys = person.own().iter().map(key);
         keys.any(|key| {
             self.erased
                 .get(&key)
@@ -171,11 +172,41 @@ fn after(batches: &[Vec<Command>]) -> World {
     world
 }
 
+/// Whom a call is about.
+#[derive(Clone, Debug)]
+struct Who {
+    identities: Vec<Identity>,
+    explicit: usize,
+    apart: usize,
+}
+
+impl Who {
+    fn of(identities: Vec<Identity>, explicit: usize) -> Self {
+        Self {
+            identities,
+            explicit,
+            apart: 0,
+        }
+    }
+
+    /// With a name that a write key claims.
+    fn claiming(mut self, name: Identity) -> Self {
+        if !self.identities.contains(&name) {
+            self.identities.push(name);
+            self.apart = 1;
+        }
+        self
+    }
+}
+
 /// One call: the times are small, so that ties are common.
 fn command(
     number: usize,
-    identities: Vec<Identity>,
-    explicit: usize,
+    Who {
+        identities,
+        explicit,
+        apart,
+    }: Who,
     at: i64,
     plan: Option<i64>,
 ) -> Command {
@@ -197,6 +228,7 @@ fn command(
         key: event.id.0,
         identities,
         explicit,
+        apart,
         occurred_at: at,
         received_at: at,
         traits: stated.map(|traits| TraitWrite {
@@ -207,6 +239,7 @@ fn command(
         }),
         group: None,
         erases: false,
+        warnings: crate::domain::Warnings::default(),
         event: Some(event),
     }
 }
@@ -236,23 +269,25 @@ fn own_names(person: usize, chosen: [bool; 4]) -> Vec<Identity> {
     }
 }
 
-/// A call about one of three people by names of their own, or an alias of one to another: nothing to disagree about.
-fn agreed() -> impl Strategy<Value = (Vec<Identity>, usize, i64, Option<i64>)> {
+/// A call about one of three people by names of their own, perhaps with a claim to another's user id, or an alias of one to another by
+/// a sender who is believed: nothing to disagree about.
+fn agreed() -> impl Strategy<Value = (Who, i64, Option<i64>)> {
     let who = prop_oneof![
-        6 => (0..3_usize, any::<[bool; 4]>()).prop_map(|(person, chosen)| (own_names(person, chosen), 0)),
+        6 => (0..3_usize, any::<[bool; 4]>()).prop_map(|(person, chosen)| Who::of(own_names(person, chosen), 0)),
+        2 => (0..3_usize, 0..4_usize, any::<[bool; 4]>()).prop_map(|(person, other, chosen)| {
+            Who::of(own_names(person, chosen), 0).claiming(name(IdentityKind::UserId, other, 0))
+        }),
         1 => (0..3_usize, 0..3_usize).prop_map(|(one, other)| {
             let names = [one, other].map(|person| name(IdentityKind::UserId, person, 0));
-            if one == other { (names[..1].to_vec(), 1) } else { (names.to_vec(), 2) }
+            if one == other { Who::of(names[..1].to_vec(), 1) } else { Who::of(names.to_vec(), 2) }
         }),
     ];
     (who, 0..4_i64, proptest::option::of(0..3_i64))
-        .prop_map(|((names, explicit), at, plan)| (names, explicit, at, plan))
 }
 
 fn agreed_calls() -> impl Strategy<Value = Vec<Command>> {
-    let numbered = |calls: Vec<(Vec<Identity>, usize, i64, Option<i64>)>| {
-        let call =
-            |(number, (names, explicit, at, plan))| command(number, names, explicit, at, plan);
+    let numbered = |calls: Vec<(Who, i64, Option<i64>)>| {
+        let call = |(number, (who, at, plan))| command(number, who, at, plan);
         calls.into_iter().enumerate().map(call).collect()
     };
     proptest::collection::vec(agreed(), 1..14).prop_map(numbered)
@@ -260,21 +295,28 @@ fn agreed_calls() -> impl Strategy<Value = Vec<Command>> {
 
 /// Anybody's names in any mixture: user ids meet on shared devices.
 fn disputed_calls() -> impl Strategy<Value = Vec<Command>> {
-    let mixture = (0..3_usize, 0..3_usize, any::<[bool; 4]>(), 0..4_i64).prop_map(
-        |(one, other, chosen, at)| {
-            let mut names = own_names(one, chosen);
-            names.extend(
-                own_names(other, chosen)
-                    .into_iter()
-                    .filter(|name| name.kind != IdentityKind::UserId),
-            );
-            names.sort();
-            names.dedup();
-            (names, at)
-        },
+    let parts = (
+        0..3_usize,
+        0..3_usize,
+        any::<[bool; 4]>(),
+        any::<bool>(),
+        0..4_i64,
     );
-    let numbered = |calls: Vec<(Vec<Identity>, i64)>| {
-        let call = |(number, (names, at))| command(number, names, 0, at, None);
+    let mixture = parts.prop_map(|(one, other, chosen, claims, at)| {
+        let mut names = own_names(one, chosen);
+        names.extend(
+            own_names(other, chosen)
+                .into_iter()
+                .filter(|name| name.kind != IdentityKind::UserId),
+        );
+        names.sort();
+        names.dedup();
+        let who = Who::of(names, 0);
+        let claimed = name(IdentityKind::UserId, other, 0);
+        (if claims { who.claiming(claimed) } else { who }, at)
+    });
+    let numbered = |calls: Vec<(Who, i64)>| {
+        let call = |(number, (who, at))| command(number, who, at, None);
         calls.into_iter().enumerate().map(call).collect()
     };
     proptest::collection::vec(mixture, 1..14).prop_map(numbered)
@@ -332,7 +374,10 @@ proptest! {
             world.erased.contains_key(&(PROJECT, call.identities[0].clone()))
         });
         let unseen: Vec<Command> = unseen
-            .map(|(number, call)| command(number + 100, call.identities.clone(), call.explicit, call.occurred_at.micros(), Some(9)))
+            .map(|(number, call)| {
+                let who = Who { identities: call.identities.clone(), explicit: call.explicit, apart: call.apart };
+                command(number + 100, who, call.occurred_at.micros(), Some(9))
+            })
             .collect();
         world.apply(&unseen);
         prop_assert_eq!(&expected, &world.seen());

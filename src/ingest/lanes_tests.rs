@@ -25,6 +25,7 @@ fn item() -> Item {
         rejection: Rejection::of(Code::TooLong, "x", "x"),
         message_id: None,
         names: Vec::new(),
+        warnings: None,
         item: Json::null(),
     })
 }

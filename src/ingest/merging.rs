@@ -44,6 +44,7 @@ fn of_merge(
         rejection: Rejection::of(Code::ProfileTooLarge, "traits", message),
         message_id: None,
         names: Vec::new(),
+        warnings: None,
         item: Json::of(&item),
     }
 }

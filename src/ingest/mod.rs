@@ -28,9 +28,9 @@ pub use share::{Origin, SubmitError};
 use crate::config::{self, millis};
 use crate::domain::plan::Merge;
 use crate::domain::profile::Room;
-use crate::domain::{Class, Item, Limits, Receipt, Timestamp};
+use crate::domain::{Class, Command, Item, Limits, Receipt, Timestamp};
 use crate::metric_names::{
-    ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_UNCHANGED,
+    ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_UNCHANGED, WARNINGS,
 };
 use crate::store::{Error, Store};
 use links::KnownLinks;
@@ -121,6 +121,7 @@ impl Ingest {
         room: Option<Reservation>,
     ) -> Result<Vec<Receipt>, SubmitError> {
         let started = Instant::now();
+        count_warnings(&items);
         let room = Arc::new(room);
         let mut answers = Vec::new();
         for (items, cost) in cut(items, self.max_share_rows, self.max_share_cost) {
@@ -171,6 +172,14 @@ impl Ingest {
     /// The room for requests in memory.
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+}
+
+/// Counts what was mended, of whatever road.
+fn count_warnings(items: &[Item]) {
+    let commands = items.iter().filter_map(Item::command);
+    for warning in commands.flat_map(Command::warnings) {
+        counter!(WARNINGS, "code" => warning.code).increment(1);
     }
 }
 

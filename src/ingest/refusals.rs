@@ -1,4 +1,4 @@
-//! Records what was refused, on arrival or in the write, so that a person can look it up.
+//! Records what was refused, on arrival or in the write, and what was stored but mended, so that a person can look it up.
 
 use crate::domain::{Class, Code, IdentityKey, Item, Json, Receipt, Rejected};
 use crate::metric_names::REJECTIONS_UNLISTED;
@@ -6,7 +6,7 @@ use crate::store::{Error, Store};
 use metrics::counter;
 use uuid::Uuid;
 
-/// Lists what was refused. Of people who are forgotten nothing is kept.
+/// Lists what was refused or mended. Of people who are forgotten nothing is kept.
 pub(super) async fn list(
     store: &Store,
     items: &[&Item],
@@ -27,6 +27,9 @@ fn refusal(item: &Item, receipt: &Receipt) -> Option<Rejected> {
             // A record of a topic is listed by its place there.
             let is_kept = rejection.code != Code::Forgotten && command.class() != Class::Backfill;
             is_kept.then(|| Rejected::command(command, Uuid::now_v7(), rejection.clone()))
+        }
+        (Item::Command(command), Receipt::Stored) if command.class() != Class::Backfill => {
+            Rejected::mended(command, Uuid::now_v7())
         }
         _ => None,
     }

@@ -8,8 +8,10 @@ use super::names::{self, Sought};
 use super::opened::{Action, Content, Opened};
 use super::place::{Place, Pointer, View};
 use super::shape::Shape;
-use super::{Control, Reading, Record, Warning, done};
-use crate::domain::{Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp};
+use super::{Control, Reading, Record, done};
+use crate::domain::{
+    Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp, Warning,
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 

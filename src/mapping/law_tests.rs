@@ -3,7 +3,7 @@
 use super::row_tests::{START, at, limits, read_with};
 use super::*;
 use crate::domain::profile::Traits;
-use crate::domain::{Class, Draft, Json, Kinds, Mode, ProjectId};
+use crate::domain::{Class, Draft, Json, KeyKind, Kinds, Mode, ProjectId};
 use proptest::prelude::*;
 
 const MAPPING: &str = "[identities]\nuser_id = \"/id\"\n[time]\nat = \"/at\"\nformat = \"epoch_s\"\nsequence = \"/v\"\n[traits]\nroot = \"/t\"\n";
@@ -146,6 +146,7 @@ fn live(when: i64, traits: &[(u8, i64)]) -> Command {
     let gate = Gate {
         project_id: ProjectId(1),
         class: Class::Live,
+        by: KeyKind::Server,
         kinds: &kinds,
         limits: &limits,
         received_at: at(START),

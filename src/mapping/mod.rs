@@ -26,7 +26,7 @@ mod text;
 pub use calls::{Calls, ReadCall};
 pub use survey::{Estimate, Survey};
 
-use crate::domain::{Command, Gate, Rejection, Timestamp};
+use crate::domain::{Command, Gate, Rejection, Timestamp, Warning};
 use bytes::Bytes;
 use document::Document;
 use envelope::Envelope;
@@ -78,26 +78,6 @@ impl Control {
             Self::Tombstone => "tombstone",
             Self::SchemaChange => "schema_change",
             Self::Message => "message",
-        }
-    }
-}
-
-/// Something that was mended: the record is stored, but not just as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// Stable, for metrics.
-    pub code: &'static str,
-    pub field: String,
-    pub message: String,
-}
-
-impl Warning {
-    fn of(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        let (field, message) = (field.into(), message.into());
-        Self {
-            code,
-            field,
-            message,
         }
     }
 }
@@ -183,7 +163,9 @@ impl Mapping {
     }
 }
 
-fn done(command: Command, warnings: Vec<Warning>) -> Reading {
+/// The warnings of the reading are the mapping's and the gate's.
+fn done(command: Command, mut warnings: Vec<Warning>) -> Reading {
+    warnings.extend_from_slice(command.warnings());
     let command = Box::new(command);
     Reading::Command { command, warnings }
 }

@@ -1,9 +1,8 @@
 //! Who a record is about.
 
-use super::Warning;
 use super::extended;
 use super::place::{Place, View};
-use crate::domain::{Code, Gate, Name, Rejection};
+use crate::domain::{Code, Gate, Name, Rejection, Warning};
 use serde_json::Value;
 
 /// Kinds of identity and where they stand; of each the first place that has a usable one is taken.

@@ -5,10 +5,10 @@ use super::envelope::Envelope;
 use super::moment::Moments;
 use super::names;
 use super::opened::Opened;
-use super::{Control, Reading, Record, Warning, done};
+use super::{Control, Reading, Record, done};
 use crate::domain::{
     Code, Draft, EventDraft, EventId, EventType, Gate, GroupDraft, Json, Mode, Name, Rejection,
-    Text, Timestamp,
+    Text, Timestamp, Warning,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

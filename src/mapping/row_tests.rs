@@ -1,7 +1,7 @@
 //! The cases of `contracts/field-backfill.md`, by the numbers of its rows, and what every mapping must do.
 
 use super::*;
-use crate::domain::{Class, Code, Identity, Kinds, Limits, Mode, ProjectId, Stamp};
+use crate::domain::{Class, Code, Identity, KeyKind, Kinds, Limits, Mode, ProjectId, Stamp};
 use serde_json::{Value, json};
 
 pub fn limits() -> Limits {
@@ -42,6 +42,7 @@ pub fn read_with(
     let gate = Gate {
         project_id: ProjectId(1),
         class: Class::Backfill,
+        by: KeyKind::Server,
         kinds: &kinds,
         limits: &limits,
         received_at: recorded_at,

@@ -1,9 +1,9 @@
 //! From the row of a record to traits: what is dropped, moved, typed, added, and what is left alone.
 
-use super::Warning;
 use super::extended;
 use super::kind::Kind;
 use super::place::Pointer;
+use crate::domain::Warning;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 

@@ -5,9 +5,9 @@
 use super::survey_counts::{Counts, printable, shortened};
 use super::survey_fields::Fields;
 use super::survey_places::Places;
-use super::{Mapping, Reading, Record, Warning};
+use super::{Mapping, Reading, Record};
 use crate::domain::sizes::beginning;
-use crate::domain::{Code, Command, IdentityKind, Rejection, Timestamp, TraitWrite};
+use crate::domain::{Code, Command, IdentityKind, Rejection, Timestamp, TraitWrite, Warning};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Surveys of real records.
 
 use super::*;
-use crate::domain::{Class, Gate, Kinds, ProjectId};
+use crate::domain::{Class, Gate, KeyKind, Kinds, ProjectId};
 use crate::mapping::row_tests::{KAFKA, START, at, limits, no_calls};
 use bytes::Bytes;
 
@@ -23,6 +23,7 @@ fn surveyed(mapping: &str, values: &[&str]) -> Survey {
         let gate = Gate {
             project_id: ProjectId(1),
             class: Class::Backfill,
+            by: KeyKind::Server,
             kinds: &kinds,
             limits: &limits,
             received_at: at(KAFKA),

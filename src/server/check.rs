@@ -4,7 +4,7 @@ use super::backfill::calls;
 use super::now;
 use crate::backfill::{self, too_large};
 use crate::config::{Config, KafkaProperties};
-use crate::domain::{Class, Gate, Kinds, ProjectId};
+use crate::domain::{Class, Gate, KeyKind, Kinds, ProjectId};
 use crate::mapping::{Estimate, Mapping, Record, Survey};
 use anyhow::{Result, anyhow};
 use std::path::PathBuf;
@@ -66,6 +66,7 @@ fn taking<'a>(
         let gate = Gate {
             project_id: ProjectId(0),
             class: Class::Backfill,
+            by: KeyKind::Server,
             kinds: &kinds,
             limits: &config.limits,
             received_at: record.at.unwrap_or(start),

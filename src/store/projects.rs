@@ -2,7 +2,7 @@
 
 use super::params::JsonParam;
 use super::{Error, Statement, Store};
-use crate::domain::{Caller, Json, KeyHash, KeyKind, Kinds, ProjectId};
+use crate::domain::{Caller, Json, KeyHash, KeyKind, Kinds, ProjectId, Rules};
 use std::sync::Arc;
 
 /// Draws the next small id; a race for it shows as no row, and is tried again.
@@ -22,7 +22,7 @@ pub(super) const FIND_PROJECT: Statement = Statement {
 
 pub(super) const LOAD_PROJECT: Statement = Statement {
     name: "load_project",
-    sql: "-- load_project\nSELECT project_id, identity_kinds::TEXT FROM project WHERE name = $1::TEXT",
+    sql: "-- load_project\nSELECT project_id, identity_kinds::TEXT, identity_rules::TEXT FROM project WHERE name = $1::TEXT",
 };
 
 pub(super) const CREATE_KEY: Statement = Statement {
@@ -35,7 +35,7 @@ ON CONFLICT (key_hash) DO NOTHING",
 pub(super) const LOAD_KEYS: Statement = Statement {
     name: "load_keys",
     sql: "-- load_keys
-SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT
+SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id
@@ -45,6 +45,11 @@ WHERE k.revoked_at IS NULL",
 pub(super) const SET_KINDS: Statement = Statement {
     name: "set_kinds",
     sql: "-- set_kinds\nUPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4",
+};
+
+pub(super) const SET_RULES: Statement = Statement {
+    name: "set_rules",
+    sql: "-- set_rules\nUPDATE project SET identity_rules = $2::JSONB WHERE project_id = $1::INT4",
 };
 
 pub(super) const LIST_KEYS: Statement = Statement {
@@ -98,7 +103,9 @@ impl Store {
     /// Finds a project by its name, with what it says about identities.
     pub async fn load_project(&self, name: &str) -> Result<Option<(ProjectId, Kinds)>, Error> {
         let rows = self.run(&LOAD_PROJECT, &[&name]).await?;
-        Ok(rows.first().map(|row| (ProjectId(row.get(0)), kinds(row))))
+        Ok(rows
+            .first()
+            .map(|row| (ProjectId(row.get(0)), kinds(row, 1))))
     }
 
     /// Adds a key to a project; a key that exists stays as it is.
@@ -120,6 +127,14 @@ impl Store {
     pub async fn set_kinds(&self, project_id: ProjectId, kinds: &Kinds) -> Result<(), Error> {
         let text = Json::of(kinds);
         self.run(&SET_KINDS, &[&project_id.0, &JsonParam(&text)])
+            .await
+            .map(drop)
+    }
+
+    /// Sets how far a project believes its write keys.
+    pub async fn set_rules(&self, project_id: ProjectId, rules: &Rules) -> Result<(), Error> {
+        let text = Json::of(rules);
+        self.run(&SET_RULES, &[&project_id.0, &JsonParam(&text)])
             .await
             .map(drop)
     }
@@ -169,15 +184,16 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
         Caller {
             project_id: ProjectId(row.get(1)),
             kind,
-            // What somebody wrote past this program counts as nothing.
-            kinds: Arc::new(serde_json::from_str(row.get(3)).unwrap_or_default()),
+            kinds: Arc::new(kinds(row, 3)),
         },
     ))
 }
 
-/// What somebody wrote past this program counts as nothing.
-fn kinds(row: &tokio_postgres::Row) -> Kinds {
-    serde_json::from_str(row.get(1)).unwrap_or_default()
+/// What a project says about identities, in two columns. What somebody wrote past this program counts as nothing.
+fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
+    let kinds: Kinds = serde_json::from_str(row.get(column)).unwrap_or_default();
+    let rules = serde_json::from_str(row.get(column + 1)).unwrap_or_default();
+    Kinds { rules, ..kinds }
 }
 
 fn key_hash(bytes: &[u8]) -> Option<KeyHash> {

@@ -1,4 +1,4 @@
-//! What was refused: recording it, and reading it.
+//! What was refused, or stored and mended: recording it, and reading it.
 
 use super::params::JsonParam;
 use super::profiles::timestamp;
@@ -10,24 +10,24 @@ use uuid::Uuid;
 pub(super) const INSERT_REJECTIONS: Statement = Statement {
     name: "insert_rejections",
     sql: "-- insert_rejections
-INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item)
-SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item
-FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[])
-    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item)
+INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
+SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item, t.warnings
+FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[], $9::JSONB[])
+    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
 ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING",
 };
 
 pub(super) const LOAD_REJECTIONS: Statement = Statement {
     name: "load_rejections",
     sql: "-- load_rejections
-SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT
+SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT, warnings::TEXT
 FROM rejection
 WHERE project_id = $1::INT4 AND (received_at, rejection_id) < ($2::TIMESTAMPTZ, $3::UUID)
 ORDER BY received_at DESC, rejection_id DESC
 LIMIT $4::INT8",
 };
 
-/// A refusal as it is read.
+/// An item as it is read back.
 #[derive(Debug)]
 pub struct StoredRejection {
     pub id: Uuid,
@@ -37,6 +37,8 @@ pub struct StoredRejection {
     pub message: String,
     pub message_id: Option<String>,
     pub item: Json,
+    /// What was mended of an item that is stored; `None` of one that was refused.
+    pub warnings: Option<Json>,
 }
 
 impl Store {
@@ -65,6 +67,10 @@ impl Store {
             .map(|item| item.message_id.as_deref())
             .collect();
         let items: Vec<_> = refused.iter().map(|item| JsonParam(&item.item)).collect();
+        let warnings = refused.iter();
+        let warnings: Vec<_> = warnings
+            .map(|item| item.warnings.as_ref().map(JsonParam))
+            .collect();
         self.run(
             &INSERT_REJECTIONS,
             &[
@@ -76,6 +82,7 @@ impl Store {
                 &messages,
                 &message_ids,
                 &items,
+                &warnings,
             ],
         )
         .await
@@ -104,6 +111,7 @@ impl Store {
             message: row.get(4),
             message_id: row.get(5),
             item: Json::from_database(row.get(6)),
+            warnings: row.get::<_, Option<String>>(7).map(Json::from_database),
         };
         Ok(rows.iter().map(stored).collect())
     }

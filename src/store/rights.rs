@@ -7,10 +7,11 @@ use super::{Error, Statement, Store, catalogue};
 use std::collections::BTreeSet;
 
 /// What only the owner runs, who migrates and manages projects and keys.
-const OWNERS: [&str; 12] = [
+const OWNERS: [&str; 13] = [
     "create_project",
     "find_project",
     "set_kinds",
+    "set_rules",
     "set_retention",
     "create_key",
     "list_keys",

@@ -59,6 +59,8 @@ pub const STEPS: &[Step] = steps![
     "0032_backfill_count",
     "0033_backfill_rejection",
     "0034_backfill_export",
+    "0035_rejection_warnings",
+    "0036_project_rules",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

@@ -102,6 +102,7 @@ fn of_all() -> Vec<&'static Statement> {
         &projects::CREATE_KEY,
         &projects::LOAD_KEYS,
         &projects::SET_KINDS,
+        &projects::SET_RULES,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
         &retention::DUE_WALKS,

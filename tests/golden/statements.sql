@@ -93,10 +93,10 @@ WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version 
 RETURNING p.project_id, p.profile_id;
 
 -- insert_rejections
-INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item)
-SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item
-FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[])
-    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item)
+INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
+SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item, t.warnings
+FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[], $9::JSONB[])
+    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
 ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING;
 
 -- insert_memberships
@@ -390,7 +390,7 @@ JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id;
 
 -- load_rejections
-SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT
+SELECT rejection_id, received_at, code, field, message, message_id, item::TEXT, warnings::TEXT
 FROM rejection
 WHERE project_id = $1::INT4 AND (received_at, rejection_id) < ($2::TIMESTAMPTZ, $3::UUID)
 ORDER BY received_at DESC, rejection_id DESC

@@ -6,7 +6,7 @@ mod model;
 use crate::harness::{Project, Service, alone, shared, sql, wait_until};
 use crate::machine::{free_address, metric};
 use futures_util::{StreamExt, stream};
-use model::Person;
+use model::{BY_WRITE_KEY, Person};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng, random_range};
@@ -166,28 +166,36 @@ impl World<'_> {
 
     /// Sends to any node until it is taken; nothing but what a client may see is seen.
     async fn send(&self, batch: &[Value], expected: &[&str]) {
-        let results = self
-            .insist(
-                Method::POST,
-                "/v1/batch?results=true",
-                &json!({"batch": batch}),
-            )
-            .await;
-        for result in results["results"].as_array().expect("a list") {
-            let told = result["code"]
-                .as_str()
-                .or(result["status"].as_str())
-                .expect("text");
-            assert!(expected.contains(&told), "seed {}: {result}", self.seed);
+        let (public, own): (Vec<Value>, Vec<Value>) = batch
+            .iter()
+            .cloned()
+            .partition(|call| !call[BY_WRITE_KEY].is_null());
+        let keys = [&self.project.write_key, &self.project.server_key];
+        for (key, part) in keys.into_iter().zip([public, own]) {
+            if part.is_empty() {
+                continue;
+            }
+            let (path, body) = ("/v1/batch?results=true", json!({"batch": part}));
+            let results = self.insist_by(key, Method::POST, path, &body).await;
+            for result in results["results"].as_array().expect("a list") {
+                let told = result["code"].as_str().or(result["status"].as_str());
+                let told = told.expect("text");
+                assert!(expected.contains(&told), "seed {}: {result}", self.seed);
+            }
         }
     }
 
     /// Asks any node, again where it was killed or could not for a moment.
     async fn insist(&self, method: Method, path: &str, body: &Value) -> Value {
+        let key = &self.project.server_key;
+        self.insist_by(key, method, path, body).await
+    }
+
+    async fn insist_by(&self, key: &str, method: Method, path: &str, body: &Value) -> Value {
         for _ in 0..400 {
             let url = format!("{}{path}", self.urls[random_range(0..2)]);
             let request = self.project.client.request(method.clone(), url);
-            let request = request.bearer_auth(&self.project.server_key).json(body);
+            let request = request.bearer_auth(key).json(body);
             match request.send().await {
                 Ok(reply) if reply.status().is_success() => {
                     if let Ok(body) = reply.json().await {

@@ -2,6 +2,7 @@
 
 use crate::harness::{Project, Service, alone, shared, sql, wait_until, whole_rows};
 use crate::machine::metric;
+use crate::strangers::trusting;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -97,7 +98,7 @@ async fn all_that_is_kept(project: &Project) -> String {
 
 #[tokio::test]
 async fn everything_of_a_person_goes_and_no_replay_brings_it_back() {
-    let project = Project::fresh().await;
+    let project = trusting().await;
     project.results(&life()).await;
     let absorbed = project.profile("user_id:countess").await["id"].clone();
     let (status, receipt) = delete(&project, "email:ada@example.com").await;
@@ -133,7 +134,7 @@ async fn everything_of_a_person_goes_and_no_replay_brings_it_back() {
 
 #[tokio::test]
 async fn newer_data_starts_a_new_profile_and_older_stays_out() {
-    let project = Project::fresh().await;
+    let project = trusting().await;
     project.results(&life()).await;
     let before = project.profile(NAMES[0]).await;
     delete(&project, NAMES[0]).await;
@@ -164,7 +165,7 @@ async fn newer_data_starts_a_new_profile_and_older_stays_out() {
 
 #[tokio::test]
 async fn somebody_else_on_an_erased_persons_device_is_somebody_else() {
-    let project = Project::fresh().await;
+    let project = trusting().await;
     project.results(&life()).await;
     project.results(&[json!({"type": "identify", "userId": "bob", "messageId": "b1", "traits": {"plan": "basic"}})]).await;
     delete(&project, NAMES[0]).await;
@@ -194,7 +195,7 @@ async fn of_a_forgotten_person_nothing_is_kept_until_the_block_is_lifted() {
         ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "3000"),
     ];
     let service = Service::start(&shared().await.database_url, &short).await;
-    let project = Project::fresh().await.through(&service.url);
+    let project = trusting().await.through(&service.url);
     project.results(&life()).await;
     let (status, receipt) = delete(&project, &format!("{}?forget=true", NAMES[0])).await;
     assert_eq!(
@@ -371,7 +372,7 @@ async fn gone_for_good(project: &Project) -> bool {
 #[tokio::test]
 async fn an_export_has_all_that_is_held_about_a_person_and_nothing_of_others() {
     const EVENTS: usize = 450;
-    let project = Project::fresh().await;
+    let project = trusting().await;
     project.results(&life()).await;
     let family = json!({"email": "family@example.com"});
     let rest: Vec<Value> = (0..EVENTS - 1)

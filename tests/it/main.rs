@@ -47,6 +47,7 @@ mod socket;
 mod sql;
 mod startup;
 mod statements;
+mod strangers;
 mod tracking;
 mod two_nodes;
 mod wire;

@@ -1,6 +1,7 @@
 //! Merging: who is who in the end, whatever the order; timelines, old ids, cursors and conflicts.
 
 use crate::harness::{Project, Service, shared};
+use crate::strangers::trusting;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -147,7 +148,7 @@ async fn aliases_in_any_order_end_in_the_same_groups() {
         track("t5", &json!({"userId": "other"})),
     ];
     for turn in 0..calls.len() {
-        let project = Project::fresh().await;
+        let project = trusting().await;
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.rotate_left(turn);
         if turn % 2 == 1 {
@@ -172,7 +173,7 @@ async fn aliases_in_any_order_end_in_the_same_groups() {
 #[tokio::test]
 async fn two_nodes_merging_the_same_people_agree() {
     let shared = shared().await;
-    let project = Project::fresh().await;
+    let project = trusting().await;
     let other = Service::start(&shared.database_url, &[]).await;
     let twin = project.through(&other.url);
     for round in 0..20 {

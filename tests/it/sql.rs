@@ -26,6 +26,7 @@ const BY_PROJECT: &[&str] = &[
     "load_keys",
     "expire_events",
     "set_kinds",
+    "set_rules",
     "set_retention",
     "set_walk",
 ];

@@ -1,4 +1,4 @@
-//! `GET /v1/rejections`: what was refused, and why.
+//! `GET /v1/rejections`: what was refused, or stored and mended, and why.
 
 use super::query::Query;
 use super::{answer_of, cursor, reader, reply};
@@ -19,6 +19,9 @@ struct Shown {
     message: String,
     message_id: Option<String>,
     item: Box<RawValue>,
+    stored: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -62,5 +65,7 @@ fn shown(refused: StoredRejection) -> Shown {
         message: refused.message,
         message_id: refused.message_id,
         item: refused.item.to_raw(),
+        stored: refused.warnings.is_some(),
+        warnings: refused.warnings.map(|warnings| warnings.to_raw()),
     }
 }

@@ -8,8 +8,8 @@ use super::names;
 use crate::api::document::Document;
 use crate::domain::time::ClaimedTimes;
 use crate::domain::{
-    Class, Code, Command, Draft, EventDraft, EventType, Gate, GroupDraft, Json, Kinds, Limits,
-    Name, ProjectId, Rejection, Stamp, Text, Timestamp,
+    Class, Code, Command, Draft, EventDraft, EventType, Gate, GroupDraft, Json, KeyKind, Kinds,
+    Limits, Name, ProjectId, Rejection, Stamp, Text, Timestamp,
 };
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -23,6 +23,8 @@ pub struct Source {
     pub project_id: ProjectId,
     /// How urgent it is.
     pub class: Class,
+    /// What sort of key it came with.
+    pub by: KeyKind,
     /// What the project says about identities.
     pub kinds: Arc<Kinds>,
     /// When the request arrived.
@@ -66,6 +68,7 @@ impl<'a> Surroundings<'a> {
         let gate = Gate {
             project_id: source.project_id,
             class: source.class,
+            by: source.by,
             kinds: &source.kinds,
             limits,
             received_at: source.received_at,

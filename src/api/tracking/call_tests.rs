@@ -4,7 +4,7 @@ use super::super::envelope;
 use super::*;
 use crate::api::buffer::Body;
 use crate::config::Config;
-use crate::domain::{Event, Identity};
+use crate::domain::{Event, Identity, KeyKind};
 use std::collections::HashMap;
 
 const NOW: &str = "2026-11-22T00:42:06.537Z";
@@ -21,6 +21,7 @@ fn source(path_type: Option<&str>) -> Source {
     Source {
         project_id: ProjectId(1),
         class: Class::Live,
+        by: KeyKind::Server,
         kinds: Arc::default(),
         received_at: at(NOW),
         sent_at: None,

@@ -7,7 +7,7 @@ use crate::api::charge::Charge;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::domain::sizes::beginning;
-use crate::domain::{Code, Item, Json, Limits, Rejected, Rejection};
+use crate::domain::{Code, Item, Json, Limits, Rejected, Rejection, Warning};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -20,8 +20,14 @@ pub enum Form {
     Batch,
 }
 
-/// The message id of each item, where it has one.
-pub type Names = Vec<Option<String>>;
+/// What an answer says of an item beside what became of it.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Its own, where it has one.
+    pub message_id: Option<String>,
+    /// What was mended.
+    pub warnings: Vec<Warning>,
+}
 
 /// Reads all items of a body, each charged for before the next is made.
 ///
@@ -58,18 +64,19 @@ pub fn items(
     Ok(items)
 }
 
-/// The message ids, for those who ask for results.
-pub fn names(items: &[Item]) -> Names {
-    items
-        .iter()
-        .map(|item| match item {
-            Item::Command(command) => {
-                let event = command.event();
-                event.map(|event| event.message_id.clone())
-            }
-            Item::Rejected(rejected) => rejected.message_id.clone(),
-        })
-        .collect()
+/// What is told of each item, for those who ask for results.
+pub fn told(items: &[Item]) -> Vec<Told> {
+    let one = |item: &Item| match item {
+        Item::Command(command) => Told {
+            message_id: command.event().map(|event| event.message_id.clone()),
+            warnings: command.warnings().to_vec(),
+        },
+        Item::Rejected(rejected) => Told {
+            message_id: rejected.message_id.clone(),
+            warnings: Vec::new(),
+        },
+    };
+    items.iter().map(one).collect()
 }
 
 struct Reader<'a> {
@@ -103,7 +110,10 @@ impl<'a> Reader<'a> {
             None => Err(not_an_object()),
         };
         match command {
-            Ok(command) => Item::Command(command),
+            Ok(mut command) => {
+                command.keep_item(|| kept(text().trim(), self.limits));
+                Item::Command(command)
+            }
             Err(rejection) => {
                 // A number reads as an object without fields under serde_json's arbitrary precision.
                 let rejection = if text().starts_with('{') {
@@ -119,6 +129,7 @@ impl<'a> Reader<'a> {
                     rejection,
                     message_id,
                     names: call.map(names::of_refused).unwrap_or_default(),
+                    warnings: None,
                     item: kept(text().trim(), self.limits),
                 })
             }

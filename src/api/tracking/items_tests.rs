@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::buffer::Body;
 use crate::config::Config;
-use crate::domain::{Class, ProjectId, Timestamp};
+use crate::domain::{Class, KeyKind, ProjectId, Timestamp};
 use crate::ingest::Admission;
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<It
     let source = Source {
         project_id: ProjectId(1),
         class: Class::Live,
+        by: KeyKind::Write,
         kinds: std::sync::Arc::default(),
         received_at: Timestamp::parse("2026-01-01").expect("a time"),
         sent_at: None,
@@ -35,6 +36,13 @@ fn rejected(item: &Item) -> &Rejected {
         Item::Rejected(rejected) => rejected,
         Item::Command(command) => panic!("valid: {command:?}"),
     }
+}
+
+fn message_ids(items: &[Item]) -> Vec<Option<String>> {
+    told(items)
+        .into_iter()
+        .map(|told| told.message_id)
+        .collect()
 }
 
 #[test]
@@ -88,9 +96,9 @@ fn the_idempotency_key_counts_the_items_of_a_batch() {
         &format!(r#"{{"batch":[{call},{{}},{call}]}}"#),
     );
     let expected = ["k-0", "k-1", "k-2"].map(|name| Some(name.to_owned()));
-    assert_eq!(names(&batch), expected);
+    assert_eq!(message_ids(&batch), expected);
     let single = read(Some("page"), Some("k"), call);
-    assert_eq!(names(&single), [Some("k".to_owned())]);
+    assert_eq!(message_ids(&single), [Some("k".to_owned())]);
 }
 
 #[test]

@@ -58,6 +58,7 @@ async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), Ap
     let source = Source {
         project_id: caller.project_id,
         class: Class::Live,
+        by: caller.kind,
         kinds: caller.kinds,
         received_at: (state.now)(),
         sent_at: None,

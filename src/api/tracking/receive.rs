@@ -74,7 +74,7 @@ pub async fn store(
     form: &Form,
     want_results: bool,
 ) -> Result<HttpResponse, ApiError> {
-    let names = want_results.then(|| items::names(&items));
+    let told = want_results.then(|| items::told(&items));
     let receipts = if items.is_empty() {
         Vec::new()
     } else {
@@ -84,7 +84,7 @@ pub async fn store(
         (Form::Single(_), [Receipt::Rejected(rejection)]) => {
             Err(ApiError::Rejected(rejection.clone()))
         }
-        _ => Ok(names.map_or_else(reply::success, |names| reply::results(&names, &receipts))),
+        _ => Ok(told.map_or_else(reply::success, |told| reply::results(&told, &receipts))),
     }
 }
 
@@ -110,11 +110,18 @@ async fn take(
     let held = parse(readable, source, state).await?;
     let want_results =
         query_value(request.query_string(), "results").is_some_and(|it| it == "true");
-    let answer_bytes = RESULT_BYTES * usize::from(want_results) * held.0.len();
+    let answer_bytes = usize::from(want_results) * result_bytes(&held.0);
     let answer_room = lane.room.try_reserve(answer_bytes);
     let _answer_room = answer_room.ok_or(ApiError::Overloaded)?;
     let answer = store(state, origin, held, &road.form, want_results).await;
     answer.and_then(|answer| charged(answer, &lane))
+}
+
+/// What an answer with results takes. What is told of mendings is held twice: beside the items, and in the answer.
+fn result_bytes(items: &[Item]) -> usize {
+    let warnings = items.iter().filter_map(Item::command);
+    let warnings = warnings.map(|command| 2 * command.warning_bytes());
+    RESULT_BYTES * items.len() + warnings.sum::<usize>()
 }
 
 /// Mends the body and, where it has to, finds the key in it.
@@ -175,6 +182,7 @@ fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &
     Source {
         project_id: caller.project_id,
         class: road.class,
+        by: caller.kind,
         kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(Timestamp::parse),

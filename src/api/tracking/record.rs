@@ -32,6 +32,7 @@ fn source(gate: &Gate<'_>) -> Source {
     Source {
         project_id: gate.project_id,
         class: gate.class,
+        by: gate.by,
         kinds: Arc::new(gate.kinds.clone()),
         received_at: gate.received_at,
         sent_at: None,

@@ -1,7 +1,7 @@
 //! Calls as records.
 
 use super::*;
-use crate::domain::{Class, Kinds, Limits, ProjectId};
+use crate::domain::{Class, KeyKind, Kinds, Limits, ProjectId};
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).expect(text)
@@ -19,6 +19,7 @@ fn read_at(text: &str, kafka: &str) -> Result<Command, Rejection> {
     let gate = Gate {
         project_id: ProjectId(1),
         class: Class::Backfill,
+        by: KeyKind::Server,
         kinds: &kinds,
         limits: &limits,
         received_at: at(kafka),

@@ -3,9 +3,9 @@
 //! Success is exactly 200 and JSON: older Python SDKs resend after any other 2xx, and Jitsu's needs JSON. Errors are an object
 //! with `code` and `message`: without both, the same Python SDKs resend after a 400.
 
-use super::items::Names;
+use super::items::Told;
 use crate::api::error::ApiError;
-use crate::domain::{Receipt, Rejection};
+use crate::domain::{Receipt, Rejection, Warning};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
@@ -54,6 +54,8 @@ struct ItemResult<'a> {
     status: &'static str,
     #[serde(flatten)]
     reason: Option<Reason<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [Warning],
 }
 
 #[derive(Serialize)]
@@ -71,19 +73,20 @@ pub fn success() -> HttpResponse {
 }
 
 /// Success with one result for each item, for those who ask by `?results=true`.
-pub fn results(names: &Names, receipts: &[Receipt]) -> HttpResponse {
+pub fn results(told: &[Told], receipts: &[Receipt]) -> HttpResponse {
     let results = receipts
         .iter()
-        .zip(names)
+        .zip(told)
         .enumerate()
-        .map(|(index, (receipt, message_id))| ItemResult {
+        .map(|(index, (receipt, told))| ItemResult {
             index,
-            message_id: message_id.as_deref(),
+            message_id: told.message_id.as_deref(),
             status: status(receipt),
             reason: match receipt {
                 Receipt::Rejected(rejection) => Some(reason(rejection)),
                 Receipt::Stored | Receipt::Unchanged | Receipt::Duplicate => None,
             },
+            warnings: &told.warnings,
         })
         .collect();
     json(
@@ -170,11 +173,19 @@ mod tests {
             Receipt::Duplicate,
             Receipt::Rejected(rejection),
         ];
-        let names = vec![Some("a".to_owned()), Some("b".to_owned()), None];
+        let told =
+            [(Some("a"), true), (Some("b"), false), (None, false)].map(|(id, is_mended)| Told {
+                message_id: id.map(str::to_owned),
+                warnings: is_mended
+                    .then(|| Warning::of("bad_time", "timestamp", "no time"))
+                    .into_iter()
+                    .collect(),
+            });
         assert_eq!(
-            body(results(&names, &receipts)).await,
+            body(results(&told, &receipts)).await,
             concat!(
-                r#"{"success":true,"results":[{"index":0,"message_id":"a","status":"stored"},"#,
+                r#"{"success":true,"results":[{"index":0,"message_id":"a","status":"stored","#,
+                r#""warnings":[{"code":"bad_time","field":"timestamp","message":"no time"}]},"#,
                 r#"{"index":1,"message_id":"b","status":"duplicate"},"#,
                 r#"{"index":2,"message_id":null,"status":"rejected","#,
                 r#""code":"missing_field","field":"event","message":"the call needs event"}]}"#

@@ -11,13 +11,18 @@ use std::sync::OnceLock;
 /// The first second of everybody's past.
 const BEGINNING: i64 = 1_704_067_200;
 
-/// Somebody with three to six names.
+/// Marks what is sent with a write key. No reader of calls knows it.
+pub const BY_WRITE_KEY: &str = "byWriteKey";
+
+/// Somebody with three to seven names.
 pub struct Person {
     key: String,
     pub user: String,
     devices: Vec<String>,
     has_email: bool,
     was_somebody_else: bool,
+    /// Whose user id a page with a write key says is theirs, where one does: that gives them a device of this name, and nothing else.
+    claims: Option<String>,
     /// Somebody at the customer's joins two of the person's profiles by hand.
     pub merges: bool,
     pub is_erased: bool,
@@ -53,6 +58,9 @@ impl Person {
             key,
             has_email: rng.random_bool(0.6),
             was_somebody_else: rng.random_bool(0.3),
+            claims: rng
+                .random_bool(0.3)
+                .then(|| format!("user-{seed}-{}", number + 1)),
             merges: rng.random_bool(0.2),
             is_erased: rng.random_bool(0.3),
             comes_back: rng.random_bool(0.5),
@@ -82,6 +90,8 @@ impl Person {
         if self.was_somebody_else {
             names.push(name("user_id", &self.old_user()));
         }
+        let claimed = self.claims.iter();
+        names.extend(claimed.map(|user| name("anonymous_id", user)));
         names
     }
 
@@ -113,6 +123,9 @@ impl Person {
             calls
                 .push(json!({"type": "alias", "userId": self.user, "previousId": self.old_user()}));
             calls.push(json!({"type": "track", "event": "Seen", "userId": self.old_user()}));
+        }
+        if let Some(user) = &self.claims {
+            calls.push(json!({"type": "alias", "userId": self.user, "previousId": user, BY_WRITE_KEY: true}));
         }
         for _ in 0..rng.random_range(4..10) {
             calls.push(self.draw_call(rng));

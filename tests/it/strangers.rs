@@ -1,0 +1,136 @@
+//! No strangers become one person: what a write key can't join, and what is no name of anybody.
+
+use crate::harness::{Project, ROSTER, shared, store_at};
+use roster::domain::{ProjectId, Rules};
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// A project with rules of its own. Nodes remember them with its keys, so they are set before the first call.
+pub async fn project_with(rules: Rules) -> Project {
+    let project = Project::fresh().await;
+    let store = store_at(&shared().await.database_url);
+    let set = store.set_rules(ProjectId(project.id), &rules).await;
+    set.expect("written");
+    project
+}
+
+/// A project whose write keys join two known people, as those of all projects once did.
+pub async fn trusting() -> Project {
+    project_with(Rules {
+        write_keys_join: true,
+        ..Rules::default()
+    })
+    .await
+}
+
+async fn send(project: &Project, key: &str, calls: Value) {
+    let url = format!("{}/v1/batch", project.url);
+    let request = project.client.post(url).bearer_auth(key);
+    let reply = request.json(&json!({"batch": calls})).send().await.unwrap();
+    assert!(reply.status().is_success());
+}
+
+/// Whose the references are: equal numbers for equal people, -1 for nobody.
+async fn people(project: &Project, references: &[&str]) -> Vec<i32> {
+    let (mut ids, mut found) = (Vec::new(), Vec::new());
+    for reference in references {
+        let (_, profile) = project.get(&format!("/v1/profiles/{reference}")).await;
+        let place = profile["id"].as_str().map(|id| {
+            let known = ids.iter().position(|known| known == id);
+            known.unwrap_or_else(|| {
+                ids.push(id.to_owned());
+                ids.len() - 1
+            })
+        });
+        found.push(place.map_or(-1, |place| place as i32));
+    }
+    found
+}
+
+async fn conflicts(project: &Project) -> Vec<String> {
+    let listed = project.read("/v1/conflicts").await;
+    let listed = listed["conflicts"].as_array().unwrap().iter();
+    let name = |field: &Value| field.as_str().unwrap().to_owned();
+    let mut named: Vec<String> = listed
+        .map(|conflict| name(&conflict["kind"]) + ":" + &name(&conflict["value"]))
+        .collect();
+    named.sort();
+    named
+}
+
+fn known_people() -> Value {
+    json!([
+        {"type": "identify", "userId": "ada", "traits": {"plan": "pro"}},
+        {"type": "identify", "userId": "bob", "anonymousId": "b-phone", "traits": {"plan": "free"}},
+    ])
+}
+
+#[tokio::test]
+async fn a_write_key_never_joins_two_known_people() {
+    let project = Project::fresh().await;
+    send(&project, &project.write_key, known_people()).await;
+    for (id, previous) in [("a-1", "bob"), ("a-2", "b-phone")] {
+        let alias =
+            json!([{"type": "alias", "messageId": id, "userId": "ada", "previousId": previous}]);
+        send(&project, &project.write_key, alias).await;
+        assert_eq!(project.event(id).await["name"], previous, "it is stored");
+    }
+    let names = ["user_id:ada", "user_id:bob", "anonymous_id:b-phone"];
+    assert_eq!(people(&project, &names).await, [0, 1, 1]);
+    let listed = ["anonymous_id:b-phone", "user_id:bob"];
+    assert_eq!(conflicts(&project).await, listed);
+    assert_eq!(
+        project.profile("user_id:ada").await["traits"]["plan"],
+        "pro"
+    );
+}
+
+#[tokio::test]
+async fn a_write_key_attaches_what_has_no_user_id_yet() {
+    let project = Project::fresh().await;
+    let calls = json!([
+        {"type": "track", "event": "Seen", "anonymousId": "visitor"},
+        {"type": "alias", "userId": "ada", "previousId": "visitor"},
+    ]);
+    send(&project, &project.write_key, calls).await;
+    let names = ["user_id:ada", "anonymous_id:visitor", "user_id:visitor"];
+    assert_eq!(people(&project, &names).await, [0, 0, -1]);
+}
+
+#[tokio::test]
+async fn two_sign_ups_on_one_device_that_each_call_alias_stay_two_people() {
+    let calls = [
+        json!({"type": "track", "event": "Seen", "anonymousId": "tablet"}),
+        json!({"type": "alias", "userId": "ada", "previousId": "tablet"}),
+        json!({"type": "alias", "userId": "bob", "previousId": "tablet"}),
+        json!({"type": "alias", "userId": "ada", "previousId": "bob"}),
+    ];
+    for turn in 0..calls.len() {
+        let project = Project::fresh().await;
+        let mut order = calls.to_vec();
+        order.rotate_left(turn);
+        for call in order {
+            send(&project, &project.write_key, json!([call])).await;
+        }
+        let found = people(&project, &["user_id:ada", "user_id:bob"]).await;
+        assert_eq!(found, [0, 1], "turn {turn}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_key_joins_known_people_and_a_rule_lets_write_keys_do_so() {
+    let alias = || json!([{"type": "alias", "userId": "ada", "previousId": "bob"}]);
+    let names = ["user_id:ada", "user_id:bob"];
+    let project = Project::fresh().await;
+    send(&project, &project.write_key, known_people()).await;
+    send(&project, &project.server_key, alias()).await;
+    assert_eq!(people(&project, &names).await, [0, 0]);
+    let trusting = Project::fresh().await;
+    let mut command = Command::new(ROSTER);
+    command.args(["project", "rules", &trusting.name, "--write-keys-join"]);
+    command.args(["--database-url", &shared().await.database_url]);
+    assert!(command.output().unwrap().status.success());
+    send(&trusting, &trusting.write_key, known_people()).await;
+    send(&trusting, &trusting.write_key, alias()).await;
+    assert_eq!(people(&trusting, &names).await, [0, 0]);
+}
