@@ -18,6 +18,7 @@ mod embedded;
 mod erasure;
 mod examples;
 mod export;
+mod folder;
 mod groups;
 mod harness;
 mod held;
