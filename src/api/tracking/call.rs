@@ -131,10 +131,14 @@ impl<'a> Surroundings<'a> {
         call: &Call<'_>,
         index: Option<usize>,
     ) -> Result<Option<Text>, Rejection> {
-        if let Some(own) = id(call.message_id, "messageId")? {
+        let key = self.source.idempotency_key.as_ref();
+        let key = key.filter(|key| !self.gate.is_placeholder(key));
+        // One that stands for nothing gives way to the request's; where there is none, the gate tells.
+        let own = id(call.message_id, "messageId")?;
+        let own = own.filter(|own| key.is_none() || !self.gate.is_placeholder(own));
+        if let Some(own) = own {
             return Ok(Some(Text::new(own, "messageId")));
         }
-        let key = self.source.idempotency_key.as_ref();
         Ok(key.map(|key| {
             let message_id = match index {
                 Some(index) => format!("{key}-{index}"),
