@@ -48,6 +48,8 @@ pub struct Draft {
     pub explicit: usize,
     /// When it happened, or was true.
     pub occurred_at: Timestamp,
+    /// The earliest time at which it may have happened, where a wrong clock leaves that open.
+    pub earliest: Option<Timestamp>,
     pub event: Option<EventDraft>,
     /// An object: what is said about the person. Without any, a whole document says that nothing is left.
     pub traits: Option<Json>,
@@ -114,6 +116,7 @@ impl Draft {
             names: Vec::new(),
             explicit: 0,
             occurred_at,
+            earliest: None,
             event: None,
             traits: None,
             mode: Mode::Single,
@@ -195,6 +198,7 @@ impl Gate<'_> {
             explicit,
             apart,
             occurred_at,
+            earliest: draft.earliest.map_or(occurred_at, |at| at.min(occurred_at)),
             received_at: self.received_at,
             event,
             traits,
@@ -216,6 +220,7 @@ impl Gate<'_> {
             explicit: 0,
             apart: 0,
             occurred_at,
+            earliest: occurred_at,
             received_at: self.received_at,
             event: None,
             traits: None,
@@ -424,7 +429,7 @@ fn nobody() -> Rejection {
     Rejection {
         code: Code::MissingIdentity,
         field: None,
-        message: "the call names nobody: it needs userId or anonymousId, and not one that stands for nobody, like null".to_owned(),
+        message: "the call names nobody: it needs userId or anonymousId".to_owned(),
     }
 }
 

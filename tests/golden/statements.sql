@@ -406,14 +406,14 @@ RETURNING project_id;
 SELECT project_id FROM project WHERE name = $1::TEXT;
 
 -- load_project
-SELECT project_id, identity_kinds::TEXT FROM project WHERE name = $1::TEXT;
+SELECT project_id, identity_kinds::TEXT, identity_rules::TEXT FROM project WHERE name = $1::TEXT;
 
 -- create_key
 INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
 ON CONFLICT (key_hash) DO NOTHING;
 
 -- load_keys
-SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT
+SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id
@@ -421,6 +421,9 @@ WHERE k.revoked_at IS NULL;
 
 -- set_kinds
 UPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4;
+
+-- set_rules
+UPDATE project SET identity_rules = $2::JSONB WHERE project_id = $1::INT4;
 
 -- list_keys
 SELECT p.name, k.key_hash, k.kind, k.created_at, k.revoked_at IS NOT NULL

@@ -136,6 +136,45 @@ async fn a_server_key_joins_known_people_and_a_rule_lets_write_keys_do_so() {
 }
 
 #[tokio::test]
+async fn the_erased_do_not_come_back_by_a_clock_and_newer_data_comes_in() {
+    let project = Project::fresh().await;
+    send(&project, &project.write_key, known_people()).await;
+    let url = format!("{}/v1/profiles/user_id:ada", project.url);
+    let erased = project.client.delete(url).bearer_auth(&project.server_key);
+    assert!(erased.send().await.unwrap().status().is_success());
+    let at = |minutes: i64| {
+        let span = jiff::SignedDuration::from_mins(minutes);
+        (jiff::Timestamp::now() + span).to_string()
+    };
+    let call = |id: &str, timestamp: Option<i64>, sent: i64| {
+        let mut call = json!({"type": "identify", "messageId": id, "userId": "ada", "traits": {"plan": id}, "sentAt": at(sent)});
+        if let Some(minutes) = timestamp {
+            call["timestamp"] = json!(at(minutes));
+        }
+        call
+    };
+    let results = project
+        .results(&[
+            call("an-hour-old", Some(-60), -60),
+            call("held-without-a-time", None, -60),
+            call("a-clock-that-is-behind", Some(-1_440), -1_430),
+            call("a-clock-that-is-ahead", Some(50), 60),
+        ])
+        .await;
+    assert!(
+        results.iter().all(|result| result["code"] == "erased"),
+        "{results:#?}"
+    );
+    assert_eq!(people(&project, &["user_id:ada"]).await, [-1]);
+    let newer = project.results(&[call("newer", Some(0), 0)]).await;
+    assert_eq!(newer[0]["status"], "stored", "{newer:#?}");
+    assert_eq!(
+        project.profile("user_id:ada").await["traits"],
+        json!({"plan": "newer"})
+    );
+}
+
+#[tokio::test]
 async fn placeholders_name_nobody_on_any_road() {
     let project = Project::fresh().await;
     let results = project
