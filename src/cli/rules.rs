@@ -10,6 +10,12 @@ pub struct Given {
     /// Let `alias` by a write key join two people who both have user ids, as a server key may
     #[arg(long)]
     write_keys_join: bool,
+    /// A text that names nobody, in any case, beside the usual ones; as often as there are
+    #[arg(long = "placeholder", value_name = "TEXT")]
+    placeholders: Vec<String>,
+    /// A text that does name somebody, though it usually does not; as often as there are
+    #[arg(long = "no-placeholder", value_name = "TEXT")]
+    no_placeholders: Vec<String>,
 }
 
 impl Given {
@@ -26,6 +32,8 @@ impl Given {
     fn rules(self) -> Rules {
         Rules {
             write_keys_join: self.write_keys_join,
+            placeholders: self.placeholders,
+            no_placeholders: self.no_placeholders,
         }
     }
 }

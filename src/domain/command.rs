@@ -106,6 +106,7 @@ pub struct Command {
     pub(super) explicit: usize,
     pub(super) apart: usize,
     pub(super) occurred_at: Timestamp,
+    pub(super) earliest: Timestamp,
     pub(super) received_at: Timestamp,
     pub(super) event: Option<Event>,
     pub(super) traits: Option<TraitWrite>,
@@ -131,7 +132,8 @@ pub struct Subject<'a> {
     pub explicit: usize,
     /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
     pub apart: usize,
-    pub occurred_at: Timestamp,
+    /// The earliest time at which it may have happened: what was erased later than that is not brought back by it.
+    pub earliest: Timestamp,
     pub received_at: Timestamp,
     pub traits: Option<&'a TraitWrite>,
 }
@@ -233,7 +235,7 @@ impl Command {
             identities: &self.identities,
             explicit: self.explicit,
             apart: self.apart,
-            occurred_at: self.occurred_at,
+            earliest: self.earliest,
             received_at: self.received_at,
             traits: self.traits.as_ref(),
         };

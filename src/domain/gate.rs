@@ -8,7 +8,8 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes,
+    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, placeholder,
+    sizes,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -47,6 +48,8 @@ pub struct Draft {
     pub explicit: usize,
     /// When it happened, or was true.
     pub occurred_at: Timestamp,
+    /// The earliest time at which it may have happened, where a wrong clock leaves that open.
+    pub earliest: Option<Timestamp>,
     pub event: Option<EventDraft>,
     /// An object: what is said about the person. Without any, a whole document says that nothing is left.
     pub traits: Option<Json>,
@@ -113,6 +116,7 @@ impl Draft {
             names: Vec::new(),
             explicit: 0,
             occurred_at,
+            earliest: None,
             event: None,
             traits: None,
             mode: Mode::Single,
@@ -171,15 +175,20 @@ impl Gate<'_> {
         if draft.erases {
             return self.erasing(draft, occurred_at);
         }
-        let event = draft.event.map(|event| self.event(event)).transpose()?;
+        let mut warnings = draft.warnings;
+        let event = draft.event.map(|event| self.event(event, &mut warnings));
+        let event = event.transpose()?;
         let stamp = Stamp::of(occurred_at, draft.sequence);
         let times = self.times(draft.times, draft.mode, draft.sequence)?;
         let traits = self.traits(draft.traits, draft.mode, stamp, times)?;
-        let group = draft.group.map(|group| self.group(group, stamp));
+        let group = draft
+            .group
+            .and_then(|group| self.real_group(group, &mut warnings));
+        let group = group.map(|group| self.group(group, stamp));
         let group = group.transpose()?.map(Box::new);
         let (names, claimed) = self.believed(draft.names, draft.explicit);
         let explicit = if self.may_join() { draft.explicit } else { 0 };
-        let (mut identities, explicit) = self.identities(names, explicit)?;
+        let (mut identities, explicit) = self.identities(names, explicit, &mut warnings)?;
         let apart = self.claims(claimed, &mut identities);
         Ok(Command {
             project_id: self.project_id,
@@ -189,18 +198,20 @@ impl Gate<'_> {
             explicit,
             apart,
             occurred_at,
+            earliest: draft.earliest.map_or(occurred_at, |at| at.min(occurred_at)),
             received_at: self.received_at,
             event,
             traits,
             group,
             erases: draft.erases,
-            warnings: draft.warnings,
+            warnings,
         })
     }
 
     /// Says nothing but that what is older is to go.
     fn erasing(&self, draft: Draft, occurred_at: Timestamp) -> Result<Command, Rejection> {
-        let (identities, _) = self.identities(draft.names, 0)?;
+        let mut warnings = draft.warnings;
+        let (identities, _) = self.identities(draft.names, 0, &mut warnings)?;
         Ok(Command {
             project_id: self.project_id,
             class: self.class,
@@ -209,12 +220,13 @@ impl Gate<'_> {
             explicit: 0,
             apart: 0,
             occurred_at,
+            earliest: occurred_at,
             received_at: self.received_at,
             event: None,
             traits: None,
             group: None,
             erases: true,
-            warnings: draft.warnings,
+            warnings,
         })
     }
 
@@ -276,6 +288,7 @@ impl Gate<'_> {
         &self,
         names: Vec<Name>,
         explicit: usize,
+        warnings: &mut Warnings,
     ) -> Result<(Vec<Identity>, usize), Rejection> {
         let limit = self.limits.identity_bytes;
         let mut seen = HashSet::new();
@@ -283,8 +296,11 @@ impl Gate<'_> {
         for (place, name) in names.into_iter().enumerate() {
             let identity = name.identity;
             let fits = match name.field {
-                Some(field) => sizes::text(&identity.value, &field, limit).map(|()| true)?,
-                None => identity.value.len() <= limit && identity.is_plausible(),
+                Some(field) => {
+                    sizes::text(&identity.value, &field, limit)?;
+                    self.is_real(&identity, &field, warnings)
+                }
+                None => self.may_be_name(&identity),
             };
             if fits && seen.insert(identity.clone()) {
                 identities.push(identity);
@@ -299,13 +315,57 @@ impl Gate<'_> {
         }
     }
 
-    fn event(&self, draft: EventDraft) -> Result<Event, Rejection> {
+    /// True of a text that stands for nobody: `undefined`, the nil UUID, what the project lists.
+    pub fn is_placeholder(&self, text: &str) -> bool {
+        placeholder::is_placeholder(text, &self.kinds.rules, self.limits)
+    }
+
+    fn is_real(&self, identity: &Identity, field: &str, warnings: &mut Warnings) -> bool {
+        let is_real = !self.is_placeholder(&identity.value);
+        if !is_real {
+            let message = "the id stands for nobody: it is left out";
+            warnings.add("placeholder_id", field, message);
+        }
+        is_real
+    }
+
+    fn may_be_name(&self, identity: &Identity) -> bool {
+        identity.value.len() <= self.limits.identity_bytes
+            && identity.is_plausible()
+            && !self.is_placeholder(&identity.value)
+    }
+
+    /// A group that is named by a placeholder is none.
+    fn real_group(&self, group: GroupDraft, warnings: &mut Warnings) -> Option<GroupDraft> {
+        let field = group.name.field.clone().unwrap_or_default();
+        let is_real = self.is_real(&group.name.identity, &field, warnings);
+        is_real.then_some(group)
+    }
+
+    /// The sender's id of a call; one of our own where that is missing, or could be any other's.
+    fn message_id(
+        &self,
+        given: Option<Text>,
+        warnings: &mut Warnings,
+    ) -> Result<String, Rejection> {
+        let own = || Uuid::now_v7().to_string();
+        let Some(given) = given else {
+            return Ok(own());
+        };
+        let field = given.field.clone();
+        let given = given.within(self.limits.message_id_bytes)?;
+        if !self.is_placeholder(&given) {
+            return Ok(given);
+        }
+        let message = "the id could be any call's: the call counts as one without";
+        warnings.add("placeholder_message_id", &field, message);
+        Ok(own())
+    }
+
+    fn event(&self, draft: EventDraft, warnings: &mut Warnings) -> Result<Event, Rejection> {
         let limits = self.limits;
         let name = draft.name.map(|name| name.within(limits.name_bytes));
-        let message_id = match draft.message_id {
-            Some(message_id) => message_id.within(limits.message_id_bytes)?,
-            None => Uuid::now_v7().to_string(),
-        };
+        let message_id = self.message_id(draft.message_id, warnings)?;
         let field = match draft.event_type {
             EventType::Identify | EventType::Group => "traits",
             _ => "properties",
@@ -356,7 +416,8 @@ impl Gate<'_> {
     }
 
     fn group(&self, draft: GroupDraft, stamp: Stamp) -> Result<Group, Rejection> {
-        let (mut names, _) = self.identities(vec![draft.name], 0)?;
+        let unseen = &mut Warnings::default();
+        let (mut names, _) = self.identities(vec![draft.name], 0, unseen)?;
         Ok(Group {
             identity: names.remove(0),
             traits: self.traits(draft.traits, Mode::Single, stamp, BTreeMap::new())?,
@@ -383,4 +444,4 @@ fn crowd(count: usize, limits: &Limits) -> Rejection {
 
 #[cfg(test)]
 #[path = "gate_tests.rs"]
-mod tests;
+pub(super) mod tests;

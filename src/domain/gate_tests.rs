@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{Item, KeyKind, Kinds, Rules};
 
-fn limits() -> Limits {
+pub(in crate::domain) fn limits() -> Limits {
     Limits {
         name_bytes: 20,
         message_id_bytes: 20,
@@ -17,6 +17,8 @@ fn limits() -> Limits {
         profile_traits: 4,
         profile_bytes: 100,
         profile_identities: 3,
+        placeholders: String::new(),
+        no_placeholders: String::new(),
     }
 }
 
@@ -151,7 +153,7 @@ fn each_limit_has_its_code() {
             let rejection = read_record(gate, line, at(7)).expect_err(line);
             assert_eq!(rejection.code, *code, "{line}");
         }
-        let names = (0..4).map(|number| gate.name("user_id", &number.to_string(), "field"));
+        let names = (1..5).map(|number| gate.name("user_id", &number.to_string(), "field"));
         let draft = Draft {
             names: names.collect(),
             ..Draft::at(at(7))
@@ -212,6 +214,7 @@ fn a_write_key_claims_a_user_id_and_gets_a_device() {
             kinds(Rules::default()),
             kinds(Rules {
                 write_keys_join: true,
+                ..Rules::default()
             }),
         );
         let cases = [
@@ -227,5 +230,73 @@ fn a_write_key_claims_a_user_id_and_gets_a_device() {
             let own: Vec<&str> = own.filter(|kind| *kind == "user_id").collect();
             assert_eq!(own.len(), 2 - expected.1);
         }
+    });
+}
+
+fn named(gate: &Gate<'_>, names: &[(&str, &str)]) -> Result<Command, Rejection> {
+    let names = names.iter();
+    gate.command(Draft {
+        names: names
+            .map(|(kind, value)| gate.name(kind, value, (*kind).to_owned()))
+            .collect(),
+        ..Draft::at(at(7))
+    })
+}
+
+#[test]
+fn a_placeholder_is_no_name_and_is_told() {
+    with_gate(|gate| {
+        let command = named(gate, &[("user_id", "NULL"), ("anonymous_id", "\"phone\" ")]);
+        let command = command.expect("the phone is somebody's");
+        assert_eq!(command.identities()[0].value, "phone");
+        let told: Vec<_> = command
+            .warnings()
+            .iter()
+            .map(|one| (one.code, &*one.field))
+            .collect();
+        assert_eq!(told, [("placeholder_id", "user_id")]);
+        let nobody = named(gate, &[("user_id", "undefined"), ("anonymous_id", "0")]);
+        assert_eq!(nobody.expect_err("nobody").code, Code::MissingIdentity);
+    });
+}
+
+#[test]
+fn a_placeholder_is_no_message_id_and_no_group() {
+    with_gate(|gate| {
+        let draft = |message_id: &str| Draft {
+            names: vec![gate.name("user_id", "u", "userId")],
+            event: Some(EventDraft {
+                message_id: Some(Text::new(message_id, "messageId")),
+                event_type: EventType::Group,
+                name: None,
+                properties: Json::empty_object(),
+                context: Json::empty_object(),
+            }),
+            group: Some(GroupDraft {
+                name: gate.name("group_id", "null", "groupId"),
+                traits: None,
+            }),
+            ..Draft::at(at(7))
+        };
+        let (one, other) = (
+            gate.command(draft("undefined")),
+            gate.command(draft("undefined")),
+        );
+        let (one, other) = (one.expect("stored"), other.expect("stored"));
+        assert!(one.key() != other.key() && one.group().is_none());
+        let told: Vec<_> = one
+            .warnings()
+            .iter()
+            .map(|one| (one.code, &*one.field))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("placeholder_message_id", "messageId"),
+                ("placeholder_id", "groupId")
+            ]
+        );
+        let named = gate.command(draft("m-1")).expect("stored");
+        assert_eq!(named.event().expect("an event").message_id, "m-1");
     });
 }

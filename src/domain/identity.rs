@@ -1,5 +1,6 @@
 //! Names of people: what sorts there are, and what one is within all projects.
 
+use super::placeholder::bare;
 use super::{ProfileId, ProjectId};
 use std::sync::Arc;
 
@@ -19,10 +20,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes an identity, its value normalised as its kind asks: emails trimmed and lower-cased, all else as sent.
+    /// Makes an identity, its value normalised as its kind asks: emails lower-cased, all else as sent. What stands around it goes: white
+    /// space, control characters, one pair of quotes.
     pub fn new(kind: IdentityKind, value: &str) -> Self {
+        let value = bare(value);
         let value = match kind {
-            IdentityKind::Email => value.trim().to_lowercase(),
+            IdentityKind::Email => value.to_lowercase(),
             _ => value.to_owned(),
         };
         Self { kind, value }

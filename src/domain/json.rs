@@ -149,8 +149,7 @@ impl Json {
     /// A spelling that equal values share on every node and both databases: sorted keys, no spaces, plain decimals.
     pub fn canonical(&self) -> String {
         let cleaned = clean(self.0.clone());
-        serde_json::from_slice::<serde_json::Value>(&cleaned)
-            .map_or_else(|_| self.as_str().to_owned(), |value| value.to_string())
+        super::canonical::spelled(&cleaned).unwrap_or_else(|| self.as_str().to_owned())
     }
 
     /// Holds the value against the nesting limit and the databases' common range of numbers; `field` names it in the refusal.
@@ -162,7 +161,7 @@ impl Json {
                 Token::Open => depth += 1,
                 Token::Close => depth = depth.saturating_sub(1),
                 Token::Number => check_number(&self.0[at..end], field)?,
-                Token::Text { .. } | Token::Word | Token::Other => {}
+                Token::Text(_) | Token::Word | Token::Other => {}
             }
             if depth > max_depth {
                 return Err(Rejection::of(

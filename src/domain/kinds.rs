@@ -74,9 +74,14 @@ impl Kinds {
 
     /// An identity of any kind, its value normalised.
     pub fn identity(&self, kind: &str, value: &str) -> Identity {
-        let normaliser = self.custom(kind).map(|kind| kind.normaliser);
-        let value = normaliser.unwrap_or_default().apply(value);
-        Identity::new(IdentityKind::parse(kind), &value)
+        let identity = Identity::new(IdentityKind::parse(kind), value);
+        match self.custom(kind) {
+            Some(own) => Identity {
+                value: own.normaliser.apply(&identity.value),
+                ..identity
+            },
+            None => identity,
+        }
     }
 
     /// Puts the strongest first; equals stay as they are.

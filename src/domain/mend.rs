@@ -1,10 +1,11 @@
 //! Mending of what SDKs send beyond the standard and what the two databases read differently.
 //!
-//! `NaN` and infinities become `null`; lone surrogates and NUL characters become U+FFFD; exponents and minus zero are written
+//! `NaN` and infinities become `null`; lone surrogates and NUL characters become U+FFFD, as does the first character of a key that
+//! means something to our JSON library; exponents and minus zero are written
 //! out as plain decimals. Anything else stays as it is, for the parser to judge. What mending adds is measured before it is
 //! written, so that its caller can refuse it or make room.
 
-use super::tokens::{MAX_NUMBER_DIGITS, Token, escaped_unit, is_exotic, next_token};
+use super::tokens::{MAX_NUMBER_DIGITS, Poison, Token, escaped_unit, is_exotic, next_token};
 use bytes::Bytes;
 
 /// What one look over a body tells.
@@ -78,7 +79,7 @@ pub fn clean(body: Bytes) -> Bytes {
 impl Token {
     fn replacement(self, text: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::Text { suspicious: true } => Some(mend_text(text)),
+            Self::Text(poison) if poison.is_there() => Some(mend_text(text, poison)),
             Self::Word if matches!(text, b"NaN" | b"Infinity" | b"-Infinity") => {
                 Some(b"null".to_vec())
             }
@@ -88,9 +89,13 @@ impl Token {
     }
 }
 
-/// Replaces lone surrogates and NUL escapes by U+FFFD; pairs stay.
-fn mend_text(text: &[u8]) -> Vec<u8> {
-    let (mut mended, mut at) = (Vec::with_capacity(text.len()), 0);
+/// Replaces lone surrogates, NUL escapes, and the first character of a reserved key by U+FFFD; pairs stay.
+fn mend_text(text: &[u8], poison: Poison) -> Vec<u8> {
+    let (mut mended, mut at) = (Vec::with_capacity(text.len() + 5), 0);
+    if poison.key {
+        mended.extend_from_slice(b"\"\\ufffd");
+        at = if text[1] == b'\\' { 7 } else { 2 };
+    }
     while at < text.len() {
         let length = match (escaped_unit(text, at), escaped_unit(text, at + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,

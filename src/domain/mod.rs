@@ -2,6 +2,7 @@
 //!
 //! No async, I/O, clock, HTTP or SQL in here, so everything is tested as plain functions and laws.
 
+mod canonical;
 pub mod command;
 pub mod erasure;
 pub mod gate;
@@ -13,6 +14,7 @@ pub mod kinds;
 mod limits;
 mod member;
 pub mod mend;
+mod placeholder;
 pub mod plan;
 pub mod profile;
 mod rejected;

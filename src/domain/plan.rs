@@ -131,10 +131,10 @@ impl Known {
     }
 
     fn is_barred(&self, key: &IdentityKey, subject: &Subject) -> bool {
-        let occurred_at = subject.occurred_at;
+        let earliest = subject.earliest;
         self.erased
             .get(key)
-            .is_some_and(|erased| erased.bars(occurred_at))
+            .is_some_and(|erased| erased.bars(earliest))
     }
 
     fn leaves_out(&self, subject: &Subject) -> bool {
@@ -147,17 +147,17 @@ impl Known {
         if self.erased.is_empty() {
             return None;
         }
-        let occurred_at = subject.occurred_at;
+        let earliest = subject.earliest;
         let key = |identity: &Identity| (subject.project_id, identity.clone());
         let mut keys = subject.own().iter().map(key);
         let strongest = keys.next()?;
         let of_strongest = self
             .erased
             .get(&strongest)
-            .filter(|erased| erased.bars(occurred_at));
+            .filter(|erased| erased.bars(earliest));
         let is_unknown = !self.owners.contains_key(&strongest);
         let mut others = keys.filter_map(|key| self.erased.get(&key));
-        let of_others = || others.find(|erased| is_unknown && erased.is_after(occurred_at));
+        let of_others = || others.find(|erased| is_unknown && erased.is_after(earliest));
         of_strongest.or_else(of_others).map(Erased::rejection)
     }
 

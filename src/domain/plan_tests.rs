@@ -29,6 +29,7 @@ fn command(names: &[&str]) -> Command {
         explicit: 0,
         apart: 0,
         occurred_at: Timestamp::MIN,
+        earliest: Timestamp::MIN,
         received_at: Timestamp::MIN,
         event: Some(event),
         traits: None,

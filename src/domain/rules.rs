@@ -8,4 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Rules {
     /// A write key's `alias` joins two known people, as a server key's does.
     pub write_keys_join: bool,
+    /// Texts that name nobody, beside the usual ones.
+    pub placeholders: Vec<String>,
+    /// Texts that do name somebody, usual or not.
+    pub no_placeholders: Vec<String>,
 }

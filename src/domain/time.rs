@@ -121,6 +121,13 @@ impl ClaimedTimes {
             .map_or(received_at, Timestamp::new);
         moved.min(received_at)
     }
+
+    /// The earliest time at which it may have happened: as sent, as put right, no later than it was sent. A call of a clock that is
+    /// behind and a call that was held back look the same.
+    pub fn earliest(self, received_at: Timestamp) -> Timestamp {
+        let said = [self.occurred_at, self.sent_at].into_iter().flatten();
+        said.fold(self.corrected(received_at), Timestamp::min)
+    }
 }
 
 #[cfg(test)]
@@ -191,5 +198,25 @@ mod tests {
             received_at
         );
         assert_eq!(ClaimedTimes::default().corrected(received_at), received_at);
+    }
+
+    proptest::proptest! {
+        /// A clock that is right or behind, or ahead with nothing held back, never makes a call look newer than it is.
+        #[test]
+        fn laws_nothing_happened_before_its_earliest_time(
+            happened in 0..1_000_000_i64, kept in 0..100_000_i64, held in 0..100_000_i64, error in -100_000..100_000_i64,
+            has_time in proptest::bool::ANY,
+        ) {
+            let second = |at: i64| Timestamp::from_micros((at + 1_000_000) * 1_000_000).expect("small");
+            let (sent, held) = (happened + kept, if error > 0 { 0 } else { held });
+            let claimed = ClaimedTimes {
+                occurred_at: has_time.then(|| second(happened + error)),
+                sent_at: Some(second(sent + error)),
+            };
+            let earliest = claimed.earliest(second(sent + held));
+            let small_error = if (1..=300).contains(&error) { error } else { 0 };
+            let latest = if has_time { happened } else { sent };
+            proptest::prop_assert!(earliest <= second(latest + small_error));
+        }
     }
 }

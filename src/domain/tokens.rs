@@ -18,10 +18,25 @@ pub(super) fn is_exotic(digits: &[u8]) -> bool {
 pub(super) enum Token {
     Open,
     Close,
-    Text { suspicious: bool },
+    Text(Poison),
     Number,
     Word,
     Other,
+}
+
+/// What has to be mended of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Poison {
+    /// It has an escaped NUL or surrogate.
+    pub units: bool,
+    /// It is a key that means something to our JSON library.
+    pub key: bool,
+}
+
+impl Poison {
+    pub fn is_there(self) -> bool {
+        self.units || self.key
+    }
 }
 
 /// Tells the token at `at` and where it ends.
@@ -56,16 +71,35 @@ fn run_end(bytes: &[u8], from: usize, belongs: impl Fn(&u8) -> bool) -> usize {
 }
 
 fn text_token(bytes: &[u8], start: usize) -> (Token, usize) {
-    let (mut at, mut suspicious) = (start + 1, false);
+    let (mut at, mut units) = (start + 1, false);
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found;
         if bytes[at] == b'"' {
-            return (Token::Text { suspicious }, at + 1);
+            let key = is_reserved(&bytes[start..=at]) && is_key(&bytes[at + 1..]);
+            return (Token::Text(Poison { units, key }), at + 1);
         }
-        suspicious |= matches!(escaped_unit(bytes, at), Some(0 | 0xD800..=0xDFFF));
+        units |= matches!(escaped_unit(bytes, at), Some(0 | 0xD800..=0xDFFF));
         at += 2;
     }
-    (Token::Text { suspicious: false }, bytes.len())
+    (Token::Text(Poison::default()), bytes.len())
+}
+
+/// What our JSON library's own keys begin with: with them it hands numbers and raw text to itself.
+const RESERVED: &str = "$serde_json::private::";
+
+/// True of a text, quotes included, that begins as our library's own keys do, however it is spelled.
+fn is_reserved(text: &[u8]) -> bool {
+    match text[1] {
+        b'$' | b'\\' if text.contains(&b'\\') => {
+            serde_json::from_slice::<String>(text).is_ok_and(|text| text.starts_with(RESERVED))
+        }
+        b'$' => text[1..].starts_with(RESERVED.as_bytes()),
+        _ => false,
+    }
+}
+
+fn is_key(behind: &[u8]) -> bool {
+    behind.trim_ascii_start().first() == Some(&b':')
 }
 
 /// The UTF-16 unit of the `\uXXXX` escape at `at`, if one stands there.

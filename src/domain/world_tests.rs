@@ -51,7 +51,7 @@ impl World {
         keys.any(|key| {
             self.erased
                 .get(&key)
-                .is_some_and(|erased| erased.bars(command.occurred_at))
+                .is_some_and(|erased| erased.bars(command.earliest))
         })
     }
 
@@ -230,6 +230,7 @@ fn command(
         explicit,
         apart,
         occurred_at: at,
+        earliest: at,
         received_at: at,
         traits: stated.map(|traits| TraitWrite {
             stamp: Stamp::of(at, Stamp::LIVE),
@@ -381,5 +382,17 @@ proptest! {
             .collect();
         world.apply(&unseen);
         prop_assert_eq!(&expected, &world.seen());
+        // And once more by clocks that were put right: what may have happened before stays out, what is newer comes in.
+        let later = |call: &Command, number: usize, earliest: i64| {
+            let who = Who { identities: call.identities.clone(), explicit: call.explicit, apart: call.apart };
+            let earliest = Timestamp::from_micros(earliest).expect("small");
+            Command { earliest, ..command(number, who, 20, Some(9)) }
+        };
+        let moved: Vec<Command> = unseen.iter().map(|call| later(call, 200, call.occurred_at.micros())).collect();
+        world.apply(&moved);
+        prop_assert_eq!(&expected, &world.seen());
+        let newer = later(victim.get(&calls), 201, 11);
+        world.apply(std::slice::from_ref(&newer));
+        prop_assert!(world.owners.contains_key(&erased), "the newer comes in");
     }
 }

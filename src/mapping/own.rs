@@ -115,6 +115,7 @@ impl Line<'_> {
     /// Without an id the record itself is its name: a replay makes no second event.
     fn event(&mut self) -> Result<Draft, Rejection> {
         let own_id = self.text("id")?;
+        let own_id = own_id.filter(|id| !self.gate.is_placeholder(id));
         let id = own_id.unwrap_or_else(|| {
             let canonical = Json::of(&self.members).canonical();
             EventId::of(&canonical).0.to_string()

@@ -176,6 +176,7 @@ fn expanded(members: Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<Str
         .map(|(name, value)| (name, expanded_value(value, warnings)))
         .collect();
     for (name, value) in dotted {
+        let name = unreserved(name);
         let value = expanded_value(value, warnings);
         if !insert(&mut root, &name, value) {
             let message = "written both nested and with a dot: the nested form is taken";
@@ -183,6 +184,11 @@ fn expanded(members: Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<Str
         }
     }
     root
+}
+
+/// Taken apart at its dots, no part of a name may mean something to our JSON library.
+fn unreserved(name: String) -> String {
+    name.replace("$serde_json::private::", "\u{fffd}serde_json::private::")
 }
 
 fn has_inner_dot(name: &str) -> bool {

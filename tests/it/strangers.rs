@@ -134,3 +134,146 @@ async fn a_server_key_joins_known_people_and_a_rule_lets_write_keys_do_so() {
     send(&trusting, &trusting.write_key, alias()).await;
     assert_eq!(people(&trusting, &names).await, [0, 0]);
 }
+
+#[tokio::test]
+async fn the_erased_do_not_come_back_by_a_clock_and_newer_data_comes_in() {
+    let project = Project::fresh().await;
+    send(&project, &project.write_key, known_people()).await;
+    let url = format!("{}/v1/profiles/user_id:ada", project.url);
+    let erased = project.client.delete(url).bearer_auth(&project.server_key);
+    assert!(erased.send().await.unwrap().status().is_success());
+    let at = |minutes: i64| {
+        let span = jiff::SignedDuration::from_mins(minutes);
+        (jiff::Timestamp::now() + span).to_string()
+    };
+    let call = |id: &str, timestamp: Option<i64>, sent: i64| {
+        let mut call = json!({"type": "identify", "messageId": id, "userId": "ada", "traits": {"plan": id}, "sentAt": at(sent)});
+        if let Some(minutes) = timestamp {
+            call["timestamp"] = json!(at(minutes));
+        }
+        call
+    };
+    let results = project
+        .results(&[
+            call("an-hour-old", Some(-60), -60),
+            call("held-without-a-time", None, -60),
+            call("a-clock-that-is-behind", Some(-1_440), -1_430),
+            call("a-clock-that-is-ahead", Some(50), 60),
+        ])
+        .await;
+    assert!(
+        results.iter().all(|result| result["code"] == "erased"),
+        "{results:#?}"
+    );
+    assert_eq!(people(&project, &["user_id:ada"]).await, [-1]);
+    let newer = project.results(&[call("newer", Some(0), 0)]).await;
+    assert_eq!(newer[0]["status"], "stored", "{newer:#?}");
+    assert_eq!(
+        project.profile("user_id:ada").await["traits"],
+        json!({"plan": "newer"})
+    );
+}
+
+#[tokio::test]
+async fn placeholders_name_nobody_on_any_road() {
+    let project = Project::fresh().await;
+    let results = project
+        .results(&[
+            json!({"type": "identify", "messageId": "m-1", "userId": "ada", "anonymousId": "undefined", "traits": {"plan": "pro"}}),
+            json!({"type": "identify", "messageId": "m-2", "userId": "bob", "anonymousId": "Undefined", "traits": {"email": "null"}}),
+            json!({"type": "track", "event": "Seen", "messageId": "m-3", "anonymousId": "00000000-0000-0000-0000-000000000000"}),
+            json!({"type": "track", "event": "Seen", "messageId": "null", "userId": " \"ada\" "}),
+            json!({"type": "track", "event": "Seen", "messageId": "null", "userId": "ada"}),
+        ])
+        .await;
+    let told: Vec<&str> = results
+        .iter()
+        .map(|result| {
+            result["code"]
+                .as_str()
+                .or(result["status"].as_str())
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(
+        told,
+        ["stored", "stored", "missing_identity", "stored", "stored"]
+    );
+    assert_eq!(results[0]["warnings"][0]["code"], "placeholder_id");
+    assert_eq!(results[0]["warnings"][0]["field"], "anonymousId");
+    assert_eq!(results[3]["warnings"][0]["code"], "placeholder_message_id");
+    let names = ["user_id:ada", "user_id:bob", "anonymous_id:undefined"];
+    assert_eq!(people(&project, &names).await, [0, 1, -1]);
+    assert_eq!(project.timeline("user_id:ada").await.len(), 3);
+    let pixel = format!(
+        "{}/pixel/v1/track?writeKey={}&userId=null&event=x",
+        project.url, project.write_key
+    );
+    assert!(
+        project
+            .client
+            .get(pixel)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .is_success()
+    );
+    assert_eq!(project.rejections().await[0]["code"], "missing_identity");
+}
+
+#[tokio::test]
+async fn a_project_adds_placeholders_and_takes_some_away() {
+    let project = project_with(Rules {
+        placeholders: vec!["Web-User".to_owned()],
+        no_placeholders: vec!["guest".to_owned()],
+        ..Rules::default()
+    })
+    .await;
+    let calls = json!([
+        {"type": "identify", "userId": "ada", "anonymousId": "web-user"},
+        {"type": "identify", "userId": "guest", "anonymousId": "lobby"},
+    ]);
+    send(&project, &project.write_key, calls).await;
+    let names = [
+        "user_id:ada",
+        "anonymous_id:web-user",
+        "user_id:guest",
+        "anonymous_id:lobby",
+    ];
+    assert_eq!(people(&project, &names).await, [0, -1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_key_of_our_json_library_is_a_key_like_any_other_whatever_the_order() {
+    let at = "2024-01-01T00:00:00Z";
+    let values = [
+        r#"{"x":1}"#,
+        r#"{"x":{"$serde_json::private::Number":"1"}}"#,
+        r#"{"x":{"\u0024serde_json::private::RawValue":"1"}}"#,
+    ];
+    let mut found = Vec::new();
+    for turn in 0..values.len() {
+        let project = Project::fresh().await;
+        for place in 0..values.len() {
+            let traits = values[(turn + place) % values.len()];
+            let call = format!(r#"{{"userId":"ada","timestamp":"{at}","traits":{traits}}}"#);
+            let request = project.client.post(format!("{}/v1/identify", project.url));
+            let request = request.basic_auth(&project.write_key, Some(""));
+            assert!(
+                request
+                    .body(call)
+                    .send()
+                    .await
+                    .unwrap()
+                    .status()
+                    .is_success()
+            );
+        }
+        found.push(project.profile("user_id:ada").await["traits"].clone());
+    }
+    assert_eq!(
+        found,
+        vec![json!({"x": {"\u{fffd}serde_json::private::RawValue": "1"}}); 3]
+    );
+}

@@ -92,7 +92,7 @@ impl<'a> Surroundings<'a> {
     /// The first thing wrong with it.
     pub fn command(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let event_type = self.event_type(call)?;
-        let context = self.context(call)?;
+        let (context, times) = (self.context(call)?, self.times(call)?);
         let mut content = self.content(event_type, call, &context)?;
         let own_kinds = names::in_context(&context, &self.gate);
         content.names.extend(own_kinds);
@@ -110,7 +110,8 @@ impl<'a> Surroundings<'a> {
             traits: content.traits,
             group: content.group,
             sequence: self.sequence(),
-            ..Draft::at(self.occurred_at(call)?)
+            earliest: Some(times.earliest(self.source.received_at)),
+            ..Draft::at(times.corrected(self.source.received_at))
         })
     }
 
@@ -131,10 +132,14 @@ impl<'a> Surroundings<'a> {
         call: &Call<'_>,
         index: Option<usize>,
     ) -> Result<Option<Text>, Rejection> {
-        if let Some(own) = id(call.message_id, "messageId")? {
+        let key = self.source.idempotency_key.as_ref();
+        let key = key.filter(|key| !self.gate.is_placeholder(key));
+        // One that stands for nothing gives way to the request's; where there is none, the gate tells.
+        let own = id(call.message_id, "messageId")?;
+        let own = own.filter(|own| key.is_none() || !self.gate.is_placeholder(own));
+        if let Some(own) = own {
             return Ok(Some(Text::new(own, "messageId")));
         }
-        let key = self.source.idempotency_key.as_ref();
         Ok(key.map(|key| {
             let message_id = match index {
                 Some(index) => format!("{key}-{index}"),
@@ -177,6 +182,11 @@ impl<'a> Surroundings<'a> {
     /// # Errors
     /// `InvalidTime`.
     pub fn occurred_at(&self, call: &Call<'_>) -> Result<Timestamp, Rejection> {
+        Ok(self.times(call)?.corrected(self.source.received_at))
+    }
+
+    /// What the call says about its time.
+    fn times(&self, call: &Call<'_>) -> Result<ClaimedTimes, Rejection> {
         let candidates = [
             (call.timestamp, "timestamp"),
             (call.original_timestamp, "originalTimestamp"),
@@ -189,11 +199,10 @@ impl<'a> Surroundings<'a> {
             }
         }
         let own_sent_at = fields::time(call.sent_at, "sentAt").ok().flatten();
-        let times = ClaimedTimes {
+        Ok(ClaimedTimes {
             occurred_at: claimed,
             sent_at: own_sent_at.or(self.sent_at),
-        };
-        Ok(times.corrected(self.source.received_at))
+        })
     }
 
     fn content(

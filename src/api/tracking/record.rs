@@ -20,7 +20,7 @@ pub fn command(text: &Bytes, gate: &Gate<'_>) -> Result<Command, Rejection> {
     let text = document.text().map_err(unreadable)?;
     let call = envelope::single(text).map_err(unreadable)?;
     let mut source = source(gate);
-    if has_no_id(&call) {
+    if has_no_id(&call, gate) {
         let surroundings = surroundings(&source, gate, &document);
         let at = surroundings.occurred_at(&call)?;
         source.idempotency_key = Some(own_id(text, at));
@@ -49,8 +49,9 @@ fn surroundings<'a>(
     Surroundings::new(source, gate.limits, document, &Batch::default())
 }
 
-fn has_no_id(call: &Call<'_>) -> bool {
-    matches!(id(call.message_id, "messageId"), Ok(None))
+/// One that stands for nothing is none.
+fn has_no_id(call: &Call<'_>, gate: &Gate<'_>) -> bool {
+    id(call.message_id, "messageId").is_ok_and(|id| id.is_none_or(|id| gate.is_placeholder(&id)))
 }
 
 /// What a call without an id is called: after what it says and when it happened, so that a replay makes no second event.
