@@ -7,7 +7,9 @@ use super::command::{Class, Command, Event, EventType, Group, Mode, TraitWrite};
 use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
-use super::{Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes};
+use super::{
+    Code, EventId, Json, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes, surplus,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
@@ -101,6 +103,13 @@ impl Text {
     }
 }
 
+impl Name {
+    /// The id as it will be stored.
+    pub fn value(&self) -> &str {
+        &self.identity.value
+    }
+}
+
 impl Draft {
     /// Says nothing yet about anybody.
     pub fn at(occurred_at: Timestamp) -> Self {
@@ -147,30 +156,29 @@ impl Gate<'_> {
     }
 
     /// An object with what another one adds to it. Held against the limit of keys first, since both are built for it.
-    ///
-    /// # Errors
-    /// `TooManyProperties`.
-    pub fn joined(&self, own: &Json, more: &Json, field: &str) -> Result<Json, Rejection> {
-        for object in [own, more] {
-            sizes::properties(object, field, self.limits.event_properties)?;
-        }
-        Ok(own.with_defaults(more))
+    pub fn joined(&self, own: &Json, more: &Json, field: &str, warnings: &mut Warnings) -> Json {
+        let most = self.limits.event_properties;
+        let fitted = [own, more].map(|one| surplus::keys(one.clone(), field, most, warnings));
+        fitted[0].with_defaults(&fitted[1])
     }
 
     /// Makes a valid command.
     ///
     /// # Errors
     /// The first thing wrong with the draft.
-    pub fn command(&self, draft: Draft) -> Result<Command, Rejection> {
+    pub fn command(&self, mut draft: Draft) -> Result<Command, Rejection> {
         let occurred_at = self.time(draft.occurred_at)?;
         if draft.erases {
             return self.erasing(draft, occurred_at);
         }
-        let event = draft.event.map(|event| self.event(event)).transpose()?;
+        let warnings = &mut draft.warnings;
+        let event = draft.event.map(|event| self.event(event, warnings));
+        let event = event.transpose()?;
         let stamp = Stamp::of(occurred_at, draft.sequence);
         let times = self.times(draft.times, draft.mode, draft.sequence)?;
-        let traits = self.traits(draft.traits, draft.mode, stamp, times)?;
-        let group = draft.group.map(|group| self.group(group, stamp));
+        let whole = (draft.mode, stamp, times);
+        let traits = self.traits(draft.traits, whole, warnings)?;
+        let group = draft.group.map(|group| self.group(group, stamp, warnings));
         let group = group.transpose()?.map(Box::new);
         let (identities, explicit) = self.identities(draft.names, draft.explicit)?;
         Ok(Command {
@@ -259,7 +267,7 @@ impl Gate<'_> {
         }
     }
 
-    fn event(&self, draft: EventDraft) -> Result<Event, Rejection> {
+    fn event(&self, draft: EventDraft, warnings: &mut Warnings) -> Result<Event, Rejection> {
         let limits = self.limits;
         let name = draft.name.map(|name| name.within(limits.name_bytes));
         let message_id = match draft.message_id {
@@ -272,13 +280,14 @@ impl Gate<'_> {
         };
         self.measure(&draft.properties, field)?;
         self.measure(&draft.context, "context")?;
-        sizes::properties(&draft.properties, field, limits.event_properties)?;
+        let most = limits.event_properties;
+        let properties = surplus::keys(draft.properties, field, most, warnings);
         let event = Event {
             id: EventId::of(&message_id),
             message_id,
             event_type: draft.event_type,
             name: name.transpose()?,
-            properties: draft.properties,
+            properties,
             context: draft.context,
         };
         sizes::event(&event, limits.event_bytes)?;
@@ -292,20 +301,29 @@ impl Gate<'_> {
         json.check(field, self.limits.depth)
     }
 
+    /// What has no room is left out, but for a whole document: there it would mean that it is gone.
     fn traits(
         &self,
         traits: Option<Json>,
-        mode: Mode,
-        stamp: Stamp,
-        times: BTreeMap<String, Stamp>,
+        (mode, stamp, times): (Mode, Stamp, BTreeMap<String, Stamp>),
+        warnings: &mut Warnings,
     ) -> Result<Option<TraitWrite>, Rejection> {
-        let object = traits.unwrap_or_else(Json::empty_object);
+        let (limits, is_whole) = (self.limits, mode == Mode::Document);
+        let mut object = traits.unwrap_or_else(Json::empty_object);
         self.measure(&object, "traits")?;
-        sizes::properties(&object, "traits", self.limits.event_properties)?;
-        let traits = object.members().unwrap_or_default();
-        sizes::traits(&traits, self.limits)?;
+        if is_whole {
+            sizes::properties(&object, "traits", limits.event_properties)?;
+        } else {
+            object = surplus::keys(object, "traits", limits.event_properties, warnings);
+        }
+        let mut traits = object.members().unwrap_or_default();
+        if is_whole {
+            sizes::traits(&traits, limits)?;
+        } else {
+            surplus::traits(&mut traits, limits, warnings);
+        }
         // A document that states nothing says that nothing is left.
-        let says_something = mode == Mode::Document || !traits.is_empty();
+        let says_something = is_whole || !traits.is_empty();
         let traits = traits.into_iter().collect();
         Ok(says_something.then_some(TraitWrite {
             stamp,
@@ -315,11 +333,17 @@ impl Gate<'_> {
         }))
     }
 
-    fn group(&self, draft: GroupDraft, stamp: Stamp) -> Result<Group, Rejection> {
+    fn group(
+        &self,
+        draft: GroupDraft,
+        stamp: Stamp,
+        warnings: &mut Warnings,
+    ) -> Result<Group, Rejection> {
         let (mut names, _) = self.identities(vec![draft.name], 0)?;
+        let single = (Mode::Single, stamp, BTreeMap::new());
         Ok(Group {
             identity: names.remove(0),
-            traits: self.traits(draft.traits, Mode::Single, stamp, BTreeMap::new())?,
+            traits: self.traits(draft.traits, single, warnings)?,
         })
     }
 }
