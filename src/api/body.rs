@@ -36,7 +36,7 @@ pub async fn read(
     state: &State,
     caller: Option<ProjectId>,
 ) -> Result<Body, ApiError> {
-    let encoding = encoding_of(request)?;
+    let named = encoding_of(request);
     let limit = state.server.max_body_bytes;
     let announced = announced_bytes(request);
     if announced > limit as u64 {
@@ -51,11 +51,13 @@ pub async fn read(
         None => lanes.strangers.clone(),
     };
     let buffer = Buffer::new(&lane, limit, announced as usize);
-    let looks_early = caller.is_none() && encoding == Encoding::Identity;
+    let is_plain = matches!(named, Encoding::Identity | Encoding::Unknown);
+    let looks_early = caller.is_none() && is_plain;
     let arrival = receive(payload, buffer, looks_early.then_some(state));
     let encoded = timeout(millis(state.server.body_timeout_ms), arrival)
         .await
         .map_err(|_| ApiError::BodyTimeout)??;
+    let encoding = named.of_body(&encoded.bytes)?;
     if encoding == Encoding::Identity {
         return Ok(encoded);
     }
@@ -118,10 +120,10 @@ async fn lane_of(beginning: &[u8], state: &State) -> Result<Lane, ApiError> {
     })
 }
 
-fn encoding_of(request: &HttpRequest) -> Result<Encoding, ApiError> {
+fn encoding_of(request: &HttpRequest) -> Encoding {
     match request.headers().get(CONTENT_ENCODING) {
-        None => Ok(Encoding::Identity),
-        Some(value) => Encoding::parse(value.to_str().map_err(|_| ApiError::UnsupportedEncoding)?),
+        None => Encoding::Identity,
+        Some(value) => value.to_str().map_or(Encoding::Unknown, Encoding::parse),
     }
 }
 

@@ -58,6 +58,15 @@ impl Document {
         }
     }
 
+    /// The same text, of which somebody else holds the room.
+    pub fn without_room(&self) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            room: None,
+            ..*self
+        }
+    }
+
     /// The text.
     ///
     /// # Errors

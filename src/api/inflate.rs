@@ -32,21 +32,36 @@ pub enum Encoding {
     Zstd,
     /// brotli.
     Brotli,
+    /// By a name that nobody knows: senders put a charset there, or what a proxy has undone.
+    Unknown,
 }
 
+/// What every gzip stream begins with, and no JSON.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 impl Encoding {
-    /// Reads `Content-Encoding`.
+    /// Reads `Content-Encoding`. Several at once are unknown.
+    pub fn parse(name: &str) -> Self {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Self::Identity,
+            "gzip" | "x-gzip" => Self::Gzip,
+            "deflate" => Self::Deflate,
+            "zstd" => Self::Zstd,
+            "br" => Self::Brotli,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What a body is by its first bytes: gzip without its header is gzip, and what can be read needs no name.
     ///
     /// # Errors
-    /// `UnsupportedEncoding` for any other name, and for several at once.
-    pub fn parse(name: &str) -> Result<Self, ApiError> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => Ok(Self::Identity),
-            "gzip" | "x-gzip" => Ok(Self::Gzip),
-            "deflate" => Ok(Self::Deflate),
-            "zstd" => Ok(Self::Zstd),
-            "br" => Ok(Self::Brotli),
-            _ => Err(ApiError::UnsupportedEncoding),
+    /// `UnsupportedEncoding`.
+    pub fn of_body(self, encoded: &[u8]) -> Result<Self, ApiError> {
+        match self {
+            Self::Identity | Self::Unknown if encoded.starts_with(&GZIP) => Ok(Self::Gzip),
+            Self::Unknown if may_be_json(encoded) => Ok(Self::Identity),
+            Self::Unknown => Err(ApiError::UnsupportedEncoding),
+            known => Ok(known),
         }
     }
 }
@@ -57,7 +72,7 @@ impl Encoding {
 /// `InvalidEncoding` where the stream is broken, cut short, or made of too many parts; what `sink` says where it takes no more.
 pub fn inflate(encoding: Encoding, encoded: &[u8], sink: &mut Sink<'_>) -> Result<(), ApiError> {
     match encoding {
-        Encoding::Identity => sink(encoded),
+        Encoding::Identity | Encoding::Unknown => sink(encoded),
         Encoding::Gzip => in_parts(encoded, sink, inflate_member),
         Encoding::Deflate if has_zlib_header(encoded) => copy(&mut ZlibDecoder::new(encoded), sink),
         Encoding::Deflate => copy(&mut DeflateDecoder::new(encoded), sink),
@@ -69,6 +84,11 @@ pub fn inflate(encoding: Encoding, encoded: &[u8], sink: &mut Sink<'_>) -> Resul
             copy(&mut reader, sink)
         }
     }
+}
+
+fn may_be_json(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 /// Decodes one part after the other; each gives back what follows it.

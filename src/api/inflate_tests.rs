@@ -55,7 +55,7 @@ fn every_encoding_is_read() {
         ("zstd", zstd::encode_all(TEXT, 3).expect("memory")),
     ];
     for (name, bytes) in cases {
-        let encoding = Encoding::parse(name).expect(name);
+        let encoding = Encoding::parse(name);
         assert_eq!(
             decoded(encoding, &bytes, 1_000).expect(name),
             TEXT,
@@ -69,13 +69,29 @@ fn every_encoding_is_read() {
 }
 
 #[test]
-fn unknown_and_stacked_encodings_are_refused() {
-    for name in ["lzma", "gzip, br", "compress"] {
+fn unknown_and_stacked_encodings_are_refused_but_around_what_can_be_read() {
+    for name in ["lzma", "gzip, br", "compress", "utf-8"] {
+        let named = Encoding::parse(name);
         assert!(matches!(
-            Encoding::parse(name),
+            named.of_body(b"\x01\x02"),
             Err(ApiError::UnsupportedEncoding)
         ));
+        for readable in [&b" {}"[..], b"[1]", b"\xef\xbb\xbf{}"] {
+            assert_eq!(named.of_body(readable).expect(name), Encoding::Identity);
+        }
+        assert_eq!(named.of_body(&gzip(TEXT)).expect(name), Encoding::Gzip);
     }
+}
+
+#[test]
+fn gzip_without_its_header_is_told_by_its_first_bytes() {
+    let told = |body: &[u8]| Encoding::Identity.of_body(body).expect("readable");
+    assert_eq!(told(&gzip(TEXT)), Encoding::Gzip);
+    assert_eq!(told(TEXT), Encoding::Identity);
+    assert_eq!(
+        Encoding::Zstd.of_body(b"{}").expect("named"),
+        Encoding::Zstd
+    );
 }
 
 #[test]

@@ -8,11 +8,10 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, placeholder,
-    sizes,
+    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes, surplus,
 };
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What holds for all drafts of one request, file or topic.
@@ -34,9 +33,9 @@ pub struct Gate<'a> {
 /// A name as a road read it.
 #[derive(Clone, Debug)]
 pub struct Name {
-    identity: Identity,
+    pub(super) identity: Identity,
     /// As the sender spells it; `None` of a mere hint: a trait that may be a name and is only a trait where it can't be.
-    field: Option<Cow<'static, str>>,
+    pub(super) field: Option<Cow<'static, str>>,
 }
 
 /// What a road has read of one thing to do.
@@ -109,6 +108,13 @@ impl Text {
     }
 }
 
+impl Name {
+    /// The id as it will be stored.
+    pub fn value(&self) -> &str {
+        &self.identity.value
+    }
+}
+
 impl Draft {
     /// Says nothing yet about anybody.
     pub fn at(occurred_at: Timestamp) -> Self {
@@ -156,14 +162,10 @@ impl Gate<'_> {
     }
 
     /// An object with what another one adds to it. Held against the limit of keys first, since both are built for it.
-    ///
-    /// # Errors
-    /// `TooManyProperties`.
-    pub fn joined(&self, own: &Json, more: &Json, field: &str) -> Result<Json, Rejection> {
-        for object in [own, more] {
-            sizes::properties(object, field, self.limits.event_properties)?;
-        }
-        Ok(own.with_defaults(more))
+    pub fn joined(&self, own: &Json, more: &Json, field: &str, warnings: &mut Warnings) -> Json {
+        let most = self.limits.event_properties;
+        let fitted = [own, more].map(|one| surplus::keys(one.clone(), field, most, warnings));
+        fitted[0].with_defaults(&fitted[1])
     }
 
     /// Makes a valid command.
@@ -180,11 +182,12 @@ impl Gate<'_> {
         let event = event.transpose()?;
         let stamp = Stamp::of(occurred_at, draft.sequence);
         let times = self.times(draft.times, draft.mode, draft.sequence)?;
-        let traits = self.traits(draft.traits, draft.mode, stamp, times)?;
+        let whole = (draft.mode, stamp, times);
+        let traits = self.traits(draft.traits, whole, &mut warnings)?;
         let group = draft
             .group
             .and_then(|group| self.real_group(group, &mut warnings));
-        let group = group.map(|group| self.group(group, stamp));
+        let group = group.map(|group| self.group(group, stamp, &mut warnings));
         let group = group.transpose()?.map(Box::new);
         let (names, claimed) = self.believed(draft.names, draft.explicit);
         let explicit = if self.may_join() { draft.explicit } else { 0 };
@@ -230,36 +233,6 @@ impl Gate<'_> {
         })
     }
 
-    /// Two known people may be joined by this sender's word.
-    fn may_join(&self) -> bool {
-        self.by == KeyKind::Server || self.kinds.rules.write_keys_join
-    }
-
-    /// The names that a call may use, and the user ids that it claims for somebody without being believed. They are never given to
-    /// anybody, known or not: else the order of arrival would tell whose they are.
-    fn believed(&self, names: Vec<Name>, explicit: usize) -> (Vec<Name>, Vec<Name>) {
-        if self.may_join() || explicit == 0 {
-            return (names, Vec::new());
-        }
-        let mut place = 0;
-        names.into_iter().partition(|name| {
-            place += 1;
-            !(2..=explicit).contains(&place) || name.identity.kind != IdentityKind::UserId
-        })
-    }
-
-    /// Puts claimed names behind those that count; tells how many there are.
-    fn claims(&self, claimed: Vec<Name>, identities: &mut Vec<Identity>) -> usize {
-        let own = identities.len();
-        for name in claimed {
-            let is_new = !identities.contains(&name.identity);
-            if is_new && name.identity.value.len() <= self.limits.identity_bytes {
-                identities.push(name.identity);
-            }
-        }
-        identities.len() - own
-    }
-
     fn times(
         &self,
         times: BTreeMap<String, Timestamp>,
@@ -283,85 +256,6 @@ impl Gate<'_> {
             .ok_or_else(|| Rejection::of(Code::InvalidTime, "timestamp", message))
     }
 
-    /// Strongest first, but what the caller says is one person's; no repeats, no hints that can't be names.
-    fn identities(
-        &self,
-        names: Vec<Name>,
-        explicit: usize,
-        warnings: &mut Warnings,
-    ) -> Result<(Vec<Identity>, usize), Rejection> {
-        let limit = self.limits.identity_bytes;
-        let mut seen = HashSet::new();
-        let (mut identities, mut firsts) = (Vec::with_capacity(names.len()), 0);
-        for (place, name) in names.into_iter().enumerate() {
-            let identity = name.identity;
-            let fits = match name.field {
-                Some(field) => {
-                    sizes::text(&identity.value, &field, limit)?;
-                    self.is_real(&identity, &field, warnings)
-                }
-                None => self.may_be_name(&identity),
-            };
-            if fits && seen.insert(identity.clone()) {
-                identities.push(identity);
-                firsts += usize::from(place < explicit);
-            }
-        }
-        self.kinds.sort(&mut identities[firsts..]);
-        match identities.len() {
-            0 => Err(nobody()),
-            count if count > self.limits.profile_identities => Err(crowd(count, self.limits)),
-            _ => Ok((identities, firsts)),
-        }
-    }
-
-    /// True of a text that stands for nobody: `undefined`, the nil UUID, what the project lists.
-    pub fn is_placeholder(&self, text: &str) -> bool {
-        placeholder::is_placeholder(text, &self.kinds.rules, self.limits)
-    }
-
-    fn is_real(&self, identity: &Identity, field: &str, warnings: &mut Warnings) -> bool {
-        let is_real = !self.is_placeholder(&identity.value);
-        if !is_real {
-            let message = "the id stands for nobody: it is left out";
-            warnings.add("placeholder_id", field, message);
-        }
-        is_real
-    }
-
-    fn may_be_name(&self, identity: &Identity) -> bool {
-        identity.value.len() <= self.limits.identity_bytes
-            && identity.is_plausible()
-            && !self.is_placeholder(&identity.value)
-    }
-
-    /// A group that is named by a placeholder is none.
-    fn real_group(&self, group: GroupDraft, warnings: &mut Warnings) -> Option<GroupDraft> {
-        let field = group.name.field.clone().unwrap_or_default();
-        let is_real = self.is_real(&group.name.identity, &field, warnings);
-        is_real.then_some(group)
-    }
-
-    /// The sender's id of a call; one of our own where that is missing, or could be any other's.
-    fn message_id(
-        &self,
-        given: Option<Text>,
-        warnings: &mut Warnings,
-    ) -> Result<String, Rejection> {
-        let own = || Uuid::now_v7().to_string();
-        let Some(given) = given else {
-            return Ok(own());
-        };
-        let field = given.field.clone();
-        let given = given.within(self.limits.message_id_bytes)?;
-        if !self.is_placeholder(&given) {
-            return Ok(given);
-        }
-        let message = "the id could be any call's: the call counts as one without";
-        warnings.add("placeholder_message_id", &field, message);
-        Ok(own())
-    }
-
     fn event(&self, draft: EventDraft, warnings: &mut Warnings) -> Result<Event, Rejection> {
         let limits = self.limits;
         let name = draft.name.map(|name| name.within(limits.name_bytes));
@@ -372,13 +266,14 @@ impl Gate<'_> {
         };
         self.measure(&draft.properties, field)?;
         self.measure(&draft.context, "context")?;
-        sizes::properties(&draft.properties, field, limits.event_properties)?;
+        let most = limits.event_properties;
+        let properties = surplus::keys(draft.properties, field, most, warnings);
         let event = Event {
             id: EventId::of(&message_id),
             message_id,
             event_type: draft.event_type,
             name: name.transpose()?,
-            properties: draft.properties,
+            properties,
             context: draft.context,
         };
         sizes::event(&event, limits.event_bytes)?;
@@ -392,20 +287,29 @@ impl Gate<'_> {
         json.check(field, self.limits.depth)
     }
 
+    /// What has no room is left out, but for a whole document: there it would mean that it is gone.
     fn traits(
         &self,
         traits: Option<Json>,
-        mode: Mode,
-        stamp: Stamp,
-        times: BTreeMap<String, Stamp>,
+        (mode, stamp, times): (Mode, Stamp, BTreeMap<String, Stamp>),
+        warnings: &mut Warnings,
     ) -> Result<Option<TraitWrite>, Rejection> {
-        let object = traits.unwrap_or_else(Json::empty_object);
+        let (limits, is_whole) = (self.limits, mode == Mode::Document);
+        let mut object = traits.unwrap_or_else(Json::empty_object);
         self.measure(&object, "traits")?;
-        sizes::properties(&object, "traits", self.limits.event_properties)?;
-        let traits = object.members().unwrap_or_default();
-        sizes::traits(&traits, self.limits)?;
+        if is_whole {
+            sizes::properties(&object, "traits", limits.event_properties)?;
+        } else {
+            object = surplus::keys(object, "traits", limits.event_properties, warnings);
+        }
+        let mut traits = object.members().unwrap_or_default();
+        if is_whole {
+            sizes::traits(&traits, limits)?;
+        } else {
+            surplus::traits(&mut traits, limits, warnings);
+        }
         // A document that states nothing says that nothing is left.
-        let says_something = mode == Mode::Document || !traits.is_empty();
+        let says_something = is_whole || !traits.is_empty();
         let traits = traits.into_iter().collect();
         Ok(says_something.then_some(TraitWrite {
             stamp,
@@ -415,30 +319,19 @@ impl Gate<'_> {
         }))
     }
 
-    fn group(&self, draft: GroupDraft, stamp: Stamp) -> Result<Group, Rejection> {
+    fn group(
+        &self,
+        draft: GroupDraft,
+        stamp: Stamp,
+        warnings: &mut Warnings,
+    ) -> Result<Group, Rejection> {
         let unseen = &mut Warnings::default();
         let (mut names, _) = self.identities(vec![draft.name], 0, unseen)?;
+        let single = (Mode::Single, stamp, BTreeMap::new());
         Ok(Group {
             identity: names.remove(0),
-            traits: self.traits(draft.traits, Mode::Single, stamp, BTreeMap::new())?,
+            traits: self.traits(draft.traits, single, warnings)?,
         })
-    }
-}
-
-fn nobody() -> Rejection {
-    Rejection {
-        code: Code::MissingIdentity,
-        field: None,
-        message: "the call names nobody: it needs userId or anonymousId".to_owned(),
-    }
-}
-
-fn crowd(count: usize, limits: &Limits) -> Rejection {
-    let limit = limits.profile_identities;
-    Rejection {
-        code: Code::TooManyIdentities,
-        field: None,
-        message: format!("the call names {count} identities, over the limit of {limit}"),
     }
 }
 

@@ -44,6 +44,11 @@ impl Timestamp {
         self.0.checked_add(duration).map_or(Self::MAX, Self::new)
     }
 
+    /// That much earlier, or the earliest time there is.
+    pub fn minus(self, duration: std::time::Duration) -> Self {
+        self.0.checked_sub(duration).map_or(Self::MIN, Self::new)
+    }
+
     /// Reads ISO 8601 with or without zone, fraction or time of day (UTC where none is given); `None` if it is no such time
     /// or outside the years 1 to 9998, which both databases keep.
     pub fn parse(text: &str) -> Option<Self> {

@@ -9,8 +9,8 @@ use serde::Serialize;
 /// Of one item no more are kept: junk in every field must not make an answer many times as large as its request.
 const MOST: usize = 16;
 
-/// Spellings of nothing: they are told and counted, but nothing was lost that a person would look up.
-const SLIGHT: [&str; 2] = ["empty_object", "no_time"];
+/// Spellings of nothing, and odd ones of something: they are told and counted, but nothing was lost that a person would look up.
+const SLIGHT: [&str; 4] = ["empty_object", "no_sent_at", "no_time", "odd_time"];
 
 /// Something that was mended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -33,6 +33,7 @@ mod legacy;
 mod limits;
 mod load;
 mod machine;
+mod mending;
 mod merge;
 mod native;
 mod outage;

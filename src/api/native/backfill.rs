@@ -88,6 +88,9 @@ fn encoded(last: &Refusal) -> String {
 fn decoded(text: &str) -> Result<Refusal, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    // No database takes a NUL, and no source or topic has one.
+    let cursor =
+        cursor.filter(|Cursor(source, topic, ..)| !format!("{source}{topic}").contains('\0'));
     let Some(Cursor(source, topic, partition, offset)) = cursor else {
         return Err(ApiError::InvalidParameter {
             name: "cursor".to_owned(),

@@ -97,7 +97,9 @@ fn public_address(request: &HttpRequest, state: &State) -> (String, String) {
         return (protocol.to_owned(), host.to_owned());
     }
     let header = |name: &str| request.headers().get(name)?.to_str().ok();
-    let protocol = match header("x-forwarded-proto") {
+    // Of several proxies each adds its own: the first is what the page was asked by.
+    let forwarded = header("x-forwarded-proto").and_then(|list| list.split(',').next());
+    let protocol = match forwarded.map(str::trim) {
         Some(protocol) if protocol.eq_ignore_ascii_case("https") => "https",
         _ => "http",
     };

@@ -3,13 +3,13 @@
 //! Routing data (`integrations`, `channel`, `_metadata`, `writeKey`) is read by nobody and not kept.
 
 use super::envelope::{Batch, Call, Raw};
-use super::fields::{self, id, object, text};
+use super::fields::{self, NOT_AN_ID, id, object, text, usable_id};
 use super::names;
+use super::when::{self, Clock, When};
 use crate::api::document::Document;
-use crate::domain::time::ClaimedTimes;
 use crate::domain::{
     Class, Code, Command, Draft, EventDraft, EventType, Gate, GroupDraft, Json, KeyKind, Kinds,
-    Limits, Name, ProjectId, Rejection, Stamp, Text, Timestamp,
+    Limits, Name, ProjectId, Rejection, Stamp, Text, Timestamp, Warnings,
 };
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -42,8 +42,12 @@ pub struct Surroundings<'a> {
     source: &'a Source,
     gate: Gate<'a>,
     body: &'a Bytes,
-    context: Result<Option<Json>, Rejection>,
+    context: Option<Json>,
     sent_at: Option<Timestamp>,
+    /// Calls of the request.
+    count: usize,
+    /// What was mended of the batch itself: it holds for each of its calls.
+    warnings: Warnings,
 }
 
 /// What a call is about and what it says: the parts that differ between types.
@@ -55,6 +59,32 @@ struct Content {
     names: Vec<Name>,
     explicit: usize,
     group: Option<GroupDraft>,
+}
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Event(EventType),
+    /// RudderStack's merge, stored as the alias that it is.
+    Merge,
+}
+
+impl Asked {
+    /// Reads the name of a type in any case.
+    fn parse(name: &str) -> Option<Self> {
+        let name = name.trim().to_ascii_lowercase();
+        if name == "merge" {
+            return Some(Self::Merge);
+        }
+        EventType::parse(&name).map(Self::Event)
+    }
+
+    fn event_type(self) -> EventType {
+        match self {
+            Self::Event(event_type) => event_type,
+            Self::Merge => EventType::Alias,
+        }
+    }
 }
 
 impl<'a> Surroundings<'a> {
@@ -74,35 +104,40 @@ impl<'a> Surroundings<'a> {
             received_at: source.received_at,
             is_measured: document.is_within(limits.depth),
         };
+        let mut warnings = Warnings::default();
         Self {
             source,
             gate,
             body: &document.bytes,
-            context: object(batch.context, "context", &document.bytes),
-            sent_at: fields::time(batch.sent_at, "sentAt")
-                .ok()
-                .flatten()
-                .or(source.sent_at),
+            context: object(batch.context, "context", &document.bytes, &mut warnings),
+            sent_at: when::sent_at(batch.sent_at, &mut warnings).or(source.sent_at),
+            count: batch.calls.len(),
+            warnings,
         }
     }
 
     /// Makes the command that a call asks for; `index` is its place in a batch.
     ///
     /// # Errors
-    /// The first thing wrong with it.
+    /// The first thing wrong with it that can't be mended.
     pub fn command(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
-        let event_type = self.event_type(call)?;
-        let (context, times) = (self.context(call)?, self.times(call)?);
-        let mut content = self.content(event_type, call, &context)?;
+        let mut warnings = self.warnings.clone();
+        let asked = self.asked(call)?;
+        let context = self.context(call, &mut warnings);
+        let mut content = self.content(asked, call, &context, &mut warnings)?;
         let own_kinds = names::in_context(&context, &self.gate);
         content.names.extend(own_kinds);
+        if content.names.is_empty() {
+            only_unusable(&warnings)?;
+        }
         let event = EventDraft {
-            message_id: self.message_id(call, index)?,
-            event_type,
+            message_id: self.message_id(call, index, &mut warnings),
+            event_type: asked.event_type(),
             name: content.name,
             properties: content.properties.unwrap_or_else(Json::empty_object),
             context,
         };
+        let happened = self.occurred_at(call, index, &mut warnings);
         self.gate.command(Draft {
             names: content.names,
             explicit: content.explicit,
@@ -110,8 +145,9 @@ impl<'a> Surroundings<'a> {
             traits: content.traits,
             group: content.group,
             sequence: self.sequence(),
-            earliest: Some(times.earliest(self.source.received_at)),
-            ..Draft::at(times.corrected(self.source.received_at))
+            earliest: Some(happened.earliest),
+            warnings,
+            ..Draft::at(happened.occurred_at)
         })
     }
 
@@ -123,39 +159,33 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// The sender's id of a call; `None` where it gave none.
-    ///
-    /// # Errors
-    /// `InvalidField`.
+    /// The sender's id of a call; `None` where it gave none that can be one.
     pub fn message_id(
         &self,
         call: &Call<'_>,
         index: Option<usize>,
-    ) -> Result<Option<Text>, Rejection> {
+        warnings: &mut Warnings,
+    ) -> Option<Text> {
         let key = self.source.idempotency_key.as_ref();
         let key = key.filter(|key| !self.gate.is_placeholder(key));
         // One that stands for nothing gives way to the request's; where there is none, the gate tells.
-        let own = id(call.message_id, "messageId")?;
+        let own = usable_id(call.message_id, "messageId", warnings);
         let own = own.filter(|own| key.is_none() || !self.gate.is_placeholder(own));
         if let Some(own) = own {
-            return Ok(Some(Text::new(own, "messageId")));
+            return Some(Text::new(own, "messageId"));
         }
-        Ok(key.map(|key| {
-            let message_id = match index {
-                Some(index) => format!("{key}-{index}"),
-                None => key.clone(),
-            };
-            Text::new(message_id, "Idempotency-Key")
-        }))
+        let key = key?;
+        let message_id = match index {
+            Some(index) => format!("{key}-{index}"),
+            None => key.clone(),
+        };
+        Some(Text::new(message_id, "Idempotency-Key"))
     }
 
-    fn event_type(&self, call: &Call<'_>) -> Result<EventType, Rejection> {
-        let own = || {
-            let own = text(call.call_type, "type").ok().flatten();
-            own.map(Cow::into_owned)
-        };
-        let name = self.source.path_type.clone().or_else(own);
-        let known = name.as_deref().and_then(EventType::parse);
+    fn asked(&self, call: &Call<'_>) -> Result<Asked, Rejection> {
+        let path = self.source.path_type.as_deref().map(Cow::Borrowed);
+        let name = path.or_else(|| fields::type_name(call.call_type));
+        let known = name.as_deref().and_then(Asked::parse);
         known.ok_or_else(|| {
             let message = match name {
                 None => "the call says no type",
@@ -166,108 +196,99 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The call's context with what the batch adds to it (Segment merges them, contract section 4).
-    fn context(&self, call: &Call<'_>) -> Result<Json, Rejection> {
-        let shared = self.context.as_ref().map_err(Clone::clone)?;
-        let own = object(call.context, "context", self.body)?;
-        Ok(match (own, shared) {
-            (Some(own), Some(shared)) => self.gate.joined(&own, shared, "context")?,
+    fn context(&self, call: &Call<'_>, warnings: &mut Warnings) -> Json {
+        let own = object(call.context, "context", self.body, warnings);
+        match (own, &self.context) {
+            (Some(own), Some(shared)) => self.gate.joined(&own, shared, "context", warnings),
             (Some(own), None) => own,
             (None, Some(shared)) => shared.clone(),
             (None, None) => Json::empty_object(),
-        })
-    }
-
-    /// The event's time, moved where the sender's clock is wrong (gotchas 14 and 15).
-    ///
-    /// # Errors
-    /// `InvalidTime`.
-    pub fn occurred_at(&self, call: &Call<'_>) -> Result<Timestamp, Rejection> {
-        Ok(self.times(call)?.corrected(self.source.received_at))
-    }
-
-    /// What the call says about its time.
-    fn times(&self, call: &Call<'_>) -> Result<ClaimedTimes, Rejection> {
-        let candidates = [
-            (call.timestamp, "timestamp"),
-            (call.original_timestamp, "originalTimestamp"),
-            (call.created_at, "createdAt"),
-        ];
-        let mut claimed = None;
-        for (raw, field) in candidates {
-            if claimed.is_none() {
-                claimed = fields::time(raw, field)?;
-            }
         }
-        let own_sent_at = fields::time(call.sent_at, "sentAt").ok().flatten();
-        Ok(ClaimedTimes {
-            occurred_at: claimed,
-            sent_at: own_sent_at.or(self.sent_at),
-        })
+    }
+
+    /// When the call happened; `index` is its place in a batch.
+    pub fn occurred_at(
+        &self,
+        call: &Call<'_>,
+        index: Option<usize>,
+        warnings: &mut Warnings,
+    ) -> When {
+        let place = index.unwrap_or_default() + 1;
+        let clock = Clock {
+            received_at: self.source.received_at,
+            sent_at: self.sent_at,
+            followers: self.count.saturating_sub(place),
+        };
+        clock.occurred_at(call, warnings)
     }
 
     fn content(
         &self,
-        event_type: EventType,
+        asked: Asked,
         call: &Call<'_>,
         context: &Json,
+        warnings: &mut Warnings,
     ) -> Result<Content, Rejection> {
-        match event_type {
-            EventType::Identify => self.identify(call, context),
-            EventType::Track => self.track(call),
-            EventType::Page | EventType::Screen => self.view(call),
-            EventType::Group => self.group(call),
-            EventType::Alias => self.alias(call),
+        match asked {
+            Asked::Merge => self.merge(call, warnings),
+            Asked::Event(EventType::Identify) => Ok(self.identify(call, context, warnings)),
+            Asked::Event(EventType::Track) => self.track(call, warnings),
+            Asked::Event(EventType::Page | EventType::Screen) => Ok(self.view(call, warnings)),
+            Asked::Event(EventType::Group) => self.group(call, warnings),
+            Asked::Event(EventType::Alias) => self.alias(call, warnings),
         }
     }
 
     /// Traits may stand in `traits`, in `context.traits`, or in both (gotcha 13).
-    fn identify(&self, call: &Call<'_>, context: &Json) -> Result<Content, Rejection> {
-        let own = object(call.traits, "traits", self.body)?;
-        let traits = match (own, traits_of_context(context)?) {
-            (Some(own), Some(other)) if own != other => self.gate.joined(&own, &other, "traits")?,
+    fn identify(&self, call: &Call<'_>, context: &Json, warnings: &mut Warnings) -> Content {
+        let own = object(call.traits, "traits", self.body, warnings);
+        let traits = match (own, traits_of_context(context, warnings)) {
+            (Some(own), Some(other)) if own != other => {
+                self.gate.joined(&own, &other, "traits", warnings)
+            }
             (Some(traits), _) | (None, Some(traits)) => traits,
             (None, None) => Json::empty_object(),
         };
-        let mut names = self.who(call)?;
+        let mut names = self.who(call, warnings);
         names.extend(self.gate.names_in(&traits));
-        Ok(Content {
+        Content {
             properties: Some(traits.clone()),
             traits: Some(traits),
             names,
             ..Content::default()
-        })
+        }
     }
 
     /// A track's name may be empty, but not absent (gotcha 19).
-    fn track(&self, call: &Call<'_>) -> Result<Content, Rejection> {
-        let event = text(call.event, "event")?.ok_or_else(|| missing("event"))?;
+    fn track(&self, call: &Call<'_>, warnings: &mut Warnings) -> Result<Content, Rejection> {
+        let event = text(call.event, "event", warnings)?.ok_or_else(|| missing("event"))?;
         Ok(Content {
             name: Some(Text::new(event, "event")),
-            properties: Some(self.properties(call)?),
-            names: self.who(call)?,
+            properties: Some(self.properties(call, warnings)),
+            names: self.who(call, warnings),
             ..Content::default()
         })
     }
 
     /// Pages and screens; some senders put the name into the properties only.
-    fn view(&self, call: &Call<'_>) -> Result<Content, Rejection> {
-        let properties = self.properties(call)?;
-        let name = match id(call.name, "name")? {
+    fn view(&self, call: &Call<'_>, warnings: &mut Warnings) -> Content {
+        let properties = self.properties(call, warnings);
+        let name = match usable_id(call.name, "name", warnings) {
             Some(name) => Some(Text::new(name, "name")),
             None => name_among(&properties),
         };
-        Ok(Content {
+        Content {
             name,
             properties: Some(properties),
-            names: self.who(call)?,
+            names: self.who(call, warnings),
             ..Content::default()
-        })
+        }
     }
 
     /// A group's traits are its own: `context.traits` are the person's (gotcha 13).
-    fn group(&self, call: &Call<'_>) -> Result<Content, Rejection> {
+    fn group(&self, call: &Call<'_>, warnings: &mut Warnings) -> Result<Content, Rejection> {
         let group = id(call.group_id, "groupId")?.ok_or_else(|| missing("groupId"))?;
-        let traits = object(call.traits, "traits", self.body)?;
+        let traits = object(call.traits, "traits", self.body, warnings);
         Ok(Content {
             group: Some(GroupDraft {
                 name: self.gate.name("group_id", &group, "groupId"),
@@ -275,28 +296,34 @@ impl<'a> Surroundings<'a> {
             }),
             name: Some(Text::new(group, "groupId")),
             properties: traits,
-            names: self.who(call)?,
+            names: self.who(call, warnings),
             ..Content::default()
         })
     }
 
-    /// An alias of an id to itself is harmless (gotcha 18).
-    fn alias(&self, call: &Call<'_>) -> Result<Content, Rejection> {
-        let previous = id(call.previous_id, "previousId")?;
-        let user = id(call.user_id, "userId")?;
-        if user.is_none() && previous.is_none() {
+    /// An alias of an id to itself is harmless (gotcha 18). Segment lets the anonymous id stand for a user id that is not there.
+    fn alias(&self, call: &Call<'_>, warnings: &mut Warnings) -> Result<Content, Rejection> {
+        let previous = usable_id(call.previous_id, "previousId", warnings);
+        let user = self.name(call.user_id, "user_id", "userId", warnings);
+        let visitor = self.name(call.anonymous_id, "anonymous_id", "anonymousId", warnings);
+        if user.is_none() && visitor.is_none() && previous.is_none() {
             return Ok(Content::default());
         }
         let previous = previous.ok_or_else(|| missing("previousId"))?;
-        let user = user.ok_or_else(|| missing("userId"))?;
-        let mut names = vec![self.gate.name("user_id", &user, "userId")];
-        if user != previous {
+        let (lead, beside) = match (user, visitor) {
+            (Some(user), visitor) => (user, visitor),
+            (None, Some(visitor)) => (visitor, None),
+            (None, None) => return Err(missing("userId")),
+        };
+        let is_itself = lead.value() == previous;
+        let mut names = vec![lead];
+        if !is_itself {
             // Senders don't say which kind it was; claiming both makes the order of arrival matter to nobody.
             let both = ["user_id", "anonymous_id"];
             names.extend(both.map(|kind| self.gate.name(kind, &previous, "previousId")));
         }
         let explicit = names.len();
-        names.extend(self.name(call.anonymous_id, "anonymous_id", "anonymousId")?);
+        names.extend(beside);
         Ok(Content {
             name: Some(Text::new(previous, "previousId")),
             names,
@@ -305,11 +332,24 @@ impl<'a> Surroundings<'a> {
         })
     }
 
+    /// RudderStack's merge: two names of one person, as an alias says it.
+    fn merge(&self, call: &Call<'_>, warnings: &mut Warnings) -> Result<Content, Rejection> {
+        let both = names::to_merge(call.merge_properties, self.body, &self.gate, warnings);
+        let (names, previous) = both.ok_or_else(|| missing("mergeProperties"))?;
+        let explicit = names.len();
+        Ok(Content {
+            name: Some(Text::new(previous, "mergeProperties")),
+            names,
+            explicit,
+            ..Content::default()
+        })
+    }
+
     /// The ids of the call itself.
-    fn who(&self, call: &Call<'_>) -> Result<Vec<Name>, Rejection> {
-        let user = self.name(call.user_id, "user_id", "userId")?;
-        let visitor = self.name(call.anonymous_id, "anonymous_id", "anonymousId")?;
-        Ok(user.into_iter().chain(visitor).collect())
+    fn who(&self, call: &Call<'_>, warnings: &mut Warnings) -> Vec<Name> {
+        let user = self.name(call.user_id, "user_id", "userId", warnings);
+        let visitor = self.name(call.anonymous_id, "anonymous_id", "anonymousId", warnings);
+        user.into_iter().chain(visitor).collect()
     }
 
     fn name(
@@ -317,22 +357,24 @@ impl<'a> Surroundings<'a> {
         raw: Raw<'_>,
         kind: &str,
         field: &'static str,
-    ) -> Result<Option<Name>, Rejection> {
-        let value = id(raw, field)?;
-        Ok(value.map(|value| self.gate.name(kind, &value, field)))
+        warnings: &mut Warnings,
+    ) -> Option<Name> {
+        let value = usable_id(raw, field, warnings)?;
+        Some(self.gate.name(kind, &value, field))
     }
 
     /// The properties, with a `category` that stands beside them.
-    fn properties(&self, call: &Call<'_>) -> Result<Json, Rejection> {
-        let properties = object(call.properties, "properties", self.body)?;
+    fn properties(&self, call: &Call<'_>, warnings: &mut Warnings) -> Json {
+        let properties = object(call.properties, "properties", self.body, warnings);
         let properties = properties.unwrap_or_else(Json::empty_object);
         let category = call.category.filter(|raw| raw.get() != "null");
         match category {
             Some(category) if properties.member("category").is_none() => {
                 let beside = Json::of(&BTreeMap::from([("category", category)]));
-                self.gate.joined(&properties, &beside, "properties")
+                self.gate
+                    .joined(&properties, &beside, "properties", warnings)
             }
-            _ => Ok(properties),
+            _ => properties,
         }
     }
 }
@@ -342,11 +384,27 @@ fn name_among(properties: &Json) -> Option<Text> {
     (!name.is_empty()).then(|| Text::new(name, "properties.name"))
 }
 
-fn traits_of_context(context: &Json) -> Result<Option<Json>, Rejection> {
-    match context.member("traits").filter(|traits| !traits.is_null()) {
-        None => Ok(None),
-        Some(traits) if traits.as_bytes().starts_with(b"{") => Ok(Some(traits)),
-        Some(_) => Err(fields::not_an_object("context.traits")),
+fn traits_of_context(context: &Json, warnings: &mut Warnings) -> Option<Json> {
+    let traits = context
+        .member("traits")
+        .filter(|traits| !traits.is_null())?;
+    if !traits.as_bytes().starts_with(b"{") {
+        fields::warn_no_object(traits.as_str(), "context.traits", warnings);
+        return None;
+    }
+    Some(traits)
+}
+
+/// Of a call that names nobody: the id that could have been one.
+fn only_unusable(warnings: &Warnings) -> Result<(), Rejection> {
+    let is_name = |field: &str| field != "messageId" && field != "name";
+    let mut unusable = warnings.as_slice().iter();
+    match unusable.find(|warning| warning.code == NOT_AN_ID && is_name(&warning.field)) {
+        Some(warning) => {
+            let message = format!("{} must be a text", warning.field);
+            Err(Rejection::of(Code::InvalidField, &warning.field, message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -92,7 +92,7 @@ fn a_captured_track_is_kept_field_by_field() {
 
 #[test]
 fn identities_are_strongest_first_and_absent_ones_skipped() {
-    let cases: [(&str, &[(&str, &str)]); 8] = [
+    let cases: [(&str, &[(&str, &str)]); 11] = [
         (
             r#"{"type":"track","event":"","anonymousId":"a","userId":"u"}"#,
             &[("user_id", "u"), ("anonymous_id", "a")],
@@ -133,6 +133,22 @@ fn identities_are_strongest_first_and_absent_ones_skipped() {
             r#"{"type":"alias","previousId":"u","userId":"u"}"#,
             &[("user_id", "u")],
         ),
+        (
+            r#"{"type":"alias","previousId":"anon","anonymousId":"a"}"#,
+            &[
+                ("anonymous_id", "a"),
+                ("user_id", "anon"),
+                ("anonymous_id", "anon"),
+            ],
+        ),
+        (
+            r#"{"type":"merge","mergeProperties":[{"type":"email","value":"A@b"},{"type":"userId","value":7}]}"#,
+            &[("email", "a@b"), ("user_id", "7")],
+        ),
+        (
+            r#"{"type":" Page","userId":true,"anonymousId":"a"}"#,
+            &[("anonymous_id", "a")],
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(who(text), pairs(expected), "{text}");
@@ -155,6 +171,11 @@ fn names_come_from_where_each_type_keeps_them() {
         (
             r#"{"type":"track","event":"","userId":"u","name":"no"}"#,
             Some(""),
+        ),
+        (r#"{"type":"Track","event":42.0,"userId":"u"}"#, Some("42")),
+        (
+            r#"{"type":"TRACK","event":true,"userId":"u"}"#,
+            Some("true"),
         ),
         (
             r#"{"type":"page","name":"Pricing","userId":"u"}"#,
@@ -247,32 +268,95 @@ fn the_header_sent_at_counts_where_nothing_else_says() {
 
 #[test]
 fn refusals_have_their_code_and_field() {
+    let cases = [
+        (r#"{"userId":"u"}"#, Code::UnknownType, "type"),
+        (
+            r#"{"type":"merge","userId":"u"}"#,
+            Code::MissingField,
+            "mergeProperties",
+        ),
+        (r#"{"type":5,"userId":"u"}"#, Code::UnknownType, "type"),
+        (
+            r#"{"type":"track","userId":"u"}"#,
+            Code::MissingField,
+            "event",
+        ),
+        (
+            r#"{"type":"track","userId":"u","event":{}}"#,
+            Code::InvalidField,
+            "event",
+        ),
+        (
+            r#"{"type":"group","userId":"u"}"#,
+            Code::MissingField,
+            "groupId",
+        ),
+        (
+            r#"{"type":"alias","userId":"u"}"#,
+            Code::MissingField,
+            "previousId",
+        ),
+        (
+            r#"{"type":"alias","previousId":"u"}"#,
+            Code::MissingField,
+            "userId",
+        ),
+        (
+            r#"{"type":"page","userId":true}"#,
+            Code::InvalidField,
+            "userId",
+        ),
+    ];
+    for (text, code, field) in cases {
+        let expected = (code, Some(field.to_owned()));
+        assert_eq!(refused(text), expected, "{text}");
+    }
+    assert_eq!(
+        refused(r#"{"type":"track","event":"e","userId":"","anonymousId":null}"#),
+        (Code::MissingIdentity, None)
+    );
+}
+
+#[test]
+fn what_is_too_long_or_too_deep_is_named() {
     let long = "x".repeat(3_000);
     let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     let cases = [
-        (r#"{"userId":"u"}"#.to_owned(), Code::UnknownType, "type"),
-        (r#"{"type":"merge","userId":"u"}"#.to_owned(), Code::UnknownType, "type"),
-        (r#"{"type":5,"userId":"u"}"#.to_owned(), Code::UnknownType, "type"),
-        (r#"{"type":"track","userId":"u"}"#.to_owned(), Code::MissingField, "event"),
-        (r#"{"type":"track","userId":"u","event":{}}"#.to_owned(), Code::InvalidField, "event"),
-        (r#"{"type":"group","userId":"u"}"#.to_owned(), Code::MissingField, "groupId"),
-        (r#"{"type":"alias","userId":"u"}"#.to_owned(), Code::MissingField, "previousId"),
-        (r#"{"type":"alias","previousId":"u"}"#.to_owned(), Code::MissingField, "userId"),
-        (r#"{"type":"page","userId":true}"#.to_owned(), Code::InvalidField, "userId"),
-        (r#"{"type":"page","userId":"u","properties":[]}"#.to_owned(), Code::InvalidField, "properties"),
-        (r#"{"type":"page","userId":"u","context":1}"#.to_owned(), Code::InvalidField, "context"),
-        (r#"{"type":"identify","userId":"u","traits":"x"}"#.to_owned(), Code::InvalidField, "traits"),
-        (r#"{"type":"identify","userId":"u","context":{"traits":3}}"#.to_owned(), Code::InvalidField, "context.traits"),
-        (r#"{"type":"page","userId":"u","timestamp":"99999-01-01T00:00:00Z"}"#.to_owned(), Code::InvalidTime, "timestamp"),
-        (r#"{"type":"page","userId":"u","originalTimestamp":true}"#.to_owned(), Code::InvalidTime, "originalTimestamp"),
-        (r#"{"type":"page","userId":"u","timestamp":"0002-01-01T00:00:00Z","sentAt":"9998-01-01T00:00:00Z"}"#.to_owned(), Code::InvalidTime, "timestamp"),
-        (format!(r#"{{"type":"track","userId":"u","event":"{long}"}}"#), Code::TooLong, "event"),
-        (format!(r#"{{"type":"track","userId":"{long}","event":"e"}}"#), Code::TooLong, "userId"),
-        (format!(r#"{{"type":"page","userId":"u","messageId":"{long}"}}"#), Code::TooLong, "messageId"),
-        (format!(r#"{{"type":"page","userId":"u","properties":{{"a":{deep}}}}}"#), Code::TooDeep, "properties"),
-        (format!(r#"{{"type":"page","userId":"u","context":{{"a":{deep}}}}}"#), Code::TooDeep, "context"),
-        (format!(r#"{{"type":"identify","userId":"u","traits":{{"a":{deep}}}}}"#), Code::TooDeep, "traits"),
-        (r#"{"type":"page","userId":"u","properties":{"n":1e4000}}"#.to_owned(), Code::NumberTooLarge, "properties"),
+        (
+            format!(r#"{{"type":"track","userId":"u","event":"{long}"}}"#),
+            Code::TooLong,
+            "event",
+        ),
+        (
+            format!(r#"{{"type":"track","userId":"{long}","event":"e"}}"#),
+            Code::TooLong,
+            "userId",
+        ),
+        (
+            format!(r#"{{"type":"page","userId":"u","messageId":"{long}"}}"#),
+            Code::TooLong,
+            "messageId",
+        ),
+        (
+            format!(r#"{{"type":"page","userId":"u","properties":{{"a":{deep}}}}}"#),
+            Code::TooDeep,
+            "properties",
+        ),
+        (
+            format!(r#"{{"type":"page","userId":"u","context":{{"a":{deep}}}}}"#),
+            Code::TooDeep,
+            "context",
+        ),
+        (
+            format!(r#"{{"type":"identify","userId":"u","traits":{{"a":{deep}}}}}"#),
+            Code::TooDeep,
+            "traits",
+        ),
+        (
+            r#"{"type":"page","userId":"u","properties":{"n":1e4000}}"#.to_owned(),
+            Code::NumberTooLarge,
+            "properties",
+        ),
     ];
     for (text, code, field) in cases {
         assert_eq!(
@@ -282,10 +366,6 @@ fn refusals_have_their_code_and_field() {
             text
         );
     }
-    assert_eq!(
-        refused(r#"{"type":"track","event":"e","userId":"","anonymousId":null}"#),
-        (Code::MissingIdentity, None)
-    );
 }
 
 #[test]
@@ -317,3 +397,6 @@ fn numbers_beyond_every_integer_type_stay_as_sent() {
         r#"{"a":9007199254740993,"b":1180591620717411303424,"":{".$":null}}"#
     );
 }
+
+#[path = "mend_tests.rs"]
+mod mend_tests;

@@ -116,6 +116,7 @@ raw_fields! {
         "anonymousId" => anonymous_id,
         "groupId" => group_id,
         "previousId" => previous_id,
+        "mergeProperties" => merge_properties,
         "event" => event,
         "name" => name,
         "category" => category,

@@ -3,10 +3,14 @@
 //! Absent, `null` and `""` are the same for ids and times (gotcha 12).
 
 use super::envelope::Raw;
-use crate::domain::{Code, Json, Rejection, Timestamp};
+use crate::domain::loose_time::Claim;
+use crate::domain::{Code, Json, Rejection, Warnings};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+
+/// The warning about an id that can be none.
+pub const NOT_AN_ID: &str = "not_an_id";
 
 /// The sorts of JSON values, told by their first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +19,8 @@ enum Sort {
     Text,
     Number,
     Object,
-    Other,
+    List,
+    Truth,
 }
 
 fn sort(raw: &RawValue) -> Sort {
@@ -24,7 +29,8 @@ fn sort(raw: &RawValue) -> Sort {
         b'"' => Sort::Text,
         b'{' => Sort::Object,
         b'-' | b'0'..=b'9' => Sort::Number,
-        _ => Sort::Other,
+        b'[' => Sort::List,
+        _ => Sort::Truth,
     }
 }
 
@@ -36,24 +42,47 @@ pub fn id<'a>(raw: Raw<'a>, field: &str) -> Result<Option<Cow<'a, str>>, Rejecti
     match raw.map(|raw| (sort(raw), raw)) {
         None | Some((Sort::Null, _)) => Ok(None),
         Some((Sort::Number, raw)) => Ok(Some(number_text(raw.get()))),
-        Some(_) => text(raw, field).map(|text| text.filter(|text| !text.is_empty())),
+        Some((Sort::Text, raw)) => Ok(Some(unquoted(raw)).filter(|text| !text.is_empty())),
+        Some(_) => Err(invalid(field, "a text")),
     }
 }
 
-/// A text, also the empty one; `None` where absent or null.
+/// An id that others may stand in for: what can't be one is left out.
+pub fn usable_id<'a>(raw: Raw<'a>, field: &str, warnings: &mut Warnings) -> Option<Cow<'a, str>> {
+    id(raw, field).unwrap_or_else(|_| {
+        warnings.add(
+            NOT_AN_ID,
+            field,
+            "it is neither a text nor a number and is left out",
+        );
+        None
+    })
+}
+
+/// A text, also the empty one; of a number or a truth value its text; `None` where absent or null.
 ///
 /// # Errors
-/// `InvalidField` for any other JSON type.
-pub fn text<'a>(raw: Raw<'a>, field: &str) -> Result<Option<Cow<'a, str>>, Rejection> {
+/// `InvalidField` for lists and objects.
+pub fn text<'a>(
+    raw: Raw<'a>,
+    field: &str,
+    warnings: &mut Warnings,
+) -> Result<Option<Cow<'a, str>>, Rejection> {
     match raw.map(|raw| (sort(raw), raw)) {
         None | Some((Sort::Null, _)) => Ok(None),
         Some((Sort::Text, raw)) => Ok(Some(unquoted(raw))),
-        Some(_) => Err(Rejection::of(
-            Code::InvalidField,
-            field,
-            format!("{field} must be a text"),
-        )),
+        Some((Sort::Number | Sort::Truth, raw)) => {
+            warnings.add("not_a_text", field, "it is no text and is kept as one");
+            Ok(Some(number_text(raw.get())))
+        }
+        Some(_) => Err(invalid(field, "a text")),
     }
+}
+
+/// The name of a type; `None` where it is no text.
+pub fn type_name(raw: Raw<'_>) -> Option<Cow<'_, str>> {
+    let raw = raw.filter(|raw| sort(raw) == Sort::Text)?;
+    Some(unquoted(raw))
 }
 
 /// The text of a JSON string; borrowed where nothing is escaped.
@@ -75,59 +104,56 @@ fn number_text(digits: &str) -> Cow<'_, str> {
     })
 }
 
-/// A time: ISO 8601, or a number of seconds or milliseconds since 1970; `None` where absent, null or empty.
-///
-/// # Errors
-/// `InvalidTime` for anything else, and for times that the databases don't take.
-pub fn time(raw: Raw<'_>, field: &str) -> Result<Option<Timestamp>, Rejection> {
-    let Some(raw) = raw else { return Ok(None) };
-    let time = match sort(raw) {
-        Sort::Null => return Ok(None),
+/// What is said of a time; `None` where absent, null or empty.
+pub fn time(raw: Raw<'_>) -> Option<Claim> {
+    let raw = raw?;
+    match sort(raw) {
+        Sort::Null => None,
         Sort::Text => match unquoted(raw) {
-            text if text.is_empty() => return Ok(None),
-            text => Timestamp::parse(&text),
+            text if text.is_empty() => None,
+            text => Some(Claim::of_text(&text)),
         },
-        Sort::Number => raw.get().parse().ok().and_then(Timestamp::from_epoch),
-        Sort::Object | Sort::Other => None,
-    };
-    time.map(Some).ok_or_else(|| invalid_time(field))
-}
-
-/// The refusal of a time.
-fn invalid_time(field: &str) -> Rejection {
-    Rejection::of(
-        Code::InvalidTime,
-        field,
-        format!(
-            "{field} must be an ISO 8601 time, or seconds or milliseconds since 1970, in the years 1 to 9998"
-        ),
-    )
-}
-
-/// An object, without a copy; `None` where absent or null.
-///
-/// # Errors
-/// `InvalidField` where it is no object.
-pub fn object(raw: Raw<'_>, field: &str, body: &Bytes) -> Result<Option<Json>, Rejection> {
-    match raw.map(|raw| (sort(raw), raw)) {
-        None | Some((Sort::Null, _)) => Ok(None),
-        Some((Sort::Object, raw)) => Ok(Some(Json::slice_of(body, raw))),
-        Some(_) => Err(not_an_object(field)),
+        Sort::Number => Some(Claim::of_number(raw.get())),
+        Sort::Object | Sort::List | Sort::Truth => Some(Claim::Unreadable),
     }
 }
 
-/// The refusal of a value that should be an object.
-pub fn not_an_object(field: &str) -> Rejection {
-    Rejection::of(
-        Code::InvalidField,
-        field,
-        format!("{field} must be an object"),
-    )
+/// An object, without a copy; `None` where absent, null, or what some languages make of an empty one. Anything else is left out.
+pub fn object(raw: Raw<'_>, field: &str, body: &Bytes, warnings: &mut Warnings) -> Option<Json> {
+    let raw = raw.filter(|raw| sort(raw) != Sort::Null)?;
+    if sort(raw) == Sort::Object {
+        return Some(Json::slice_of(body, raw));
+    }
+    warn_no_object(raw.get(), field, warnings);
+    None
+}
+
+/// Tells of what stands where an object is meant.
+pub fn warn_no_object(text: &str, field: &str, warnings: &mut Warnings) {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|list| list.strip_suffix(']'));
+    let is_empty = inner.is_some_and(|inner| inner.trim().is_empty());
+    if is_empty || text == "\"\"" || text == "false" {
+        warnings.add(
+            "empty_object",
+            field,
+            "it is no object and counts as an empty one",
+        );
+    } else {
+        warnings.add("not_an_object", field, "it is no object and is left out");
+    }
+}
+
+fn invalid(field: &str, wanted: &str) -> Rejection {
+    let message = format!("{field} must be {wanted}");
+    Rejection::of(Code::InvalidField, field, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Timestamp;
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).expect("JSON")
@@ -168,33 +194,46 @@ mod tests {
     #[test]
     fn times_are_read_or_named() {
         for given in ["null", r#""""#] {
-            assert_eq!(time(Some(&raw(given)), "timestamp"), Ok(None));
+            assert_eq!(time(Some(&raw(given))), None);
         }
-        let expected = Timestamp::parse("2024-01-02T03:04:05Z");
+        let expected = Timestamp::parse("2024-01-02T03:04:05Z").map(Claim::At);
         for given in [
             r#""2024-01-02T03:04:05Z""#,
             r#""2024-01-02T08:34:05+05:30""#,
             "1704164645",
             "1704164645000",
+            r#""1704164645000""#,
             "1704164645.0",
         ] {
-            assert_eq!(
-                time(Some(&raw(given)), "timestamp"),
-                Ok(expected),
-                "{given}"
-            );
+            assert_eq!(time(Some(&raw(given))), expected, "{given}");
         }
         for given in [
             r#""soon""#,
             r#""99999-01-01T00:00:00Z""#,
-            r#""-000001-01-01T00:00:00Z""#,
             "1e300",
-            "-1000000000000000",
             "true",
             "{}",
         ] {
-            let rejection = time(Some(&raw(given)), "sentAt").expect_err(given);
-            assert_eq!(rejection.field.as_deref(), Some("sentAt"));
+            assert_eq!(time(Some(&raw(given))), Some(Claim::Unreadable), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_empty_or_left_out() {
+        let codes = |given: &str| {
+            let mut warnings = Warnings::default();
+            let raw = raw(given);
+            let body = Bytes::copy_from_slice(b"");
+            assert!(object(Some(&raw), "traits", &body, &mut warnings).is_none());
+            let codes: Vec<_> = warnings.as_slice().iter().map(|it| it.code).collect();
+            codes
+        };
+        assert!(codes("null").is_empty());
+        for given in ["[]", "[ ]", r#""""#, "false"] {
+            assert_eq!(codes(given), ["empty_object"], "{given}");
+        }
+        for given in ["[1]", r#""x""#, "true", "0"] {
+            assert_eq!(codes(given), ["not_an_object"], "{given}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::api::charge::Charge;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::domain::sizes::beginning;
-use crate::domain::{Code, Item, Json, Limits, Rejected, Rejection, Warning};
+use crate::domain::{Code, Item, Json, Limits, Rejected, Rejection, Warning, Warnings};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -138,7 +138,8 @@ impl<'a> Reader<'a> {
 
     /// The id of a refused call, cut to what it may have.
     fn message_id(&self, call: &Call<'_>, index: Option<usize>) -> Option<String> {
-        let own = self.surroundings.message_id(call, index).ok().flatten()?;
+        let mut unheard = Warnings::default();
+        let own = self.surroundings.message_id(call, index, &mut unheard)?;
         Some(beginning(&own.value, self.limits.message_id_bytes).to_owned())
     }
 }

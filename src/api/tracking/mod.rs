@@ -7,19 +7,21 @@ pub mod call;
 mod cors;
 pub mod envelope;
 mod fields;
+mod holes;
 pub mod items;
 mod names;
 mod pixel;
 mod receive;
 pub mod record;
 mod reply;
+mod when;
 
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
 use crate::domain::Class;
 use actix_web::dev::HttpServiceFactory;
-use actix_web::guard::{Any, Get, Head};
+use actix_web::guard::{Any, Get, Head, Post};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -30,6 +32,8 @@ use reply::Failure;
 
 /// A single call's endpoints; the letters are what browsers use.
 const CALL: &str = "/v1/{call:identify|i|track|t|page|p|screen|s|group|g|alias|a|merge}";
+/// The same for mobile SDKs whose host was set without `/v1`: they append the rest.
+const BARE_CALL: &str = "/{call:identify|i|track|t|page|p|screen|s|group|g|alias|a|merge}";
 
 /// The paths of contract section 8; the busiest stand first, since they are tried in this order.
 pub fn configure(app: &mut ServiceConfig) {
@@ -47,8 +51,12 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(endpoint("/api/s/{call}", web::post().to(jitsu)))
         .service(endpoint(
             "/pixel/v1/{call:track|page}",
-            get().to(pixel::pixel),
+            taking().to(pixel::pixel),
         ))
+        .service(endpoint(BARE_CALL, web::post().to(call)))
+        .service(endpoint("/{batch:batch|b}", web::post().to(batch)))
+        .service(endpoint("/import", web::post().to(import)))
+        .service(endpoint("/m", web::post().to(metrics)))
         .service(endpoint(
             "/v1/projects/{key}/settings",
             get().to(bootstrap::settings),
@@ -75,6 +83,11 @@ fn endpoint(path: &str, route: Route) -> impl HttpServiceFactory + use<> {
         .route(web::method(Method::OPTIONS).to(cors::preflight))
         .default_service(web::to(method_not_allowed))
         .wrap(from_fn(cors::cross_origin))
+}
+
+/// Of a pixel: beacons are posted.
+fn taking() -> Route {
+    web::route().guard(Any(Get()).or(Head()).or(Post()))
 }
 
 fn get() -> Route {

@@ -3,10 +3,11 @@
 //! Segment's SDKs send `context.externalIds`, RudderStack's `context.externalId`: lists of objects with `type` and `id`. Of
 //! `identify` a trait that is called as a kind counts as well, as `email` does.
 
-use super::envelope::Call;
+use super::envelope::{Call, Raw};
 use super::fields::id;
 use crate::domain::kinds::DEVICE_TOKEN;
-use crate::domain::{Gate, Identity, IdentityKind, Json, Name};
+use crate::domain::{Gate, Identity, IdentityKind, Json, Name, Warnings};
+use bytes::Bytes;
 
 /// The names in a call's context.
 pub fn in_context(context: &Json, gate: &Gate<'_>) -> Vec<Name> {
@@ -29,6 +30,40 @@ pub fn in_context(context: &Json, gate: &Gate<'_>) -> Vec<Name> {
         found.push(gate.name(DEVICE_TOKEN, &token, "context.device.token"));
     }
     found
+}
+
+/// The two names of a merge, and the value of the second; `None` where there are not two that can be names.
+pub fn to_merge(
+    list: Raw<'_>,
+    body: &Bytes,
+    gate: &Gate<'_>,
+    warnings: &mut Warnings,
+) -> Option<(Vec<Name>, String)> {
+    let entries = Json::slice_of(body, list?).elements(3);
+    let read = |entry: &Json| {
+        let kind = entry.member("type")?.as_text()?;
+        let value = entry.member("value")?.as_id()?;
+        let name = gate.name(kind_of(&kind, gate)?, &value, "mergeProperties");
+        Some((name, value))
+    };
+    let found: Vec<(Name, String)> = entries.iter().filter_map(read).collect();
+    let previous = found.get(1)?.1.clone();
+    if entries.len() > 2 {
+        let message = "it has more than two entries: the first two that can be names count";
+        warnings.add("surplus_left_out", "mergeProperties", message);
+    }
+    let names = found.into_iter().take(2).map(|(name, _)| name);
+    Some((names.collect(), previous))
+}
+
+/// The kind that a merge means by its type.
+fn kind_of<'a>(kind: &str, gate: &Gate<'a>) -> Option<&'a str> {
+    Some(match kind {
+        "userId" | "user_id" => "user_id",
+        "anonymousId" | "anonymous_id" => "anonymous_id",
+        "email" => "email",
+        other => &gate.kinds.custom(other)?.name,
+    })
 }
 
 /// Whom a call names, as far as that can be read.

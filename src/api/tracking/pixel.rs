@@ -1,4 +1,5 @@
-//! Events by image: `GET /pixel/v1/{track,page}?writeKey=…&k=v`, for mails and pages without scripts (contract section 5).
+//! Events by image: `GET /pixel/v1/{track,page}?writeKey=…&k=v`, for mails and pages without scripts (contract section 5). Beacons are
+//! posted there: what their body says, as an object or as a form, counts as well.
 //!
 //! The answer is always the image: there is nobody to read an error. What can't be taken is counted, and listed where its
 //! project is known.
@@ -7,17 +8,20 @@ use super::call::Source;
 use super::items::{self, Form};
 use super::receive::store;
 use crate::api::State;
+use crate::api::body;
 use crate::api::buffer::Buffer;
 use crate::api::charge::Charge;
 use crate::api::credentials::Candidates;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::api::work::{by, deadline};
-use crate::domain::Class;
+use crate::domain::{Class, ProjectId};
 use crate::ingest::Origin;
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -30,8 +34,13 @@ const GIF: &[u8] =
 const MOST_LEVELS: usize = 32;
 
 /// Stores what the query says and answers with the image.
-pub async fn pixel(request: HttpRequest, call: Path<String>, state: Data<State>) -> HttpResponse {
-    if let Err(error) = by(deadline(&state), take(&request, &call, &state)).await {
+pub async fn pixel(
+    request: HttpRequest,
+    payload: Payload,
+    call: Path<String>,
+    state: Data<State>,
+) -> HttpResponse {
+    if let Err(error) = by(deadline(&state), take(&request, payload, &call, &state)).await {
         metrics::counter!(crate::metric_names::PIXEL_ERRORS, "code" => error.verdict().code)
             .increment(1);
     }
@@ -41,7 +50,12 @@ pub async fn pixel(request: HttpRequest, call: Path<String>, state: Data<State>)
         .body(GIF)
 }
 
-async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), ApiError> {
+async fn take(
+    request: &HttpRequest,
+    payload: Payload,
+    call: &str,
+    state: &State,
+) -> Result<(), ApiError> {
     let candidates = Candidates::of(request);
     let known = candidates.known(&state.keys).await?;
     let (caller, key) = known.ok_or(ApiError::MissingKey)?;
@@ -50,8 +64,10 @@ async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), Ap
         state.lanes.known.of(caller.project_id),
         state.server.max_body_bytes,
     );
+    let posted = posted(request, payload, state, caller.project_id).await?;
     let mut buffer = Buffer::new(&lane, limit, 0);
-    buffer.append(document(request.query_string()).to_string().as_bytes())?;
+    let said = document(request.query_string(), &posted);
+    buffer.append(said.to_string().as_bytes())?;
     let mut body = Document::new(buffer.into_body(), limit)?;
     let room = body.room.take().ok_or(ApiError::Overloaded)?;
     let mut charge = Charge::new(room, limit);
@@ -75,10 +91,27 @@ async fn take(request: &HttpRequest, call: &str, state: &State) -> Result<(), Ap
     Ok(())
 }
 
-/// The query as a call: a dotted key names a place within.
-fn document(query: &str) -> Value {
-    let mut document = Map::new();
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+/// The body of a beacon; of the usual request nothing.
+async fn posted(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &State,
+    project_id: ProjectId,
+) -> Result<Bytes, ApiError> {
+    if request.method() != Method::POST {
+        return Ok(Bytes::new());
+    }
+    let body = body::read(request, payload, state, Some(project_id)).await?;
+    Ok(body.bytes)
+}
+
+/// What was posted and the query as a call: a dotted key names a place within.
+fn document(query: &str, posted: &[u8]) -> Value {
+    let object = serde_json::from_slice::<Map<String, Value>>(posted);
+    let form = if object.is_ok() { &[] } else { posted };
+    let mut document = object.unwrap_or_default();
+    let pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
+    for (key, value) in pairs {
         if key != "writeKey" {
             put(&mut document, &key, Value::String(value.into_owned()));
         }
@@ -113,7 +146,10 @@ mod tests {
     #[test]
     fn dotted_keys_nest() {
         assert_eq!(
-            document("writeKey=k&userId=u&event=A+b&properties.a.b=1&properties.c=%7B&x=1&x.y=2"),
+            document(
+                "writeKey=k&userId=u&event=A+b&properties.a.b=1&properties.c=%7B&x=1&x.y=2",
+                b""
+            ),
             json!({
                 "userId": "u",
                 "event": "A b",
@@ -124,8 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_posted_counts_and_the_query_before_it() {
+        let expected = json!({"event": "A", "userId": "u"});
+        for posted in [r#"{"event":"B","userId":"u"}"#, "event=B&userId=u"] {
+            assert_eq!(document("event=A", posted.as_bytes()), expected, "{posted}");
+        }
+    }
+
+    #[test]
     fn ten_thousand_dots_are_harmless() {
-        let document = document(&format!("a{}=1", ".a".repeat(10_000)));
+        let document = document(&format!("a{}=1", ".a".repeat(10_000)), b"");
         let text = document.to_string();
         assert!(text.matches('{').count() <= MOST_LEVELS);
     }

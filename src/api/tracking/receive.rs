@@ -4,6 +4,7 @@
 
 use super::call::Source;
 use super::envelope;
+use super::holes;
 use super::items::{self, Form};
 use super::reply;
 use crate::api::State;
@@ -16,6 +17,7 @@ use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::api::lane::Lane;
 use crate::api::work::{by, deadline, work};
+use crate::domain::loose_time::Claim;
 use crate::domain::{Caller, Class, Item, Receipt, Timestamp};
 use crate::ingest::{Origin, Reservation};
 use actix_web::web::Payload;
@@ -96,7 +98,8 @@ async fn take(
     known: Option<Caller>,
 ) -> Result<HttpResponse, ApiError> {
     let received_at = (state.now)();
-    let readable = read(body, known.is_none(), state).await?;
+    let is_batch = road.form == Form::Batch;
+    let readable = read(body, known.is_none(), is_batch, state).await?;
     let caller = match known {
         Some(caller) => caller,
         None => caller_of_body(readable.key.as_deref(), state).await?,
@@ -125,15 +128,22 @@ fn result_bytes(items: &[Item]) -> usize {
 }
 
 /// Mends the body and, where it has to, finds the key in it.
-async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, ApiError> {
+async fn read(
+    body: Body,
+    want_key: bool,
+    is_batch: bool,
+    state: &State,
+) -> Result<Readable, ApiError> {
     let (size, limit) = (body.bytes.len(), state.server.max_body_bytes);
     let lane = body.lane.clone();
     work(&lane.decoders.clone(), size, move || {
-        let document = Document::new(body, limit)?;
-        let key = if want_key {
-            envelope::key_of(document.text()?)?
-        } else {
-            None
+        let mut document = Document::new(body, limit)?;
+        let key = match key_in(&document, want_key) {
+            Err(ApiError::InvalidJson(reason)) if is_batch => {
+                document = without_holes(&document, &lane, limit, reason)?;
+                key_in(&document, want_key)?
+            }
+            key => key?,
         };
         Ok(Readable {
             document,
@@ -144,22 +154,53 @@ async fn read(body: Body, want_key: bool, state: &State) -> Result<Readable, Api
     .await
 }
 
+fn key_in(document: &Document, want_key: bool) -> Result<Option<String>, ApiError> {
+    match want_key {
+        true => envelope::key_of(document.text()?),
+        false => Ok(None),
+    }
+}
+
 async fn parse(readable: Readable, source: Source, state: &State) -> Result<Held, ApiError> {
     let limits = state.limits.clone();
     let most_stored = state.server.max_body_bytes;
     let size = readable.document.bytes.len();
     let lane = readable.lane.clone();
     work(&lane.decoders, size, move || {
-        let mut document = readable.document;
-        let room = document
-            .room
-            .take()
-            .or_else(|| readable.lane.room.try_reserve(0));
-        let mut charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
-        let items = items::items(&document, &source, &limits, &mut charge)?;
-        Ok((items, charge.into_room()?))
+        let Readable { document, lane, .. } = readable;
+        let held = |mut document: Document| {
+            let room = document.room.take().or_else(|| lane.room.try_reserve(0));
+            let mut charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
+            let items = items::items(&document, &source, &limits, &mut charge)?;
+            Ok((items, charge.into_room()?))
+        };
+        let is_batch = source.path_type.is_none();
+        let copy = document.without_room();
+        match held(document) {
+            Err(ApiError::InvalidJson(reason)) if is_batch => {
+                held(without_holes(&copy, &lane, most_stored, reason)?)
+            }
+            held => held,
+        }
     })
     .await
+}
+
+/// A batch that can't be read as it stands, with something in its holes.
+fn without_holes(
+    document: &Document,
+    lane: &Lane,
+    limit: usize,
+    reason: String,
+) -> Result<Document, ApiError> {
+    let filled = holes::filled(document.text()?).ok_or(ApiError::InvalidJson(reason))?;
+    let room = lane.room.try_reserve(filled.len());
+    let body = Body {
+        bytes: filled.into(),
+        room: Some(room.ok_or(ApiError::Overloaded)?),
+        lane: lane.clone(),
+    };
+    Document::new(body, limit)
 }
 
 async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiError> {
@@ -174,6 +215,14 @@ async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiE
     Ok(caller)
 }
 
+/// A header of what is no time says nothing.
+fn sent_at(text: &str) -> Option<Timestamp> {
+    match Claim::of_text(text) {
+        Claim::At(at) | Claim::Odd(at) => Some(at),
+        Claim::Nothing | Claim::Unreadable => None,
+    }
+}
+
 fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &Road) -> Source {
     let header = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?.trim();
@@ -185,7 +234,7 @@ fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &
         by: caller.kind,
         kinds: caller.kinds,
         received_at,
-        sent_at: header("SentAt").and_then(Timestamp::parse),
+        sent_at: header("SentAt").and_then(sent_at),
         idempotency_key: header("Idempotency-Key").map(str::to_owned),
         path_type: match &road.form {
             Form::Single(call) => Some(call.clone()),

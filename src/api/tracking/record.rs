@@ -6,7 +6,7 @@ use super::envelope::{self, Batch, Call};
 use super::fields::id;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
-use crate::domain::{Code, Command, EventId, Gate, Json, Rejection, Timestamp};
+use crate::domain::{Code, Command, EventId, Gate, Json, Rejection, Timestamp, Warnings};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -22,7 +22,10 @@ pub fn command(text: &Bytes, gate: &Gate<'_>) -> Result<Command, Rejection> {
     let mut source = source(gate);
     if has_no_id(&call, gate) {
         let surroundings = surroundings(&source, gate, &document);
-        let at = surroundings.occurred_at(&call)?;
+        let mut unheard = Warnings::default();
+        let at = surroundings
+            .occurred_at(&call, None, &mut unheard)
+            .occurred_at;
         source.idempotency_key = Some(own_id(text, at));
     }
     surroundings(&source, gate, &document).command(&call, None)
@@ -51,7 +54,8 @@ fn surroundings<'a>(
 
 /// One that stands for nothing is none.
 fn has_no_id(call: &Call<'_>, gate: &Gate<'_>) -> bool {
-    id(call.message_id, "messageId").is_ok_and(|id| id.is_none_or(|id| gate.is_placeholder(&id)))
+    let own = id(call.message_id, "messageId");
+    !own.is_ok_and(|id| id.is_some_and(|id| !gate.is_placeholder(&id)))
 }
 
 /// What a call without an id is called: after what it says and when it happened, so that a replay makes no second event.

@@ -51,6 +51,7 @@ fn odd_requests() -> Vec<(&'static str, String)> {
             "/v1/profiles/user_id:ada/events",
             "/v1/conflicts",
             "/v1/rejections",
+            "/v1/backfill/rejections",
         ] {
             odd.push(("GET", format!("{list}?{query}")));
         }
@@ -64,6 +65,11 @@ fn odd_requests() -> Vec<(&'static str, String)> {
     ] {
         odd.push(("GET", format!("/v1/profiles/user_id:ada/events?{query}")));
     }
+    for place in [json!(["a\0", "t", 0, 0]), json!(["s", "\0", 0, 0])] {
+        let cursor = URL_SAFE_NO_PAD.encode(place.to_string());
+        odd.push(("GET", format!("/v1/backfill/rejections?cursor={cursor}")));
+    }
+    odd.push(("GET", "/v1/backfill/%00".to_owned()));
     odd.push(("GET", "/v1/profiles?email=%00".to_owned()));
     odd.push(("GET", "/v1/profiles/user_id:ada?min_version=%00".to_owned()));
     odd.push(("GET", "/v1/projects/%00/settings".to_owned()));

@@ -1,0 +1,94 @@
+//! What goes beyond a limit and is left out, so that the rest can be stored: each told by its name.
+//!
+//! What is kept does not depend on the sender's order of keys, so that a resend says the same.
+
+use super::limits::Limits;
+use super::sizes::beginning;
+use super::warning::{Warning, Warnings};
+use super::{Json, sizes};
+use std::collections::BTreeMap;
+
+/// The part of a name that a warning repeats.
+const SHOWN_NAME_BYTES: usize = 100;
+/// Names that a warning about many has.
+const SHOWN_NAMES: usize = 5;
+
+type Members = BTreeMap<String, Json>;
+
+/// An object with no more keys, at any depth, than the limit: members beyond it are left out.
+pub(super) fn keys(object: Json, field: &str, limit: usize, warnings: &mut Warnings) -> Json {
+    if sizes::properties(&object, field, limit).is_ok() {
+        return object;
+    }
+    let mut room = limit;
+    let fits = |_: &str, value: &Json| {
+        let own = 1 + value.count_keys();
+        let fits = own <= room;
+        room -= if fits { own } else { 0 };
+        fits
+    };
+    let mut members = object.members().unwrap_or_default();
+    let left_out = split(&mut members, fits);
+    let limit = format!("{limit} keys");
+    tell("too_many_properties", field, &left_out, &limit, warnings);
+    Json::from_members(&members)
+}
+
+/// Leaves out traits that are too large, and then those for which a profile has no room.
+pub(super) fn traits(members: &mut Members, limits: &Limits, warnings: &mut Warnings) {
+    let large = split(members, |_, value| {
+        value.as_bytes().len() <= limits.trait_bytes
+    });
+    let limit = format!("{} bytes of a trait", limits.trait_bytes);
+    tell("trait_too_large", "traits", &large, &limit, warnings);
+    let (mut count, mut bytes) = (0, 0);
+    let surplus = split(members, |name, value| {
+        let size = name.len() + value.as_bytes().len();
+        let fits = count < limits.profile_traits && bytes + size <= limits.profile_bytes;
+        (count, bytes) = if fits {
+            (count + 1, bytes + size)
+        } else {
+            (count, bytes)
+        };
+        fits
+    });
+    let limit = format!(
+        "{} traits and {} bytes of a profile",
+        limits.profile_traits, limits.profile_bytes
+    );
+    tell("profile_too_large", "traits", &surplus, &limit, warnings);
+}
+
+/// Takes out what does not fit; gives back its names.
+fn split(members: &mut Members, mut fits: impl FnMut(&str, &Json) -> bool) -> Vec<String> {
+    let mut left_out = Vec::new();
+    members.retain(|name, value| {
+        let fits = fits(name, value);
+        if !fits {
+            left_out.push(beginning(name, SHOWN_NAME_BYTES).to_owned());
+        }
+        fits
+    });
+    left_out
+}
+
+/// One warning for each of a few, one for all of many.
+fn tell(
+    code: &'static str,
+    field: &str,
+    left_out: &[String],
+    limit: &str,
+    warnings: &mut Warnings,
+) {
+    if left_out.len() <= SHOWN_NAMES {
+        for name in left_out {
+            let message = format!("it is left out: over the limit of {limit}");
+            warnings.push(Warning::of(code, format!("{field}.{name}"), message));
+        }
+        return;
+    }
+    let shown = left_out[..SHOWN_NAMES].join(", ");
+    let count = left_out.len();
+    let message = format!("{count} members are left out, over the limit of {limit}: {shown}, …");
+    warnings.push(Warning::of(code, field, message));
+}
