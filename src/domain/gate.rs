@@ -8,8 +8,8 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, placeholder,
-    sizes,
+    Code, EmailRule, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings,
+    placeholder, sizes,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -34,7 +34,7 @@ pub struct Gate<'a> {
 /// A name as a road read it.
 #[derive(Clone, Debug)]
 pub struct Name {
-    identity: Identity,
+    pub(super) identity: Identity,
     /// As the sender spells it; `None` of a mere hint: a trait that may be a name and is only a trait where it can't be.
     field: Option<Cow<'static, str>>,
 }
@@ -145,9 +145,9 @@ impl Gate<'_> {
             field: None,
         };
         let email = IdentityKind::Email;
-        let email = traits
-            .member(email.as_str())
-            .and_then(|email| email.as_text());
+        let email =
+            (self.email_rule() != EmailRule::Nothing).then(|| traits.member(email.as_str()));
+        let email = email.flatten().and_then(|email| email.as_text());
         let email = email.map(|text| hint(IdentityKind::Email.as_str(), text));
         let own = self.kinds.custom.iter();
         let own =
@@ -230,36 +230,6 @@ impl Gate<'_> {
         })
     }
 
-    /// Two known people may be joined by this sender's word.
-    fn may_join(&self) -> bool {
-        self.by == KeyKind::Server || self.kinds.rules.write_keys_join
-    }
-
-    /// The names that a call may use, and the user ids that it claims for somebody without being believed. They are never given to
-    /// anybody, known or not: else the order of arrival would tell whose they are.
-    fn believed(&self, names: Vec<Name>, explicit: usize) -> (Vec<Name>, Vec<Name>) {
-        if self.may_join() || explicit == 0 {
-            return (names, Vec::new());
-        }
-        let mut place = 0;
-        names.into_iter().partition(|name| {
-            place += 1;
-            !(2..=explicit).contains(&place) || name.identity.kind != IdentityKind::UserId
-        })
-    }
-
-    /// Puts claimed names behind those that count; tells how many there are.
-    fn claims(&self, claimed: Vec<Name>, identities: &mut Vec<Identity>) -> usize {
-        let own = identities.len();
-        for name in claimed {
-            let is_new = !identities.contains(&name.identity);
-            if is_new && name.identity.value.len() <= self.limits.identity_bytes {
-                identities.push(name.identity);
-            }
-        }
-        identities.len() - own
-    }
-
     fn times(
         &self,
         times: BTreeMap<String, Timestamp>,
@@ -329,7 +299,7 @@ impl Gate<'_> {
         is_real
     }
 
-    fn may_be_name(&self, identity: &Identity) -> bool {
+    pub(super) fn may_be_name(&self, identity: &Identity) -> bool {
         identity.value.len() <= self.limits.identity_bytes
             && identity.is_plausible()
             && !self.is_placeholder(&identity.value)

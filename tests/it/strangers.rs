@@ -1,7 +1,7 @@
 //! No strangers become one person: what a write key can't join, and what is no name of anybody.
 
 use crate::harness::{Project, ROSTER, shared, store_at};
-use roster::domain::{ProjectId, Rules};
+use roster::domain::{EmailRule, ProjectId, Rules};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -276,4 +276,37 @@ async fn a_key_of_our_json_library_is_a_key_like_any_other_whatever_the_order() 
         found,
         vec![json!({"x": {"\u{fffd}serde_json::private::RawValue": "1"}}); 3]
     );
+}
+
+#[tokio::test]
+async fn an_email_from_a_write_key_does_what_the_project_says() {
+    let names = ["user_id:ada", "anonymous_id:phone", "email:ada@example.com"];
+    let cases = [
+        (EmailRule::Selects, [0, 0, 0], "changed"),
+        (EmailRule::Attaches, [0, 1, 0], "pro"),
+        (EmailRule::Nothing, [0, 1, -1], "pro"),
+    ];
+    for (email, expected, plan) in cases {
+        let rules = Rules {
+            email,
+            ..Rules::default()
+        };
+        let calls = [
+            json!({"type": "identify", "userId": "ada", "timestamp": "2024-01-01T00:00:01Z", "traits": {"email": "ada@example.com", "plan": "pro"}}),
+            json!({"type": "identify", "anonymousId": "phone", "timestamp": "2024-01-01T00:00:02Z", "traits": {"email": "Ada@example.com", "plan": "changed"}}),
+        ];
+        for order in [[0, 1], [1, 0]] {
+            let project = project_with(rules.clone()).await;
+            for place in order {
+                send(&project, &project.write_key, json!([calls[place]])).await;
+            }
+            assert_eq!(
+                people(&project, &names).await,
+                expected,
+                "{email:?} {order:?}"
+            );
+            let ada = project.profile("user_id:ada").await;
+            assert_eq!(ada["traits"]["plan"], plan, "{email:?} {order:?}");
+        }
+    }
 }
