@@ -310,3 +310,23 @@ async fn an_email_from_a_write_key_does_what_the_project_says() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_forgotten_email_under_a_fresh_user_id_is_no_trait() {
+    let project = Project::fresh().await;
+    let email = json!({"email": "ada@example.com"});
+    let ada = json!([{"type": "identify", "userId": "ada", "traits": email}]);
+    send(&project, &project.write_key, ada).await;
+    let url = format!("{}/v1/profiles/user_id:ada?forget=true", project.url);
+    let erased = project.client.delete(url).bearer_auth(&project.server_key);
+    assert!(erased.send().await.unwrap().status().is_success());
+    let fresh = json!([{"type": "track", "event": "Seen", "userId": "fresh"},
+        {"type": "identify", "userId": "fresh", "traits": {"email": "ada@example.com", "plan": "pro"}}]);
+    send(&project, &project.write_key, json!([fresh[0]])).await;
+    send(&project, &project.write_key, json!([fresh[1]])).await;
+    assert_eq!(
+        project.profile("user_id:fresh").await["traits"],
+        json!({"plan": "pro"})
+    );
+    assert_eq!(people(&project, &["email:ada@example.com"]).await, [-1]);
+}
