@@ -1,8 +1,17 @@
 //! `roster project rules`: how far a project believes its write keys.
 
-use crate::domain::{ProjectId, Rules};
+use crate::domain::{EmailRule, ProjectId, Rules};
 use crate::store::Store;
 use anyhow::Result;
+
+fn email_rule(text: &str) -> Result<EmailRule, String> {
+    match text {
+        "selects" => Ok(EmailRule::Selects),
+        "attaches" => Ok(EmailRule::Attaches),
+        "nothing" => Ok(EmailRule::Nothing),
+        other => Err(format!("{other:?} is none of selects, attaches, nothing")),
+    }
+}
 
 /// The rules as the command line gives them.
 #[derive(Debug, clap::Args)]
@@ -10,6 +19,10 @@ pub struct Given {
     /// Let `alias` by a write key join two people who both have user ids, as a server key may
     #[arg(long)]
     write_keys_join: bool,
+    /// What an email among the traits of a write key's `identify` does: selects whose the call is, attaches to the user whom the call
+    /// names, or nothing but be a trait
+    #[arg(long, value_parser = email_rule, default_value = "selects")]
+    email: EmailRule,
     /// A text that names nobody, in any case, beside the usual ones; as often as there are
     #[arg(long = "placeholder", value_name = "TEXT")]
     placeholders: Vec<String>,
@@ -32,6 +45,7 @@ impl Given {
     fn rules(self) -> Rules {
         Rules {
             write_keys_join: self.write_keys_join,
+            email: self.email,
             placeholders: self.placeholders,
             no_placeholders: self.no_placeholders,
         }

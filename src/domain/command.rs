@@ -6,7 +6,7 @@
 use super::identity::Identity;
 use super::{EventId, Json, ProjectId, Rejected, Rejection, Stamp, Timestamp, Warning, Warnings};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// One thing that arrived: valid, or refused and worth a record.
@@ -371,6 +371,13 @@ impl TraitWrite {
     /// When one of the traits was true.
     pub fn stamp_of(&self, name: &str) -> Stamp {
         self.times.get(name).copied().unwrap_or(self.stamp)
+    }
+
+    /// The same without some traits.
+    pub fn without(&self, names: &BTreeSet<String>) -> Self {
+        let mut write = self.clone();
+        write.traits.retain(|(name, _)| !names.contains(name));
+        write
     }
 
     /// What it holds.

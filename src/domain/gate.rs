@@ -8,7 +8,8 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings, sizes, surplus,
+    Code, EmailRule, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings,
+    sizes, surplus,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -151,9 +152,9 @@ impl Gate<'_> {
             field: None,
         };
         let email = IdentityKind::Email;
-        let email = traits
-            .member(email.as_str())
-            .and_then(|email| email.as_text());
+        let email =
+            (self.email_rule() != EmailRule::Nothing).then(|| traits.member(email.as_str()));
+        let email = email.flatten().and_then(|email| email.as_text());
         let email = email.map(|text| hint(IdentityKind::Email.as_str(), text));
         let own = self.kinds.custom.iter();
         let own =

@@ -1,43 +1,13 @@
-//! The gate's part about names: whose word counts, and what names nobody.
+//! The gate's part about names: which of them count, and what names nobody.
 
 use super::gate::{Gate, GroupDraft, Name, Text};
-use super::identity::{Identity, IdentityKind};
+use super::identity::Identity;
 use super::limits::Limits;
-use super::{Code, KeyKind, Rejection, Warnings, placeholder, sizes};
+use super::{Code, Rejection, Warnings, placeholder, sizes};
 use std::collections::HashSet;
 use uuid::Uuid;
 
 impl Gate<'_> {
-    /// Two known people may be joined by this sender's word.
-    pub(super) fn may_join(&self) -> bool {
-        self.by == KeyKind::Server || self.kinds.rules.write_keys_join
-    }
-
-    /// The names that a call may use, and the user ids that it claims for somebody without being believed. They are never given to
-    /// anybody, known or not: else the order of arrival would tell whose they are.
-    pub(super) fn believed(&self, names: Vec<Name>, explicit: usize) -> (Vec<Name>, Vec<Name>) {
-        if self.may_join() || explicit == 0 {
-            return (names, Vec::new());
-        }
-        let mut place = 0;
-        names.into_iter().partition(|name| {
-            place += 1;
-            !(2..=explicit).contains(&place) || name.identity.kind != IdentityKind::UserId
-        })
-    }
-
-    /// Puts claimed names behind those that count; tells how many there are.
-    pub(super) fn claims(&self, claimed: Vec<Name>, identities: &mut Vec<Identity>) -> usize {
-        let own = identities.len();
-        for name in claimed {
-            let is_new = !identities.contains(&name.identity);
-            if is_new && name.identity.value.len() <= self.limits.identity_bytes {
-                identities.push(name.identity);
-            }
-        }
-        identities.len() - own
-    }
-
     /// Strongest first, but what the caller says is one person's; no repeats, no hints that can't be names.
     pub(super) fn identities(
         &self,

@@ -2,6 +2,7 @@
 //!
 //! No async, I/O, clock, HTTP or SQL in here, so everything is tested as plain functions and laws.
 
+mod belief;
 mod canonical;
 pub mod command;
 pub mod erasure;
@@ -42,7 +43,7 @@ pub use kinds::Kinds;
 pub use limits::Limits;
 pub use rejected::Rejected;
 pub use rejection::{Code, Rejection};
-pub use rules::Rules;
+pub use rules::{EmailRule, Rules};
 pub use stamp::Stamp;
 pub use time::Timestamp;
 pub use warning::{Warning, Warnings};

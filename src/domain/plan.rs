@@ -96,6 +96,8 @@ pub struct Plan {
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
     /// Subjects of which a name was left out.
     pub narrowed: BTreeSet<usize>,
+    /// By subject, traits that only say a name which was left out since its person was erased: they would bring it back.
+    pub silenced: BTreeMap<usize, BTreeSet<String>>,
     /// Subjects that bring a name, or join profiles.
     pub news: BTreeSet<usize>,
     /// For each subject the place of the identity by which its profile is found when the event goes in: the strongest of those
@@ -139,6 +141,19 @@ impl Known {
 
     fn leaves_out(&self, subject: &Subject) -> bool {
         !self.erased.is_empty() && self.usable(subject).count() < subject.own().len()
+    }
+
+    /// The traits that say names of erased people: an email, and what is called as a kind of the project's own.
+    fn silenced(&self, subject: &Subject) -> BTreeSet<String> {
+        let barred = subject.own().iter().filter(|identity| {
+            let key = (subject.project_id, (*identity).clone());
+            self.is_barred(&key, subject)
+        });
+        let kinds = barred.filter_map(|identity| match &identity.kind {
+            IdentityKind::Email | IdentityKind::Custom(_) => Some(identity.kind.as_str()),
+            _ => None,
+        });
+        kinds.map(str::to_owned).collect()
     }
 
     /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
@@ -205,6 +220,10 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         }
         if self.known.leaves_out(subject) || subject.apart > 0 {
             self.plan.narrowed.insert(position);
+            let silenced = self.known.silenced(subject);
+            if !silenced.is_empty() {
+                self.plan.silenced.insert(position, silenced);
+            }
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
         let unknown: Vec<IdentityKey> = self

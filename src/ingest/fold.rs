@@ -44,7 +44,9 @@ pub(super) fn fold(
                 None => continue,
             },
         };
-        match traits.merge_within(write, room) {
+        let silenced = plan.silenced.get(&place);
+        let heard = silenced.map(|names| write.without(names));
+        match traits.merge_within(heard.as_ref().unwrap_or(write), room) {
             Ok(true) => {
                 *changed = true;
                 folded.changing.insert(place);

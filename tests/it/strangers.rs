@@ -1,7 +1,7 @@
 //! No strangers become one person: what a write key can't join, and what is no name of anybody.
 
 use crate::harness::{Project, ROSTER, shared, store_at};
-use roster::domain::{ProjectId, Rules};
+use roster::domain::{EmailRule, ProjectId, Rules};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -276,4 +276,57 @@ async fn a_key_of_our_json_library_is_a_key_like_any_other_whatever_the_order() 
         found,
         vec![json!({"x": {"\u{fffd}serde_json::private::RawValue": "1"}}); 3]
     );
+}
+
+#[tokio::test]
+async fn an_email_from_a_write_key_does_what_the_project_says() {
+    let names = ["user_id:ada", "anonymous_id:phone", "email:ada@example.com"];
+    let cases = [
+        (EmailRule::Selects, [0, 0, 0], "changed"),
+        (EmailRule::Attaches, [0, 1, 0], "pro"),
+        (EmailRule::Nothing, [0, 1, -1], "pro"),
+    ];
+    for (email, expected, plan) in cases {
+        let rules = Rules {
+            email,
+            ..Rules::default()
+        };
+        let calls = [
+            json!({"type": "identify", "userId": "ada", "timestamp": "2024-01-01T00:00:01Z", "traits": {"email": "ada@example.com", "plan": "pro"}}),
+            json!({"type": "identify", "anonymousId": "phone", "timestamp": "2024-01-01T00:00:02Z", "traits": {"email": "Ada@example.com", "plan": "changed"}}),
+        ];
+        for order in [[0, 1], [1, 0]] {
+            let project = project_with(rules.clone()).await;
+            for place in order {
+                send(&project, &project.write_key, json!([calls[place]])).await;
+            }
+            assert_eq!(
+                people(&project, &names).await,
+                expected,
+                "{email:?} {order:?}"
+            );
+            let ada = project.profile("user_id:ada").await;
+            assert_eq!(ada["traits"]["plan"], plan, "{email:?} {order:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_email_under_a_fresh_user_id_is_no_trait() {
+    let project = Project::fresh().await;
+    let email = json!({"email": "ada@example.com"});
+    let ada = json!([{"type": "identify", "userId": "ada", "traits": email}]);
+    send(&project, &project.write_key, ada).await;
+    let url = format!("{}/v1/profiles/user_id:ada?forget=true", project.url);
+    let erased = project.client.delete(url).bearer_auth(&project.server_key);
+    assert!(erased.send().await.unwrap().status().is_success());
+    let fresh = json!([{"type": "track", "event": "Seen", "userId": "fresh"},
+        {"type": "identify", "userId": "fresh", "traits": {"email": "ada@example.com", "plan": "pro"}}]);
+    send(&project, &project.write_key, json!([fresh[0]])).await;
+    send(&project, &project.write_key, json!([fresh[1]])).await;
+    assert_eq!(
+        project.profile("user_id:fresh").await["traits"],
+        json!({"plan": "pro"})
+    );
+    assert_eq!(people(&project, &["email:ada@example.com"]).await, [-1]);
 }
