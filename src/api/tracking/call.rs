@@ -72,11 +72,13 @@ enum Asked {
 impl Asked {
     /// Reads the name of a type in any case.
     fn parse(name: &str) -> Option<Self> {
-        let name = name.trim().to_ascii_lowercase();
-        if name == "merge" {
-            return Some(Self::Merge);
+        if let Some(event_type) = EventType::parse(name) {
+            return Some(Self::Event(event_type));
         }
-        EventType::parse(&name).map(Self::Event)
+        match name.trim().to_ascii_lowercase().as_str() {
+            "merge" => Some(Self::Merge),
+            plain => EventType::parse(plain).map(Self::Event),
+        }
     }
 
     fn event_type(self) -> EventType {

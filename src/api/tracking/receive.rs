@@ -113,7 +113,11 @@ async fn take(
     let held = parse(readable, source, state).await?;
     let want_results =
         query_value(request.query_string(), "results").is_some_and(|it| it == "true");
-    let answer_bytes = usize::from(want_results) * result_bytes(&held.0);
+    let answer_bytes = if want_results {
+        result_bytes(&held.0)
+    } else {
+        0
+    };
     let answer_room = lane.room.try_reserve(answer_bytes);
     let _answer_room = answer_room.ok_or(ApiError::Overloaded)?;
     let answer = store(state, origin, held, &road.form, want_results).await;

@@ -76,6 +76,60 @@ fn odd_requests() -> Vec<(&'static str, String)> {
     odd
 }
 
+/// Methods and paths of the native API, as it declares them.
+fn native_routes() -> Vec<(reqwest::Method, String)> {
+    let source = include_str!("../../../src/api/native/mod.rs");
+    let route = |part: &str| {
+        let path = part.split('"').nth(1)?.to_owned();
+        let method = part.split("web::").nth(1)?.split('(').next()?;
+        let method = method.to_uppercase();
+        Some((method.parse().expect("a method"), path))
+    };
+    let declared = source.split(".route(").skip(1);
+    declared.map(|part| route(part).expect("a route")).collect()
+}
+
+#[tokio::test]
+async fn siege_no_native_route_breaks_over_a_nul_anywhere() {
+    let siege = Siege::begin("NUL in every native route").await;
+    let project = &siege.project;
+    let routes = native_routes();
+    assert!(routes.len() >= 14, "{routes:?}");
+    let cursors = [i64::MIN, -210_866_803_200_000_001, i64::MAX].map(cursor);
+    let mut queries = vec![
+        String::new(),
+        "?limit=%00".to_owned(),
+        "?%00=%00".to_owned(),
+    ];
+    queries.extend(cursors.map(|cursor| format!("?cursor={cursor}")));
+    let bodies = [
+        json!({"from": "user_id:\0", "references": ["\0"]}),
+        json!("\0"),
+        json!({"\0": ["\0"], "from": "\0:\0", "references": ["user_id:\0", "id:\0"]}),
+    ];
+    for (method, path) in &routes {
+        for value in ["%00", "user_id:%00", "user_id:a%00b", "id:%00", "%2500"] {
+            let path = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { value } else { part });
+            let path = path.collect::<Vec<_>>().join("/");
+            for (number, query) in queries.iter().enumerate() {
+                let url = format!("{}{path}{query}", project.url);
+                let request = project.client.request(method.clone(), url);
+                let request = request.bearer_auth(&project.server_key);
+                let request = request.json(&bodies[number % bodies.len()]);
+                let status = request.send().await.expect("an answer").status();
+                assert!(
+                    !status.is_server_error(),
+                    "{method} {path}{query}: {status}"
+                );
+            }
+        }
+    }
+    assert_eq!(siege.service.log.panics.load(Relaxed), 0);
+    siege.end().await;
+}
+
 #[tokio::test]
 async fn siege_no_route_breaks_over_what_no_database_takes() {
     let siege = Siege::begin("odd paths, queries and bodies").await;
