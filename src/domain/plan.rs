@@ -7,7 +7,7 @@
 
 use super::erasure::Erased;
 use super::{
-    Code, Identity, IdentityKey, IdentityKind, ProfileId, ProfileKey, ProjectId, Rejection, Subject,
+    Identity, IdentityKey, IdentityKind, ProfileId, ProfileKey, ProjectId, Rejection, Subject,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -226,14 +226,17 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             }
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
-        let unknown: Vec<IdentityKey> = self
+        let mut unknown: Vec<IdentityKey> = self
             .known
             .usable(subject)
             .map(|(_, key)| key)
             .filter(|key| !self.known.owners.contains_key(key))
             .collect();
-        if self.names(profile_id).count + unknown.len() > self.max_names {
-            return Assignment::Refused(too_many_names(self.max_names));
+        // A device that draws a new id on each page must not cost its person anything else: the weakest new names are left out.
+        let room = self.max_names.saturating_sub(self.names(profile_id).count);
+        if unknown.len() > room {
+            unknown.truncate(room);
+            self.plan.narrowed.insert(position);
         }
         let merges = self.merge_others(position, subject, profile_id);
         self.note_claims(position, subject, profile_id);
@@ -395,14 +398,6 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             self.changing.insert(profile_id);
             self.plan.links.insert(key, profile_id);
         }
-    }
-}
-
-fn too_many_names(limit: usize) -> Rejection {
-    Rejection {
-        code: Code::TooManyIdentities,
-        field: None,
-        message: format!("the person would have more than the limit of {limit} identities"),
     }
 }
 

@@ -171,8 +171,10 @@ fn a_claim_shows_a_conflict_and_gives_nobody_a_name() {
 fn a_profile_has_a_bounded_number_of_names() {
     let known = [("u1", 1), ("a1", 1), ("a2", 1), ("a3", 1), ("a4", 1)];
     let (_, plan) = plan(&known, &[&["u1", "a5"], &["u1", "a4"]]);
-    assert!(
-        matches!(&plan.assignments[0], Assignment::Refused(rejection) if rejection.code == Code::TooManyIdentities)
+    assert_eq!(
+        plan.assignments,
+        [profile(1), profile(1)].map(Assignment::Settled)
     );
-    assert_eq!(plan.assignments[1], Assignment::Settled(profile(1)));
+    assert!(plan.links.is_empty(), "the new name is left out");
+    assert!(plan.narrowed.contains(&0) && !plan.narrowed.contains(&1));
 }
