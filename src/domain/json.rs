@@ -77,6 +77,19 @@ impl Json {
         )
     }
 
+    /// The members whose names come first in their order, at most so many; how many others there are, and at most `few` names of those:
+    /// of an object with a million members no more is held than is kept.
+    pub fn first_members(
+        &self,
+        most: usize,
+        few: usize,
+    ) -> Option<(BTreeMap<String, Self>, usize, Vec<String>)> {
+        let found = super::member::first_members(&self.0, most, few)?;
+        let members = found.members.into_iter();
+        let members = members.map(|(key, raw)| (key, Self::slice_of(&self.0, raw)));
+        Some((members.collect(), found.others, found.some))
+    }
+
     /// The member of an object by its name; `None` also where it is no object.
     pub fn member(&self, name: &str) -> Option<Self> {
         let raw = super::member::member(&self.0, name)?;

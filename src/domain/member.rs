@@ -2,6 +2,7 @@
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The value of the last member of that name; `None` where there is none, or no object.
@@ -20,6 +21,52 @@ pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a RawValue> {
 pub(super) fn elements(list: &[u8], most: usize) -> Vec<&RawValue> {
     let mut reader = serde_json::Deserializer::from_slice(list);
     reader.deserialize_seq(First { most }).unwrap_or_default()
+}
+
+/// The members whose names come first in their order.
+#[derive(Default)]
+pub(super) struct FirstMembers<'a> {
+    pub members: BTreeMap<String, &'a RawValue>,
+    /// How many others there are.
+    pub others: usize,
+    /// The names of a few of them.
+    pub some: Vec<String>,
+}
+
+/// The first members of an object, at most so many, and at most `few` names of the others; `None` where it is no object. Of equal
+/// names the last counts.
+pub(super) fn first_members(object: &[u8], most: usize, few: usize) -> Option<FirstMembers<'_>> {
+    let mut reader = serde_json::Deserializer::from_slice(object);
+    reader.deserialize_map(Sorter { most, few }).ok()
+}
+
+struct Sorter {
+    most: usize,
+    few: usize,
+}
+
+impl<'de> Visitor<'de> for Sorter {
+    type Value = FirstMembers<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = FirstMembers::default();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            found.members.insert(name, value);
+            if found.members.len() > self.most
+                && let Some((name, _)) = found.members.pop_last()
+            {
+                found.others += 1;
+                if found.some.len() < self.few {
+                    found.some.push(name);
+                }
+            }
+        }
+        Ok(found)
+    }
 }
 
 struct First {
@@ -77,6 +124,19 @@ mod tests {
     fn no_more_elements_are_kept_than_asked_for() {
         let found = |list: &str| elements(list.as_bytes(), 2).len();
         assert_eq!([found("[1,2,3]"), found("[1]"), found("{}")], [2, 1, 0]);
+    }
+
+    #[test]
+    fn of_many_members_the_first_by_name_are_kept_whatever_their_order() {
+        let found = first_members(br#"{"c":3,"a":1,"d":4,"b":0,"b":2}"#, 2, 1).expect("an object");
+        let kept: Vec<(&str, &str)> = found
+            .members
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.get()))
+            .collect();
+        assert_eq!(kept, [("a", "1"), ("b", "2")]);
+        assert_eq!((found.others, found.some.len()), (2, 1));
+        assert!(first_members(b"[]", 2, 1).is_none());
     }
 
     #[test]

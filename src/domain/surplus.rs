@@ -20,6 +20,9 @@ pub(super) fn keys(object: Json, field: &str, limit: usize, warnings: &mut Warni
     if sizes::properties(&object, field, limit).is_ok() {
         return object;
     }
+    // Each needs a key at the least: no more than the limit can stay.
+    let found = object.first_members(limit, SHOWN_NAMES);
+    let (mut members, others, names) = found.unwrap_or_default();
     let mut room = limit;
     let fits = |_: &str, value: &Json| {
         let own = 1 + value.count_keys();
@@ -27,8 +30,10 @@ pub(super) fn keys(object: Json, field: &str, limit: usize, warnings: &mut Warni
         room -= if fits { own } else { 0 };
         fits
     };
-    let mut members = object.members().unwrap_or_default();
-    let left_out = split(&mut members, fits);
+    let mut left_out = split(&mut members, fits);
+    left_out.count += others;
+    left_out.names.extend(names.iter().map(|name| cut(name)));
+    left_out.names.truncate(SHOWN_NAMES);
     let limit = format!("{limit} keys");
     tell("too_many_properties", field, &left_out, &limit, warnings);
     Json::from_members(&members)
@@ -59,36 +64,45 @@ pub(super) fn traits(members: &mut Members, limits: &Limits, warnings: &mut Warn
     tell("profile_too_large", "traits", &surplus, &limit, warnings);
 }
 
-/// Takes out what does not fit; gives back its names.
-fn split(members: &mut Members, mut fits: impl FnMut(&str, &Json) -> bool) -> Vec<String> {
-    let mut left_out = Vec::new();
+/// What does not fit.
+#[derive(Default)]
+struct LeftOut {
+    count: usize,
+    /// Some of the names.
+    names: Vec<String>,
+}
+
+/// Takes out what does not fit.
+fn split(members: &mut Members, mut fits: impl FnMut(&str, &Json) -> bool) -> LeftOut {
+    let mut left_out = LeftOut::default();
     members.retain(|name, value| {
         let fits = fits(name, value);
         if !fits {
-            left_out.push(beginning(name, SHOWN_NAME_BYTES).to_owned());
+            left_out.count += 1;
+            if left_out.names.len() < SHOWN_NAMES {
+                left_out.names.push(cut(name));
+            }
         }
         fits
     });
     left_out
 }
 
+fn cut(name: &str) -> String {
+    beginning(name, SHOWN_NAME_BYTES).to_owned()
+}
+
 /// One warning for each of a few, one for all of many.
-fn tell(
-    code: &'static str,
-    field: &str,
-    left_out: &[String],
-    limit: &str,
-    warnings: &mut Warnings,
-) {
-    if left_out.len() <= SHOWN_NAMES {
-        for name in left_out {
+fn tell(code: &'static str, field: &str, left_out: &LeftOut, limit: &str, warnings: &mut Warnings) {
+    let LeftOut { count, names } = left_out;
+    if *count <= names.len() {
+        for name in names {
             let message = format!("it is left out: over the limit of {limit}");
             warnings.push(Warning::of(code, format!("{field}.{name}"), message));
         }
         return;
     }
-    let shown = left_out[..SHOWN_NAMES].join(", ");
-    let count = left_out.len();
+    let shown = names.join(", ");
     let message = format!("{count} members are left out, over the limit of {limit}: {shown}, …");
     warnings.push(Warning::of(code, field, message));
 }

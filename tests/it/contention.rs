@@ -130,7 +130,7 @@ async fn one_batch_at_two_nodes_at_once_is_stored_once() {
     let nodes = TwoNodes::start().await;
     for turn in 0..TURNS {
         let item = |number: usize| {
-            let name = format!("{turn}-{number}");
+            let name = format!("n{turn}-{number}");
             let kind = ["track", "identify"][number % 2];
             json!({"type": kind, "event": "Seen", "userId": name, "anonymousId": format!("device-{name}"), "traits": {"turn": turn}, "messageId": format!("m-{name}")})
         };

@@ -53,7 +53,7 @@ fn written(folder: &Path, name: &str, content: &str) -> PathBuf {
 fn records() -> Vec<Sent> {
     let person = |number: i64| {
         let changed = 1_700_000_000_000_i64 + number;
-        let row = json!({"id": number % 400, "changed": changed, "age": number.to_string(), "plan": "pro"});
+        let row = json!({"id": number % 400 + 1, "changed": changed, "age": number.to_string(), "plan": "pro"});
         Sent {
             key: (number % 2 == 0).then(|| number.to_string().into_bytes()),
             value: Some(row.to_string().into_bytes()),
