@@ -2,6 +2,7 @@
 
 use super::plan;
 use super::state::{Progress, Round, State};
+use super::walk::insist;
 use crate::backfill::Topic;
 use crate::domain::Timestamp;
 use crate::legacy::{Client, Index};
@@ -102,9 +103,15 @@ impl Export {
         counted.min(numbers.sum::<i64>().max(0) as u64)
     }
 
-    /// The indices that are walked, if they still are what they were.
+    /// The indices behind the name, as they are now.
+    pub(super) async fn look(&self) -> Result<Vec<Index>, String> {
+        let look = async || plan::indices(&self.client, &self.options.index).await;
+        insist(self.options.patience, look).await
+    }
+
+    /// The same, if they still are what is walked.
     pub(super) async fn indices(&self) -> Result<Vec<Index>, String> {
-        let indices = plan::indices(&self.client, &self.options.index).await?;
+        let indices = self.look().await?;
         plan::compare(&self.state(), &self.options.index, &indices)?;
         Ok(indices)
     }

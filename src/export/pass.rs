@@ -3,15 +3,15 @@
 use super::job::Export;
 use super::plan;
 use super::state::{Shard, State};
-use super::walk::Walk;
-use crate::legacy::{Hit, Index};
+use super::walk::{Stumble, Walk, insist};
+use crate::legacy::{Failure, Hit, Index};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 impl Export {
     /// Goes on with a pass, or begins one.
     pub(super) async fn open(&self) -> Result<(), String> {
         let mut state = self.load().await?;
-        let indices = plan::indices(&self.client, &self.options.index).await?;
+        let indices = self.look().await?;
         plan::compare(&state, &self.options.index, &indices)?;
         plan::add_new(&mut state, &indices);
         if state.is_finished {
@@ -33,11 +33,13 @@ impl Export {
     }
 
     async fn checkpoints(&self, indices: &[Index]) -> Result<Vec<(String, u32, i64)>, String> {
-        let asked = async {
-            plan::refresh(&self.client, indices).await?;
-            plan::checkpoints(&self.client, indices).await
+        let told = |failure: Failure| Stumble::of(&failure, failure.to_string());
+        let ask = async || {
+            plan::refresh(&self.client, indices).await.map_err(told)?;
+            let asked = plan::checkpoints(&self.client, indices);
+            asked.await.map_err(told)
         };
-        asked.await.map_err(|failure| failure.to_string())
+        insist(self.options.patience, ask).await
     }
 
     /// Both rounds, from where they were left.
@@ -77,6 +79,15 @@ impl Export {
             .await
     }
 
+    /// What has become of the indices, where that can be told at once.
+    async fn change(&self) -> Option<String> {
+        match plan::indices(&self.client, &self.options.index).await {
+            Ok(indices) => plan::compare(&self.state(), &self.options.index, &indices).err(),
+            Err(Stumble::Stop(text)) => Some(text),
+            Err(Stumble::Again(_)) => None,
+        }
+    }
+
     async fn walk(&self, shard: usize, range: usize) -> Result<(), String> {
         let own = self.state().shards[shard].clone();
         let walk = Walk {
@@ -99,7 +110,7 @@ impl Export {
         });
         if let Err(text) = walked.await {
             // The index itself may tell more than the request that failed.
-            return Err(self.indices().await.err().unwrap_or(text));
+            return Err(self.change().await.unwrap_or(text));
         }
         self.state().shards[shard].ranges[range].is_done = true;
         Ok(())

@@ -1,32 +1,31 @@
 //! What is to be walked: the indices as they are, held against what was kept.
 
 use super::state::{Shard, State};
+use super::walk::Stumble;
 use crate::legacy::{Client, Failure, Index, Source};
 
 /// The indices behind a name, after a look at what they can give.
 ///
 /// # Errors
 /// One sentence: nothing is there, or documents can't be read whole.
-pub async fn indices(client: &Client, expression: &str) -> Result<Vec<Index>, String> {
+pub async fn indices(client: &Client, expression: &str) -> Result<Vec<Index>, Stumble> {
+    let nothing = || format!("there is no index {expression} at {}", client.address());
     let told = |failure: Failure| match failure.is_not_found() {
-        true => format!("there is no index {expression} at {}", client.address()),
-        false => failure.to_string(),
+        true => Stumble::Stop(nothing()),
+        false => Stumble::of(&failure, failure.to_string()),
     };
     let indices = client.indices(expression).await.map_err(told)?;
     if indices.is_empty() {
-        return Err(format!(
-            "there is no index {expression} at {}",
-            client.address()
-        ));
+        return Err(Stumble::Stop(nothing()));
     }
     for index in &indices {
         match client.source_of(&index.name).await.map_err(told)? {
             Source::AsSent => {}
             Source::Off => {
-                return Err(format!(
+                return Err(Stumble::Stop(format!(
                     "index {} does not store its documents (_source is off): there is nothing to export",
                     index.name
-                ));
+                )));
             }
             Source::Filtered => {
                 tracing::warn!(index = %index.name, "the index leaves fields of its documents out: a mapping must not say whole = true");

@@ -25,6 +25,38 @@ pub enum Stumble {
     Stop(String),
 }
 
+impl Stumble {
+    /// What a failure of the store comes to.
+    pub fn of(failure: &Failure, text: String) -> Self {
+        match failure {
+            Failure::Passing(_) => Self::Again(text),
+            Failure::Lasting { .. } | Failure::TooLarge(_) => Self::Stop(text),
+        }
+    }
+}
+
+/// Does something until it is done, or patience is at its end.
+///
+/// # Errors
+/// What it failed of last.
+pub async fn insist<T>(
+    patience: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, Stumble>,
+) -> Result<T, String> {
+    let (mut pause, since) = (FIRST_PAUSE, Instant::now());
+    loop {
+        match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(Stumble::Again(reason)) if since.elapsed() < patience => {
+                tracing::warn!(%reason, "tried again");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(Stumble::Again(text) | Stumble::Stop(text)) => return Err(text),
+        }
+    }
+}
+
 /// Where documents are read, and how long who does not answer is waited for.
 #[derive(Clone, Copy)]
 pub struct Walk<'a> {
@@ -59,19 +91,12 @@ impl Walk<'_> {
             size,
             is_refreshed,
         };
-        let (mut pause, mut since) = (FIRST_PAUSE, Instant::now());
-        loop {
-            match self.step(&mut place, &mut each).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => (pause, since) = (FIRST_PAUSE, Instant::now()),
-                Err(Stumble::Again(text)) if since.elapsed() < self.patience => {
-                    tracing::warn!(index = self.index, shard = self.shard, reason = %text, "tried again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(Stumble::Again(text) | Stumble::Stop(text)) => return Err(text),
-            }
-        }
+        while !insist(self.patience, async || {
+            self.step(&mut place, &mut each).await
+        })
+        .await?
+        {}
+        Ok(())
     }
 
     /// One page; true where it was the last.
@@ -131,12 +156,11 @@ impl Walk<'_> {
     fn stumble(&self, place: &Place, failure: &Failure) -> Stumble {
         let text = format!("index {}, shard {}: {failure}", self.index, self.shard);
         match failure {
-            Failure::Passing(_) => Stumble::Again(text),
-            Failure::Lasting { .. } => Stumble::Stop(text),
             Failure::TooLarge(_) => Stumble::Stop(format!(
                 "{text}: it is one document, the next behind sequence number {}",
                 place.range.after
             )),
+            _ => Stumble::of(failure, text),
         }
     }
 }

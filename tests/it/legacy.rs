@@ -1,6 +1,6 @@
 //! A real legacy store: one node of OpenSearch, which speaks Elasticsearch's REST API.
 
-use crate::harness::public_dir;
+use crate::harness::{http_builder, public_dir};
 use crate::java::{Java, free_port, java};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ impl LegacyStore {
             process: Mutex::default(),
             folder: public_dir("legacy"),
             port,
-            client: crate::harness::http(),
+            client: unpooled(),
             url: format!("http://127.0.0.1:{port}"),
         };
         store.start_again().await;
@@ -127,6 +127,12 @@ impl LegacyStore {
             .expect("JSON");
         assert_eq!(answer["errors"], false, "{}", answer["items"][0]);
     }
+}
+
+/// Tests that share the store have runtimes of their own: a connection of one that has ended is of no use to the next.
+fn unpooled() -> Client {
+    let builder = http_builder().pool_max_idle_per_host(0);
+    builder.build().expect("a client")
 }
 
 impl Drop for LegacyStore {
