@@ -2,6 +2,8 @@
 
 use crate::config::KafkaProperties;
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::metadata::MetadataTopic;
 use std::collections::BTreeMap;
@@ -41,6 +43,24 @@ impl Properties {
         }
         config
     }
+}
+
+/// Makes a topic, with as many copies as the cluster makes by itself.
+///
+/// # Errors
+/// One sentence: no broker answers, or it refuses.
+pub async fn make_topic(
+    admin: &AdminClient<DefaultClientContext>,
+    name: &str,
+    partitions: i32,
+) -> Result<(), String> {
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await;
+    let made = made.map_err(|error| format!("topic {name} can't be made: {error}"))?;
+    let refused = made.into_iter().find_map(Result::err);
+    refused.map_or(Ok(()), |(_, code)| {
+        Err(format!("topic {name} can't be made: {code}"))
+    })
 }
 
 /// The partitions of a topic: number, first offset, end.

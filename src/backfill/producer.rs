@@ -1,7 +1,8 @@
 //! A topic of one's own, filled with records: for measurements, which need one that is full and leave none behind.
 
+use super::kafka::make_topic;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -31,17 +32,7 @@ impl OwnTopic {
         let told =
             |error: KafkaError| format!("the topic {name} can't be made at {brokers}: {error}");
         let admin: AdminClient<_> = config.create().map_err(told)?;
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        let made = admin
-            .create_topics([&topic], &options)
-            .await
-            .map_err(told)?;
-        if let Some(Err((_, code))) = made.first() {
-            return Err(format!(
-                "the topic {name} can't be made at {brokers}: {code}"
-            ));
-        }
+        make_topic(&admin, name, partitions).await?;
         Ok(Self {
             name: name.to_owned(),
             partitions,

@@ -1,8 +1,8 @@
 //! A topic that records are sent into, and read back from its beginning. Not a member of any group: nobody's position moves.
 
-use super::kafka::{PATIENCE, Properties, partitions};
+use super::kafka::{PATIENCE, Properties, make_topic, partitions};
 use crate::config::KafkaProperties;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -119,7 +119,8 @@ impl Topic {
             let partitions = wanted.ok_or_else(|| {
                 format!("there is no topic {name}: make it first, or say with how many --partitions it is to be made")
             })?;
-            make(&config, name, i32::from(partitions)).await?;
+            let admin: AdminClient<DefaultClientContext> = config.create().map_err(refused)?;
+            make_topic(&admin, name, i32::from(partitions)).await?;
         }
         let max_record_bytes = limit(&config, name).await;
         Ok(Self {
@@ -221,19 +222,6 @@ fn find(
     let cluster =
         cluster.ok_or_else(|| format!("the brokers at {brokers} do not tell their cluster's id"));
     Ok((is_there, cluster?))
-}
-
-/// Makes a topic, as many copies of it as the cluster makes by itself.
-async fn make(config: &rdkafka::ClientConfig, name: &str, partitions: i32) -> Result<(), String> {
-    let admin: AdminClient<DefaultClientContext> =
-        config.create().map_err(|error| error.to_string())?;
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
-    let made = admin.create_topics([&topic], &AdminOptions::new()).await;
-    let made = made.map_err(|error| error.to_string())?;
-    let refused = made.into_iter().find_map(Result::err);
-    refused.map_or(Ok(()), |(_, code)| {
-        Err(format!("topic {name} can't be made: {code}"))
-    })
 }
 
 /// What the topic takes; Kafka's default where one may not ask.

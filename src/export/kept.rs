@@ -33,8 +33,9 @@ impl Export {
         let kept = kept.transpose().map_err(|error| {
             format!("what was kept of this export can't be read: {error}; --restart begins anew")
         })?;
+        let topic_end = self.topic_end()?;
         if let Some(kept) = &kept {
-            self.refuse_another(kept, &legacy)?;
+            self.refuse_another(kept, &legacy, topic_end)?;
         }
         let new = State {
             is_finished: true,
@@ -43,12 +44,13 @@ impl Export {
         Ok(State {
             legacy,
             kafka: self.topic.cluster.clone(),
+            topic_end,
             ..kept.unwrap_or(new)
         })
     }
 
     /// Positions of one store or topic mean nothing in another.
-    fn refuse_another(&self, kept: &State, legacy: &str) -> Result<(), String> {
+    fn refuse_another(&self, kept: &State, legacy: &str, end: i64) -> Result<(), String> {
         let elsewhere = [
             (kept.legacy.as_str(), legacy, "store"),
             (
@@ -62,7 +64,6 @@ impl Export {
                 "this export was begun with another {what} ({was}, and this is {is}); --restart begins anew"
             ));
         }
-        let end = self.topic_end()?;
         if end < kept.topic_end {
             return Err(format!(
                 "topic {} ends at {end} and ended at {} when this export was left: it was made anew; --restart begins anew",
@@ -131,12 +132,7 @@ impl Export {
         if self.state().pass == 0 {
             return Ok(true);
         }
-        let end = self.topic_end();
-        let state = {
-            let mut state = self.state();
-            state.topic_end = end.unwrap_or(state.topic_end);
-            serde_json::to_value(&*state).map_err(|error| error.to_string())?
-        };
+        let state = serde_json::to_value(&*self.state()).map_err(|error| error.to_string())?;
         let lease = self.lease();
         let saved = self
             .store

@@ -99,8 +99,9 @@ impl Export {
         };
         let walked = walk.run(own.ranges[range], async |hits: &[Hit<'_>], bytes: usize| {
             self.spend(hits.len(), bytes).await;
-            self.send(hits).await?;
+            let sent = self.send(hits).await?;
             let mut state = self.state();
+            state.topic_end += sent as i64;
             state.sent += hits.len() as u64;
             state.bytes += bytes as u64;
             if let Some(last) = hits.last() {

@@ -12,14 +12,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 impl Export {
-    /// Has a page in the topic.
-    pub(super) async fn send(&self, hits: &[Hit<'_>]) -> Result<(), Stumble> {
-        try_join_all(hits.iter().map(|hit| self.send_one(hit)))
-            .await
-            .map(drop)
+    /// Has a page in the topic; tells how many records that are: one may be passed over.
+    pub(super) async fn send(&self, hits: &[Hit<'_>]) -> Result<usize, Stumble> {
+        let sent = try_join_all(hits.iter().map(|hit| self.send_one(hit))).await?;
+        Ok(sent.into_iter().filter(|is_sent| *is_sent).count())
     }
 
-    async fn send_one(&self, hit: &Hit<'_>) -> Result<(), Stumble> {
+    async fn send_one(&self, hit: &Hit<'_>) -> Result<bool, Stumble> {
         let stop =
             |text: String| Stumble::Stop(format!("document {} of {}: {text}", hit._id, hit._index));
         let value = record::value(hit).map_err(|error| stop(error.to_string()))?;
@@ -29,13 +28,13 @@ impl Export {
             headers: &[(record::INDEX_HEADER, &hit._index)],
         };
         match self.topic.send(&record).await {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
             Err(NotSent::Passing(text)) => Err(Stumble::Again(text)),
             Err(NotSent::Lasting(text)) => Err(stop(text)),
             Err(NotSent::TooLarge) if self.options.skip_too_large => {
                 tracing::error!(index = %hit._index, id = %hit._id, bytes = value.len(), "passed over: the topic takes no record of this size");
                 self.too_large.fetch_add(1, Ordering::Relaxed);
-                Ok(())
+                Ok(false)
             }
             Err(NotSent::TooLarge) => Err(stop(format!(
                 "{} bytes are more than topic {} takes (max.message.bytes {}): raise it, or pass over such documents with --skip-too-large",

@@ -12,7 +12,7 @@ pub struct State {
     pub legacy: String,
     /// The cluster of the topic.
     pub kafka: String,
-    /// Records that the topic had when this was saved; fewer by now means another topic.
+    /// Where the topic ended at the least when this was saved: an earlier end by now is another topic's.
     pub topic_end: i64,
     /// Counted from 1.
     pub pass: u32,

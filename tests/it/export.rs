@@ -33,6 +33,19 @@ pub fn command(url: &str, index: &str, topic: &str, brokers: &str, database_url:
     command
 }
 
+async fn output(mut command: Command) -> Output {
+    let running = tokio::task::spawn_blocking(move || command.output().expect("runs"));
+    running.await.expect("no panic")
+}
+
+/// What a pass says of itself that has to end well.
+pub async fn passed(command: Command) -> Value {
+    let output = output(command).await;
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 impl<'a> Way<'a> {
     async fn on(store: &'a LegacyStore, broker: &'a Broker, settings: Value) -> Self {
         let name = format!("people-{}", Uuid::new_v4().simple());
@@ -68,17 +81,12 @@ impl<'a> Way<'a> {
     }
 
     async fn run(&self, more: &[&str]) -> Output {
-        let mut command = self.command(more);
-        let running = tokio::task::spawn_blocking(move || command.output().expect("runs"));
-        running.await.expect("no panic")
+        output(self.command(more)).await
     }
 
     /// A pass that has to end well: what it says of itself.
     async fn pass(&self, more: &[&str]) -> Value {
-        let output = self.run(more).await;
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        passed(self.command(more)).await
     }
 
     /// One that has to fail: its last words.

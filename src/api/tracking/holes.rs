@@ -3,24 +3,23 @@
 
 use serde::de::IgnoredAny;
 
-/// The batch with something readable in each place; `None` where its list has no end, or there is none.
-pub fn filled(text: &str) -> Option<String> {
+/// The batch with something readable in each place; `None` where its list has no end, or there is none, or it would have more than
+/// `most` bytes: a hole becomes five times what it was.
+pub fn filled(text: &str, most: usize) -> Option<String> {
     let start = list_of_batch(text)?;
-    let (places, end) = places(text, start)?;
     let mut filled = text[..start].to_owned();
-    let last = places.len() - 1;
-    for (index, place) in places.iter().enumerate() {
+    let mut is_first = true;
+    let end = for_each_place(text, start, |place, is_last| {
         // A comma before the end is a habit, and no hole.
-        if index == last && place.is_empty() {
-            continue;
+        if !(is_last && place.is_empty()) {
+            filled.push_str(if is_first { "" } else { "," });
+            filled.push_str(&readable(place));
+            is_first = false;
         }
-        if index > 0 {
-            filled.push(',');
-        }
-        filled.push_str(&readable(place));
-    }
+        filled.len() <= most
+    })?;
     filled.push_str(&text[end..]);
-    Some(filled)
+    (filled.len() <= most).then_some(filled)
 }
 
 /// Where the list named `batch` of the outer object begins, behind its bracket.
@@ -49,11 +48,14 @@ fn list_of_batch(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands between the commas of a list, and where its closing bracket is.
-fn places(text: &str, start: usize) -> Option<(Vec<&str>, usize)> {
+/// Goes along what stands between the commas of a list, as long as it is to go on; where its closing bracket is.
+fn for_each_place(
+    text: &str,
+    start: usize,
+    mut goes_on: impl FnMut(&str, bool) -> bool,
+) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut began, mut depth) = (start, start, 0_usize);
-    let mut places = Vec::new();
     while at < bytes.len() {
         match bytes[at] {
             b'"' => {
@@ -61,13 +63,12 @@ fn places(text: &str, start: usize) -> Option<(Vec<&str>, usize)> {
                 continue;
             }
             b'{' | b'[' => depth += 1,
-            b']' if depth == 0 => {
-                places.push(text[began..at].trim());
-                return Some((places, at));
-            }
+            b']' if depth == 0 => return goes_on(text[began..at].trim(), true).then_some(at),
             b'}' | b']' => depth = depth.checked_sub(1)?,
             b',' if depth == 0 => {
-                places.push(text[began..at].trim());
+                if !goes_on(text[began..at].trim(), false) {
+                    return None;
+                }
                 began = at + 1;
             }
             _ => {}
@@ -121,8 +122,14 @@ mod tests {
             (r#"{"batch":[undefined]}"#, r#"{"batch":["undefined"]}"#),
         ];
         for (text, expected) in cases {
-            assert_eq!(filled(text).as_deref(), Some(expected), "{text}");
+            assert_eq!(filled(text, 1_000).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_million_holes_do_not_grow_beyond_what_is_allowed() {
+        let text = format!("{{\"batch\":[{}1]}}", ",".repeat(1_000_000));
+        assert_eq!(filled(&text, 2_000_000), None);
     }
 
     #[test]
@@ -135,7 +142,7 @@ mod tests {
             r#"{"batch":5}"#,
             "a=1",
         ] {
-            assert_eq!(filled(text), None, "{text}");
+            assert_eq!(filled(text, 1_000), None, "{text}");
         }
     }
 }

@@ -197,11 +197,14 @@ fn without_holes(
     limit: usize,
     reason: String,
 ) -> Result<Document, ApiError> {
-    let filled = holes::filled(document.text()?).ok_or(ApiError::InvalidJson(reason))?;
-    let room = lane.room.try_reserve(filled.len());
+    let text = document.text()?;
+    // A hole becomes "null,".
+    let most = limit.min(text.len().saturating_mul(5));
+    let room = lane.room.try_reserve(most).ok_or(ApiError::Overloaded)?;
+    let filled = holes::filled(text, most).ok_or(ApiError::InvalidJson(reason))?;
     let body = Body {
         bytes: filled.into(),
-        room: Some(room.ok_or(ApiError::Overloaded)?),
+        room: Some(room),
         lane: lane.clone(),
     };
     Document::new(body, limit)

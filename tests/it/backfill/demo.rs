@@ -4,7 +4,7 @@
 mod people;
 
 use super::Road;
-use crate::export::command;
+use crate::export::{command, passed};
 use crate::harness::{Project, Service};
 use crate::kafka::shared_broker;
 use crate::ledger::Load;
@@ -63,11 +63,7 @@ impl Demo<'_> {
             database_url,
         );
         command.args(more);
-        let output = tokio::task::spawn_blocking(move || command.output().expect("runs"));
-        let output = output.await.expect("no panic");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        passed(command).await
     }
 
     /// What people do while their documents are on their way.
