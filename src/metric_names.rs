@@ -45,10 +45,10 @@ metrics! {
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
     BATCH_ROWS = "roster_batch_rows", Histogram, "lane", "Items written together: light of projects that have little waiting, heavy of all others.";
-    BATCH_SECONDS = "roster_batch_duration_seconds", Histogram, "outcome", "Time to write a batch, with all its statements and retries.";
+    BATCH_SECONDS = "roster_batch_duration_seconds", Histogram, "lane, outcome", "Time to write a batch, with all its statements and retries.";
     BATCH_ROUNDS = "roster_batch_rounds", Histogram, "", "Rounds of look-up and write that a batch with new links or traits needed.";
     BATCHES_HALVED = "roster_batches_halved_total", Counter, "", "Batches split because the database refused some item's data.";
-    BYTES_AVAILABLE = "roster_admission_available_bytes", Gauge, "", "Room left for requests in memory; at 0 requests are answered 503.";
+    BYTES_AVAILABLE = "roster_admission_available_bytes", Gauge, "room", "Room left in memory, in bytes: for requests of known callers, for strangers' bodies, for reads. At 0 the next is answered 503.";
     STATEMENT_SECONDS = "roster_statement_duration_seconds", Histogram, "statement, outcome", "Time of one try of a statement, with the wait for a connection.";
     STATEMENT_RETRIES = "roster_statement_retries_total", Counter, "statement, remedy", "Statements tried again, by what was done about the failure.";
     POOL_CONNECTIONS = "roster_pool_connections", Gauge, "state", "Connections to the database: open, idle, and callers waiting for one.";

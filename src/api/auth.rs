@@ -2,7 +2,8 @@
 //!
 //! What the database said about a key, found or not, is remembered for some seconds and within bounds. Keys that are not
 //! remembered gather while one look-up is in flight and go together in the next, so that a flood of made-up keys costs a
-//! few queries a second, not one each. A look-up that fails says nothing about a key: it is 503, never 401.
+//! few queries a second, not one each. A look-up that fails says nothing about a key: it is 503, never 401. A key in use is asked for
+//! again before it is forgotten, so that its requests do not all wait for the same answer every few seconds.
 
 use crate::config;
 use crate::domain::{Caller, KeyHash};
@@ -14,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -51,11 +53,14 @@ struct Remembered {
 struct Entry {
     caller: Option<Caller>,
     until: Instant,
+    /// True once somebody has asked for it again.
+    renewed: Arc<AtomicBool>,
 }
 
 struct Miss {
     hash: KeyHash,
-    answer: oneshot::Sender<Result<Option<Caller>, LookupFailed>>,
+    /// Nobody waits where an entry is renewed.
+    answer: Option<oneshot::Sender<Result<Option<Caller>, LookupFailed>>>,
 }
 
 impl Keys {
@@ -82,10 +87,16 @@ impl Keys {
             return Ok(None);
         }
         let hash = KeyHash::of(key);
-        if let Some(entry) = self.remembered.get(&hash, Instant::now()) {
+        let now = Instant::now();
+        if let Some(entry) = self.remembered.get(&hash, now) {
+            if self.remembered.is_to_be_renewed(&entry, now) {
+                // Where the line is full it is asked for when it has been forgotten.
+                let _ = self.misses.try_send(Miss { hash, answer: None });
+            }
             return Ok(entry.caller);
         }
         let (answer, answered) = oneshot::channel();
+        let answer = Some(answer);
         let miss = Miss { hash, answer };
         self.misses.send(miss).await.map_err(|_| LookupFailed)?;
         answered.await.map_err(|_| LookupFailed)?
@@ -97,11 +108,22 @@ impl Remembered {
         self.cache.get(hash).filter(|entry| now < entry.until)
     }
 
+    /// True once for each entry: in the last fifth of its life.
+    fn is_to_be_renewed(&self, entry: &Entry, now: Instant) -> bool {
+        entry.caller.is_some()
+            && entry.until - now < self.lifetime / 5
+            && !entry.renewed.swap(true, Ordering::Relaxed)
+    }
+
     fn keep(&self, asked: HashSet<KeyHash>, found: &HashMap<KeyHash, Caller>, asked_at: Instant) {
         let until = asked_at + self.lifetime;
         for hash in asked {
-            let caller = found.get(&hash).cloned();
-            self.cache.insert(hash, Entry { caller, until });
+            let entry = Entry {
+                caller: found.get(&hash).cloned(),
+                until,
+                renewed: Arc::default(),
+            };
+            self.cache.insert(hash, entry);
         }
     }
 }
@@ -109,7 +131,7 @@ impl Remembered {
 impl Miss {
     /// Whoever gave up waiting needs no answer.
     fn tell(self, answer: Result<Option<Caller>, LookupFailed>) {
-        let _ = self.answer.send(answer);
+        let _ = self.answer.map(|waiting| waiting.send(answer));
     }
 }
 
@@ -130,7 +152,7 @@ async fn look_up(remembered: &Remembered, lookup: &Lookup, waiting: Vec<Miss>) {
     let asked_at = Instant::now();
     let (known, missing): (Vec<Miss>, Vec<Miss>) = waiting
         .into_iter()
-        .partition(|miss| remembered.get(&miss.hash, asked_at).is_some());
+        .partition(|miss| miss.answer.is_some() && remembered.get(&miss.hash, asked_at).is_some());
     for miss in known {
         let entry = remembered.get(&miss.hash, asked_at);
         miss.tell(entry.map(|entry| entry.caller).ok_or(LookupFailed));

@@ -105,6 +105,27 @@ async fn a_revoked_key_stops_after_the_cache_time() {
     assert_eq!(keys.find("known").await, Ok(None));
 }
 
+#[test]
+fn a_key_in_use_is_asked_for_again_once_before_it_is_forgotten() {
+    let remembered = Remembered {
+        cache: Cache::new(10),
+        lifetime: Duration::from_secs(5),
+    };
+    let (asked_at, [known, unknown]) = (Instant::now(), ["known", "unknown"].map(KeyHash::of));
+    let found = HashMap::from([(known, the_caller())]);
+    remembered.keep(HashSet::from([known, unknown]), &found, asked_at);
+    let after = |millis| asked_at + Duration::from_millis(millis);
+    let renews = |hash: &KeyHash, at| {
+        let entry = remembered.get(hash, at).expect("is remembered");
+        remembered.is_to_be_renewed(&entry, at)
+    };
+    assert!(!renews(&known, after(3_900)));
+    assert!(renews(&known, after(4_100)));
+    assert!(!renews(&known, after(4_200)), "it was asked for already");
+    assert!(!renews(&unknown, after(4_900)));
+    assert!(remembered.get(&known, after(5_000)).is_none());
+}
+
 #[tokio::test]
 async fn the_task_ends_with_the_last_user() {
     let settings = config::Keys {

@@ -48,7 +48,14 @@ async fn metrics(state: Data<State>) -> impl Responder {
     gauge!(POOL_CONNECTIONS, "state" => "open").set(pool.size as f64);
     gauge!(POOL_CONNECTIONS, "state" => "idle").set(pool.available as f64);
     gauge!(POOL_CONNECTIONS, "state" => "waiting").set(pool.waiting as f64);
-    gauge!(BYTES_AVAILABLE).set(state.ingest.admission().available_bytes() as f64);
+    let rooms = [
+        ("requests", state.ingest.admission().available_bytes()),
+        ("strangers", state.lanes.strangers.room.available_bytes()),
+        ("reads", state.reads.available_bytes()),
+    ];
+    for (room, bytes) in rooms {
+        gauge!(BYTES_AVAILABLE, "room" => room).set(bytes as f64);
+    }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(state.metrics.render())

@@ -11,6 +11,8 @@ use uuid::Uuid;
 const MESSAGE_ID: &str = "@message-id-of-exactly-36-characters";
 const USER_ID: &str = "@user-id----";
 const TIME: &str = "@time-in-24-characters--";
+/// What stands before the key in a request's head.
+const BASIC: &[u8] = b"Authorization: Basic ";
 
 const NAMES: [&str; 5] = [
     "Product Viewed",
@@ -112,7 +114,7 @@ impl Request {
     }
 
     fn new(path: &str, key: &str, body: &str) -> Self {
-        let key = STANDARD.encode(format!("{key}:"));
+        let key = credential(key);
         let length = body.len();
         let text = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: analytics-node/2.3.0\r\nAccept: */*\r\nAuthorization: Basic {key}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -124,6 +126,13 @@ impl Request {
             times: places(TIME),
             bytes: text.into(),
         }
+    }
+
+    /// Sends in the name of another key of the same length.
+    pub fn address(&mut self, key: &str) {
+        let key = credential(key);
+        let at = memmem::find(&self.bytes, BASIC).expect("written here") + BASIC.len();
+        self.bytes[at..at + key.len()].copy_from_slice(key.as_bytes());
     }
 
     /// What was last sent, as it was.
@@ -148,6 +157,10 @@ impl Request {
         }
         &self.bytes
     }
+}
+
+fn credential(key: &str) -> String {
+    STANDARD.encode(format!("{key}:"))
 }
 
 fn call(sample: &Sample) -> String {

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod stage;
 mod tally;
+mod tenants;
 
 pub use plan::Settings;
 
@@ -38,6 +39,9 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
         .build()?;
     if settings.flood {
         return show(settings, &runtime.block_on(flood::run(settings, config))?);
+    }
+    if settings.tenants > 0 {
+        return show(settings, &runtime.block_on(tenants::run(settings, config))?);
     }
     if settings.backfill {
         return show(

@@ -28,6 +28,9 @@ pub struct Settings {
     /// Measure fair shares instead: ten projects beside one that floods
     #[arg(long)]
     pub flood: bool,
+    /// Measure so many projects instead, beside ten with as many people in all
+    #[arg(long, default_value_t = 0)]
+    pub tenants: u32,
     /// Measure a backfill instead: alone, and beside live requests
     #[arg(long, requires = "brokers")]
     pub backfill: bool,
@@ -198,6 +201,7 @@ mod tests {
             batch_connections: 1,
             only: vec![Kind::Track],
             flood: false,
+            tenants: 0,
             backfill: false,
             legacy: Legacy::default(),
             json: None,

@@ -89,7 +89,8 @@ fn limit(kind: Kind, round: usize, turns: &[Turn]) -> f64 {
         .fold(f64::NAN, f64::max)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle of some measurements.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 {

@@ -214,7 +214,8 @@ async fn wait_until_ready(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {
+/// Fills a project with so many people.
+pub async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {
     let traits = bodies::traits(0, "2026-01-05T08:00:00.000Z");
     let mut first = 0;
     while first < people {

@@ -96,7 +96,14 @@ impl Class {
     }
 }
 
-/// One valid thing to do: something that a profile did, or what is known of it, or both.
+/// One valid thing to do: something that a profile did, or what is known of it, or both. `Gate::command` makes it, and nothing else
+/// can: no road names its fields.
+///
+/// ```compile_fail,E0451
+/// fn tampered(command: roster::domain::Command) -> roster::domain::Command {
+///     roster::domain::Command { identities: Vec::new(), ..command }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Command {
     pub(super) project_id: ProjectId,

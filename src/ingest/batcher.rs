@@ -125,7 +125,7 @@ impl Gathering {
         let writer = self.writer.clone();
         self.flushes.spawn(async move {
             // A batch that panics leaves its senders without an answer, not the others without a slot.
-            if AssertUnwindSafe(writer.flush(batch))
+            if AssertUnwindSafe(writer.flush(batch, lane))
                 .catch_unwind()
                 .await
                 .is_err()

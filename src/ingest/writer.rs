@@ -1,5 +1,6 @@
 //! Writes a batch and answers everyone in it; lists what was refused.
 
+use super::lanes::Lane;
 use super::pace::Pace;
 use super::refusals;
 use super::share::{Share, SubmitError};
@@ -23,7 +24,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes a batch and answers everyone in it. Whoever needs no look-up does not wait for those who do: one person about whom
     /// everybody writes must not slow the others down.
-    pub async fn flush(&self, batch: Vec<Share>) {
+    pub async fn flush(&self, batch: Vec<Share>, lane: Lane) {
         let is_straight = |share: &Share| {
             let mut commands = share.items.iter().map(Item::command);
             commands.all(|command| {
@@ -31,10 +32,13 @@ impl Writer {
             })
         };
         let (straight, others) = batch.into_iter().partition(is_straight);
-        tokio::join!(self.write_shares(straight), self.write_shares(others));
+        tokio::join!(
+            self.write_shares(straight, lane),
+            self.write_shares(others, lane)
+        );
     }
 
-    async fn write_shares(&self, batch: Vec<Share>) {
+    async fn write_shares(&self, batch: Vec<Share>, lane: Lane) {
         if batch.is_empty() {
             return;
         }
@@ -46,7 +50,8 @@ impl Writer {
         } else {
             "error"
         };
-        histogram!(BATCH_SECONDS, "outcome" => outcome).record(started.elapsed());
+        histogram!(BATCH_SECONDS, "lane" => lane.as_str(), "outcome" => outcome)
+            .record(started.elapsed());
         fail::fail_point!("between-commit-and-reply");
         match result {
             Ok(Ok(receipts)) => {

@@ -25,7 +25,12 @@ async fn judge(attack: &str, service: &Service, project: &Project) {
     eprintln!("{attack}: {peak} MiB");
     assert!(peak < MEMORY_MIB, "{attack}: {peak} MiB");
     wait_until("all room is free again", PATIENCE, async || {
-        metric(&service.url, "roster_admission_available_bytes").await == 33_554_432.0
+        metric(
+            &service.url,
+            "roster_admission_available_bytes{room=\"requests\"}",
+        )
+        .await
+            == 33_554_432.0
     })
     .await;
     let call = json!({"userId": "ada", "event": "Still here"});

@@ -269,6 +269,10 @@ async fn a_read_waits_for_the_version_that_its_caller_has_seen() {
             &json!("version_not_reached")
         )
     );
+    let (status, _) = project
+        .get("/v1/profiles/user_id:nobody?min_version=1")
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(
         project
             .get("/v1/profiles/user_id:ada?min_version=x")

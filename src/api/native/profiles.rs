@@ -87,7 +87,8 @@ async fn find(
         let reading = state.store.load_profile(caller.project_id, reference);
         match answer_of(state, reading).await? {
             Some(profile) if profile.version >= wanted => return Ok(profile),
-            None if wanted == 0 => return Err(ApiError::NoSuchProfile),
+            // Whoever saw a version saw a commit: what is not there by now was erased, or never was.
+            None => return Err(ApiError::NoSuchProfile),
             _ if Instant::now() >= until => return Err(ApiError::NotThatFar),
             _ => {}
         }

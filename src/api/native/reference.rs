@@ -22,6 +22,12 @@ pub fn parse(text: &str, caller: &Caller) -> Result<Reference, ApiError> {
     let Some((kind, value)) = text.split_once(':') else {
         return Err(invalid("reference", "is neither kind:value nor id:uuid"));
     };
+    if value.trim().is_empty() {
+        return Err(invalid(
+            "reference",
+            "names nobody: nothing follows the colon",
+        ));
+    }
     if kind != "id" {
         return Ok(Reference::Name(caller.kinds.identity(kind, value)));
     }
