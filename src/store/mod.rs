@@ -56,6 +56,7 @@ pub use worker::Fence;
 pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsChange};
 
 use crate::config;
+use crate::domain::Timestamp;
 use deadpool_postgres::Pool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -103,9 +104,10 @@ impl Store {
             .expect("every new connection tells the engine"))
     }
 
-    /// Asks the database for a sign of life.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.run_once(&statement::PING, &[]).await.map(drop)
+    /// Asks the database for a sign of life: what its clock says.
+    pub async fn ping(&self) -> Result<Timestamp, Error> {
+        let rows = self.run_once(&statement::PING, &[]).await?;
+        Ok(profiles::timestamp(&rows[0], 0))
     }
 
     /// Closes the pool: nothing can be written or read any more.

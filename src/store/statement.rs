@@ -17,7 +17,7 @@ pub struct Statement {
 
 pub(super) const PING: Statement = Statement {
     name: "ping",
-    sql: "-- ping\nSELECT 1::INT4",
+    sql: "-- ping\nSELECT now()",
 };
 
 /// Every statement of the program.

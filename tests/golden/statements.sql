@@ -1,9 +1,10 @@
 -- ping
-SELECT 1::INT4;
+SELECT now();
 
 -- heartbeat
 INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at;
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at
+RETURNING beaten_at;
 
 -- check_tables
 SELECT 1::INT4 FROM project WHERE FALSE UNION ALL SELECT 1::INT4 FROM api_key WHERE FALSE

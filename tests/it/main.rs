@@ -10,6 +10,7 @@
 mod backfill;
 mod browser;
 mod cli;
+mod clocks;
 mod contention;
 mod converge;
 mod crash;

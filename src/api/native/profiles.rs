@@ -204,7 +204,7 @@ async fn joined(
             absorbed,
             is_explicit: true,
         };
-        let merging = state.ingest.merge(merge, (state.now)());
+        let merging = state.ingest.merge(merge, state.clock.now());
         match answer_of(state, merging).await? {
             MergeOutcome::Done => return Ok(survivor),
             MergeOutcome::TooManyNames => return Err(too_many_names(state)),
