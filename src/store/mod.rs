@@ -4,6 +4,7 @@
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
 mod backfill;
+mod backfill_refusals;
 mod backfill_statements;
 mod backfill_status;
 mod connect;
@@ -34,8 +35,9 @@ mod worker;
 mod write;
 
 pub use backfill::{
-    BackfillSource, Counts, Partition, PartitionMove, Refusal, StoredPartition, TakenPartition,
+    BackfillSource, Counts, Partition, PartitionMove, StoredPartition, TakenPartition,
 };
+pub use backfill_refusals::Refusal;
 pub use backfill_status::{CountsShown, PartitionStatus, SourceStatus};
 pub use connect::{Engine, session_settings, set_up_session};
 pub use erase::{DueErasure, Erasure};

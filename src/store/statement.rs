@@ -75,6 +75,8 @@ fn of_all() -> Vec<&'static Statement> {
         &erase::REMEMBER_ERASED,
         &erase::RECORD_ERASURE,
         &erase::ERASE_EVENTS,
+        &erase::EMPTY_REJECTIONS,
+        &erase::EMPTY_REFUSALS,
         &erase::DELETE_CONFLICTS,
         &erase::DELETE_CLAIMS,
         &erase::MARK_CLEARED,

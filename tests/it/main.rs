@@ -8,6 +8,7 @@
 )]
 
 mod backfill;
+mod barred;
 mod browser;
 mod cli;
 mod clocks;
@@ -32,6 +33,7 @@ mod layers;
 mod ledger;
 mod legacy;
 mod limits;
+mod listed;
 mod load;
 mod machine;
 mod mending;

@@ -217,6 +217,7 @@ async fn joined(
 fn too_many_names(state: &Data<State>) -> ApiError {
     let limit = state.limits.profile_identities;
     ApiError::Rejected(Rejection {
+        names: Vec::new(),
         code: Code::TooManyIdentities,
         field: None,
         message: format!("the person would have more than the limit of {limit} identities"),
