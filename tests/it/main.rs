@@ -38,6 +38,7 @@ mod load;
 mod machine;
 mod mending;
 mod merge;
+mod mobile;
 mod native;
 mod outage;
 mod own_kinds;
