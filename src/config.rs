@@ -70,6 +70,7 @@ pub struct Database {
     pub connect_timeout_ms: u64,
     pub statement_timeout_ms: u64,
     pub max_lifetime_seconds: u64,
+    pub max_clock_difference_ms: u64,
     pub migrate: bool,
 }
 

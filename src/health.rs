@@ -2,11 +2,13 @@
 //!
 //! The heartbeat is a write, through the same door as everybody's: a database that answers but can't write is of no use.
 
-use crate::metric_names::READY;
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+use crate::metric_names::{CLOCK_AHEAD, READY};
 use crate::store::{Error, Store};
 use metrics::gauge;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
@@ -16,8 +18,13 @@ const BEAT: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is known of this node's state.
-#[derive(Debug, Default)]
-pub struct Health(Mutex<Inner>);
+#[derive(Debug)]
+pub struct Health {
+    clock: Arc<Clock>,
+    /// How far the machine's clock may be from the database's.
+    max_clock_difference: Duration,
+    inner: Mutex<Inner>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -31,9 +38,18 @@ struct Inner {
 }
 
 impl Health {
+    /// Nothing is known yet; heartbeats keep the clock.
+    pub fn new(clock: Arc<Clock>, max_clock_difference: Duration) -> Self {
+        Self {
+            clock,
+            max_clock_difference,
+            inner: Mutex::default(),
+        }
+    }
+
     /// Why this node should get no traffic; `None` when it should.
     pub fn why_not_ready(&self) -> Option<String> {
-        let inner = self.0.lock().expect("no holder panics");
+        let inner = self.inner.lock().expect("no holder panics");
         if inner.draining {
             return Some("draining".to_owned());
         }
@@ -44,17 +60,36 @@ impl Health {
             return inner.refusal.clone();
         }
         let is_silent = inner.last_beat.is_none_or(|at| at.elapsed() > PATIENCE);
-        is_silent.then(|| "the database does not answer".to_owned())
+        if is_silent {
+            return Some("the database does not answer".to_owned());
+        }
+        self.why_clock_is_wrong()
+    }
+
+    /// Times of receipt are the database's all the same, but logs and certificates go by the machine's: somebody has to look.
+    fn why_clock_is_wrong(&self) -> Option<String> {
+        let ahead = self.clock.machine_ahead_seconds();
+        let side = if ahead < 0.0 { "behind" } else { "ahead of" };
+        (ahead.abs() > self.max_clock_difference.as_secs_f64()).then(|| {
+            format!(
+                "the machine's clock is {:.0} s {side} the database's",
+                ahead.abs()
+            )
+        })
     }
 
     /// What keeps topics of legacy records from being taken in, by source.
     pub fn backfills(&self) -> BTreeMap<String, String> {
-        self.0.lock().expect("no holder panics").backfills.clone()
+        self.inner
+            .lock()
+            .expect("no holder panics")
+            .backfills
+            .clone()
     }
 
     /// Notes why a source stands still, or that it goes on.
     pub fn set_backfill(&self, source: &str, reason: Option<&str>) {
-        let backfills = &mut self.0.lock().expect("no holder panics").backfills;
+        let backfills = &mut self.inner.lock().expect("no holder panics").backfills;
         match reason {
             Some(reason) => drop(backfills.insert(source.to_owned(), reason.to_owned())),
             None => drop(backfills.remove(source)),
@@ -63,17 +98,21 @@ impl Health {
 
     /// From now on this node wants no traffic.
     pub fn drain(&self) {
-        self.0.lock().expect("no holder panics").draining = true;
+        self.inner.lock().expect("no holder panics").draining = true;
     }
 
     fn set_schema_is_behind(&self, is_behind: bool) {
-        self.0.lock().expect("no holder panics").schema_is_behind = is_behind;
+        self.inner
+            .lock()
+            .expect("no holder panics")
+            .schema_is_behind = is_behind;
     }
 
-    fn heard(&self, beat: Result<(), Error>) {
-        let mut inner = self.0.lock().expect("no holder panics");
+    fn heard(&self, asked: Instant, beat: Result<Timestamp, Error>) {
+        let mut inner = self.inner.lock().expect("no holder panics");
         match beat {
-            Ok(()) => {
+            Ok(said) => {
+                self.clock.hear(asked, said);
                 inner.last_beat = Some(Instant::now());
                 inner.refusal = None;
             }
@@ -100,9 +139,11 @@ impl Health {
                 // One that does not answer is not known to be behind.
                 self.set_schema_is_behind(schema_is_behind && store.ping().await.is_ok());
             }
+            let asked = Instant::now();
             if let Ok(beat) = timeout(PATIENCE, store.beat(node)).await {
-                self.heard(beat);
+                self.heard(asked, beat);
             }
+            gauge!(CLOCK_AHEAD).set(self.clock.machine_ahead_seconds());
             let is_ready = self.why_not_ready().is_none();
             gauge!(READY).set(if is_ready { 1.0 } else { 0.0 });
         }

@@ -13,6 +13,7 @@ pub mod api;
 pub mod backfill;
 mod bench;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod docs;
 pub mod domain;

@@ -15,8 +15,9 @@ use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
 use crate::backfill::Backfill;
+use crate::clock::Clock;
 use crate::config::{Config, millis};
-use crate::domain::{KeyHash, KeyKind, Timestamp};
+use crate::domain::{KeyHash, KeyKind};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
@@ -35,7 +36,7 @@ use socket2::SockRef;
 use std::any::Any;
 use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -83,7 +84,8 @@ async fn serve_on(
     prepare(&store, config).await?;
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let (keys, lookups) = Keys::new(&config.keys, key_lookup(store.clone(), config));
-    let health = Arc::new(Health::default());
+    let clock = Arc::new(clock(&store).await?);
+    let health = health(&clock, config);
     let rates = Arc::new(Rates::new(&config.rates));
     let (stop_backfill, told) = watch::channel(false);
     let taking_in = Backfill::new(
@@ -109,7 +111,7 @@ async fn serve_on(
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
-        now,
+        clock,
         lanes: lanes(config, &ingest),
         reads: Reads::new(&config.reads),
         rates: rates.clone(),
@@ -217,12 +219,16 @@ async fn create_dev_project(store: &Store) -> Result<(), store::Error> {
     Ok(())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one clock that everything is handed"
-)]
-fn now() -> Timestamp {
-    Timestamp::new(jiff::Timestamp::now())
+/// No request is taken before the database has told the time.
+async fn clock(store: &Store) -> Result<Clock> {
+    let (clock, asked) = (Clock::start(), Instant::now());
+    clock.hear(asked, store.ping().await.map_err(explained)?);
+    Ok(clock)
+}
+
+fn health(clock: &Arc<Clock>, config: &Config) -> Arc<Health> {
+    let most = millis(config.database.max_clock_difference_ms);
+    Arc::new(Health::new(clock.clone(), most))
 }
 
 fn explained(error: store::Error) -> anyhow::Error {

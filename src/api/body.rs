@@ -121,10 +121,9 @@ async fn lane_of(beginning: &[u8], state: &State) -> Result<Lane, ApiError> {
 }
 
 fn encoding_of(request: &HttpRequest) -> Encoding {
-    match request.headers().get(CONTENT_ENCODING) {
-        None => Encoding::Identity,
-        Some(value) => value.to_str().map_or(Encoding::Unknown, Encoding::parse),
-    }
+    let values = request.headers().get_all(CONTENT_ENCODING);
+    let names: Result<Vec<&str>, _> = values.map(|value| value.to_str()).collect();
+    names.map_or(Encoding::Unknown, |names| Encoding::parse(&names.join(",")))
 }
 
 /// `Content-Length`, or 0 where the body is chunked: a hint, and a reason to refuse early.

@@ -36,12 +36,26 @@ pub enum Encoding {
     Unknown,
 }
 
-/// What every gzip stream begins with, and no JSON.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What every gzip stream begins with: its mark, and the one method there is.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+/// What every zstd frame begins with.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// So much of a body tells whether it is a text.
+const BEGINNING: usize = 64;
 
 impl Encoding {
-    /// Reads `Content-Encoding`. Several at once are unknown.
-    pub fn parse(name: &str) -> Self {
+    /// Reads `Content-Encoding`. What says nothing does not count; several at once are unknown.
+    pub fn parse(names: &str) -> Self {
+        let mut names = names.split(',').map(Self::parse_one);
+        let first = names.find(|name| *name != Self::Identity);
+        match (first, names.all(|name| name == Self::Identity)) {
+            (None, _) => Self::Identity,
+            (Some(only), true) => only,
+            (Some(_), false) => Self::Unknown,
+        }
+    }
+
+    fn parse_one(name: &str) -> Self {
         match name.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Self::Identity,
             "gzip" | "x-gzip" => Self::Gzip,
@@ -52,14 +66,19 @@ impl Encoding {
         }
     }
 
-    /// What a body is by its first bytes: gzip without its header is gzip, and what can be read needs no name.
+    /// What a body is. Its own bytes go before the name, where they can't be anything else: JSON, gzip, zstd, and zlib where the
+    /// name is not one whose streams may begin the same. So nothing is ever decoded on trial.
     ///
     /// # Errors
     /// `UnsupportedEncoding`.
     pub fn of_body(self, encoded: &[u8]) -> Result<Self, ApiError> {
+        let may_be_zlib = !matches!(self, Self::Brotli) && has_zlib_header(encoded);
         match self {
-            Self::Identity | Self::Unknown if encoded.starts_with(&GZIP) => Ok(Self::Gzip),
-            Self::Unknown if may_be_json(encoded) => Ok(Self::Identity),
+            _ if encoded.starts_with(&GZIP) => Ok(Self::Gzip),
+            _ if encoded.starts_with(&ZSTD) => Ok(Self::Zstd),
+            _ if is_json(encoded) => Ok(Self::Identity),
+            _ if may_be_zlib && !begins_as_text(encoded) => Ok(Self::Deflate),
+            Self::Unknown if has_brace(encoded) => Ok(Self::Identity),
             Self::Unknown => Err(ApiError::UnsupportedEncoding),
             known => Ok(known),
         }
@@ -86,9 +105,24 @@ pub fn inflate(encoding: Encoding, encoded: &[u8], sink: &mut Sink<'_>) -> Resul
     }
 }
 
-fn may_be_json(body: &[u8]) -> bool {
+/// Brotli and raw deflate may begin with a brace, but do not go on as a text and end with one.
+fn is_json(body: &[u8]) -> bool {
+    let has_end = matches!(body.trim_ascii_end().last(), Some(b'}' | b']'));
+    has_end && has_brace(body) && begins_as_text(body)
+}
+
+fn has_brace(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// True of UTF-8 without control characters; the last character may be cut.
+fn begins_as_text(body: &[u8]) -> bool {
+    let beginning = &body[..body.len().min(BEGINNING)];
+    let is_text = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
+    let is_utf8 =
+        std::str::from_utf8(beginning).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && beginning.iter().all(is_text)
 }
 
 /// Decodes one part after the other; each gives back what follows it.

@@ -88,9 +88,98 @@ fn gzip_without_its_header_is_told_by_its_first_bytes() {
     let told = |body: &[u8]| Encoding::Identity.of_body(body).expect("readable");
     assert_eq!(told(&gzip(TEXT)), Encoding::Gzip);
     assert_eq!(told(TEXT), Encoding::Identity);
+}
+
+/// What bytes of each kind count as under each name; of those that nothing but the name tells, under their own name alone.
+#[test]
+fn bytes_go_before_the_name_that_they_contradict() {
+    let zstd = zstd::encode_all(TEXT, 3).expect("memory");
+    let [gzip, zlib, raw] = [gzip(TEXT), zlib(TEXT), raw_deflate(TEXT)];
+    let names = [
+        "",
+        "identity",
+        "gzip",
+        "X-GZIP",
+        "deflate",
+        "DEFLATE",
+        "br",
+        "BR",
+        "zstd",
+        "utf-8",
+        "lzma",
+        "gzip, identity",
+        "identity,gzip,",
+        "gzip, gzip",
+        "deflate, gzip",
+        "br, zstd",
+    ];
+    for name in names {
+        let named = Encoding::parse(name);
+        let of = |bytes: &[u8]| named.of_body(bytes).ok();
+        let spaced = [b"\xef\xbb\xbf \n", TEXT, b"\n"].concat();
+        for json in [TEXT, b"{}", b"[]", &spaced] {
+            assert_eq!(of(json), Some(Encoding::Identity), "JSON as {name:?}");
+        }
+        assert_eq!(of(&gzip), Some(Encoding::Gzip), "gzip as {name:?}");
+        assert_eq!(of(&zstd), Some(Encoding::Zstd), "zstd as {name:?}");
+        // A brotli stream may begin as zlib does.
+        let zlib_is = if named == Encoding::Brotli {
+            named
+        } else {
+            Encoding::Deflate
+        };
+        assert_eq!(of(&zlib), Some(zlib_is), "zlib as {name:?}");
+        let is_known = named != Encoding::Unknown;
+        assert_eq!(
+            of(&raw),
+            is_known.then_some(named),
+            "raw deflate as {name:?}"
+        );
+        assert_eq!(
+            of(&BROTLI_BRACES),
+            is_known.then_some(named),
+            "brotli as {name:?}"
+        );
+    }
+}
+
+#[test]
+fn what_says_nothing_does_not_count_among_several_names() {
+    for (names, encoding) in [
+        ("identity", Encoding::Identity),
+        (" , identity,", Encoding::Identity),
+        ("gzip, identity", Encoding::Gzip),
+        ("identity, BR", Encoding::Brotli),
+        ("gzip, gzip", Encoding::Unknown),
+        ("deflate, gzip", Encoding::Unknown),
+        ("aws-chunked, gzip", Encoding::Unknown),
+    ] {
+        assert_eq!(Encoding::parse(names), encoding, "{names}");
+    }
+}
+
+/// Streams of other codings that begin with a brace stay what their name says.
+#[test]
+fn a_brace_alone_is_no_json() {
+    let brotli = [b'[', 0x16, 0, 0, b'}'];
     assert_eq!(
-        Encoding::Zstd.of_body(b"{}").expect("named"),
-        Encoding::Zstd
+        Encoding::Brotli.of_body(&brotli).expect("named"),
+        Encoding::Brotli
+    );
+    let raw = [b'{', 0xff, 0xfe, b'}'];
+    assert_eq!(
+        Encoding::Deflate.of_body(&raw).expect("named"),
+        Encoding::Deflate
+    );
+    // A form in a beacon's body, and a charset where a coding should stand.
+    assert_eq!(
+        Encoding::Identity.of_body(b"x^=1&event=A").expect("text"),
+        Encoding::Identity
+    );
+    let latin = b"{\"event\":\"Stra\xdfe\"}";
+    assert_eq!(
+        Encoding::parse("iso-8859-1").of_body(latin).expect("text"),
+        Encoding::Identity
     );
 }
 

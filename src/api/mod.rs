@@ -23,8 +23,9 @@ mod work;
 
 pub use observe::observe;
 
+use crate::clock::Clock;
 use crate::config::Server;
-use crate::domain::{Limits, Timestamp};
+use crate::domain::Limits;
 use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::store::Store;
@@ -43,8 +44,8 @@ pub struct State {
     pub server: Server,
     /// Sizes of what they carry.
     pub limits: Limits,
-    /// The clock.
-    pub now: fn() -> Timestamp,
+    /// What tells times of receipt.
+    pub clock: Arc<Clock>,
     /// Room and threads for the bodies of callers and of strangers.
     pub lanes: Lanes,
     /// Connections and memory of reads.

@@ -217,7 +217,7 @@ impl Intake {
             .filter_map(|taken| taken.refusal(&self.taker.source))
             .collect();
         if !refused.is_empty()
-            && let Err(error) = self.taker.store.record_refusals(&refused).await
+            && let Err(error) = self.taker.store.record_refusals(refused).await
         {
             return Err(End::Failed(Failure::Passing(error.full_text())));
         }

@@ -121,7 +121,7 @@ async fn again(
             };
             taker
                 .store
-                .record_refusals(&[known.because(rejection)])
+                .record_refusals(vec![known.because(rejection)])
                 .await
         }
     };

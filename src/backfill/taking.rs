@@ -5,7 +5,8 @@ use super::arrival::Arrived;
 use super::projects::{Project, Projects};
 use super::source::Source;
 use crate::domain::{
-    Class, Code, Gate, Item, KeyKind, Kinds, ProjectId, Receipt, Rejection, Timestamp, Warning,
+    Class, Code, Command, Gate, Item, KeyKind, Kinds, ProjectId, Receipt, Rejection, Timestamp,
+    Warning,
 };
 use crate::ingest::{Ingest, Origin, SubmitError};
 use crate::mapping::{Reading, Record};
@@ -129,11 +130,11 @@ impl Taker {
         }
         let submitted = commands.into_iter().map(|(project_id, (items, places))| {
             let own = &self;
-            async move { (own.submit(project_id, items).await, places) }
+            async move { (own.submit(project_id, &items).await, items, places) }
         });
-        for (receipts, places) in futures_util::future::join_all(submitted).await {
-            for (receipt, place) in receipts.into_iter().zip(places) {
-                taken[place].outcome = outcome(receipt);
+        for (receipts, items, places) in futures_util::future::join_all(submitted).await {
+            for ((receipt, item), place) in receipts.into_iter().zip(items).zip(places) {
+                taken[place].outcome = outcome(receipt, &item);
             }
         }
         taken
@@ -185,14 +186,14 @@ impl Taker {
         }
     }
 
-    async fn submit(&self, project_id: ProjectId, items: Vec<Item>) -> Vec<Receipt> {
+    async fn submit(&self, project_id: ProjectId, items: &[Item]) -> Vec<Receipt> {
         let origin = Origin {
             project_id,
             class: Class::Backfill,
         };
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.ingest.submit(origin, items.clone(), None).await {
+            match self.ingest.submit(origin, items.to_vec(), None).await {
                 Ok(receipts) => return receipts,
                 // Whoever stops this service drops this future.
                 Err(SubmitError::Store | SubmitError::Draining) => sleep(pause).await,
@@ -222,16 +223,21 @@ pub(super) fn read_as(
     source.mapping.read(record, &gate, start, &*source.calls)
 }
 
-fn outcome(receipt: Receipt) -> Outcome {
+fn outcome(receipt: Receipt, item: &Item) -> Outcome {
     match receipt {
-        Receipt::Stored => Outcome::Stored,
+        Receipt::Stored | Receipt::StoredWithout(_) => Outcome::Stored,
         Receipt::Unchanged | Receipt::Duplicate => Outcome::Unchanged,
-        Receipt::Rejected(rejection) => Outcome::Rejected(rejection),
+        Receipt::Rejected(rejection) => {
+            let subjects = item.command().into_iter().flat_map(Command::subjects);
+            let names = subjects.flat_map(|subject| subject.identities).cloned();
+            Outcome::Rejected(rejection.about(names))
+        }
     }
 }
 
 fn truncated() -> Rejection {
     Rejection {
+        names: Vec::new(),
         code: Code::SourceTruncated,
         field: None,
         message: "the source says that the whole table was emptied: that erases nobody by itself"
@@ -245,6 +251,7 @@ fn of_nobody(name: Option<&str>) -> Rejection {
         None => "the record does not say whose it is",
     };
     Rejection {
+        names: Vec::new(),
         code: Code::UnknownProject,
         field: None,
         message: message.to_owned(),
@@ -254,6 +261,7 @@ fn of_nobody(name: Option<&str>) -> Rejection {
 /// Why a record of so many bytes is refused.
 pub fn too_large(bytes: usize, most: usize) -> Rejection {
     Rejection {
+        names: Vec::new(),
         code: Code::RecordTooLarge,
         field: None,
         message: format!("the record has {bytes} bytes, over the limit of {most}"),

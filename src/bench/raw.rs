@@ -153,7 +153,7 @@ impl RawClient {
                     &times,
                     &properties,
                     &contexts,
-                    &false,
+                    &Vec::<jiff::Timestamp>::new(),
                 ],
             )
             .await?;

@@ -183,6 +183,11 @@ impl Command {
         self.occurred_at
     }
 
+    /// The earliest time at which it may have happened.
+    pub fn earliest(&self) -> Timestamp {
+        self.earliest
+    }
+
     /// When it arrived.
     pub fn received_at(&self) -> Timestamp {
         self.received_at
@@ -403,6 +408,8 @@ pub enum Receipt {
     Stored,
     /// Of a command without an event: everything was known.
     Unchanged,
+    /// Stored, but for something of it that had no place.
+    StoredWithout(Box<Warning>),
     /// The event was there already.
     Duplicate,
     /// Refused, and listed among the rejections.

@@ -37,6 +37,7 @@ impl Erased {
             )
         };
         Rejection {
+            names: Vec::new(),
             code,
             field: None,
             message: message.to_owned(),

@@ -13,6 +13,7 @@ use super::{
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::mem::take;
 use uuid::Uuid;
 
 /// What holds for all drafts of one request, file or topic.
@@ -173,24 +174,35 @@ impl Gate<'_> {
     ///
     /// # Errors
     /// The first thing wrong with the draft.
-    pub fn command(&self, draft: Draft) -> Result<Command, Rejection> {
+    pub fn command(&self, mut draft: Draft) -> Result<Command, Rejection> {
+        let names = |draft: Draft| draft.names.into_iter().map(|name| name.identity);
+        self.judge(&mut draft)
+            .map_err(|rejection| rejection.about(names(draft)))
+    }
+
+    /// Takes the names last, so that what is wrong with anything else can be told with them.
+    fn judge(&self, draft: &mut Draft) -> Result<Command, Rejection> {
         let occurred_at = self.time(draft.occurred_at)?;
         if draft.erases {
             return self.erasing(draft, occurred_at);
         }
-        let mut warnings = draft.warnings;
-        let event = draft.event.map(|event| self.event(event, &mut warnings));
+        let mut warnings = take(&mut draft.warnings);
+        let event = draft
+            .event
+            .take()
+            .map(|event| self.event(event, &mut warnings));
         let event = event.transpose()?;
         let stamp = Stamp::of(occurred_at, draft.sequence);
-        let times = self.times(draft.times, draft.mode, draft.sequence)?;
+        let times = self.times(take(&mut draft.times), draft.mode, draft.sequence)?;
         let whole = (draft.mode, stamp, times);
-        let traits = self.traits(draft.traits, whole, &mut warnings)?;
+        let traits = self.traits(draft.traits.take(), whole, &mut warnings)?;
         let group = draft
             .group
+            .take()
             .and_then(|group| self.real_group(group, &mut warnings));
         let group = group.map(|group| self.group(group, stamp, &mut warnings));
         let group = group.transpose()?.map(Box::new);
-        let (names, claimed) = self.believed(draft.names, draft.explicit);
+        let (names, claimed) = self.believed(take(&mut draft.names), draft.explicit);
         let explicit = if self.may_join() { draft.explicit } else { 0 };
         let (mut identities, explicit) = self.identities(names, explicit, &mut warnings)?;
         let apart = self.claims(claimed, &mut identities);
@@ -213,9 +225,9 @@ impl Gate<'_> {
     }
 
     /// Says nothing but that what is older is to go.
-    fn erasing(&self, draft: Draft, occurred_at: Timestamp) -> Result<Command, Rejection> {
-        let mut warnings = draft.warnings;
-        let (identities, _) = self.identities(draft.names, 0, &mut warnings)?;
+    fn erasing(&self, draft: &mut Draft, occurred_at: Timestamp) -> Result<Command, Rejection> {
+        let mut warnings = take(&mut draft.warnings);
+        let (identities, _) = self.identities(take(&mut draft.names), 0, &mut warnings)?;
         Ok(Command {
             project_id: self.project_id,
             class: self.class,

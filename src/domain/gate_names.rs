@@ -5,6 +5,7 @@ use super::identity::Identity;
 use super::limits::Limits;
 use super::{Code, Rejection, Warnings, placeholder, sizes};
 use std::collections::HashSet;
+use std::mem::take;
 use uuid::Uuid;
 
 impl Gate<'_> {
@@ -22,7 +23,8 @@ impl Gate<'_> {
             let identity = name.identity;
             let fits = match name.field {
                 Some(field) => {
-                    sizes::text(&identity.value, &field, limit)?;
+                    sizes::text(&identity.value, &field, limit)
+                        .map_err(|rejection| rejection.about(take(&mut identities)))?;
                     self.is_real(&identity, &field, warnings)
                 }
                 None => self.may_be_name(&identity),
@@ -35,7 +37,9 @@ impl Gate<'_> {
         self.kinds.sort(&mut identities[firsts..]);
         match identities.len() {
             0 => Err(nobody()),
-            count if count > self.limits.profile_identities => Err(crowd(count, self.limits)),
+            count if count > self.limits.profile_identities => {
+                Err(crowd(count, self.limits).about(identities))
+            }
             _ => Ok((identities, firsts)),
         }
     }
@@ -94,6 +98,7 @@ impl Gate<'_> {
 
 fn nobody() -> Rejection {
     Rejection {
+        names: Vec::new(),
         code: Code::MissingIdentity,
         field: None,
         message: "the call names nobody: it needs userId or anonymousId".to_owned(),
@@ -103,6 +108,7 @@ fn nobody() -> Rejection {
 fn crowd(count: usize, limits: &Limits) -> Rejection {
     let limit = limits.profile_identities;
     Rejection {
+        names: Vec::new(),
         code: Code::TooManyIdentities,
         field: None,
         message: format!("the call names {count} identities, over the limit of {limit}"),

@@ -96,6 +96,8 @@ pub struct Plan {
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
     /// Subjects of which a name was left out.
     pub narrowed: BTreeSet<usize>,
+    /// By subject, the kind of the strongest new name for which its person has no room.
+    pub crowded: BTreeMap<usize, IdentityKind>,
     /// By subject, traits that only say a name which was left out since its person was erased: they would bring it back.
     pub silenced: BTreeMap<usize, BTreeSet<String>>,
     /// Subjects that bring a name, or join profiles.
@@ -234,9 +236,10 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             .collect();
         // A device that draws a new id on each page must not cost its person anything else: the weakest new names are left out.
         let room = self.max_names.saturating_sub(self.names(profile_id).count);
-        if unknown.len() > room {
-            unknown.truncate(room);
+        if let Some(first) = unknown.get(room) {
+            self.plan.crowded.insert(position, first.1.kind.clone());
             self.plan.narrowed.insert(position);
+            unknown.truncate(room);
         }
         let merges = self.merge_others(position, subject, profile_id);
         self.note_claims(position, subject, profile_id);

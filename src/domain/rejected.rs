@@ -19,7 +19,8 @@ pub struct Rejected {
     pub rejection: Rejection,
     /// The sender's own id of the call, cut to its limit, where it had one.
     pub message_id: Option<String>,
-    /// Whom it names, as far as that could be read: of a person who was forgotten, nothing may be kept.
+    /// Whom it names, as far as that could be read: of a person who was forgotten, nothing may be kept, and of one who is erased
+    /// later it is found by them.
     pub names: Vec<Identity>,
     /// What was mended of it, as JSON, where it is stored: it is listed, but was not refused.
     pub warnings: Option<Json>,
@@ -37,33 +38,40 @@ impl Rejected {
             }
             None => serde_json::json!({"type": "profile"}),
         };
-        if let Some(event) = event.filter(|_| rejection.code != Code::Erased) {
+        let is_erased = rejection.code == Code::Erased;
+        if let Some(event) = event.filter(|_| !is_erased) {
             item["name"] = serde_json::json!(event.name);
         }
+        let subjects = command.subjects().filter(|_| !is_erased);
+        let names = subjects.flat_map(|subject| subject.identities).cloned();
         Self {
             project_id: command.project_id,
             id,
             received_at: command.received_at,
             rejection,
             message_id: event.map(|event| event.message_id.clone()),
-            names: Vec::new(),
+            names: names.collect(),
             warnings: None,
             item: Json::of(&item),
         }
     }
 
-    /// A command that was stored, but not just as it came; `None` where nothing was mended, or nothing was lost by it.
-    pub fn mended(command: &Command, id: Uuid) -> Option<Self> {
-        let first = command.warnings().first()?;
-        if command.warnings().iter().all(Warning::is_slight) {
-            return None;
-        }
+    /// The same without what it says: somebody whom it names was erased.
+    pub fn emptied(&mut self) {
+        self.item = Json::null();
+        self.names.clear();
+    }
+
+    /// A command that was stored, but not just as it came, and without what the write had to leave out; `None` where nothing was
+    /// mended, or nothing was lost by it.
+    pub fn mended(command: &Command, id: Uuid, left_out: Option<&Warning>) -> Option<Self> {
+        let warnings: Vec<&Warning> = command.warnings().iter().chain(left_out).collect();
+        let first = warnings.iter().find(|warning| !warning.is_slight())?;
         let code = Code::Mended;
         let rejection = Rejection::of(code, &first.field, first.message.clone());
         let item = command.warnings.item().cloned();
         Some(Self {
-            names: command.identities.clone(),
-            warnings: Some(Json::of(&command.warnings())),
+            warnings: Some(Json::of(&warnings)),
             item: item.unwrap_or_else(|| Self::command(command, id, rejection.clone()).item),
             ..Self::command(command, id, rejection)
         })

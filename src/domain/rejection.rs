@@ -1,5 +1,6 @@
 //! Why an item was refused: the caller's fault, with a stable code, the field and a sentence.
 
+use super::identity::Identity;
 use std::fmt;
 
 /// The stable name of a reason; clients may switch on it, so a published one never changes its meaning.
@@ -120,6 +121,8 @@ pub struct Rejection {
     pub field: Option<String>,
     /// A sentence with the measured value and the limit where there is one; never the item's own data.
     pub message: String,
+    /// Whom the item names, as far as that was seen: by them what is kept of it is found again.
+    pub names: Vec<Identity>,
 }
 
 impl Rejection {
@@ -129,7 +132,14 @@ impl Rejection {
             code,
             field: Some(field.to_owned()),
             message: message.into(),
+            names: Vec::new(),
         }
+    }
+
+    /// The same about somebody.
+    pub fn about(mut self, names: impl IntoIterator<Item = Identity>) -> Self {
+        self.names.extend(names);
+        self
     }
 }
 

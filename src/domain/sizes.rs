@@ -57,6 +57,7 @@ pub(super) fn event(event: &Event, limit: usize) -> Result<(), Rejection> {
         return Ok(());
     }
     Err(Rejection {
+        names: Vec::new(),
         code: Code::EventTooLarge,
         field: None,
         message: format!(

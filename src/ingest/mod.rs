@@ -9,6 +9,7 @@ mod batcher;
 mod fold;
 mod lanes;
 mod links;
+mod listed;
 mod live_time;
 mod merging;
 mod pace;
@@ -34,6 +35,7 @@ use crate::metric_names::{
 };
 use crate::store::{Error, Store};
 use links::KnownLinks;
+use listed::Listed;
 use live_time::LiveClock;
 use merging::merge_listed;
 use metrics::counter;
@@ -90,6 +92,7 @@ impl Ingest {
                 store: store.clone(),
                 links: KnownLinks::new(settings.known_links),
                 room,
+                listed: Listed::default(),
             },
             deadline: millis(settings.write_deadline_ms),
             pace: Pace::new(settings.max_batch_rows),
@@ -187,7 +190,15 @@ fn count_warnings(items: &[Item]) {
 fn count(receipts: &[Receipt]) {
     let like = |wanted: &Receipt| receipts.iter().filter(|receipt| *receipt == wanted).count();
     counter!(ITEMS_RECEIVED).increment(receipts.len() as u64);
-    counter!(ITEMS_STORED).increment(like(&Receipt::Stored) as u64);
+    let without = receipts.iter().filter_map(|receipt| match receipt {
+        Receipt::StoredWithout(warning) => Some(warning),
+        _ => None,
+    });
+    for warning in without.clone() {
+        counter!(WARNINGS, "code" => warning.code).increment(1);
+    }
+    let stored = like(&Receipt::Stored) + without.count();
+    counter!(ITEMS_STORED).increment(stored as u64);
     counter!(ITEMS_DUPLICATE).increment(like(&Receipt::Duplicate) as u64);
     counter!(ITEMS_UNCHANGED).increment(like(&Receipt::Unchanged) as u64);
     for receipt in receipts {

@@ -1,26 +1,34 @@
 //! Records what was refused, on arrival or in the write, and what was stored but mended, so that a person can look it up.
 
+use super::listed::Listed;
+use super::tools::Tools;
 use crate::domain::{Class, Code, IdentityKey, Item, Json, Receipt, Rejected};
 use crate::metric_names::REJECTIONS_UNLISTED;
 use crate::store::{Error, Store};
 use metrics::counter;
+use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Lists what was refused or mended. Of people who are forgotten nothing is kept.
+/// Lists what was refused or mended. Of people who are forgotten nothing is kept; of people who were erased, nothing of what could not
+/// even be read, since nobody can tell whether it is older than that.
 pub(super) async fn list(
-    store: &Store,
+    tools: &Tools,
     items: &[&Item],
     receipts: &[Receipt],
 ) -> Result<(), Error> {
     let refused = items.iter().zip(receipts);
     let mut refused: Vec<Rejected> = refused
-        .filter_map(|(item, receipt)| refusal(item, receipt))
+        .filter_map(|(item, receipt)| refusal(item, receipt, &tools.listed))
         .collect();
-    leave_out_forgotten(store, &mut refused).await?;
-    insert(store, refused).await
+    let unread = items.iter().filter_map(|item| match item {
+        Item::Rejected(rejected) => Some(rejected.id),
+        Item::Command(_) => None,
+    });
+    leave_out_erased(&tools.store, &mut refused, &unread.collect()).await?;
+    insert(&tools.store, refused).await
 }
 
-fn refusal(item: &Item, receipt: &Receipt) -> Option<Rejected> {
+fn refusal(item: &Item, receipt: &Receipt, listed: &Listed) -> Option<Rejected> {
     match (item, receipt) {
         (Item::Rejected(rejected), _) => Some(rejected.clone()),
         (Item::Command(command), Receipt::Rejected(rejection)) => {
@@ -28,14 +36,26 @@ fn refusal(item: &Item, receipt: &Receipt) -> Option<Rejected> {
             let is_kept = rejection.code != Code::Forgotten && command.class() != Class::Backfill;
             is_kept.then(|| Rejected::command(command, Uuid::now_v7(), rejection.clone()))
         }
-        (Item::Command(command), Receipt::Stored) if command.class() != Class::Backfill => {
-            Rejected::mended(command, Uuid::now_v7())
+        (Item::Command(command), receipt) if command.class() != Class::Backfill => {
+            let left_out = match receipt {
+                Receipt::Stored => None,
+                Receipt::StoredWithout(warning) => Some(&**warning),
+                _ => return None,
+            };
+            let mut warnings = command.warnings().iter().chain(left_out);
+            let first = warnings.find(|warning| !warning.is_slight())?;
+            let has_room = listed.has_room(command.project_id(), first);
+            has_room.then(|| Rejected::mended(command, Uuid::now_v7(), left_out))?
         }
         _ => None,
     }
 }
 
-async fn leave_out_forgotten(store: &Store, refused: &mut Vec<Rejected>) -> Result<(), Error> {
+async fn leave_out_erased(
+    store: &Store,
+    refused: &mut Vec<Rejected>,
+    unread: &HashSet<Uuid>,
+) -> Result<(), Error> {
     let keys = |rejected: &Rejected| -> Vec<IdentityKey> {
         let names = rejected.names.iter();
         names
@@ -50,6 +70,12 @@ async fn leave_out_forgotten(store: &Store, refused: &mut Vec<Rejected>) -> Resu
     let is_forgotten =
         |key: &IdentityKey| erased.get(key).is_some_and(|erased| erased.is_forgotten);
     refused.retain(|rejected| !keys(rejected).iter().any(&is_forgotten));
+    let is_unread = |rejected: &&mut Rejected| unread.contains(&rejected.id);
+    for rejected in refused.iter_mut().filter(is_unread) {
+        if keys(rejected).iter().any(|key| erased.contains_key(key)) {
+            rejected.emptied();
+        }
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::domain::erasure::Erased;
 use crate::domain::plan::{Assignment, Conflict, Known, Plan};
 use crate::domain::profile::Traits;
 use crate::domain::{
-    Command, IdentityKey, Json, ProfileId, ProfileKey, Rejection, Subject, Timestamp,
+    Command, IdentityKey, IdentityKind, Json, ProfileId, ProfileKey, Rejection, Subject, Timestamp,
 };
 use crate::metric_names::IDENTITY_CONFLICTS;
 use crate::store::{
@@ -39,6 +39,8 @@ pub(super) struct Outcome<'a> {
     pub changed: Vec<Key>,
     /// Commands that have to go again.
     pub again: Vec<&'a Command>,
+    /// Of those that are ready, the strongest name that had no place on its person.
+    pub crowded: Vec<(Key, IdentityKind)>,
     /// Commands that can't be done.
     pub refused: Vec<(Key, Rejection)>,
 }
@@ -109,6 +111,10 @@ impl<'a> Round<'a> {
                     tools.links.remember(command);
                 }
                 memberships.extend(self.membership(command, &own));
+                let crowded = own.iter().find_map(|place| self.plan.crowded.get(place));
+                outcome
+                    .crowded
+                    .extend(crowded.map(|kind| (command.key(), kind.clone())));
                 outcome.ready.push((command, self.plan.anchors[own[0]]));
             } else {
                 outcome.again.push(command);

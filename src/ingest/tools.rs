@@ -1,6 +1,7 @@
 //! What the steps of a write share.
 
 use super::links::KnownLinks;
+use super::listed::Listed;
 use crate::domain::ProjectId;
 use crate::domain::profile::Room;
 use crate::store::Store;
@@ -14,4 +15,5 @@ pub(super) struct Tools {
     pub store: Store,
     pub links: KnownLinks,
     pub room: Room,
+    pub listed: Listed,
 }

@@ -9,7 +9,7 @@
 use super::links::KnownLinks;
 use super::round::Round;
 use super::tools::{Key, Tools};
-use crate::domain::{Command, Item, Receipt, Rejection};
+use crate::domain::{Command, IdentityKind, Item, Receipt, Rejection, Warning};
 use crate::metric_names::BATCH_ROUNDS;
 use crate::store::{Error, EventRow};
 use metrics::histogram;
@@ -25,6 +25,8 @@ pub(super) struct Written {
     /// Events that became rows, and commands without one that changed something.
     stored: HashSet<Key>,
     refused: HashMap<Key, Rejection>,
+    /// Names that had no place on their person any more.
+    crowded: HashMap<Key, IdentityKind>,
     answered: HashSet<Key>,
 }
 
@@ -53,11 +55,27 @@ impl Written {
         let key = command.key();
         match self.refused.get(&key) {
             Some(rejection) => Receipt::Rejected(rejection.clone()),
-            None if self.stored.contains(&key) && self.answered.insert(key) => Receipt::Stored,
+            None if self.stored.contains(&key) && self.answered.insert(key) => {
+                match self.crowded.get(&key) {
+                    Some(kind) => Receipt::StoredWithout(Box::new(no_place(kind))),
+                    None => Receipt::Stored,
+                }
+            }
             None if command.event().is_some() => Receipt::Duplicate,
             None => Receipt::Unchanged,
         }
     }
+}
+
+fn no_place(kind: &IdentityKind) -> Warning {
+    let field = match kind {
+        IdentityKind::UserId => "userId",
+        IdentityKind::AnonymousId => "anonymousId",
+        IdentityKind::GroupId => "groupId",
+        IdentityKind::Email | IdentityKind::Custom(_) => kind.as_str(),
+    };
+    let message = "the person has as many names as one may have: the new name is left out";
+    Warning::of("too_many_identities", field, message)
 }
 
 /// Writes every command, each of a key of its own.
@@ -114,6 +132,7 @@ async fn settle(
         let outcome = Round::read(tools, pending).await?.write(tools).await?;
         written.refused.extend(outcome.refused);
         written.stored.extend(outcome.changed);
+        written.crowded.extend(outcome.crowded);
         pending = outcome.again;
         // What does not come back was there already, or was erased just now: the next look tells.
         pending.extend(insert(tools, outcome.ready, true, written).await?);

@@ -72,7 +72,7 @@ impl Writer {
         let first_copies = written.first_copies(&commands);
         self.write_or_halve(&first_copies, &mut written).await?;
         let receipts: Vec<Receipt> = items.iter().map(|item| written.receipt(item)).collect();
-        refusals::list(&self.tools.store, items, &receipts).await?;
+        refusals::list(&self.tools, items, &receipts).await?;
         Ok(receipts)
     }
 
@@ -106,6 +106,7 @@ fn by_database(error: &Error) -> Rejection {
         "the database refused this item's data (SQLSTATE {state}); its neighbours were stored"
     );
     Rejection {
+        names: Vec::new(),
         code: Code::RefusedByDatabase,
         field: None,
         message,

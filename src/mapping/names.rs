@@ -47,6 +47,7 @@ impl Sought {
             .map(|(kind, all)| format!("{kind} at {}", places(all)))
             .collect();
         Rejection {
+            names: Vec::new(),
             code: Code::MissingIdentity,
             field: None,
             message: format!("the record names nobody; looked for {}", sought.join("; ")),

@@ -156,6 +156,7 @@ impl Line<'_> {
 
     fn names(&mut self) -> Result<Vec<Name>, Rejection> {
         let nobody = || Rejection {
+            names: Vec::new(),
             code: Code::MissingIdentity,
             field: Some("identities".to_owned()),
             message: "the record names nobody: identities has no kind with a text or a number"

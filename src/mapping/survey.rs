@@ -276,6 +276,7 @@ impl Span {
 
 fn of_nobody() -> Rejection {
     Rejection {
+        names: Vec::new(),
         code: Code::UnknownProject,
         field: None,
         message: "the record does not say whose it is".to_owned(),

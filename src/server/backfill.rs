@@ -4,7 +4,6 @@ use super::{explained, spawn, wait_for_signal};
 use crate::api::tracking;
 use crate::backfill::{self, Backfill, Replayed, Source};
 use crate::config::{BackfillSource, Config};
-use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::mapping::Calls;
 use crate::store::{PartitionStatus, SourceStatus, Store};
@@ -55,7 +54,8 @@ pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let batcher = spawn(batcher);
     let (stop, told) = watch::channel(false);
-    let health = Arc::new(Health::default());
+    let clock = Arc::new(super::clock(store).await?);
+    let health = super::health(&clock, config);
     let most = config.backfill.max_bytes_in_flight;
     let backfill = Backfill::new(ingest, store.clone(), health, most);
     let tasks = start(&backfill, sources, &told);

@@ -1,8 +1,8 @@
 //! Reads a sample of records by a mapping and tells what would be written. It opens no database.
 
 use super::backfill::calls;
-use super::now;
 use crate::backfill::{self, too_large};
+use crate::clock::machine_time;
 use crate::config::{Config, KafkaProperties};
 use crate::domain::{Class, Gate, KeyKind, Kinds, ProjectId};
 use crate::mapping::{Estimate, Mapping, Record, Survey};
@@ -60,7 +60,7 @@ fn taking<'a>(
     mapping: &'a Mapping,
     survey: &'a mut Survey,
 ) -> impl FnMut(&str, usize, &Record<'_>) + 'a {
-    let (start, most) = (now(), config.backfill.max_record_bytes);
+    let (start, most) = (machine_time(), config.backfill.max_record_bytes);
     let (kinds, calls) = (Kinds::default(), calls());
     move |place, bytes, record| {
         let gate = Gate {

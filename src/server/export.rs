@@ -1,7 +1,8 @@
 //! Puts an export together: documents of a legacy store into a topic.
 
-use super::{now, wait_for_signal};
+use super::wait_for_signal;
 use crate::backfill::Topic;
+use crate::clock::machine_time;
 use crate::config::{Config, KafkaProperties};
 use crate::export::{Export, Options, Outcome, Progress};
 use crate::legacy::Client;
@@ -42,7 +43,7 @@ pub async fn export(
         topic.await.map_err(told)?,
         store.clone(),
         options,
-        now,
+        machine_time,
     );
     let stop = async {
         // A signal that can't be waited for is none.

@@ -1,16 +1,15 @@
-//! How far the topics of legacy profiles have got, and what could not be taken of them.
+//! How far the topics of legacy profiles have got.
 //!
 //! A partition belongs to one assignment at a time, and only that one moves it on, together with its counts: so the counts always
 //! add up to the offsets that were passed, whoever was killed.
 
 use super::backfill_statements::{
-    FIND_PARTITIONS, FORGET_COUNTS, FORGET_PARTITIONS, FORGET_REFUSALS, LOAD_COUNTS,
-    LOAD_PARTITIONS, LOAD_REFUSALS, LOAD_SOURCE, LOAD_SOURCES, MOVE_PARTITIONS, OPEN_SOURCE,
-    RECORD_REFUSALS, SET_SOURCE, TAKE_PARTITIONS,
+    FIND_PARTITIONS, FORGET_COUNTS, FORGET_PARTITIONS, LOAD_COUNTS, LOAD_PARTITIONS, LOAD_SOURCE,
+    LOAD_SOURCES, MOVE_PARTITIONS, OPEN_SOURCE, SET_SOURCE, TAKE_PARTITIONS,
 };
 use super::profiles::timestamp;
 use super::{Error, Store};
-use crate::domain::{ProjectId, Rejection, Timestamp};
+use crate::domain::{ProjectId, Timestamp};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -82,56 +81,6 @@ pub struct StoredPartition {
     pub pace: String,
     pub updated_at: Timestamp,
     pub last_at: Option<Timestamp>,
-}
-
-/// A record that could not be taken.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    pub project_id: ProjectId,
-    pub source: String,
-    pub partition: Partition,
-    pub offset: i64,
-    pub at: Option<Timestamp>,
-    pub code: String,
-    pub field: Option<String>,
-    pub message: String,
-    /// Cut.
-    pub key: Option<Vec<u8>>,
-    /// Cut.
-    pub record: Option<Vec<u8>>,
-    pub record_bytes: i64,
-    pub attempts: i32,
-    /// Set by the database.
-    pub rejected_at: Option<Timestamp>,
-}
-
-impl Refusal {
-    /// A place alone.
-    pub fn at(source: String, partition: Partition, offset: i64) -> Self {
-        Self {
-            project_id: ProjectId(0),
-            source,
-            partition,
-            offset,
-            at: None,
-            code: String::new(),
-            field: None,
-            message: String::new(),
-            key: None,
-            record: None,
-            record_bytes: 0,
-            attempts: 1,
-            rejected_at: None,
-        }
-    }
-
-    /// The reason again.
-    pub fn because(mut self, rejection: &Rejection) -> Self {
-        self.code = rejection.code.as_str().to_owned();
-        self.field.clone_from(&rejection.field);
-        self.message.clone_from(&rejection.message);
-        self
-    }
 }
 
 impl Store {
@@ -291,64 +240,6 @@ impl Store {
         };
         Ok(rows.iter().map(count).collect())
     }
-
-    /// Records what could not be taken.
-    pub async fn record_refusals(&self, refusals: &[Refusal]) -> Result<(), Error> {
-        let each = || refusals.iter();
-        let (projects, sources, topics, numbers, offsets) = keys(refusals);
-        let times: Vec<_> = each().map(|one| one.at.map(Timestamp::instant)).collect();
-        let codes: Vec<&str> = each().map(|one| one.code.as_str()).collect();
-        let fields: Vec<Option<&str>> = each().map(|one| one.field.as_deref()).collect();
-        let messages: Vec<&str> = each().map(|one| one.message.as_str()).collect();
-        let keys: Vec<Option<&[u8]>> = each().map(|one| one.key.as_deref()).collect();
-        let records: Vec<Option<&[u8]>> = each().map(|one| one.record.as_deref()).collect();
-        let sizes: Vec<i64> = each().map(|one| one.record_bytes).collect();
-        let attempts: Vec<i32> = each().map(|one| one.attempts).collect();
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
-            &projects, &sources, &topics, &numbers, &offsets, &times, &codes, &fields, &messages,
-            &keys, &records, &sizes, &attempts,
-        ];
-        self.run(&RECORD_REFUSALS, &params).await.map(drop)
-    }
-
-    /// A page of a project's refused records, in the order of their places; `after` is the last of the page before.
-    pub async fn load_refusals(
-        &self,
-        project_id: ProjectId,
-        after: Option<&Refusal>,
-        limit: i64,
-    ) -> Result<Vec<Refusal>, Error> {
-        let (source, topic, number, offset) = after.map_or(("", "", -1, -1), |after| {
-            let (topic, number) = &after.partition;
-            (after.source.as_str(), topic.as_str(), *number, after.offset)
-        });
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&project_id.0, &source, &topic, &number, &offset, &limit];
-        let rows = self.run(&LOAD_REFUSALS, &params).await?;
-        Ok(rows.iter().map(refusal).collect())
-    }
-
-    /// Forgets refusals of records that were taken after all.
-    pub async fn forget_refusals(&self, refusals: &[Refusal]) -> Result<(), Error> {
-        let (projects, sources, topics, numbers, offsets) = keys(refusals);
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [&projects, &sources, &topics, &numbers, &offsets];
-        self.run(&FORGET_REFUSALS, &params).await.map(drop)
-    }
-}
-
-/// The columns of the keys of refusals.
-type Keys<'a> = (Vec<i32>, Vec<&'a str>, Vec<&'a str>, Vec<i32>, Vec<i64>);
-
-fn keys(refusals: &[Refusal]) -> Keys<'_> {
-    let each = || refusals.iter();
-    (
-        each().map(|one| one.project_id.0).collect(),
-        each().map(|one| one.source.as_str()).collect(),
-        each().map(|one| one.partition.0.as_str()).collect(),
-        each().map(|one| one.partition.1).collect(),
-        each().map(|one| one.offset).collect(),
-    )
 }
 
 fn columns<'a>(
@@ -364,7 +255,7 @@ fn columns<'a>(
     (sources, topics, numbers)
 }
 
-fn optional_time(row: &Row, column: usize) -> Option<Timestamp> {
+pub(super) fn optional_time(row: &Row, column: usize) -> Option<Timestamp> {
     row.get::<_, Option<jiff::Timestamp>>(column)
         .map(Timestamp::new)
 }
@@ -402,23 +293,5 @@ fn stored_partition(row: &Row) -> StoredPartition {
         pace: row.get(9),
         updated_at: timestamp(row, 10),
         last_at: optional_time(row, 11),
-    }
-}
-
-fn refusal(row: &Row) -> Refusal {
-    Refusal {
-        project_id: ProjectId(row.get(0)),
-        source: row.get(1),
-        partition: (row.get(2), row.get(3)),
-        offset: row.get(4),
-        at: optional_time(row, 5),
-        rejected_at: optional_time(row, 6),
-        code: row.get(7),
-        field: row.get(8),
-        message: row.get(9),
-        key: row.get(10),
-        record: row.get(11),
-        record_bytes: row.get(12),
-        attempts: row.get(13),
     }
 }

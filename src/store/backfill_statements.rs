@@ -108,14 +108,15 @@ pub(super) const RECORD_REFUSALS: Statement = Statement {
     name: "record_refusals",
     sql: "-- record_refusals
 INSERT INTO backfill_rejection AS r (project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message,
-    record_key, record, record_bytes, attempts)
+    record_key, record, record_bytes, attempts, name_hashes)
 SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset, t.record_at, now(), t.code, t.field, t.message,
-    t.record_key, t.record, t.record_bytes, t.attempts
+    t.record_key, t.record, t.record_bytes, t.attempts, t.name_hashes
 FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[], $6::TIMESTAMPTZ[], $7::TEXT[], $8::TEXT[], $9::TEXT[],
-        $10::BYTEA[], $11::BYTEA[], $12::INT8[], $13::INT4[])
-    AS t (project_id, source, topic, partition, record_offset, record_at, code, field, message, record_key, record, record_bytes, attempts)
+        $10::BYTEA[], $11::BYTEA[], $12::INT8[], $13::INT4[], $14::JSONB[])
+    AS t (project_id, source, topic, partition, record_offset, record_at, code, field, message, record_key, record, record_bytes, attempts, name_hashes)
 ON CONFLICT (project_id, source, topic, partition, record_offset) DO UPDATE SET code = excluded.code, field = excluded.field,
-    message = excluded.message, record_key = excluded.record_key, record = excluded.record, attempts = GREATEST(r.attempts, excluded.attempts)",
+    message = excluded.message, record_key = excluded.record_key, record = excluded.record, attempts = GREATEST(r.attempts, excluded.attempts),
+    name_hashes = excluded.name_hashes",
 };
 
 pub(super) const LOAD_REFUSALS: Statement = Statement {

@@ -6,14 +6,15 @@
 
 use super::erase_older;
 use super::erase_statements::{
-    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK,
-    LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, MARK_CLEARED, MARK_FINISHED, PUT_OFF_ERASURE,
+    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_REFUSALS, EMPTY_REJECTIONS, ERASE_EVENTS,
+    FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, MARK_CLEARED, MARK_FINISHED,
+    PUT_OFF_ERASURE,
 };
 use super::erase_steps::{ErasureRequest, Found, Task, columns, finish, lock, take_away};
 use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
 use super::profiles::timestamp;
 use super::run::Body;
-use super::{Error, Fence, Store};
+use super::{Error, Fence, Statement, Store};
 use crate::domain::erasure::{Erased, identity_hash};
 use crate::domain::{Identity, IdentityKey, IdentityKind, ProjectId, Timestamp};
 use deadpool_postgres::Transaction;
@@ -73,7 +74,7 @@ impl Store {
         Ok(rows.iter().map(erased).collect())
     }
 
-    async fn salt(&self) -> Result<Uuid, Error> {
+    pub(super) async fn salt(&self) -> Result<Uuid, Error> {
         let load = async || {
             let rows = self.run(&LOAD_SALT, &[]).await?;
             let salt = rows.first().map(|row| row.get(0));
@@ -135,6 +136,11 @@ impl Store {
                 return Ok(false);
             }
         }
+        for emptying in [&EMPTY_REJECTIONS, &EMPTY_REFUSALS] {
+            if !self.empty_list(emptying, request, fence, until).await? {
+                return Ok(false);
+            }
+        }
         for deleting in [
             &DELETE_CONFLICTS,
             &DELETE_CLAIMS,
@@ -183,6 +189,30 @@ impl Store {
             }
         }
         Ok(true)
+    }
+
+    /// Empties what is listed of an erased person, from before the erasure; tells whether nothing is left.
+    async fn empty_list(
+        &self,
+        emptying: &'static Statement,
+        request: &ErasureRequest,
+        fence: Option<Fence>,
+        until: Instant,
+    ) -> Result<bool, Error> {
+        let (worker, token) = Fence::columns(fence);
+        let at = request.at.instant();
+        let params: [&(dyn ToSql + Sync); 5] = [&request.id, &at, &EVENTS_AT_ONCE, &worker, &token];
+        loop {
+            let rows = self.run(emptying, &params).await?;
+            let (left, is_held): (i64, bool) = (rows[0].get(0), rows[0].get(1));
+            fence.map_or(Ok(()), |fence| fence.unless_lost(is_held))?;
+            if left == 0 {
+                return Ok(true);
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+        }
     }
 
     /// Removes what was in flight when the person was erased, once nothing can be in flight any more; tells whether all is done.

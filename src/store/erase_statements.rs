@@ -114,6 +114,63 @@ SELECT count(*)::INT8, ",
     ),
 };
 
+/// Empties what is listed among the rejections of somebody whose names went in an erasure ($1), from before it; tells how many were
+/// found. That there was something, and its code, stays.
+pub(super) const EMPTY_REJECTIONS: Statement = Statement {
+    name: "empty_rejections",
+    sql: concat!(
+        "-- empty_rejections
+WITH ",
+        held!("$4", "$5"),
+        ", found AS (
+    SELECT r.project_id, r.received_at, r.rejection_id
+    FROM erasure AS e
+    JOIN rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND r.received_at <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE rejection AS r SET field = NULL, message = 'the person was erased', message_id = NULL, item = 'null'::JSONB,
+        warnings = CASE WHEN r.warnings IS NOT NULL THEN '[]'::JSONB END, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.received_at = f.received_at AND r.rejection_id = f.rejection_id AND ",
+        holds_turn!("$4"),
+        "
+    RETURNING r.rejection_id
+)
+SELECT count(*)::INT8, ",
+        holds_turn!("$4"),
+        " FROM found"
+    ),
+};
+
+/// The same of records that could not be taken.
+pub(super) const EMPTY_REFUSALS: Statement = Statement {
+    name: "empty_refusals",
+    sql: concat!(
+        "-- empty_refusals
+WITH ",
+        held!("$4", "$5"),
+        ", found AS (
+    SELECT r.project_id, r.source, r.topic, r.partition, r.record_offset
+    FROM erasure AS e
+    JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND LEAST(r.record_at, r.rejected_at) <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE backfill_rejection AS r SET field = NULL, message = 'the person was erased', record_key = NULL, record = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.source = f.source AND r.topic = f.topic AND r.partition = f.partition
+        AND r.record_offset = f.record_offset AND ",
+        holds_turn!("$4"),
+        "
+    RETURNING r.record_offset
+)
+SELECT count(*)::INT8, ",
+        holds_turn!("$4"),
+        " FROM found"
+    ),
+};
+
 /// Whose name was claimed.
 pub(super) const DELETE_CONFLICTS: Statement = Statement {
     name: "delete_conflicts",

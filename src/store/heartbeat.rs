@@ -1,6 +1,8 @@
 //! The proof that this database takes writes and has the tables: what the health check asks for.
 
+use super::profiles::timestamp;
 use super::{Error, Statement, Store};
+use crate::domain::Timestamp;
 use uuid::Uuid;
 
 /// Rows that all nodes share. So few need no tidying; so many keep nodes from waiting for each other.
@@ -10,7 +12,8 @@ pub(super) const HEARTBEAT: Statement = Statement {
     name: "heartbeat",
     sql: "-- heartbeat
 INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at",
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at
+RETURNING beaten_at",
 };
 
 /// Reads nothing, but fails where a table is missing or may not be read.
@@ -29,10 +32,12 @@ UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM s
 };
 
 impl Store {
-    /// Writes a row, and looks whether the tables are there. Tried once: whoever asks does so again soon.
-    pub async fn beat(&self, node: Uuid) -> Result<(), Error> {
+    /// Writes a row, and looks whether the tables are there; returns what the database's clock says. Tried once: whoever asks does
+    /// so again soon.
+    pub async fn beat(&self, node: Uuid) -> Result<Timestamp, Error> {
         let slot = node.as_u128() as i32 & (SLOTS - 1);
-        self.run_once(&HEARTBEAT, &[&slot, &node]).await?;
-        self.run_once(&CHECK_TABLES, &[]).await.map(drop)
+        self.run_once(&CHECK_TABLES, &[]).await?;
+        let rows = self.run_once(&HEARTBEAT, &[&slot, &node]).await?;
+        Ok(timestamp(&rows[0], 0))
     }
 }

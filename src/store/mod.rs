@@ -4,6 +4,7 @@
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
 mod backfill;
+mod backfill_refusals;
 mod backfill_statements;
 mod backfill_status;
 mod connect;
@@ -34,8 +35,9 @@ mod worker;
 mod write;
 
 pub use backfill::{
-    BackfillSource, Counts, Partition, PartitionMove, Refusal, StoredPartition, TakenPartition,
+    BackfillSource, Counts, Partition, PartitionMove, StoredPartition, TakenPartition,
 };
+pub use backfill_refusals::Refusal;
 pub use backfill_status::{CountsShown, PartitionStatus, SourceStatus};
 pub use connect::{Engine, session_settings, set_up_session};
 pub use erase::{DueErasure, Erasure};
@@ -56,6 +58,7 @@ pub use worker::Fence;
 pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsChange};
 
 use crate::config;
+use crate::domain::Timestamp;
 use deadpool_postgres::Pool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -103,9 +106,10 @@ impl Store {
             .expect("every new connection tells the engine"))
     }
 
-    /// Asks the database for a sign of life.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.run_once(&statement::PING, &[]).await.map(drop)
+    /// Asks the database for a sign of life: what its clock says.
+    pub async fn ping(&self) -> Result<Timestamp, Error> {
+        let rows = self.run_once(&statement::PING, &[]).await?;
+        Ok(profiles::timestamp(&rows[0], 0))
     }
 
     /// Closes the pool: nothing can be written or read any more.

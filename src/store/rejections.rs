@@ -3,17 +3,19 @@
 use super::params::JsonParam;
 use super::profiles::timestamp;
 use super::{Error, Statement, Store};
-use crate::domain::{Json, ProjectId, Rejected, Timestamp};
+use crate::domain::erasure::identity_hash;
+use crate::domain::{Identity, Json, ProjectId, Rejected, Timestamp};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Records what was refused. Idempotent: ids are drawn on receipt.
 pub(super) const INSERT_REJECTIONS: Statement = Statement {
     name: "insert_rejections",
     sql: "-- insert_rejections
-INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
-SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item, t.warnings
-FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[], $9::JSONB[])
-    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
+INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings, name_hashes)
+SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item, t.warnings, t.name_hashes
+FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[], $9::JSONB[], $10::JSONB[])
+    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings, name_hashes)
 ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING",
 };
 
@@ -39,6 +41,13 @@ pub struct StoredRejection {
     pub item: Json,
     /// What was mended of an item that is stored; `None` of one that was refused.
     pub warnings: Option<Json>,
+}
+
+/// Of one item no more names are kept than its person may be expected to be erased by; the strongest come first.
+const MOST_NAMES: usize = 32;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Store {
@@ -71,6 +80,14 @@ impl Store {
         let warnings: Vec<_> = warnings
             .map(|item| item.warnings.as_ref().map(JsonParam))
             .collect();
+        let hashes = refused
+            .iter()
+            .map(|item| (item.project_id, &item.names[..]));
+        let hashes = self.name_hashes(hashes).await?;
+        let hashes: Vec<_> = hashes
+            .iter()
+            .map(|one| one.as_ref().map(JsonParam))
+            .collect();
         self.run(
             &INSERT_REJECTIONS,
             &[
@@ -83,10 +100,26 @@ impl Store {
                 &message_ids,
                 &items,
                 &warnings,
+                &hashes,
             ],
         )
         .await
         .map(drop)
+    }
+
+    /// The names in each of some lists as an erasure will know them, as JSON; `None` for a list without any.
+    pub(super) async fn name_hashes(
+        &self,
+        lists: impl Iterator<Item = (ProjectId, &[Identity])>,
+    ) -> Result<Vec<Option<Json>>, Error> {
+        let salt = self.salt().await?;
+        let one = |(project_id, names): (ProjectId, &[Identity])| {
+            let names = names.iter().take(MOST_NAMES);
+            let hash = |name: &Identity| hex(&identity_hash(salt, &(project_id, name.clone())));
+            let hashes: BTreeSet<String> = names.map(hash).collect();
+            (!hashes.is_empty()).then(|| Json::of(&hashes))
+        };
+        Ok(lists.map(one).collect())
     }
 
     /// A page of a project's refusals, newest first; `after` is the last row of the page before.

@@ -61,6 +61,10 @@ pub const STEPS: &[Step] = steps![
     "0034_backfill_export",
     "0035_rejection_warnings",
     "0036_project_rules",
+    "0045_rejection_name_hashes",
+    "0046_rejection_by_name",
+    "0047_backfill_rejection_name_hashes",
+    "0048_backfill_rejection_by_name",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

@@ -17,7 +17,7 @@ pub struct Statement {
 
 pub(super) const PING: Statement = Statement {
     name: "ping",
-    sql: "-- ping\nSELECT 1::INT4",
+    sql: "-- ping\nSELECT now()",
 };
 
 /// Every statement of the program.
@@ -75,6 +75,8 @@ fn of_all() -> Vec<&'static Statement> {
         &erase::REMEMBER_ERASED,
         &erase::RECORD_ERASURE,
         &erase::ERASE_EVENTS,
+        &erase::EMPTY_REJECTIONS,
+        &erase::EMPTY_REFUSALS,
         &erase::DELETE_CONFLICTS,
         &erase::DELETE_CLAIMS,
         &erase::MARK_CLEARED,

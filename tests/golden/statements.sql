@@ -1,9 +1,10 @@
 -- ping
-SELECT 1::INT4;
+SELECT now();
 
 -- heartbeat
 INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at;
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at
+RETURNING beaten_at;
 
 -- check_tables
 SELECT 1::INT4 FROM project WHERE FALSE UNION ALL SELECT 1::INT4 FROM api_key WHERE FALSE
@@ -19,10 +20,10 @@ UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM s
 -- insert_events
 INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
 SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[])
-    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context)
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::TIMESTAMPTZ[])
+    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, earliest)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
-WHERE i.not_before IS NULL OR ($12::BOOL AND t.occurred_at > i.not_before)
+WHERE i.not_before IS NULL OR t.earliest > i.not_before
 ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id;
 
@@ -93,10 +94,10 @@ WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version 
 RETURNING p.project_id, p.profile_id;
 
 -- insert_rejections
-INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
-SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item, t.warnings
-FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[], $9::JSONB[])
-    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings)
+INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings, name_hashes)
+SELECT t.project_id, t.received_at, t.rejection_id, t.code, t.field, t.message, t.message_id, t.item, t.warnings, t.name_hashes
+FROM unnest($1::INT4[], $2::TIMESTAMPTZ[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[], $9::JSONB[], $10::JSONB[])
+    AS t (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings, name_hashes)
 ON CONFLICT (project_id, received_at, rejection_id) DO NOTHING;
 
 -- insert_memberships
@@ -213,6 +214,38 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.toke
     RETURNING erasure_id
 )
 SELECT count(*)::INT8, ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+
+-- empty_rejections
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT r.project_id, r.received_at, r.rejection_id
+    FROM erasure AS e
+    JOIN rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND r.received_at <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE rejection AS r SET field = NULL, message = 'the person was erased', message_id = NULL, item = 'null'::JSONB,
+        warnings = CASE WHEN r.warnings IS NOT NULL THEN '[]'::JSONB END, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.received_at = f.received_at AND r.rejection_id = f.rejection_id AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING r.rejection_id
+)
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+
+-- empty_refusals
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT r.project_id, r.source, r.topic, r.partition, r.record_offset
+    FROM erasure AS e
+    JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND LEAST(r.record_at, r.rejected_at) <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE backfill_rejection AS r SET field = NULL, message = 'the person was erased', record_key = NULL, record = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.source = f.source AND r.topic = f.topic AND r.partition = f.partition
+        AND r.record_offset = f.record_offset AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING r.record_offset
+)
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
 -- delete_conflicts
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
@@ -614,14 +647,15 @@ ORDER BY topic, partition, project_id;
 
 -- record_refusals
 INSERT INTO backfill_rejection AS r (project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message,
-    record_key, record, record_bytes, attempts)
+    record_key, record, record_bytes, attempts, name_hashes)
 SELECT t.project_id, t.source, t.topic, t.partition, t.record_offset, t.record_at, now(), t.code, t.field, t.message,
-    t.record_key, t.record, t.record_bytes, t.attempts
+    t.record_key, t.record, t.record_bytes, t.attempts, t.name_hashes
 FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::INT4[], $5::INT8[], $6::TIMESTAMPTZ[], $7::TEXT[], $8::TEXT[], $9::TEXT[],
-        $10::BYTEA[], $11::BYTEA[], $12::INT8[], $13::INT4[])
-    AS t (project_id, source, topic, partition, record_offset, record_at, code, field, message, record_key, record, record_bytes, attempts)
+        $10::BYTEA[], $11::BYTEA[], $12::INT8[], $13::INT4[], $14::JSONB[])
+    AS t (project_id, source, topic, partition, record_offset, record_at, code, field, message, record_key, record, record_bytes, attempts, name_hashes)
 ON CONFLICT (project_id, source, topic, partition, record_offset) DO UPDATE SET code = excluded.code, field = excluded.field,
-    message = excluded.message, record_key = excluded.record_key, record = excluded.record, attempts = GREATEST(r.attempts, excluded.attempts);
+    message = excluded.message, record_key = excluded.record_key, record = excluded.record, attempts = GREATEST(r.attempts, excluded.attempts),
+    name_hashes = excluded.name_hashes;
 
 -- load_refusals
 SELECT project_id, source, topic, partition, record_offset, record_at, rejected_at, code, field, message, record_key, record,

@@ -11,7 +11,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("metric_names", &[]),
     ("store", &["domain", "config", "metric_names"]),
     ("ingest", &["store", "domain", "config", "metric_names"]),
-    ("health", &["store", "metric_names"]),
+    ("clock", &["domain"]),
+    ("health", &["store", "domain", "clock", "metric_names"]),
     ("upkeep", &["store", "domain", "config", "metric_names"]),
     ("mapping", &["domain"]),
     (
@@ -38,6 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "config",
             "metric_names",
             "health",
+            "clock",
         ],
     ),
     ("telemetry", &["config", "metric_names"]),

@@ -8,8 +8,10 @@
 )]
 
 mod backfill;
+mod barred;
 mod browser;
 mod cli;
+mod clocks;
 mod contention;
 mod converge;
 mod crash;
@@ -31,10 +33,12 @@ mod layers;
 mod ledger;
 mod legacy;
 mod limits;
+mod listed;
 mod load;
 mod machine;
 mod mending;
 mod merge;
+mod mobile;
 mod native;
 mod outage;
 mod own_kinds;

@@ -195,7 +195,13 @@ async fn codings_are_told_by_the_body() {
     post_raw(&project, "/v1/batch", None, zipped("c1")).await;
     post_raw(&project, "/v1/batch", Some("utf-8"), body("c2")).await;
     post_raw(&project, "/v1/batch", Some("utf-8"), zipped("c3")).await;
-    assert_eq!(project.timeline("user_id:ada").await.len(), 3);
+    // The header is wrong: what a body is, its first bytes say.
+    for name in ["gzip", "GZIP", "deflate", "br", "zstd", "gzip, gzip"] {
+        post_raw(&project, "/v1/batch", Some(name), body(name)).await;
+        let zipped = zipped(&format!("zipped {name}"));
+        post_raw(&project, "/v1/batch", Some(name), zipped).await;
+    }
+    assert_eq!(project.timeline("user_id:ada").await.len(), 3 + 2 * 6);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ async fn erased(request: &HttpRequest, state: &Data<State>) -> Result<Shown, Api
     let mut asked = ErasureRequest {
         project_id: caller.project_id,
         id: Uuid::new_v4(),
-        at: (state.now)(),
+        at: state.clock.now(),
         is_forgotten: query.flag("forget")?,
         identities,
         profiles: Vec::new(),

@@ -205,7 +205,7 @@ async fn joined(
             absorbed,
             is_explicit: true,
         };
-        let merging = state.ingest.merge(merge, (state.now)());
+        let merging = state.ingest.merge(merge, state.clock.now());
         match answer_of(state, merging).await? {
             MergeOutcome::Done => return Ok(survivor),
             MergeOutcome::TooManyNames => return Err(too_many_names(state)),
@@ -218,6 +218,7 @@ async fn joined(
 fn too_many_names(state: &Data<State>) -> ApiError {
     let limit = state.limits.profile_identities;
     ApiError::Rejected(Rejection {
+        names: Vec::new(),
         code: Code::TooManyIdentities,
         field: None,
         message: format!("the person would have more than the limit of {limit} identities"),

@@ -122,13 +122,14 @@ impl<'a> Reader<'a> {
                     not_an_object()
                 };
                 let message_id = call.and_then(|call| self.message_id(call, index));
+                let named = call.map(names::of_refused).unwrap_or_default();
                 Item::Rejected(Rejected {
                     project_id: self.source.project_id,
                     id: Uuid::now_v7(),
                     received_at: self.source.received_at,
+                    names: named.into_iter().chain(rejection.names.clone()).collect(),
                     rejection,
                     message_id,
-                    names: call.map(names::of_refused).unwrap_or_default(),
                     warnings: None,
                     item: kept(text().trim(), self.limits),
                 })
@@ -146,6 +147,7 @@ impl<'a> Reader<'a> {
 
 fn not_an_object() -> Rejection {
     Rejection {
+        names: Vec::new(),
         code: Code::NotAnObject,
         field: None,
         message: "the item is no JSON object".to_owned(),

@@ -74,6 +74,7 @@ pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
         (IdentityKind::UserId, call.user_id),
         (IdentityKind::UserId, call.previous_id),
         (IdentityKind::AnonymousId, call.anonymous_id),
+        (IdentityKind::GroupId, call.group_id),
     ];
     let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
     let email = email.map(|email| Identity::new(IdentityKind::Email, &email));

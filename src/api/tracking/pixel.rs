@@ -76,7 +76,7 @@ async fn take(
         class: Class::Live,
         by: caller.kind,
         kinds: caller.kinds,
-        received_at: (state.now)(),
+        received_at: state.clock.now(),
         sent_at: None,
         idempotency_key: None,
         path_type: Some(call.to_owned()),

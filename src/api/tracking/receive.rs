@@ -97,7 +97,7 @@ async fn take(
     road: Road,
     known: Option<Caller>,
 ) -> Result<HttpResponse, ApiError> {
-    let received_at = (state.now)();
+    let received_at = state.clock.now();
     let is_batch = road.form == Form::Batch;
     let readable = read(body, known.is_none(), is_batch, state).await?;
     let caller = match known {

@@ -54,8 +54,8 @@ struct ItemResult<'a> {
     status: &'static str,
     #[serde(flatten)]
     reason: Option<Reason<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    warnings: &'a [Warning],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'a Warning>,
 }
 
 #[derive(Serialize)]
@@ -84,9 +84,9 @@ pub fn results(told: &[Told], receipts: &[Receipt]) -> HttpResponse {
             status: status(receipt),
             reason: match receipt {
                 Receipt::Rejected(rejection) => Some(reason(rejection)),
-                Receipt::Stored | Receipt::Unchanged | Receipt::Duplicate => None,
+                _ => None,
             },
-            warnings: &told.warnings,
+            warnings: told.warnings.iter().chain(left_out(receipt)).collect(),
         })
         .collect();
     json(
@@ -128,10 +128,17 @@ pub fn json(status: StatusCode, document: &impl Serialize) -> HttpResponse {
 
 fn status(receipt: &Receipt) -> &'static str {
     match receipt {
-        Receipt::Stored => "stored",
+        Receipt::Stored | Receipt::StoredWithout(_) => "stored",
         Receipt::Unchanged => "unchanged",
         Receipt::Duplicate => "duplicate",
         Receipt::Rejected(_) => "rejected",
+    }
+}
+
+fn left_out(receipt: &Receipt) -> Option<&Warning> {
+    match receipt {
+        Receipt::StoredWithout(warning) => Some(warning),
+        _ => None,
     }
 }
 

@@ -71,8 +71,9 @@ fn properties(call: &Call, sdk: &Sdk) -> Map<String, Value> {
             let mut properties = object(&call.line["properties"]);
             let category = call.line.get("category").cloned();
             let overrides = sdk.page_category_overrides && call.kind() == "page";
+            let is_sent = !(sdk.is_java && call.kind() == "screen");
             if let Some(category) =
-                category.filter(|_| overrides || !properties.contains_key("category"))
+                category.filter(|_| is_sent && (overrides || !properties.contains_key("category")))
             {
                 properties.insert("category".into(), category);
             }

@@ -228,7 +228,8 @@ impl Maker<'_> {
     /// A page or a screen: with or without name, category and properties.
     fn view(&mut self) -> Value {
         let mut view = Map::new();
-        if self.random.random_bool(0.8) {
+        // Segment's Java SDK takes none without a name.
+        if self.random.random_bool(0.8) || self.sdk.is_java {
             let name = self.pick(&["Pricing", "Главная", "Home / News"]);
             view.insert("name".into(), name.into());
         }

@@ -265,7 +265,7 @@ fn mutate_value(value: &mut Value, dice: &mut Dice) {
     }
 }
 
-fn junk(dice: &mut Dice) -> Value {
+pub fn junk(dice: &mut Dice) -> Value {
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
     let junk = [
         json!(null),

@@ -5,6 +5,7 @@ mod bodies;
 mod dice;
 mod fuzz;
 mod heads;
+mod law;
 mod logs;
 mod reads;
 mod routes;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Plays a visit in headless Chromium with the published browser SDK, served from an origin other than Roster's.
+// Plays a visit in headless Chromium with a published browser SDK, served from an origin other than Roster's.
 //
-//   node drive.mjs story|alias|hasty|offline|unload|tabs --modules DIR --host http://127.0.0.1:PORT --write-key KEY
+//   node drive.mjs story|alias|hasty|offline|unload|tabs|rudder --modules DIR --host http://127.0.0.1:PORT --write-key KEY
 //                  [--user ID] [--tabs 3] [--delivery standard|keepalive|batching] [--api-host HOST:PORT/v1]
 //                  [--chromium /usr/bin/chromium] [--timeout-seconds 60]
 //
@@ -35,6 +35,13 @@ const CHROMIUM_FLAGS = [
 // How long to wait for requests under way, and for Chromium to end, before going without.
 const QUIET_MS = 2000
 const CLOSE_MS = 5000
+
+// The browser build of each SDK, and the script that loads it.
+const SDKS = {
+  segment: { name: '@segment/analytics-next', build: 'dist/umd/index.js', page: './page.js' },
+  // Without its plugins a page would load them from RudderStack's own servers.
+  rudder: { name: '@rudderstack/analytics-js', build: 'dist/npm/modern/bundled/umd/index.js', page: './rudder.js' },
+}
 
 const DELIVERY = {
   standard: undefined,
@@ -70,6 +77,7 @@ function parseArguments() {
   return {
     scenario,
     delivery,
+    sdk: scenario === 'rudder' ? SDKS.rudder : SDKS.segment,
     modules: path.resolve(values.modules),
     host: new URL(values.host).origin,
     writeKey: values['write-key'],
@@ -87,11 +95,11 @@ function loadConfig({ host, writeKey, apiHost, delivery }) {
   if (apiHost) Object.assign(segment, { apiHost, protocol: 'http' })
   if (DELIVERY[delivery]) segment.deliveryStrategy = DELIVERY[delivery]
   const options = Object.keys(segment).length > 0 ? { integrations: { 'Segment.io': segment } } : {}
-  return { settings: { writeKey, cdnURL: host }, options }
+  return { settings: { writeKey, cdnURL: host }, options, host }
 }
 
 /** Serves the site: two pages, the SDK's published browser build, and the script that loads it. */
-async function startSite(load, config) {
+async function startSite(sdk, modules, config) {
   // A "<" could end the script element early.
   const inline = JSON.stringify(config).replaceAll('<', '\\u003c')
   const html = (title) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>
@@ -101,8 +109,8 @@ async function startSite(load, config) {
   const files = {
     '/index.html': ['text/html; charset=utf-8', html('First page')],
     '/second.html': ['text/html; charset=utf-8', html('Second page')],
-    '/sdk.js': script(load.resolve('@segment/analytics-next/dist/umd/index.js')),
-    '/page.js': script(new URL('./page.js', import.meta.url)),
+    '/sdk.js': script(path.join(modules, 'node_modules', sdk.name, sdk.build)),
+    '/page.js': script(new URL(sdk.page, import.meta.url)),
   }
   const server = http.createServer((request, response) => {
     const file = files[new URL(request.url, 'http://site').pathname]
@@ -135,11 +143,13 @@ async function main() {
     process.exit(2)
   }
   const load = createRequire(path.join(options.modules, 'package.json'))
-  const { version } = JSON.parse(fs.readFileSync(load.resolve('@segment/analytics-next/package.json'), 'utf8'))
+  const { sdk, modules } = options
+  const about = path.join(modules, 'node_modules', sdk.name, 'package.json')
+  const { version } = JSON.parse(fs.readFileSync(about, 'utf8'))
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'roster-chromium-'))
   process.on('exit', () => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 }))
 
-  const origin = await startSite(load, loadConfig(options))
+  const origin = await startSite(sdk, modules, loadConfig(options))
   const recorder = new Recorder(options.host, origin)
   const late = sleep(options.timeoutSeconds * 1000).then(() => {
     throw new Error(`not finished after ${options.timeoutSeconds} seconds`)
@@ -158,7 +168,7 @@ async function main() {
   // After a first error the rest of the visit is given a moment, so that the answer line tells the fate of every call.
   await Promise.race([recorder.until(() => recorder.isQuiet()), sleep(QUIET_MS)])
   const { scenario, delivery } = options
-  const answer = { scenario, delivery, sdk: `@segment/analytics-next ${version}`, origin, ...recorder.report() }
+  const answer = { scenario, delivery, sdk: `${sdk.name} ${version}`, origin, ...recorder.report() }
   const clean = answer.errors.length === 0 && answer.delivered + answer.unconfirmed === answer.sent
   await Promise.race([context?.close(), sleep(CLOSE_MS)])
   process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(clean ? 0 : 1))

@@ -116,4 +116,21 @@ async function tabs({ openTab, recorder, user, tabCount }) {
   await recorder.until(() => recorder.allDelivered(tabCount * (1 + tracks)))
 }
 
-export const SCENARIOS = { story, alias, hasty, offline, unload, tabs }
+/** RudderStack's SDK: somebody looks around, is named, joins a company, takes another id, and leaves the device to a stranger. */
+async function rudder({ openTab, recorder, user }) {
+  const page = await openTab()
+  await page.evaluate((user) => {
+    const { analytics } = window
+    analytics.page('Docs', 'Pricing', { plan: 'pro' })
+    analytics.track('Looked Around', { step: 1, items: [{ sku: 'A1', price: 49.99 }] })
+    analytics.identify(user, { email: `${user}@example.com`, age: 36, vip: true, tags: ['a', 'b'] })
+    analytics.track('Order Completed', { revenue: 49.99 })
+    analytics.group(`${user}-company`, { name: 'Initech', employees: 42 })
+    analytics.alias(user, `${user}-before`)
+    analytics.reset(true)
+    analytics.track('Browsed Again', { anonymous: true })
+  }, user)
+  await recorder.until(() => recorder.allDelivered(7))
+}
+
+export const SCENARIOS = { story, alias, hasty, offline, unload, tabs, rudder }
