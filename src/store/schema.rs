@@ -61,6 +61,11 @@ pub const STEPS: &[Step] = steps![
     "0034_backfill_export",
     "0035_rejection_warnings",
     "0036_project_rules",
+    "0037_event_via",
+    "0038_merge_record",
+    "0039_merge_record_by_time",
+    "0040_split",
+    "0041_split_open",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

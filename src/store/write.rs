@@ -12,16 +12,16 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Stores the events of people who are known. Idempotent: the key decides. People who were erased and are known again come
-/// in only after a look-up ($12), which tells who else they are and what is older.
+/// in only after a look-up ($13), which tells who else they are and what is older.
 pub(super) const INSERT_EVENTS: Statement = Statement {
     name: "insert_events",
     sql: "-- insert_events
-INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
-SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[])
-    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context)
+INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context, via)
+SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context, t.via
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::INT8[])
+    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, via)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
-WHERE i.not_before IS NULL OR ($12::BOOL AND t.occurred_at > i.not_before)
+WHERE i.not_before IS NULL OR ($13::BOOL AND t.occurred_at > i.not_before)
 ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id",
 };
