@@ -38,10 +38,12 @@ metrics! {
     PIXEL_ERRORS = "roster_pixel_errors_total", Counter, "code", "Pixels answered with their image although nothing could be stored.";
     IDENTITY_CONFLICTS = "roster_identity_conflicts_total", Counter, "", "Identities in calls that belong to another profile and stayed there.";
     PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Profiles that were absorbed by another one of the same person.";
+    PROFILES_SPLIT = "roster_profiles_split_total", Counter, "", "Profiles that were taken out of another one by a call.";
     TRAITS_DROPPED = "roster_traits_dropped_total", Counter, "", "Traits that a merged profile had no room for, the oldest; each merge is listed among the rejections.";
     EVENTS_EXPIRED = "roster_events_expired_total", Counter, "", "Events deleted because they had reached their project's age.";
     REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections deleted because they had reached their project's age.";
     CONFLICTS_EXPIRED = "roster_conflicts_expired_total", Counter, "", "Conflicts deleted because they had reached the age of their project's rejections.";
+    MERGE_RECORDS_EXPIRED = "roster_merge_records_expired_total", Counter, "", "Records by which merges could be undone, deleted because they had reached the age of their project's rejections.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
     BATCH_ROWS = "roster_batch_rows", Histogram, "lane", "Items written together: light of projects that have little waiting, heavy of all others.";

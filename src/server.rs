@@ -26,6 +26,7 @@ use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
 use crate::upkeep::retention::{OldEvents, OldLists};
+use crate::upkeep::splits::Splits;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -102,6 +103,7 @@ async fn serve_on(
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
             spawn(frame::run(store.clone(), Erasures)),
+            spawn(frame::run(store.clone(), Splits(config.limits.clone()))),
             spawn(frame::run(store.clone(), OldLists(config.upkeep.clone()))),
             spawn(frame::run(store.clone(), OldEvents(config.upkeep.clone()))),
             spawn(tidy(metrics.clone(), rates.clone())),

@@ -5,7 +5,7 @@
 use super::bodies::{self, Sample, event_id, now, user_id};
 use super::tally::Tally;
 use crate::domain::profile::Traits;
-use crate::domain::{Json, Mode, Stamp, Timestamp, TraitWrite};
+use crate::domain::{Identity, IdentityKind, Json, Mode, Stamp, Timestamp, TraitWrite};
 use crate::store::{Engine, catalogue, session_settings};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -137,6 +137,10 @@ impl RawClient {
         let contexts: Vec<_> = (0..count)
             .map(|index| JsonParam(&sample(index).context))
             .collect();
+        let vias: Vec<i64> = users
+            .iter()
+            .map(|user| Identity::new(IdentityKind::UserId, user).via())
+            .collect();
         let rows = self
             .client
             .query(
@@ -153,6 +157,7 @@ impl RawClient {
                     &times,
                     &properties,
                     &contexts,
+                    &vias,
                     &Vec::<jiff::Timestamp>::new(),
                 ],
             )

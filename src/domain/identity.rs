@@ -2,6 +2,7 @@
 
 use super::placeholder::bare;
 use super::{ProfileId, ProjectId};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// An identity of one project.
@@ -29,6 +30,17 @@ impl Identity {
             _ => value.to_owned(),
         };
         Self { kind, value }
+    }
+
+    /// What an event keeps of the name by which it came: enough to tell the names of one person apart, and nothing that can be read.
+    pub fn via(&self) -> i64 {
+        let kind = self.kind.as_str().as_bytes();
+        let parts = [kind, &[0], self.value.as_bytes()].into_iter();
+        let digest = parts.fold(Sha256::new(), |hash, part| hash.chain_update(part));
+        let digest = digest.finalize();
+        digest[..8]
+            .iter()
+            .fold(0, |number, byte| number << 8 | i64::from(*byte))
     }
 
     /// An email names a person only where it looks like one: something on both sides of a single `@`.

@@ -56,13 +56,15 @@ impl Assignment {
 }
 
 /// Two profiles of one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Merge {
     pub project_id: ProjectId,
     pub survivor: ProfileId,
     pub absorbed: ProfileId,
     /// Asked for by a caller, so that two user ids may meet.
     pub is_explicit: bool,
+    /// The names that say so, and whose they were: where one of them was taken out meanwhile, this is nobody's merge.
+    pub seen: Vec<(Identity, ProfileId)>,
 }
 
 /// An identity that a call gave to one profile while it belongs to another.
@@ -306,6 +308,10 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
     fn merge_others(&mut self, position: usize, subject: &Subject, survivor: ProfileId) -> bool {
         let mut merges = false;
         let usable: Vec<_> = self.known.usable(subject).collect();
+        let is_survivors =
+            |(_, key): &&(usize, IdentityKey)| self.known.owners.get(key) == Some(&survivor);
+        let chosen = usable.iter().find(is_survivors);
+        let chosen = chosen.map(|(_, key)| (key.1.clone(), survivor));
         for (index, key) in usable {
             let Some(owner) = self
                 .known
@@ -322,11 +328,13 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
                 continue;
             }
             merges = true;
+            let seen = chosen.iter().cloned().chain([(key.1, owner)]);
             self.plan_merge(Merge {
                 project_id: subject.project_id,
                 survivor,
                 absorbed: owner,
                 is_explicit,
+                seen: seen.collect(),
             });
         }
         merges
@@ -376,7 +384,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
     /// A profile that is yet to be made takes part once it is there.
     fn plan_merge(&mut self, merge: Merge) {
         let exist = !self.new.contains(&merge.survivor) && !self.new.contains(&merge.absorbed);
-        if exist && self.planned.insert(merge) {
+        if exist && self.planned.insert(merge.clone()) {
             self.changing.extend([merge.survivor, merge.absorbed]);
             self.plan.merges.push(merge);
         }

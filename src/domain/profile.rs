@@ -4,7 +4,7 @@
 //! value wins, on every node alike (`stamped.rs`). So the merge commutes, associates and may be repeated: `laws_*` below.
 
 use super::stamped::{Stamped, Trait};
-use super::{Code, Json, Mode, Rejection, Stamp, Timestamp, TraitWrite};
+use super::{Code, Json, Limits, Mode, Rejection, Stamp, Timestamp, TraitWrite};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -18,13 +18,24 @@ pub struct Room {
     pub bytes: usize,
 }
 
+impl Room {
+    /// What the settings say.
+    pub fn of(limits: &Limits) -> Self {
+        Self {
+            identities: limits.profile_identities,
+            traits: limits.profile_traits,
+            bytes: limits.profile_bytes,
+        }
+    }
+}
+
 /// The traits of a profile with their stamps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
-    all: BTreeMap<String, Trait>,
+    pub(super) all: BTreeMap<String, Trait>,
     /// The time of the newest whole document: what is older is gone, and what comes later but is older stays out. What was stated
     /// at the very time stays, so that of two documents of one time no trait is lost.
-    floor: Stamp,
+    pub(super) floor: Stamp,
 }
 
 impl Default for Traits {
@@ -218,7 +229,7 @@ impl Traits {
         true
     }
 
-    fn join(&mut self, name: &str, incoming: &Trait) -> bool {
+    pub(super) fn join(&mut self, name: &str, incoming: &Trait) -> bool {
         if self.floor == Stamp::NEVER {
             return self.take_over(name, incoming);
         }
@@ -275,4 +286,4 @@ fn most_frequent(times: impl Iterator<Item = Stamp>) -> Stamp {
 
 #[cfg(test)]
 #[path = "profile_tests.rs"]
-mod tests;
+pub(super) mod tests;

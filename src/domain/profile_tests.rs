@@ -16,7 +16,7 @@ fn write(at: i64, mode: Mode, traits: &[(&str, &str)]) -> TraitWrite {
     }
 }
 
-fn merged(writes: &[TraitWrite]) -> Traits {
+pub(in crate::domain) fn merged(writes: &[TraitWrite]) -> Traits {
     let mut traits = Traits::default();
     for write in writes {
         traits.merge(write);
@@ -24,7 +24,7 @@ fn merged(writes: &[TraitWrite]) -> Traits {
     traits
 }
 
-fn whole(at: i64, traits: &[(&str, &str)]) -> TraitWrite {
+pub(in crate::domain) fn whole(at: i64, traits: &[(&str, &str)]) -> TraitWrite {
     write(at, Mode::Single, traits)
 }
 
@@ -111,7 +111,7 @@ fn a_profile_that_is_too_large_drops_what_is_oldest() {
     assert!(traits.shrink(&room).is_empty());
 }
 
-fn any_write() -> impl Strategy<Value = TraitWrite> {
+pub(in crate::domain) fn any_write() -> impl Strategy<Value = TraitWrite> {
     let values = vec![
         "null",
         "1",
@@ -142,7 +142,7 @@ fn any_write() -> impl Strategy<Value = TraitWrite> {
 }
 
 /// Everything that may matter later, spelled canonically.
-fn spelled(traits: &Traits) -> Vec<String> {
+pub(in crate::domain) fn spelled(traits: &Traits) -> Vec<String> {
     let stamped = |known: &Stamped| format!("{}@{:?}", known.value.canonical(), known.at);
     let one = |(name, known): (&String, &Trait)| {
         let below: Vec<String> = known

@@ -95,6 +95,22 @@ impl Trait {
         Some(Self { whole, below })
     }
 
+    /// What is left of it without the whole, or the keys, of which that is said; `None` where nothing is.
+    pub fn without(&self, is_said: impl Fn(Option<&str>, &Stamped) -> bool) -> Option<Self> {
+        let below = self.below.iter();
+        let below: BTreeMap<_, _> = below
+            .filter(|(key, known)| !is_said(Some(key), known))
+            .map(|(key, known)| (key.clone(), known.clone()))
+            .collect();
+        let is_gone = self.whole.at == Stamp::NEVER || is_said(None, &self.whole);
+        let whole = if is_gone {
+            Self::whole(Stamp::NEVER, Json::null()).whole
+        } else {
+            self.whole.clone()
+        };
+        (!is_gone || !below.is_empty()).then_some(Self { whole, below })
+    }
+
     /// When it was last written.
     pub fn newest(&self) -> Stamp {
         let below = self.below.values().map(|known| known.at);

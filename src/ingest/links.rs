@@ -1,7 +1,8 @@
 //! Remembers which identities were seen to belong together, so that their events skip the look-up.
 //!
-//! It decides what to try first, never what is true: a link ceases to hold only by erasure, which takes the identities away, so
-//! that the insert finds nothing and the look-up decides.
+//! It decides what to try first, never what is true. A link ceases to hold by an erasure, which takes the identities away, so that the
+//! insert finds nothing and the look-up decides; or by a split, which gives them to two people: the event then goes to whom the strongest
+//! of them belongs, as it would after a look-up.
 
 use crate::domain::Command;
 use quick_cache::sync::Cache;

@@ -82,11 +82,7 @@ impl Ingest {
         limits: &Limits,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (shares, arrivals) = mpsc::unbounded_channel();
-        let room = Room {
-            identities: limits.profile_identities,
-            traits: limits.profile_traits,
-            bytes: limits.profile_bytes,
-        };
+        let room = Room::of(limits);
         let writer = Writer {
             tools: Tools {
                 store: store.clone(),
@@ -157,7 +153,8 @@ impl Ingest {
     /// # Errors
     /// When the database does not take it.
     pub async fn merge(&self, merge: Merge, at: Timestamp) -> Result<MergeOutcome, Error> {
-        let merged = merge_listed(&self.store, &[merge], &self.room, at).await?;
+        let merged =
+            merge_listed(&self.store, std::slice::from_ref(&merge), &self.room, at).await?;
         Ok(if merged.done.contains(&merge) {
             MergeOutcome::Done
         } else if merged.too_many_names.contains(&merge) {

@@ -14,7 +14,7 @@ use super::erase_steps::{ErasureRequest, Found, Task, columns, finish, lock, tak
 use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
 use super::profiles::timestamp;
 use super::run::Body;
-use super::{Error, Fence, Statement, Store};
+use super::{Error, Fence, Split, Statement, Store};
 use crate::domain::erasure::{Erased, identity_hash};
 use crate::domain::{Identity, IdentityKey, IdentityKind, ProjectId, Timestamp};
 use deadpool_postgres::Transaction;
@@ -129,9 +129,12 @@ impl Store {
         let (project, id) = (request.project_id.0, request.id);
         let (worker, token) = Fence::columns(fence);
         let profiles = &request.profiles;
+        let Some(others) = self.settle_splits(request, fence, until).await? else {
+            return Ok(false);
+        };
         let kept = request.kept.as_deref().unwrap_or_default();
         for (profiles, up_to) in [(&profiles[..], Timestamp::MAX), (kept, request.at)] {
-            let events = (profiles, up_to);
+            let events = (profiles, up_to, &others[..]);
             if !self.empty_events(request, fence, events, until).await? {
                 return Ok(false);
             }
@@ -154,18 +157,38 @@ impl Store {
         Ok(true)
     }
 
+    /// Who was taken out of somebody just now may have events with the other one still. Moves those of the erased; tells by which names
+    /// the others' came, or `None` where the time is over.
+    async fn settle_splits(
+        &self,
+        request: &ErasureRequest,
+        fence: Option<Fence>,
+        until: Instant,
+    ) -> Result<Option<Vec<i64>>, Error> {
+        let kept = request.kept.iter().flatten();
+        let profiles: Vec<Uuid> = request.profiles.iter().chain(kept).copied().collect();
+        let splits = self.open_splits(&profiles).await?;
+        for split in &splits {
+            let is_erased = profiles.contains(&split.profile_id.0);
+            if is_erased && !self.move_events(split, fence, until).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Split::vias_of_others(&splits, &profiles)))
+    }
+
     /// Empties the events of some profiles up to a time; tells whether none is left.
     async fn empty_events(
         &self,
         request: &ErasureRequest,
         fence: Option<Fence>,
-        (profiles, up_to): (&[Uuid], Timestamp),
+        (profiles, up_to, others): (&[Uuid], Timestamp, &[i64]),
         until: Instant,
     ) -> Result<bool, Error> {
         let (project, id) = (request.project_id.0, request.id);
         let (worker, token) = Fence::columns(fence);
         while !profiles.is_empty() {
-            let params: [&(dyn ToSql + Sync); 8] = [
+            let params: [&(dyn ToSql + Sync); 9] = [
                 &project,
                 &id,
                 &profiles,
@@ -174,6 +197,7 @@ impl Store {
                 &worker,
                 &token,
                 &up_to.instant(),
+                &others,
             ];
             let rows = self.run(&ERASE_EVENTS, &params).await?;
             let told = |row: &Row| (row.get::<_, i64>(0), row.get(1));

@@ -78,7 +78,7 @@ ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_c
 RETURNING profile_ids",
 };
 
-/// Empties some events up to a time ($8) and counts them; tells how many were found. Their keys stay, with no word of whose they were or what they
+/// Empties some events up to a time ($8), but those that came by the names of somebody who was taken out ($9), and counts them; tells how many were found. Their keys stay, with no word of whose they were or what they
 /// said, so that a copy that comes later is known to be one. Two that meet find the same events: the one that had to wait sees
 /// that they are empty (`type`), and neither empties nor counts them again.
 pub(super) const ERASE_EVENTS: Statement = Statement {
@@ -92,12 +92,13 @@ WITH ",
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
         SELECT project_id, event_id FROM event
-        WHERE event.profile_id = t.profile_id AND event.occurred_at <= $8::TIMESTAMPTZ LIMIT $5::INT8
+        WHERE event.profile_id = t.profile_id AND event.occurred_at <= $8::TIMESTAMPTZ
+            AND (event.via IS NULL OR event.via <> ALL ($9::INT8[])) LIMIT $5::INT8
     ) AS own
     LIMIT $5::INT8
 ), emptied AS (
     UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
-        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
+        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB, via = NULL
     FROM found AS f
     WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ",
         holds_turn!("$6"),

@@ -3,6 +3,7 @@
 use super::erase_statements::{
     DELETE_IDENTITIES, DELETE_PROFILES, LOCK_ERASED, RECORD_ERASURE, REMEMBER_ERASED,
 };
+use super::merge_record::DELETE_MERGE_RECORDS;
 use super::params::JsonParam;
 use super::profiles::identity;
 use super::run::query;
@@ -64,12 +65,15 @@ pub(super) async fn lock(
     query(tx, &LOCK_ERASED, &[&projects, &kinds, &values, &at]).await
 }
 
-/// Deletes the profiles that are to go, with their names.
+/// Deletes the profiles that are to go, with their names, and what is kept of merges.
 pub(super) async fn take_away(
     tx: &Transaction<'_>,
     request: &ErasureRequest,
     found: &mut Found,
 ) -> Result<(), Error> {
+    let kept = found.kept.iter().flatten();
+    let family: Vec<Uuid> = found.gone.iter().chain(kept).copied().collect();
+    query(tx, &DELETE_MERGE_RECORDS, &[&family]).await?;
     let taken = query(tx, &DELETE_IDENTITIES, &[&found.gone]).await?;
     found.taken += taken.len() as i64;
     found.names.extend(taken.iter().map(identity));

@@ -45,6 +45,7 @@ pub(super) struct EventColumns<'a> {
     received: Vec<Timestamp>,
     properties: Vec<JsonParam<'a>>,
     contexts: Vec<JsonParam<'a>>,
+    vias: Vec<i64>,
 }
 
 impl<'a> EventColumns<'a> {
@@ -66,10 +67,11 @@ impl<'a> EventColumns<'a> {
                 .collect(),
             properties: each().map(|row| JsonParam(&row.event.properties)).collect(),
             contexts: each().map(|row| JsonParam(&row.event.context)).collect(),
+            vias: each().map(|row| row.owner.via()).collect(),
         }
     }
 
-    pub fn params(&self) -> [&(dyn ToSql + Sync); 11] {
+    pub fn params(&self) -> [&(dyn ToSql + Sync); 12] {
         [
             &self.projects,
             &self.ids,
@@ -82,6 +84,7 @@ impl<'a> EventColumns<'a> {
             &self.received,
             &self.properties,
             &self.contexts,
+            &self.vias,
         ]
     }
 }

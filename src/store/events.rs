@@ -15,13 +15,13 @@ const STEP: i64 = 100;
 pub(super) const LOAD_TIMELINE: Statement = Statement {
     name: "load_timeline",
     sql: "-- load_timeline
-SELECT p.event_id, p.profile_id, p.type, p.name, p.message_id, p.occurred_at, p.received_at, p.properties, p.context
+SELECT p.event_id, p.profile_id, p.type, p.name, p.message_id, p.occurred_at, p.received_at, p.properties, p.context, p.via
 FROM (
     SELECT w.*, sum(w.size) OVER (ORDER BY w.occurred_at DESC, w.event_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - w.size AS before
     FROM (
         SELECT t.*, (octet_length(t.properties) + octet_length(t.context))::INT8 AS size
         FROM (
-            SELECT r.event_id, r.profile_id, r.type, r.name, r.message_id, r.occurred_at, r.received_at, r.properties::TEXT AS properties, r.context::TEXT AS context
+            SELECT r.event_id, r.profile_id, r.type, r.name, r.message_id, r.occurred_at, r.received_at, r.properties::TEXT AS properties, r.context::TEXT AS context, r.via
             FROM (
                 SELECT e.*
                 FROM unnest($2::UUID[]) AS t (profile_id)
@@ -48,7 +48,7 @@ ORDER BY p.occurred_at DESC, p.event_id DESC",
 pub(super) const LOAD_EVENT: Statement = Statement {
     name: "load_event",
     sql: "-- load_event
-SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
+SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT, e.via
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, event_id)
 JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id",
@@ -66,6 +66,8 @@ pub struct StoredEvent {
     pub received_at: Timestamp,
     pub properties: Json,
     pub context: Json,
+    /// The name by which it came, as `Identity::via` has it; `None` where nobody noted it.
+    pub via: Option<i64>,
 }
 
 /// Which part of a timeline is wanted.
@@ -193,5 +195,6 @@ fn stored_event(row: &Row) -> StoredEvent {
         received_at: timestamp(row, 6),
         properties: Json::from_database(row.get(7)),
         context: Json::from_database(row.get(8)),
+        via: row.get(9),
     }
 }

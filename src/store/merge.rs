@@ -2,7 +2,8 @@
 //!
 //! Events stay where they are; the survivor's timeline reads the absorbed profiles too. Repeating a merge finds it done.
 
-use super::params::{JsonParam, size_of_stored};
+use super::merge_record::{MergeRecord, insert_records};
+use super::params::{JsonParam, size_of_stored, stored_traits};
 use super::run::{Body, query};
 use super::{Error, Statement, Store};
 use crate::domain::plan::{Conflict, Merge};
@@ -38,6 +39,16 @@ SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
     EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id",
+};
+
+/// Tells which of the names lead to somebody else than was seen, or to nobody.
+pub(super) const FIND_OUTDATED: Statement = Statement {
+    name: "find_outdated",
+    sql: "-- find_outdated
+SELECT t.place
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::UUID[]) AS t (place, project_id, kind, value, profile_id)
+LEFT JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+WHERE i.profile_id IS DISTINCT FROM t.profile_id",
 };
 
 /// Writes the survivors; each has absorbed those that are listed with it.
@@ -109,6 +120,8 @@ struct Locked {
     has_user_id: bool,
     /// What it has absorbed in this transaction.
     gained: Vec<Uuid>,
+    /// What the undoing of that needs.
+    records: Vec<MergeRecord>,
 }
 
 type LockedById = BTreeMap<Uuid, Locked>;
@@ -124,7 +137,10 @@ impl Store {
     ) -> Result<Merged, Error> {
         let mut by_project = BTreeMap::<ProjectId, Vec<Merge>>::new();
         for merge in merges {
-            by_project.entry(merge.project_id).or_default().push(*merge);
+            by_project
+                .entry(merge.project_id)
+                .or_default()
+                .push(merge.clone());
         }
         let mut merged = Merged::default();
         for mut rest in by_project.into_values() {
@@ -185,19 +201,23 @@ fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, (usize, Mer
         let mut profiles = lock(tx, task.merges).await?;
         let merges = fitting(task.merges, &profiles);
         load(tx, merges, &mut profiles).await?;
+        let outdated = outdated(tx, merges).await?;
         let mut merged = Merged::default();
-        for merge in merges {
+        for (place, merge) in merges.iter().enumerate() {
+            if outdated.contains(&place) {
+                continue;
+            }
             if names_of_both(merge, &profiles) > task.room.identities {
-                merged.too_many_names.insert(*merge);
+                merged.too_many_names.insert(merge.clone());
             } else if join(merge, &mut profiles) {
-                merged.done.insert(*merge);
+                merged.done.insert(merge.clone());
             }
         }
         for (id, profile) in &mut profiles {
             let dropped = if profile.gained.is_empty() {
                 Vec::new()
             } else {
-                profile.traits.shrink(task.room)
+                shrink(profile, task.room)
             };
             if !dropped.is_empty() {
                 let key = (merges[0].project_id, ProfileId(*id));
@@ -256,12 +276,48 @@ async fn load(
     let rows = query(tx, &LOAD_LOCKED, &[&projects, &ids]).await?;
     for row in &rows {
         if let Some(profile) = profiles.get_mut(&row.get(0)) {
-            profile.traits = traits(row)?;
+            profile.traits = stored_traits(row.get(1), row.get(2))?;
             profile.names = row.get::<_, i64>(3) as usize;
             profile.has_user_id = row.get(4);
         }
     }
     Ok(())
+}
+
+/// The places of merges whose names lead to other profiles by now: one of them was taken out of a person.
+async fn outdated(tx: &Transaction<'_>, merges: &[Merge]) -> Result<HashSet<usize>, Error> {
+    let seen = merges.iter().enumerate();
+    let seen = seen.flat_map(|(place, merge)| merge.seen.iter().map(move |name| (place, name)));
+    let (mut places, mut kinds, mut values, mut owners) = (vec![], vec![], vec![], vec![]);
+    for (place, (identity, owner)) in seen {
+        places.push(place as i32);
+        kinds.push(identity.kind.as_str());
+        values.push(identity.value.as_str());
+        owners.push(owner.0);
+    }
+    let projects = vec![merges[0].project_id.0; places.len()];
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+        [&places, &projects, &kinds, &values, &owners];
+    let rows = query(tx, &FIND_OUTDATED, &params).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.get::<_, i32>(0) as usize)
+        .collect())
+}
+
+/// Drops what a survivor has no room for; what was its own is kept with the last merge.
+fn shrink(profile: &mut Locked, room: &Room) -> Vec<String> {
+    let whole = profile.traits.clone();
+    let dropped = profile.traits.shrink(room);
+    if let Some((last, others)) = profile.records.split_last_mut() {
+        let is_own = |name: &&String| {
+            let mut absorbed = others.iter().chain([&*last]);
+            !absorbed.any(|record| record.traits.says(name))
+        };
+        let own: Vec<&String> = dropped.iter().filter(is_own).collect();
+        last.before.take_from(&whole, own);
+    }
+    dropped
 }
 
 fn names_of_both(merge: &Merge, profiles: &LockedById) -> usize {
@@ -283,6 +339,20 @@ fn join(merge: &Merge, profiles: &mut LockedById) -> bool {
     let Some((survivor, absorbed)) = profiles.get_mut(&merge.survivor.0).zip(absorbed) else {
         return false;
     };
+    survivor.records.extend(absorbed.records);
+    survivor.records.push(MergeRecord {
+        absorbed: merge.absorbed.0,
+        survivor: merge.survivor.0,
+        is_explicit: merge.is_explicit,
+        members: absorbed
+            .gained
+            .iter()
+            .copied()
+            .chain([merge.absorbed.0])
+            .collect(),
+        before: survivor.traits.at_stake(&absorbed.traits),
+        traits: absorbed.traits.clone(),
+    });
     survivor.traits.absorb(&absorbed.traits);
     survivor.version = survivor.version.max(absorbed.version) + 1;
     survivor.names += absorbed.names;
@@ -323,22 +393,14 @@ async fn write(tx: &Transaction<'_>, task: &Task<'_>, profiles: &LockedById) -> 
         &projects, &ids, &traits, &stamps, &versions, &times, &sizes, &retired, &into,
     ];
     query(tx, &UPDATE_SURVIVORS, &params).await?;
+    let records: Vec<&MergeRecord> = survivors()
+        .flat_map(|(_, profile)| &profile.records)
+        .collect();
+    insert_records(tx, task.merges[0].project_id, &records, task.at).await?;
     query(tx, &MOVE_IDENTITIES, &[&retired, &into]).await?;
     let projects = vec![project; retired.len()];
     let at = task.at.instant();
     query(tx, &RETIRE_PROFILES, &[&projects, &retired, &into, &at])
         .await
         .map(drop)
-}
-
-fn traits(row: &Row) -> Result<Traits, Error> {
-    let (traits, stamps) = (
-        Json::from_database(row.get(1)),
-        Json::from_database(row.get(2)),
-    );
-    Traits::from_stored(&traits, &stamps).map_err(|reason| Error::Inconsistent {
-        table: "profile",
-        column: "stamps",
-        reason: reason.to_string(),
-    })
 }

@@ -1,6 +1,8 @@
 //! How our types travel to the database.
 
+use super::Error;
 use crate::domain::Json;
+use crate::domain::profile::Traits;
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
@@ -32,4 +34,14 @@ impl ToSql for JsonParam<'_> {
 /// What a reader of a profile holds.
 pub(super) fn size_of_stored(traits: &Json, stamps: &Json) -> i32 {
     (traits.as_bytes().len() + stamps.as_bytes().len()) as i32
+}
+
+/// Traits as two columns have them.
+pub(super) fn stored_traits(traits: String, stamps: String) -> Result<Traits, Error> {
+    let (traits, stamps) = (Json::from_database(traits), Json::from_database(stamps));
+    Traits::from_stored(&traits, &stamps).map_err(|reason| Error::Inconsistent {
+        table: "profile",
+        column: "stamps",
+        reason: reason.to_string(),
+    })
 }

@@ -101,6 +101,16 @@ pub(super) const EXPIRE_CONFLICTS: Statement = Statement {
     sql: expire!("expire_conflicts", "conflict", "first_seen", "conflict_id"),
 };
 
+pub(super) const EXPIRE_MERGE_RECORDS: Statement = Statement {
+    name: "expire_merge_records",
+    sql: expire!(
+        "expire_merge_records",
+        "merge_record",
+        "merged_at",
+        "absorbed_id"
+    ),
+};
+
 pub(super) const SET_RETENTION: Statement = Statement {
     name: "set_retention",
     sql: "-- set_retention
@@ -112,6 +122,7 @@ UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $
 pub enum ExpiringList {
     Rejections,
     Conflicts,
+    MergeRecords,
 }
 
 /// A walk over one project's events.
@@ -232,6 +243,7 @@ impl Store {
         let statement = match list {
             ExpiringList::Rejections => &EXPIRE_REJECTIONS,
             ExpiringList::Conflicts => &EXPIRE_CONFLICTS,
+            ExpiringList::MergeRecords => &EXPIRE_MERGE_RECORDS,
         };
         let rows = self
             .run(

@@ -2,8 +2,8 @@
 
 use super::{
     backfill_statements as backfill, erase_older, erase_statements as erase, events, export,
-    groups, heartbeat, lease, lookup, merge, profiles, projects, rejections, retention, rights,
-    schema, worker, write,
+    groups, heartbeat, lease, lookup, merge, merge_record, profiles, projects, rejections,
+    retention, rights, schema, split_statements as split, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -22,7 +22,31 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    [of_all(), of_backfills()].concat()
+    [of_all(), of_splits(), of_backfills()].concat()
+}
+
+fn of_splits() -> Vec<&'static Statement> {
+    vec![
+        &merge_record::INSERT_MERGE_RECORDS,
+        &merge_record::LOAD_MERGE_RECORDS,
+        &merge_record::DELETE_MERGE_RECORDS,
+        &split::LOCK_FAMILY,
+        &split::WRITE_KEPT,
+        &split::WRITE_TAKEN,
+        &split::REHOME_PROFILES,
+        &split::TAKE_IDENTITIES,
+        &split::REHOME_RECORDS,
+        &split::CLEAN_RECORDS,
+        &split::RECORD_SPLIT,
+        &split::MOVE_EVENTS,
+        &split::PUT_OFF_SPLIT,
+        &split::MARK_MOVED,
+        &split::FINISH_SPLIT,
+        &split::LOAD_SPLITS,
+        &split::DUE_SPLITS,
+        &split::OPEN_SPLITS,
+        &split::LEAVE_GROUPS,
+    ]
 }
 
 fn of_backfills() -> Vec<&'static Statement> {
@@ -63,6 +87,7 @@ fn of_all() -> Vec<&'static Statement> {
         &groups::DELETE_MEMBERS,
         &merge::LOCK_PROFILES,
         &merge::LOAD_LOCKED,
+        &merge::FIND_OUTDATED,
         &merge::UPDATE_SURVIVORS,
         &merge::MOVE_IDENTITIES,
         &merge::RETIRE_PROFILES,
@@ -112,6 +137,7 @@ fn of_all() -> Vec<&'static Statement> {
         &retention::SET_WALK,
         &retention::EXPIRE_REJECTIONS,
         &retention::EXPIRE_CONFLICTS,
+        &retention::EXPIRE_MERGE_RECORDS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,

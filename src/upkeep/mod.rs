@@ -3,3 +3,4 @@
 pub mod erasures;
 pub mod frame;
 pub mod retention;
+pub mod splits;

@@ -3,7 +3,9 @@
 use super::frame::{Turn, Work, pause_after};
 use crate::config::Upkeep;
 use crate::domain::ProjectId;
-use crate::metric_names::{CONFLICTS_EXPIRED, EVENTS_EXPIRED, REJECTIONS_EXPIRED};
+use crate::metric_names::{
+    CONFLICTS_EXPIRED, EVENTS_EXPIRED, MERGE_RECORDS_EXPIRED, REJECTIONS_EXPIRED,
+};
 use crate::store::{Error, EventWalk, ExpiringList};
 use metrics::counter;
 use std::time::Duration;
@@ -30,7 +32,11 @@ impl Work for OldLists {
         let mut after = turn.progress.parse().map_or(ProjectId(0), ProjectId);
         loop {
             let mut last = None;
-            for list in [ExpiringList::Rejections, ExpiringList::Conflicts] {
+            for list in [
+                ExpiringList::Rejections,
+                ExpiringList::Conflicts,
+                ExpiringList::MergeRecords,
+            ] {
                 last = self.thin_out(turn, list, after).await?;
             }
             match last {
@@ -57,6 +63,7 @@ impl OldLists {
             let metric = match list {
                 ExpiringList::Rejections => REJECTIONS_EXPIRED,
                 ExpiringList::Conflicts => CONFLICTS_EXPIRED,
+                ExpiringList::MergeRecords => MERGE_RECORDS_EXPIRED,
             };
             counter!(metric).increment(gone.unsigned_abs());
             if gone < page {

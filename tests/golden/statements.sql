@@ -12,16 +12,17 @@ UNION ALL SELECT 1::INT4 FROM profile WHERE FALSE UNION ALL SELECT 1::INT4 FROM 
 UNION ALL SELECT 1::INT4 FROM event WHERE FALSE UNION ALL SELECT 1::INT4 FROM rejection WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM conflict WHERE FALSE UNION ALL SELECT 1::INT4 FROM membership WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure WHERE FALSE UNION ALL SELECT 1::INT4 FROM erasure_request WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM merge_record WHERE FALSE UNION ALL SELECT 1::INT4 FROM split WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_source WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_partition WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_count WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_rejection WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
-INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context)
-SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::TIMESTAMPTZ[])
-    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, earliest)
+INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context, via)
+SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context, t.via
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::INT8[], $13::TIMESTAMPTZ[])
+    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, via, earliest)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
 WHERE i.not_before IS NULL OR t.earliest > i.not_before
 ON CONFLICT (project_id, event_id) DO NOTHING
@@ -128,6 +129,12 @@ SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id;
 
+-- find_outdated
+SELECT t.place
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::UUID[]) AS t (place, project_id, kind, value, profile_id)
+LEFT JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+WHERE i.profile_id IS DISTINCT FROM t.profile_id;
+
 -- update_survivors
 UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes,
     merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
@@ -199,12 +206,13 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.toke
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
         SELECT project_id, event_id FROM event
-        WHERE event.profile_id = t.profile_id AND event.occurred_at <= $8::TIMESTAMPTZ LIMIT $5::INT8
+        WHERE event.profile_id = t.profile_id AND event.occurred_at <= $8::TIMESTAMPTZ
+            AND (event.via IS NULL OR event.via <> ALL ($9::INT8[])) LIMIT $5::INT8
     ) AS own
     LIMIT $5::INT8
 ), emptied AS (
     UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
-        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB
+        occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB, via = NULL
     FROM found AS f
     WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING e.event_id
@@ -387,13 +395,13 @@ WHERE p.taken - p.size < $8::INT8;
 SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
 
 -- load_timeline
-SELECT p.event_id, p.profile_id, p.type, p.name, p.message_id, p.occurred_at, p.received_at, p.properties, p.context
+SELECT p.event_id, p.profile_id, p.type, p.name, p.message_id, p.occurred_at, p.received_at, p.properties, p.context, p.via
 FROM (
     SELECT w.*, sum(w.size) OVER (ORDER BY w.occurred_at DESC, w.event_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - w.size AS before
     FROM (
         SELECT t.*, (octet_length(t.properties) + octet_length(t.context))::INT8 AS size
         FROM (
-            SELECT r.event_id, r.profile_id, r.type, r.name, r.message_id, r.occurred_at, r.received_at, r.properties::TEXT AS properties, r.context::TEXT AS context
+            SELECT r.event_id, r.profile_id, r.type, r.name, r.message_id, r.occurred_at, r.received_at, r.properties::TEXT AS properties, r.context::TEXT AS context, r.via
             FROM (
                 SELECT e.*
                 FROM unnest($2::UUID[]) AS t (profile_id)
@@ -417,7 +425,7 @@ WHERE p.before < $10::INT8
 ORDER BY p.occurred_at DESC, p.event_id DESC;
 
 -- load_event
-SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT
+SELECT e.event_id, COALESCE(p.merged_into, e.profile_id), e.type, e.name, e.message_id, e.occurred_at, e.received_at, e.properties::TEXT, e.context::TEXT, e.via
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, event_id)
 JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id;
@@ -535,6 +543,25 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
 )
 SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
+-- expire_merge_records
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), expired AS (
+    SELECT r.project_id, r.merged_at, r.absorbed_id FROM asked AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, merged_at, absorbed_id FROM merge_record AS l
+        WHERE l.project_id = s.project_id AND l.merged_at < s.before
+        ORDER BY l.merged_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM merge_record WHERE (project_id, merged_at, absorbed_id) IN (SELECT o.project_id, o.merged_at, o.absorbed_id FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING absorbed_id
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
 -- set_retention
 UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $3::INT4 WHERE project_id = $1::INT4;
 
@@ -577,6 +604,138 @@ SELECT token FROM worker WHERE name = $1::TEXT AND token = $2::INT8 AND expires_
 -- missing_rights
 SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)
 WHERE NOT has_table_privilege(t.table_name, t.privilege) ORDER BY t.table_name, t.privilege;
+
+-- insert_merge_records
+INSERT INTO merge_record (absorbed_id, project_id, survivor_id, merged_at, is_explicit, identities, traits, stamps, before_traits, before_stamps)
+SELECT t.absorbed_id, t.project_id, t.survivor_id, $11::TIMESTAMPTZ, t.is_explicit, COALESCE((
+    SELECT jsonb_agg(jsonb_build_array(i.kind, i.value))
+    FROM unnest($9::UUID[], $10::UUID[]) AS m (absorbed_id, member_id)
+    JOIN identity AS i ON i.profile_id = m.member_id
+    WHERE m.absorbed_id = t.absorbed_id
+), '[]'::JSONB), t.traits, t.stamps, t.before_traits, t.before_stamps
+FROM unnest($1::INT4[], $2::UUID[], $3::UUID[], $4::BOOL[], $5::JSONB[], $6::JSONB[], $7::JSONB[], $8::JSONB[])
+    AS t (project_id, absorbed_id, survivor_id, is_explicit, traits, stamps, before_traits, before_stamps)
+ON CONFLICT (absorbed_id) DO NOTHING;
+
+-- load_merge_records
+SELECT w.absorbed_id, w.survivor_id, w.merged_at, w.is_explicit, w.identities, w.traits, w.stamps, w.before_traits, w.before_stamps
+FROM (
+    SELECT s.*, COALESCE(sum(s.size) OVER (ORDER BY s.merged_at DESC, s.absorbed_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    FROM (
+        SELECT k.*, (octet_length(k.identities) + octet_length(k.traits) + octet_length(k.stamps)
+            + COALESCE(octet_length(k.before_traits) + octet_length(k.before_stamps), 0))::INT8 AS size
+        FROM (
+            SELECT r.absorbed_id, r.survivor_id, r.merged_at, r.is_explicit, r.identities::TEXT AS identities, r.traits::TEXT AS traits,
+                r.stamps::TEXT AS stamps, r.before_traits::TEXT AS before_traits, r.before_stamps::TEXT AS before_stamps
+            FROM unnest($1::UUID[]) AS t (absorbed_id)
+            JOIN merge_record AS r ON r.absorbed_id = t.absorbed_id
+            OFFSET 0
+        ) AS k
+        OFFSET 0
+    ) AS s
+) AS w
+WHERE w.held < $2::INT8
+ORDER BY w.merged_at DESC, w.absorbed_id;
+
+-- delete_merge_records
+DELETE FROM merge_record WHERE absorbed_id = ANY($1::UUID[]);
+
+-- lock_family
+SELECT p.profile_id, p.version, p.merged_from, p.merged_into, p.traits::TEXT, p.stamps::TEXT
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+ORDER BY p.profile_id FOR UPDATE OF p;
+
+-- write_kept
+UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
+    merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
+WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID;
+
+-- write_taken
+INSERT INTO profile AS p (project_id, profile_id, traits, stamps, size_bytes, version, merged_from, created_at, updated_at)
+VALUES ($1::INT4, $2::UUID, $3::JSONB, $4::JSONB, $5::INT4, $6::INT8, $7::UUID[], $8::TIMESTAMPTZ, $8::TIMESTAMPTZ)
+ON CONFLICT (project_id, profile_id) DO UPDATE SET traits = excluded.traits, stamps = excluded.stamps, size_bytes = excluded.size_bytes,
+    version = excluded.version, merged_into = NULL, merged_from = excluded.merged_from, updated_at = excluded.updated_at;
+
+-- rehome_profiles
+UPDATE profile AS p SET merged_into = $3::UUID, version = p.version + 1, updated_at = $4::TIMESTAMPTZ
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
+
+-- take_identities
+UPDATE identity AS i SET profile_id = $4::UUID
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+WHERE i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
+
+-- rehome_records
+UPDATE merge_record SET survivor_id = $2::UUID,
+    before_traits = CASE WHEN survivor_id = ANY ($1::UUID[]) THEN before_traits END,
+    before_stamps = CASE WHEN survivor_id = ANY ($1::UUID[]) THEN before_stamps END
+WHERE absorbed_id = ANY ($1::UUID[]);
+
+-- clean_records
+UPDATE merge_record AS r SET traits = t.traits, stamps = t.stamps, before_traits = t.before_traits, before_stamps = t.before_stamps
+FROM unnest($1::UUID[], $2::JSONB[], $3::JSONB[], $4::JSONB[], $5::JSONB[])
+    AS t (absorbed_id, traits, stamps, before_traits, before_stamps)
+WHERE r.absorbed_id = t.absorbed_id;
+
+-- record_split
+INSERT INTO split AS s (project_id, profile_id, from_id, requested_at, source_ids, vias, event_count, progress, sweep_at)
+VALUES ($1::INT4, $2::UUID, $3::UUID, $4::TIMESTAMPTZ, $5::UUID[], $6::INT8[], 0, '', now() + ($7::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (project_id, profile_id) DO UPDATE SET from_id = excluded.from_id, requested_at = excluded.requested_at,
+    source_ids = s.source_ids || excluded.source_ids, vias = s.vias || excluded.vias, event_count = 0, progress = '',
+    moved_at = NULL, sweep_at = excluded.sweep_at, finished_at = NULL, attempts = 0;
+
+-- move_events
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $8::TEXT AND w.token = $9::INT8 AND w.expires_at > now() FOR SHARE), page AS (
+    SELECT e.project_id, e.event_id, e.occurred_at, e.via FROM event AS e
+    WHERE e.profile_id = $2::UUID AND (e.occurred_at, e.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
+    ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT $7::INT8
+), moved AS (
+    UPDATE event AS e SET profile_id = $3::UUID
+    FROM page AS p
+    WHERE e.project_id = p.project_id AND e.event_id = p.event_id AND e.profile_id = $2::UUID AND p.via = ANY ($4::INT8[]) AND ($8::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING e.event_id
+), counted AS (
+    UPDATE split SET event_count = event_count + (SELECT count(*) FROM moved)
+    WHERE project_id = $1::INT4 AND profile_id = $3::UUID
+    RETURNING profile_id
+)
+SELECT (SELECT count(*) FROM page)::INT8, l.occurred_at, l.event_id, ($8::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM (SELECT p.occurred_at, p.event_id FROM page AS p ORDER BY p.occurred_at, p.event_id LIMIT 1) AS l;
+
+-- put_off_split
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.token = $7::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE split SET progress = $3::TEXT, attempts = $5::INT4, sweep_at = GREATEST(sweep_at, now() + ($4::FLOAT8 * '1 second'::INTERVAL))
+WHERE project_id = $1::INT4 AND profile_id = $2::UUID AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- mark_moved
+UPDATE split SET moved_at = COALESCE(moved_at, now()), progress = ''
+WHERE project_id = $1::INT4 AND profile_id = $2::UUID;
+
+-- finish_split
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE split SET finished_at = now(), moved_at = COALESCE(moved_at, now()), source_ids = ARRAY[]::UUID[], vias = ARRAY[]::INT8[], progress = ''
+WHERE project_id = $1::INT4 AND profile_id = $2::UUID AND requested_at = $3::TIMESTAMPTZ AND EXISTS (SELECT 1 FROM held);
+
+-- load_splits
+SELECT s.project_id, s.profile_id, s.from_id, s.requested_at, s.source_ids, s.vias, s.event_count, s.progress, s.moved_at, s.finished_at, s.attempts
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN split AS s ON s.project_id = t.project_id AND s.profile_id = t.profile_id;
+
+-- due_splits
+SELECT project_id, profile_id, from_id, requested_at, source_ids, vias, event_count, progress, moved_at, finished_at, attempts
+FROM split WHERE finished_at IS NULL AND sweep_at <= now()
+ORDER BY sweep_at LIMIT $1::INT8;
+
+-- open_splits
+SELECT project_id, profile_id, from_id, requested_at, source_ids, vias, event_count, progress, moved_at, finished_at, attempts
+FROM split WHERE finished_at IS NULL AND sweep_at < now() + '1 day'::INTERVAL
+    AND (source_ids && $1::UUID[] OR profile_id = ANY ($1::UUID[]));
+
+-- leave_groups
+DELETE FROM membership WHERE (profile_id, group_id) IN (
+    SELECT t.profile_id, t.group_id FROM unnest($1::UUID[], $2::UUID[]) AS t (profile_id, group_id)
+);
 
 -- open_source
 INSERT INTO backfill_source (source, state, reason, started_at, changed_at)

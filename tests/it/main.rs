@@ -50,6 +50,7 @@ mod siege;
 mod sizes;
 mod slow;
 mod socket;
+mod split;
 mod sql;
 mod startup;
 mod statements;

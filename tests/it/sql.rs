@@ -110,7 +110,8 @@ fn the_keys_of_the_design_are_hash_sharded_and_no_others() {
             "identity",
             "event",
             "rejection",
-            "conflict_by_time"
+            "conflict_by_time",
+            "merge_record_by_time"
         ]
     );
     for (table, key) in [

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 9] = [
+const NOT_WRITING: [&str; 11] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -16,6 +16,8 @@ const NOT_WRITING: [&str; 9] = [
     "keep_turn",
     "end_turn",
     "due_erasures",
+    "due_splits",
+    "expire_merge_records",
     "expire_rejections",
     "expire_conflicts",
 ];

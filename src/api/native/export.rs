@@ -1,16 +1,18 @@
 //! `GET /v1/profiles/{reference}/export`: all that is held about a person, one JSON object a line.
 //!
-//! First the profile, then the events, newest first, then the conflicts; a page of rows is in memory at a time.
+//! First the profile, then the events, newest first, then the conflicts, then what is kept of merges; a page of rows is in memory at a time.
 
 use super::stream::{self, Pages};
 use super::{answer_of, conflicts, events, profiles, reader, reference};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::domain::{ProjectId, Timestamp};
-use crate::store::{Person, Reference, TimelineQuery};
+use crate::domain::profile::Traits;
+use crate::domain::{Identity, ProjectId, Timestamp};
+use crate::store::{KeptMerge, Person, Reference, TimelineQuery};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// Rows of one page, if its bytes allow.
@@ -21,6 +23,7 @@ enum Next {
     Profile,
     Events(Option<(Timestamp, Uuid)>),
     Conflicts(Uuid),
+    Merges,
     Nothing,
 }
 
@@ -57,6 +60,7 @@ impl Pages for Export {
             Next::Profile => self.profile().await.map(Some),
             Next::Events(after) => self.events(after).await.map(Some),
             Next::Conflicts(after) => self.conflicts(after).await.map(Some),
+            Next::Merges => self.merges().await.map(Some),
             Next::Nothing => Ok(None),
         }
     }
@@ -98,8 +102,43 @@ impl Export {
         let page = answer_of(&self.state, reading).await?;
         self.next = page
             .last()
-            .map_or(Next::Nothing, |last| Next::Conflicts(last.id));
+            .map_or(Next::Merges, |last| Next::Conflicts(last.id));
         Ok(lines("conflict", page.into_iter().map(conflicts::shown)))
+    }
+
+    async fn merges(&mut self) -> Result<String, ApiError> {
+        self.next = Next::Nothing;
+        let reading = self.state.store.load_merges(&self.person);
+        let merges = answer_of(&self.state, reading).await?;
+        Ok(lines("merge", merges.into_iter().map(shown_merge)))
+    }
+}
+
+/// A merge as it is shown.
+#[derive(Serialize)]
+struct ShownMerge {
+    /// Who was absorbed.
+    profile_id: String,
+    merged_at: String,
+    /// Somebody asked for it.
+    explicit: bool,
+    identities: Vec<String>,
+    /// What the absorbed one had.
+    traits: Box<RawValue>,
+    /// What of the survivor may have been replaced.
+    before: Option<Box<RawValue>>,
+}
+
+fn shown_merge(merge: KeptMerge) -> ShownMerge {
+    let name = |name: &Identity| format!("{}:{}", name.kind.as_str(), name.value);
+    let raw = |traits: &Traits| traits.to_stored().0.to_raw();
+    ShownMerge {
+        profile_id: merge.absorbed.to_string(),
+        merged_at: merge.merged_at.to_string(),
+        explicit: merge.is_explicit,
+        identities: merge.identities.iter().map(name).collect(),
+        traits: raw(&merge.traits),
+        before: merge.before.as_ref().map(raw),
     }
 }
 

@@ -12,6 +12,7 @@ mod query;
 mod reference;
 mod rejections;
 mod reply;
+mod split;
 mod stream;
 
 use super::State;
@@ -50,6 +51,10 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(
             "/v1/profiles/{reference}/merge",
             web::post().to(profiles::merge),
+        )
+        .route(
+            "/v1/profiles/{reference}/split",
+            web::post().to(split::split),
         )
         .route("/v1/conflicts", web::get().to(conflicts::list))
         .route("/v1/backfill", web::get().to(backfill::show))

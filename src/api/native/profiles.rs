@@ -7,7 +7,7 @@ use crate::api::body;
 use crate::api::error::ApiError;
 use crate::domain::kinds::DEVICE_TOKEN;
 use crate::domain::plan::Merge;
-use crate::domain::{Caller, Code, IdentityKind, ProfileId, Rejection};
+use crate::domain::{Caller, Code, Identity, IdentityKind, ProfileId, Rejection};
 use crate::ingest::MergeOutcome;
 use crate::store::{KnownIdentity, Profile, Reference};
 use actix_web::web::{Data, Payload};
@@ -143,7 +143,7 @@ pub fn shown(profile: Profile) -> Shown {
 
 /// An alias claims its previous id both as a user id and as an anonymous one, since senders don't say which it was. The claim as
 /// a user id, never older than the other, is not worth showing beside a real one.
-fn is_shadow(known: &KnownIdentity, all: &[KnownIdentity]) -> bool {
+pub fn is_shadow(known: &KnownIdentity, all: &[KnownIdentity]) -> bool {
     let is_user_id = |other: &KnownIdentity| other.identity.kind == IdentityKind::UserId;
     let is_same = |other: &KnownIdentity| other.identity.value == known.identity.value;
     let is_twin = |other: &KnownIdentity| {
@@ -204,6 +204,7 @@ async fn joined(
             survivor,
             absorbed,
             is_explicit: true,
+            seen: seen([(into, survivor), (from, absorbed)]),
         };
         let merging = state.ingest.merge(merge, state.clock.now());
         match answer_of(state, merging).await? {
@@ -213,6 +214,15 @@ async fn joined(
         }
     }
     Err(ApiError::Unavailable)
+}
+
+/// The names by which two profiles were found.
+fn seen(referred: [(&Reference, ProfileId); 2]) -> Vec<(Identity, ProfileId)> {
+    let name = |(reference, id): (&Reference, ProfileId)| match reference {
+        Reference::Name(name) => Some((name.clone(), id)),
+        Reference::Id(_) => None,
+    };
+    referred.into_iter().filter_map(name).collect()
 }
 
 fn too_many_names(state: &Data<State>) -> ApiError {

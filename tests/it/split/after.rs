@@ -1,0 +1,143 @@
+//! What happens to two people during a split and after it.
+
+use super::{BOBS, call, merge, send, split, timeline, two_lives};
+use crate::harness::{Project, shared, sql, wait_until};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn erasing_one_of_two_after_a_split_leaves_the_other_and_a_replay_changes_nothing() {
+    let project = Project::fresh().await;
+    let lives = two_lives();
+    send(&project, &lives).await;
+    merge(&project, "user_id:ada", "user_id:bob").await;
+    let after = [
+        call("b3", 5, json!({"userId": "bob"})),
+        call("a3", 6, json!({"userId": "ada"})),
+    ];
+    send(&project, &after).await;
+    split(&project, "user_id:ada", &BOBS).await;
+    let bob = project.profile("user_id:bob").await;
+    let url = format!("{}/v1/profiles/user_id:ada", project.url);
+    let erased = project
+        .client
+        .delete(url)
+        .bearer_auth(&project.server_key)
+        .send()
+        .await;
+    let receipt: Value = erased.expect("an answer").json().await.expect("JSON");
+    assert_eq!(receipt["events"], 3, "{receipt}");
+    let (status, _) = project.get("/v1/profiles/user_id:ada").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(project.profile("user_id:bob").await, bob);
+    let results = project.results(&[&lives[..], &after[..]].concat()).await;
+    let told: Vec<&str> = results
+        .iter()
+        .map(|result| result["status"].as_str().expect("text"))
+        .collect();
+    assert_eq!(told, ["duplicate"; 6]);
+    assert_eq!(project.profile("user_id:bob").await, bob);
+    assert_eq!(timeline(&project, "user_id:bob").await, ["b3", "b2", "b1"]);
+    let id = project.id;
+    let counts = [
+        format!("SELECT count(*) FROM merge_record WHERE project_id = {id}"),
+        format!(
+            "SELECT count(*) FROM event WHERE project_id = {id} AND type = 'erased' AND via IS NOT NULL"
+        ),
+    ];
+    for count in counts {
+        assert_eq!(
+            sql(&shared().await.database_url, &count).await,
+            ["0"],
+            "{count}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_erased_person_leaves_no_record_of_a_merge() {
+    let project = Project::fresh().await;
+    send(&project, &two_lives()).await;
+    merge(&project, "user_id:ada", "user_id:bob").await;
+    let count = format!(
+        "SELECT count(*) FROM merge_record WHERE project_id = {}",
+        project.id
+    );
+    let database = &shared().await.database_url;
+    assert_eq!(sql(database, &count).await, ["1"]);
+    let url = format!("{}/v1/profiles/user_id:bob", project.url);
+    let erased = project
+        .client
+        .delete(url)
+        .bearer_auth(&project.server_key)
+        .send()
+        .await;
+    assert!(erased.expect("an answer").status().is_success());
+    assert_eq!(sql(database, &count).await, ["0"]);
+}
+
+#[tokio::test]
+async fn two_who_go_on_all_the_while_lose_nothing() {
+    let project = Project::fresh().await;
+    send(&project, &two_lives()).await;
+    merge(&project, "user_id:ada", "user_id:bob").await;
+    let life = |who: &'static str| {
+        let project = &project;
+        async move {
+            for number in 0..150 {
+                let id = format!("{who}-{number}");
+                let traits = json!({"count": number, who: number});
+                let mut call = call(
+                    &id,
+                    0,
+                    json!({"type": "identify", "userId": who, "traits": traits}),
+                );
+                call["timestamp"] = json!(format!(
+                    "2024-01-02T00:{:02}:{:02}Z",
+                    number / 60,
+                    number % 60
+                ));
+                let results = project.results(&[call, json!({"type": "track", "event": "Seen", "userId": who, "messageId": format!("{id}-t")})]).await;
+                assert!(
+                    results.iter().all(|result| result["status"] == "stored"),
+                    "{results:?}"
+                );
+            }
+        }
+    };
+    let taking = async {
+        let (so_far, id) = ("count(*)", project.id);
+        let question = format!("SELECT {so_far} FROM event WHERE project_id = {id}");
+        let database = &shared().await.database_url;
+        wait_until("both are at it", PATIENCE, async || {
+            sql(database, &question).await[0]
+                .parse::<usize>()
+                .expect("a number")
+                > 100
+        })
+        .await;
+        split(&project, "user_id:ada", &BOBS).await;
+    };
+    tokio::join!(life("ada"), life("bob"), taking);
+    let open = format!(
+        "SELECT count(*) FROM split WHERE project_id = {} AND finished_at IS NULL",
+        project.id
+    );
+    wait_until("the split is finished", PATIENCE, async || {
+        sql(&shared().await.database_url, &open).await == ["0"]
+    })
+    .await;
+    for (who, other) in [("user_id:ada", "bob"), ("user_id:bob", "ada")] {
+        let own = who.split_once(':').expect("a name").1;
+        let profile = project.profile(who).await;
+        assert_eq!(profile["traits"][own], 149, "{profile}");
+        assert_eq!(profile["traits"][other], Value::Null, "{profile}");
+        let ids = timeline(&project, who).await;
+        assert_eq!(ids.len(), 302, "{who}");
+        let is_own = |id: &String| id.starts_with(own) || id.starts_with(&own[..1]);
+        assert!(ids.iter().all(is_own), "{who}: {ids:?}");
+    }
+}
