@@ -6,6 +6,8 @@
 mod backfill;
 mod backfill_statements;
 mod backfill_status;
+mod blocks;
+mod conflicts;
 mod connect;
 mod erase;
 mod erase_older;
@@ -43,6 +45,7 @@ pub use backfill::{
     BackfillSource, Counts, Partition, PartitionMove, Refusal, StoredPartition, TakenPartition,
 };
 pub use backfill_status::{CountsShown, PartitionStatus, SourceStatus};
+pub use blocks::MOST_BLOCKED;
 pub use connect::{Engine, session_settings, set_up_session};
 pub use erase::{DueErasure, Erasure};
 pub use erase_steps::ErasureRequest;

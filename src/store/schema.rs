@@ -66,6 +66,9 @@ pub const STEPS: &[Step] = steps![
     "0039_merge_record_by_time",
     "0040_split",
     "0041_split_open",
+    "0042_profile_absorbed",
+    "0043_conflict_reason",
+    "0044_blocked_name",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
