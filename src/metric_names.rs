@@ -37,6 +37,7 @@ metrics! {
     REJECTIONS_UNLISTED = "roster_rejections_unlisted_total", Counter, "", "Refused items that the database did not even take as a record.";
     PIXEL_ERRORS = "roster_pixel_errors_total", Counter, "code", "Pixels answered with their image although nothing could be stored.";
     IDENTITY_CONFLICTS = "roster_identity_conflicts_total", Counter, "", "Identities in calls that belong to another profile and stayed there.";
+    IDENTITY_HUBS = "roster_identity_hubs_total", Counter, "", "Of these conflicts, names that would have pulled ever more people into one.";
     PROFILES_MERGED = "roster_profiles_merged_total", Counter, "", "Profiles that were absorbed by another one of the same person.";
     PROFILES_SPLIT = "roster_profiles_split_total", Counter, "", "Profiles that were taken out of another one by a call.";
     TRAITS_DROPPED = "roster_traits_dropped_total", Counter, "", "Traits that a merged profile had no room for, the oldest; each merge is listed among the rejections.";

@@ -48,6 +48,7 @@ impl Given {
             email: self.email,
             placeholders: self.placeholders,
             no_placeholders: self.no_placeholders,
+            ..Rules::default()
         }
     }
 }

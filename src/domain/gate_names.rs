@@ -50,6 +50,11 @@ impl Gate<'_> {
     }
 
     fn is_real(&self, identity: &Identity, field: &str, warnings: &mut Warnings) -> bool {
+        if self.kinds.rules.blocks(identity) {
+            let message = "somebody blocked this id: it stands for nobody and is left out";
+            warnings.add("blocked_id", field, message);
+            return false;
+        }
         let is_real = !self.is_placeholder(&identity.value);
         if !is_real {
             let message = "the id stands for nobody: it is left out";
@@ -62,6 +67,7 @@ impl Gate<'_> {
         identity.value.len() <= self.limits.identity_bytes
             && identity.is_plausible()
             && !self.is_placeholder(&identity.value)
+            && !self.kinds.rules.blocks(identity)
     }
 
     /// A group that is named by a placeholder is none.

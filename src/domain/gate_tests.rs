@@ -17,6 +17,8 @@ pub(in crate::domain) fn limits() -> Limits {
         profile_traits: 4,
         profile_bytes: 100,
         profile_identities: 3,
+        profile_emails: 5,
+        profile_absorbed: 50,
         placeholders: String::new(),
         no_placeholders: String::new(),
     }

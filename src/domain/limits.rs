@@ -18,6 +18,8 @@ pub struct Limits {
     pub profile_traits: usize,
     pub profile_bytes: usize,
     pub profile_identities: usize,
+    pub profile_emails: usize,
+    pub profile_absorbed: usize,
     /// With commas between them.
     pub placeholders: String,
     /// With commas between them.

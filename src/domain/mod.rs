@@ -2,12 +2,14 @@
 //!
 //! No async, I/O, clock, HTTP or SQL in here, so everything is tested as plain functions and laws.
 
+mod barred;
 mod belief;
 mod canonical;
 pub mod command;
 pub mod erasure;
 pub mod gate;
 mod gate_names;
+mod hub;
 pub mod identity;
 pub mod ids;
 pub mod json;

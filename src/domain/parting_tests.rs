@@ -16,6 +16,8 @@ const ROOM: Room = Room {
     identities: 1_000,
     traits: 1_000,
     bytes: 1 << 20,
+    emails: 5,
+    absorbed: 50,
 };
 
 /// Whose each write is known to be by its event.

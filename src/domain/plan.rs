@@ -6,6 +6,7 @@
 //! word of a sender who is believed.
 
 use super::erasure::Erased;
+use super::profile::Room;
 use super::{
     Identity, IdentityKey, IdentityKind, ProfileId, ProfileKey, ProjectId, Rejection, Subject,
 };
@@ -30,6 +31,10 @@ pub struct Names {
     pub count: usize,
     /// One of them is a user id.
     pub has_user_id: bool,
+    /// So many of them are emails.
+    pub emails: usize,
+    /// People whom it absorbed through names that are no user ids.
+    pub absorbed: usize,
 }
 
 /// What becomes of a subject.
@@ -63,6 +68,8 @@ pub struct Merge {
     pub absorbed: ProfileId,
     /// Asked for by a caller, so that two user ids may meet.
     pub is_explicit: bool,
+    /// A user id among the call's names: who logs in brings their devices.
+    pub is_by_user: bool,
     /// The names that say so, and whose they were: where one of them was taken out meanwhile, this is nobody's merge.
     pub seen: Vec<(Identity, ProfileId)>,
 }
@@ -73,6 +80,8 @@ pub struct Conflict {
     pub key: IdentityKey,
     pub owner: ProfileId,
     pub claimant: ProfileId,
+    /// Giving it would have made a hub of somebody; else it is two people's.
+    pub is_hub: bool,
 }
 
 impl Conflict {
@@ -130,70 +139,21 @@ impl Known {
 
     /// The identities that a subject may use, with their places. Names of an erased person are left out where they would bring
     /// something back.
-    fn usable(&self, subject: &Subject) -> impl Iterator<Item = (usize, IdentityKey)> {
+    pub(super) fn usable(&self, subject: &Subject) -> impl Iterator<Item = (usize, IdentityKey)> {
         let key = |identity: &Identity| (subject.project_id, identity.clone());
         let keys = subject.own().iter().map(key).enumerate();
         keys.filter(|(_, key)| !self.is_barred(key, subject))
     }
 
-    fn is_barred(&self, key: &IdentityKey, subject: &Subject) -> bool {
-        let earliest = subject.earliest;
-        self.erased
-            .get(key)
-            .is_some_and(|erased| erased.bars(earliest))
-    }
-
-    fn leaves_out(&self, subject: &Subject) -> bool {
-        !self.erased.is_empty() && self.usable(subject).count() < subject.own().len()
-    }
-
-    /// The traits that say names of erased people: an email, and what is called as a kind of the project's own.
-    fn silenced(&self, subject: &Subject) -> BTreeSet<String> {
-        let barred = subject.own().iter().filter(|identity| {
-            let key = (subject.project_id, (*identity).clone());
-            self.is_barred(&key, subject)
-        });
-        let kinds = barred.filter_map(|identity| match &identity.kind {
-            IdentityKind::Email | IdentityKind::Custom(_) => Some(identity.kind.as_str()),
-            _ => None,
-        });
-        kinds.map(str::to_owned).collect()
-    }
-
-    /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
-    /// others may tell that this is about the erased one, before the erasure.
-    fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
-        if self.erased.is_empty() {
-            return None;
-        }
-        let earliest = subject.earliest;
-        let key = |identity: &Identity| (subject.project_id, identity.clone());
-        let mut keys = subject.own().iter().map(key);
-        let strongest = keys.next()?;
-        let of_strongest = self
-            .erased
-            .get(&strongest)
-            .filter(|erased| erased.bars(earliest));
-        let is_unknown = !self.owners.contains_key(&strongest);
-        let mut others = keys.filter_map(|key| self.erased.get(&key));
-        let of_others = || others.find(|erased| is_unknown && erased.is_after(earliest));
-        of_strongest.or_else(of_others).map(Erased::rejection)
-    }
-
-    /// Plans a batch; `draw` gives the ids of new profiles, `max_names` bounds the identities of one profile.
-    pub fn plan(
-        self,
-        subjects: &[Subject],
-        max_names: usize,
-        draw: impl FnMut() -> ProfileId,
-    ) -> Plan {
+    /// Plans a batch; `draw` gives the ids of new profiles, `room` bounds what one profile may gather.
+    pub fn plan(self, subjects: &[Subject], room: &Room, draw: impl FnMut() -> ProfileId) -> Plan {
         let mut planner = Planner {
             known: self,
             plan: Plan::default(),
             new: HashSet::new(),
             changing: HashSet::new(),
             planned: HashSet::new(),
-            max_names,
+            room: *room,
             draw,
         };
         for (position, subject) in subjects.iter().enumerate() {
@@ -206,14 +166,14 @@ impl Known {
     }
 }
 
-struct Planner<D> {
-    known: Known,
-    plan: Plan,
+pub(super) struct Planner<D> {
+    pub(super) known: Known,
+    pub(super) plan: Plan,
     new: HashSet<ProfileId>,
     /// Profiles that get names or absorb others in this round, so that their version will not be the one that was read.
     changing: HashSet<ProfileId>,
     planned: HashSet<Merge>,
-    max_names: usize,
+    pub(super) room: Room,
     draw: D,
 }
 
@@ -237,13 +197,15 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             .filter(|key| !self.known.owners.contains_key(key))
             .collect();
         // A device that draws a new id on each page must not cost its person anything else: the weakest new names are left out.
-        let room = self.max_names.saturating_sub(self.names(profile_id).count);
+        let names = self.names(profile_id).count;
+        let room = self.room.identities.saturating_sub(names);
         if let Some(first) = unknown.get(room) {
             self.plan.crowded.insert(position, first.1.kind.clone());
             self.plan.narrowed.insert(position);
             unknown.truncate(room);
         }
         let merges = self.merge_others(position, subject, profile_id);
+        self.leave_out_emails(position, profile_id, &mut unknown);
         self.note_claims(position, subject, profile_id);
         let is_new = self.new.contains(&profile_id);
         let brings_names = !unknown.is_empty();
@@ -271,7 +233,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         own.map_or(0, |(index, _)| index)
     }
 
-    fn names(&self, profile_id: ProfileId) -> Names {
+    pub(super) fn names(&self, profile_id: ProfileId) -> Names {
         self.known
             .names
             .get(&profile_id)
@@ -299,7 +261,8 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         };
         let fits = |(index, key): (usize, IdentityKey)| {
             let owner = self.known.owners.get(&key).copied()?;
-            (index < subject.explicit || !is_somebody_else(owner)).then_some(owner)
+            let is_another = is_somebody_else(owner) || self.is_full(subject, index, owner);
+            (index < subject.explicit || !is_another).then_some(owner)
         };
         self.known.usable(subject).find_map(fits)
     }
@@ -323,8 +286,12 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
                 continue;
             };
             let is_explicit = index < subject.explicit;
-            if self.must_stay_apart(subject, survivor, owner, is_explicit) {
-                self.note_conflict(position, key, owner, survivor);
+            let is_by_user = self.is_by_user(subject);
+            let others = self.names(owner);
+            let own = self.with_new_emails(subject, survivor);
+            let is_hub = !is_explicit && own.is_hub_with(others, is_by_user, &self.room);
+            if is_hub || self.must_stay_apart(subject, survivor, owner, is_explicit) {
+                self.note_conflict(position, key, (owner, survivor), is_hub);
                 continue;
             }
             merges = true;
@@ -334,6 +301,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
                 survivor,
                 absorbed: owner,
                 is_explicit,
+                is_by_user,
                 seen: seen.collect(),
             });
         }
@@ -346,22 +314,23 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             let key = (subject.project_id, identity.clone());
             let owner = self.known.owners.get(&key).copied();
             if let Some(owner) = owner.filter(|owner| *owner != claimant) {
-                self.note_conflict(position, key, owner, claimant);
+                self.note_conflict(position, key, (owner, claimant), false);
             }
         }
     }
 
-    fn note_conflict(
+    pub(super) fn note_conflict(
         &mut self,
         position: usize,
         key: IdentityKey,
-        owner: ProfileId,
-        claimant: ProfileId,
+        (owner, claimant): (ProfileId, ProfileId),
+        is_hub: bool,
     ) {
         let conflict = Conflict {
             key,
             owner,
             claimant,
+            is_hub,
         };
         let conflicts = self.plan.conflicts.entry(position).or_default();
         conflicts.push(conflict);
@@ -378,13 +347,17 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         let two_user_ids =
             self.will_have_user_id(subject, survivor) && self.names(owner).has_user_id;
         let names = self.names(survivor).count + self.names(owner).count;
-        (two_user_ids && !is_explicit) || names > self.max_names
+        (two_user_ids && !is_explicit) || names > self.room.identities
     }
 
     /// A profile that is yet to be made takes part once it is there.
     fn plan_merge(&mut self, merge: Merge) {
         let exist = !self.new.contains(&merge.survivor) && !self.new.contains(&merge.absorbed);
         if exist && self.planned.insert(merge.clone()) {
+            let others = self.names(merge.absorbed);
+            let own = self.known.names.entry(merge.survivor).or_default();
+            let both = own.joined(others, merge.is_by_user);
+            (own.emails, own.absorbed) = (both.emails, both.absorbed);
             self.changing.extend([merge.survivor, merge.absorbed]);
             self.plan.merges.push(merge);
         }
@@ -402,6 +375,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         let names = self.known.names.entry(profile_id).or_default();
         names.count += 1;
         names.has_user_id |= key.1.kind == IdentityKind::UserId;
+        names.emails += usize::from(key.1.kind == IdentityKind::Email);
         self.known.owners.insert(key.clone(), profile_id);
         if is_new {
             self.plan.claims.insert(key, profile_id);

@@ -2,6 +2,14 @@ use super::super::{Class, Command, Event, EventId, EventType, Json, Timestamp};
 use super::*;
 use uuid::Uuid;
 
+const ROOM: Room = Room {
+    identities: 5,
+    traits: 100,
+    bytes: 1_000,
+    emails: 2,
+    absorbed: 2,
+};
+
 fn identity(name: &str) -> Identity {
     let kind = match &name[..1] {
         "u" => IdentityKind::UserId,
@@ -52,10 +60,11 @@ fn plan_commands(known: &[(&str, u128)], commands: &[Command]) -> (Vec<u128>, Pl
         let names = all.names.entry(profile(*owner)).or_default();
         names.count += 1;
         names.has_user_id |= name.starts_with('u');
+        names.emails += usize::from(name.starts_with('e'));
     }
     let mut next = 100;
     let subjects: Vec<Subject> = commands.iter().flat_map(Command::subjects).collect();
-    let plan = all.plan(&subjects, 5, || {
+    let plan = all.plan(&subjects, &ROOM, || {
         next += 1;
         profile(next)
     });
@@ -134,10 +143,11 @@ fn a_name_stronger_than_the_user_id_takes_the_user_in() {
     let names = |has_user_id| Names {
         count: 1,
         has_user_id,
+        ..Names::default()
     };
     known.names = HashMap::from([(profile(1), names(false)), (profile(2), names(true))]);
     let subjects: Vec<Subject> = call.subjects().collect();
-    let plan = known.plan(&subjects, 5, || profile(9));
+    let plan = known.plan(&subjects, &ROOM, || profile(9));
     assert_eq!((merges(&plan), plan.conflicts.len()), (vec![(1, 2)], 0));
 }
 
@@ -177,4 +187,32 @@ fn a_profile_has_a_bounded_number_of_names() {
     );
     assert!(plan.links.is_empty(), "the new name is left out");
     assert!(plan.narrowed.contains(&0) && !plan.narrowed.contains(&1));
+}
+
+#[test]
+fn a_kiosk_gets_a_few_emails_and_stays_where_it_is() {
+    let known = [("a1", 1), ("e1", 1), ("e2", 1), ("e3", 3)];
+    let (owners, plan) = plan(&known, &[&["e4", "a1"], &["e3", "a1"], &["e1", "a1"]]);
+    assert_eq!((owners, merges(&plan)), (vec![101, 3, 1], vec![]));
+    let listed = [0, 1].map(|place| &plan.conflicts[&place][0]);
+    assert!(
+        listed
+            .iter()
+            .all(|one| one.is_hub && one.key.1.value == "a1")
+    );
+    let (owners, plan) = self::plan(&[("u1", 1), ("e1", 1), ("e2", 1)], &[&["u1", "e3"]]);
+    assert_eq!((owners, plan.links.len()), (vec![1], 0));
+    assert!(plan.conflicts[&0][0].is_hub && plan.narrowed.contains(&0));
+}
+
+#[test]
+fn a_mailbox_takes_in_a_few_browsers_and_a_user_their_own() {
+    let known = [("e1", 1), ("a1", 2), ("a2", 3), ("a3", 4)];
+    let calls: [&[&str]; 3] = [&["e1", "a1"], &["e1", "a2"], &["e1", "a3"]];
+    let (_, plan) = plan(&known, &calls);
+    assert_eq!(merges(&plan), [(1, 2), (1, 3)]);
+    assert!(plan.conflicts[&2][0].is_hub);
+    let known = [("u1", 1), ("a1", 2), ("a2", 3), ("a3", 4)];
+    let calls: [&[&str]; 3] = [&["u1", "a1"], &["u1", "a2"], &["u1", "a3"]];
+    assert_eq!(merges(&self::plan(&known, &calls).1).len(), 3);
 }

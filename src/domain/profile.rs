@@ -16,6 +16,10 @@ pub struct Room {
     pub traits: usize,
     /// Of the traits with their names.
     pub bytes: usize,
+    /// That it gets by itself.
+    pub emails: usize,
+    /// People that it takes in by itself, through names that are no user ids.
+    pub absorbed: usize,
 }
 
 impl Room {
@@ -25,6 +29,8 @@ impl Room {
             identities: limits.profile_identities,
             traits: limits.profile_traits,
             bytes: limits.profile_bytes,
+            emails: limits.profile_emails,
+            absorbed: limits.profile_absorbed,
         }
     }
 }

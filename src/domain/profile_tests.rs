@@ -100,6 +100,8 @@ fn a_profile_that_is_too_large_drops_what_is_oldest() {
         identities: 9,
         traits: 2,
         bytes: 100,
+        emails: 9,
+        absorbed: 9,
     };
     let mut traits = merged(&[
         whole(2, &[("b", "1")]),

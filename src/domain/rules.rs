@@ -1,6 +1,8 @@
 //! What a project says about how far it believes its write keys: they ship in apps and pages, so that anybody has them.
 
+use super::Identity;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an email among the traits of a write key's call does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,4 +28,15 @@ pub struct Rules {
     pub placeholders: Vec<String>,
     /// Texts that do name somebody, usual or not.
     pub no_placeholders: Vec<String>,
+    /// Names that stand for nobody, by kind; a table of its own, since they are blocked one by one.
+    #[serde(skip)]
+    pub blocked: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Rules {
+    /// True of a name that somebody blocked.
+    pub fn blocks(&self, identity: &Identity) -> bool {
+        let values = self.blocked.get(identity.kind.as_str());
+        values.is_some_and(|values| values.contains(&identity.value))
+    }
 }

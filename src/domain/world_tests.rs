@@ -2,7 +2,7 @@
 
 use super::erasure::Erased;
 use super::plan::{Assignment, Known, Merge, Names};
-use super::profile::Traits;
+use super::profile::{Room, Traits};
 use super::{
     Class, Command, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json, Mode,
     ProfileId, ProjectId, Stamp, Subject, Timestamp, TraitWrite,
@@ -15,13 +15,36 @@ use uuid::Uuid;
 const PROJECT: ProjectId = ProjectId(1);
 
 /// What is stored. Events of erased people stay as keys without an owner.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct World {
+    room: Room,
+    absorbed: HashMap<ProfileId, usize>,
     owners: BTreeMap<Identity, ProfileId>,
     traits: HashMap<ProfileId, Traits>,
     events: BTreeMap<EventId, Option<ProfileId>>,
     erased: HashMap<IdentityKey, Erased>,
     drawn: u128,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let most = 1_000;
+        Self {
+            room: Room {
+                identities: most,
+                traits: most,
+                bytes: 1 << 20,
+                emails: most,
+                absorbed: most,
+            },
+            absorbed: HashMap::new(),
+            owners: BTreeMap::new(),
+            traits: HashMap::new(),
+            events: BTreeMap::new(),
+            erased: HashMap::new(),
+            drawn: 0,
+        }
+    }
 }
 
 /// What can be read of one person: names, traits, events.
@@ -61,7 +84,7 @@ impl World {
             .flat_map(|command| command.subjects())
             .collect();
         let mut drawn = self.drawn;
-        let plan = self.known(&subjects).plan(&subjects, 1_000, || {
+        let plan = self.known(&subjects).plan(&subjects, &self.room, || {
             drawn += 1;
             ProfileId(Uuid::from_u128(drawn))
         });
@@ -107,12 +130,18 @@ impl World {
         Names {
             count: own().count(),
             has_user_id: own().any(|(identity, _)| identity.kind == IdentityKind::UserId),
+            emails: own()
+                .filter(|(identity, _)| identity.kind == IdentityKind::Email)
+                .count(),
+            absorbed: self.absorbed.get(&profile).copied().unwrap_or_default(),
         }
     }
 
     fn merge(&mut self, merge: &Merge) {
-        let both = self.names(merge.survivor).has_user_id && self.names(merge.absorbed).has_user_id;
-        if both && !merge.is_explicit {
+        let (one, other) = (self.names(merge.survivor), self.names(merge.absorbed));
+        let both = one.has_user_id && other.has_user_id;
+        let is_hub = one.is_hub_with(other, merge.is_by_user, &self.room);
+        if (both || is_hub) && !merge.is_explicit {
             return;
         }
         let Some(absorbed) = self.traits.remove(&merge.absorbed) else {
@@ -122,6 +151,9 @@ impl World {
             .entry(merge.survivor)
             .or_default()
             .absorb(&absorbed);
+        let is_free = merge.is_explicit || merge.is_by_user;
+        let joined = one.joined(other, is_free);
+        self.absorbed.insert(merge.survivor, joined.absorbed);
         let owners = self
             .owners
             .values_mut()
@@ -167,7 +199,10 @@ impl World {
 }
 
 fn after(batches: &[Vec<Command>]) -> World {
-    let mut world = World::default();
+    lived(World::default(), batches)
+}
+
+fn lived(mut world: World, batches: &[Vec<Command>]) -> World {
     batches.iter().for_each(|batch| world.apply(batch));
     world
 }
@@ -394,5 +429,20 @@ proptest! {
         let newer = later(victim.get(&calls), 201, 11);
         world.apply(std::slice::from_ref(&newer));
         prop_assert!(world.owners.contains_key(&erased), "the newer comes in");
+    }
+
+    #[test]
+    fn laws_no_profile_gathers_more_than_it_may_by_itself(calls in disputed_calls(), (order, cuts) in order()) {
+        let mut world = World::default();
+        (world.room.emails, world.room.absorbed) = (1, 1);
+        let world = lived(world, &shuffled(&calls, &order, &cuts));
+        prop_assert!(world.absorbed.values().all(|absorbed| *absorbed <= 1), "{:?}", world.absorbed);
+        let mut events = 0;
+        for (names, _, stored) in world.seen() {
+            let of = |kind: IdentityKind| names.iter().filter(|name| name.kind == kind).count();
+            prop_assert!(of(IdentityKind::UserId) <= 1 && of(IdentityKind::Email) <= 1, "{:?}", names);
+            events += stored.len();
+        }
+        prop_assert_eq!(events, calls.len());
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::profile::Traits;
 use crate::domain::{
     Command, IdentityKey, IdentityKind, Json, ProfileId, ProfileKey, Rejection, Subject, Timestamp,
 };
-use crate::metric_names::IDENTITY_CONFLICTS;
+use crate::metric_names::{IDENTITY_CONFLICTS, IDENTITY_HUBS};
 use crate::store::{
     Error, HeldProfile, Membership, NewIdentity, NewProfile, ResolvedIdentity, Store, TraitsChange,
 };
@@ -74,7 +74,7 @@ impl<'a> Round<'a> {
             known.names = store.load_names(&doubtful).await?;
         }
         let erased = known.erased.clone();
-        let plan = known.plan(&subjects, room.identities, ProfileId::random);
+        let plan = known.plan(&subjects, room, ProfileId::random);
         let folded = fold(&subjects, &plan, &profiles, room)?;
         let first_received = first_received(&subjects, &plan);
         Ok(Self {
@@ -259,6 +259,8 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         counter!(IDENTITY_CONFLICTS).increment(conflicts.len() as u64);
+        let hubs = conflicts.iter().filter(|(conflict, _)| conflict.is_hub);
+        counter!(IDENTITY_HUBS).increment(hubs.count() as u64);
         conflicts.sort();
         conflicts.dedup_by(|left, right| left.0 == right.0);
         store.insert_conflicts(&conflicts).await

@@ -18,6 +18,8 @@ pub fn limits() -> Limits {
         profile_traits: 1_000,
         profile_bytes: 500_000,
         profile_identities: 50,
+        profile_emails: 5,
+        profile_absorbed: 50,
         placeholders: String::new(),
         no_placeholders: String::new(),
     }

@@ -6,7 +6,7 @@ use super::merge_record::{MergeRecord, insert_records};
 use super::params::{JsonParam, size_of_stored, stored_traits};
 use super::run::{Body, query};
 use super::{Error, Statement, Store};
-use crate::domain::plan::{Conflict, Merge};
+use crate::domain::plan::{Merge, Names};
 use crate::domain::profile::{Room, Traits};
 use crate::domain::{Json, ProfileId, ProfileKey, ProjectId, Timestamp};
 use deadpool_postgres::Transaction;
@@ -24,7 +24,7 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 pub(super) const LOCK_PROFILES: Statement = Statement {
     name: "lock_profiles",
     sql: "-- lock_profiles
-SELECT p.profile_id, p.version, p.merged_from, p.size_bytes
+SELECT p.profile_id, p.version, p.merged_from, p.size_bytes, p.absorbed_count
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 WHERE p.merged_into IS NULL
@@ -36,6 +36,7 @@ pub(super) const LOAD_LOCKED: Statement = Statement {
     sql: "-- load_locked
 SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
     (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id)::INT8,
+    (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'email')::INT8,
     EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id",
@@ -55,10 +56,10 @@ WHERE i.profile_id IS DISTINCT FROM t.profile_id",
 pub(super) const UPDATE_SURVIVORS: Statement = Statement {
     name: "update_survivors",
     sql: "-- update_survivors
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes,
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes, absorbed_count = t.absorbed_count,
     merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[])
-    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes)
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[], $10::INT4[])
+    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes, absorbed_count)
 WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id",
 };
 
@@ -78,17 +79,6 @@ UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps =
     merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = 12
 FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
 WHERE p.project_id = t.project_id AND p.profile_id = t.retired",
-};
-
-/// Lists identities that stayed with somebody else. Idempotent: the id is made of who, what and whom.
-pub(super) const INSERT_CONFLICTS: Statement = Statement {
-    name: "insert_conflicts",
-    sql: "-- insert_conflicts
-INSERT INTO conflict (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
-SELECT t.project_id, t.conflict_id, t.kind, t.value, t.owner_id, t.claimant_id, t.first_seen
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::UUID[], $7::TIMESTAMPTZ[])
-    AS t (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
-ON CONFLICT (project_id, conflict_id) DO NOTHING",
 };
 
 /// What became of some merges.
@@ -116,8 +106,7 @@ struct Locked {
     version: i64,
     merged_from: Vec<Uuid>,
     bytes: usize,
-    names: usize,
-    has_user_id: bool,
+    names: Names,
     /// What it has absorbed in this transaction.
     gained: Vec<Uuid>,
     /// What the undoing of that needs.
@@ -158,41 +147,6 @@ impl Store {
         }
         Ok(merged)
     }
-
-    /// Lists identities that stayed with somebody else; sorted by the caller.
-    pub async fn insert_conflicts(&self, conflicts: &[(Conflict, Timestamp)]) -> Result<(), Error> {
-        let projects: Vec<i32> = conflicts
-            .iter()
-            .map(|(conflict, _)| conflict.key.0.0)
-            .collect();
-        let ids: Vec<Uuid> = conflicts
-            .iter()
-            .map(|(conflict, _)| conflict.id())
-            .collect();
-        let kinds: Vec<&str> = conflicts
-            .iter()
-            .map(|(conflict, _)| conflict.key.1.kind.as_str())
-            .collect();
-        let values: Vec<&str> = conflicts
-            .iter()
-            .map(|(conflict, _)| conflict.key.1.value.as_str())
-            .collect();
-        let owners: Vec<Uuid> = conflicts
-            .iter()
-            .map(|(conflict, _)| conflict.owner.0)
-            .collect();
-        let claimants: Vec<Uuid> = conflicts
-            .iter()
-            .map(|(conflict, _)| conflict.claimant.0)
-            .collect();
-        let seen: Vec<_> = conflicts.iter().map(|(_, at)| at.instant()).collect();
-        self.run(
-            &INSERT_CONFLICTS,
-            &[&projects, &ids, &kinds, &values, &owners, &claimants, &seen],
-        )
-        .await
-        .map(drop)
-    }
 }
 
 /// Does as many of the merges as fit; tells how many that were.
@@ -209,7 +163,7 @@ fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, (usize, Mer
             }
             if names_of_both(merge, &profiles) > task.room.identities {
                 merged.too_many_names.insert(merge.clone());
-            } else if join(merge, &mut profiles) {
+            } else if join(merge, &mut profiles, task.room) {
                 merged.done.insert(merge.clone());
             }
         }
@@ -248,6 +202,10 @@ async fn lock(tx: &Transaction<'_>, merges: &[Merge]) -> Result<LockedById, Erro
         version: row.get(1),
         merged_from: row.get(2),
         bytes: row.get::<_, i32>(3) as usize,
+        names: Names {
+            absorbed: row.get::<_, i32>(4) as usize,
+            ..Names::default()
+        },
         ..Locked::default()
     };
     Ok(rows.iter().map(|row| (row.get(0), locked(row))).collect())
@@ -277,8 +235,9 @@ async fn load(
     for row in &rows {
         if let Some(profile) = profiles.get_mut(&row.get(0)) {
             profile.traits = stored_traits(row.get(1), row.get(2))?;
-            profile.names = row.get::<_, i64>(3) as usize;
-            profile.has_user_id = row.get(4);
+            profile.names.count = row.get::<_, i64>(3) as usize;
+            profile.names.emails = row.get::<_, i64>(4) as usize;
+            profile.names.has_user_id = row.get(5);
         }
     }
     Ok(())
@@ -324,15 +283,18 @@ fn names_of_both(merge: &Merge, profiles: &LockedById) -> usize {
     let both = [merge.survivor.0, merge.absorbed.0].map(|id| profiles.get(&id));
     both.into_iter()
         .flatten()
-        .map(|profile| profile.names)
+        .map(|profile| profile.names.count)
         .sum()
 }
 
 /// Joins two of the locked profiles; false where that can't be.
-fn join(merge: &Merge, profiles: &mut LockedById) -> bool {
-    let has_user_id = |id: ProfileId| profiles.get(&id.0).map(|profile| profile.has_user_id);
-    let both = has_user_id(merge.survivor).zip(has_user_id(merge.absorbed));
-    let may_join = both.is_some_and(|(one, other)| merge.is_explicit || !(one && other));
+fn join(merge: &Merge, profiles: &mut LockedById, room: &Room) -> bool {
+    let names = |id: ProfileId| profiles.get(&id.0).map(|profile| profile.names);
+    let both = names(merge.survivor).zip(names(merge.absorbed));
+    let may_join = both.is_some_and(|(one, other)| {
+        let are_two = one.has_user_id && other.has_user_id;
+        merge.is_explicit || !(are_two || one.is_hub_with(other, merge.is_by_user, room))
+    });
     let absorbed = may_join
         .then(|| profiles.remove(&merge.absorbed.0))
         .flatten();
@@ -355,8 +317,9 @@ fn join(merge: &Merge, profiles: &mut LockedById) -> bool {
     });
     survivor.traits.absorb(&absorbed.traits);
     survivor.version = survivor.version.max(absorbed.version) + 1;
-    survivor.names += absorbed.names;
-    survivor.has_user_id |= absorbed.has_user_id;
+    // What somebody asks for counts against nobody.
+    let is_free = merge.is_explicit || merge.is_by_user;
+    survivor.names = survivor.names.joined(absorbed.names, is_free);
     survivor.gained.push(merge.absorbed.0);
     survivor.gained.extend(absorbed.merged_from);
     survivor.gained.extend(absorbed.gained);
@@ -387,10 +350,13 @@ async fn write(tx: &Transaction<'_>, task: &Task<'_>, profiles: &LockedById) -> 
         .flat_map(|(id, profile)| profile.gained.iter().map(|gained| (*gained, *id)))
         .collect();
     let (retired, into): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
+    let absorbed: Vec<i32> = survivors()
+        .map(|(_, profile)| i32::try_from(profile.names.absorbed).unwrap_or(i32::MAX))
+        .collect();
     let project = task.merges[0].project_id.0;
     let (projects, times) = (vec![project; ids.len()], vec![task.at.instant(); ids.len()]);
-    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
-        &projects, &ids, &traits, &stamps, &versions, &times, &sizes, &retired, &into,
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+        &projects, &ids, &traits, &stamps, &versions, &times, &sizes, &retired, &into, &absorbed,
     ];
     query(tx, &UPDATE_SURVIVORS, &params).await?;
     let records: Vec<&MergeRecord> = survivors()

@@ -7,6 +7,8 @@ mod backfill;
 mod backfill_refusals;
 mod backfill_statements;
 mod backfill_status;
+mod blocks;
+mod conflicts;
 mod connect;
 mod erase;
 mod erase_older;
@@ -45,6 +47,7 @@ pub use backfill::{
 };
 pub use backfill_refusals::Refusal;
 pub use backfill_status::{CountsShown, PartitionStatus, SourceStatus};
+pub use blocks::MOST_BLOCKED;
 pub use connect::{Engine, session_settings, set_up_session};
 pub use erase::{DueErasure, Erasure};
 pub use erase_steps::ErasureRequest;

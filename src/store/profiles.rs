@@ -31,8 +31,9 @@ JOIN profile AS s ON s.project_id = t.project_id AND s.profile_id = COALESCE(p.m
 pub(super) const LOAD_NAMES: Statement = Statement {
     name: "load_names",
     sql: "-- load_names
-SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id')
-FROM unnest($1::UUID[]) AS t (profile_id)
+SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id'), sum(CASE WHEN i.kind = 'email' THEN 1 ELSE 0 END)::INT8, max(p.absorbed_count)::INT4
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 JOIN identity AS i ON i.profile_id = t.profile_id
 GROUP BY i.profile_id",
 };
@@ -40,7 +41,7 @@ GROUP BY i.profile_id",
 pub(super) const LOAD_CONFLICTS: Statement = Statement {
     name: "load_conflicts",
     sql: "-- load_conflicts
-SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen, reason
 FROM conflict
 WHERE project_id = $1::INT4 AND (first_seen, conflict_id) < ($2::TIMESTAMPTZ, $3::UUID)
 ORDER BY first_seen DESC, conflict_id DESC
@@ -51,10 +52,10 @@ LIMIT $4::INT8",
 pub(super) const LOAD_CONFLICTS_OF: Statement = Statement {
     name: "load_conflicts_of",
     sql: "-- load_conflicts_of
-SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen, reason
 FROM conflict WHERE owner_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 UNION
-SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen, reason
 FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 ORDER BY conflict_id
 LIMIT $3::INT8",
@@ -93,6 +94,8 @@ pub struct StoredConflict {
     pub owner_id: Uuid,
     pub claimant_id: Uuid,
     pub first_seen: Timestamp,
+    /// `two_people` or `hub`.
+    pub reason: String,
 }
 
 impl Store {
@@ -102,10 +105,13 @@ impl Store {
         asked: &[ProfileKey],
     ) -> Result<HashMap<ProfileId, Names>, Error> {
         let profiles: Vec<Uuid> = asked.iter().map(|(_, profile_id)| profile_id.0).collect();
-        let rows = self.run(&LOAD_NAMES, &[&profiles]).await?;
+        let projects: Vec<i32> = asked.iter().map(|(project_id, _)| project_id.0).collect();
+        let rows = self.run(&LOAD_NAMES, &[&projects, &profiles]).await?;
         let names = |row: &tokio_postgres::Row| Names {
             count: row.get::<_, i64>(1) as usize,
             has_user_id: row.get(2),
+            emails: row.get::<_, i64>(3) as usize,
+            absorbed: row.get::<_, i32>(4) as usize,
         };
         Ok(rows
             .iter()
@@ -193,6 +199,7 @@ fn stored_conflict(row: &Row) -> StoredConflict {
         owner_id: row.get(3),
         claimant_id: row.get(4),
         first_seen: timestamp(row, 5),
+        reason: row.get(6),
     }
 }
 

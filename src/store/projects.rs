@@ -22,7 +22,10 @@ pub(super) const FIND_PROJECT: Statement = Statement {
 
 pub(super) const LOAD_PROJECT: Statement = Statement {
     name: "load_project",
-    sql: "-- load_project\nSELECT project_id, identity_kinds::TEXT, identity_rules::TEXT FROM project WHERE name = $1::TEXT",
+    sql: "-- load_project
+SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+FROM project AS p WHERE p.name = $1::TEXT",
 };
 
 pub(super) const CREATE_KEY: Statement = Statement {
@@ -35,7 +38,8 @@ ON CONFLICT (key_hash) DO NOTHING",
 pub(super) const LOAD_KEYS: Statement = Statement {
     name: "load_keys",
     sql: "-- load_keys
-SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT
+SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id
@@ -189,10 +193,15 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
     ))
 }
 
-/// What a project says about identities, in two columns. What somebody wrote past this program counts as nothing.
+/// What a project says about identities, in three columns. What somebody wrote past this program counts as nothing.
 fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
     let kinds: Kinds = serde_json::from_str(row.get(column)).unwrap_or_default();
-    let rules = serde_json::from_str(row.get(column + 1)).unwrap_or_default();
+    let mut rules: Rules = serde_json::from_str(row.get(column + 1)).unwrap_or_default();
+    let blocked: Vec<(String, String)> =
+        serde_json::from_str(row.get(column + 2)).unwrap_or_default();
+    for (kind, value) in blocked {
+        rules.blocked.entry(kind).or_default().insert(value);
+    }
     Kinds { rules, ..kinds }
 }
 

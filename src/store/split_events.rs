@@ -92,7 +92,7 @@ impl Store {
                 None => Place::at(place.source + 1),
             };
             if Instant::now() >= until && place.source < split.sources.len() {
-                self.put_off_split(split, fence, &place.text(), Duration::ZERO, 0)
+                self.put_off_split(split, fence, &place.text(), (Duration::ZERO, 0))
                     .await?;
                 return Ok(false);
             }
@@ -188,8 +188,7 @@ impl Store {
         split: &Split,
         fence: Option<Fence>,
         progress: &str,
-        pause: Duration,
-        attempts: i32,
+        (pause, attempts): (Duration, i32),
     ) -> Result<(), Error> {
         let (worker, token) = Fence::columns(fence);
         let params: [&(dyn ToSql + Sync); 7] = [

@@ -1,9 +1,9 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
 use super::{
-    backfill_statements as backfill, erase_older, erase_statements as erase, events, export,
-    groups, heartbeat, lease, lookup, merge, merge_record, profiles, projects, rejections,
-    retention, rights, schema, split_statements as split, worker, write,
+    backfill_statements as backfill, blocks, conflicts, erase_older, erase_statements as erase,
+    events, export, groups, heartbeat, lease, lookup, merge, merge_record, profiles, projects,
+    rejections, retention, rights, schema, split_statements as split, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -22,14 +22,16 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    [of_all(), of_splits(), of_backfills()].concat()
+    [of_all(), of_people(), of_backfills()].concat()
 }
 
-fn of_splits() -> Vec<&'static Statement> {
+fn of_people() -> Vec<&'static Statement> {
     vec![
         &merge_record::INSERT_MERGE_RECORDS,
         &merge_record::LOAD_MERGE_RECORDS,
         &merge_record::DELETE_MERGE_RECORDS,
+        &blocks::BLOCK_NAME,
+        &blocks::UNBLOCK_NAME,
         &split::LOCK_FAMILY,
         &split::WRITE_KEPT,
         &split::WRITE_TAKEN,
@@ -91,7 +93,7 @@ fn of_all() -> Vec<&'static Statement> {
         &merge::UPDATE_SURVIVORS,
         &merge::MOVE_IDENTITIES,
         &merge::RETIRE_PROFILES,
-        &merge::INSERT_CONFLICTS,
+        &conflicts::INSERT_CONFLICTS,
         &erase::LOAD_SALT,
         &erase::LOAD_ERASED,
         &erase::LOCK_ERASED,

@@ -40,8 +40,7 @@ async fn put_off(turn: &Turn, split: &Split, error: &Error) -> Result<(), Error>
     let pause = pause_after(split.attempts);
     tracing::warn!(profile = %split.profile_id, reason = %error.full_text(), ?pause, "a split waits");
     let attempts = split.attempts.saturating_add(1);
-    let postponed = turn
-        .store
-        .put_off_split(split, Some(turn.fence), "", pause, attempts);
+    let next = (pause, attempts);
+    let postponed = turn.store.put_off_split(split, Some(turn.fence), "", next);
     postponed.await
 }

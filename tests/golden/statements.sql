@@ -13,6 +13,7 @@ UNION ALL SELECT 1::INT4 FROM event WHERE FALSE UNION ALL SELECT 1::INT4 FROM re
 UNION ALL SELECT 1::INT4 FROM conflict WHERE FALSE UNION ALL SELECT 1::INT4 FROM membership WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure WHERE FALSE UNION ALL SELECT 1::INT4 FROM erasure_request WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM merge_record WHERE FALSE UNION ALL SELECT 1::INT4 FROM split WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM blocked_name WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_source WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_partition WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_count WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_rejection WHERE FALSE
@@ -82,8 +83,9 @@ WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.p
 ON CONFLICT (project_id, kind, value) DO NOTHING;
 
 -- load_names
-SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id')
-FROM unnest($1::UUID[]) AS t (profile_id)
+SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id'), sum(CASE WHEN i.kind = 'email' THEN 1 ELSE 0 END)::INT8, max(p.absorbed_count)::INT4
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 JOIN identity AS i ON i.profile_id = t.profile_id
 GROUP BY i.profile_id;
 
@@ -116,7 +118,7 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.toke
 DELETE FROM membership WHERE group_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- lock_profiles
-SELECT p.profile_id, p.version, p.merged_from, p.size_bytes
+SELECT p.profile_id, p.version, p.merged_from, p.size_bytes, p.absorbed_count
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 WHERE p.merged_into IS NULL
@@ -125,6 +127,7 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 -- load_locked
 SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT,
     (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id)::INT8,
+    (SELECT count(*) FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'email')::INT8,
     EXISTS (SELECT 1 FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id')
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id;
@@ -136,10 +139,10 @@ LEFT JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i
 WHERE i.profile_id IS DISTINCT FROM t.profile_id;
 
 -- update_survivors
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes,
+UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes, absorbed_count = t.absorbed_count,
     merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[])
-    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes)
+FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[], $10::INT4[])
+    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes, absorbed_count)
 WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
 
 -- move_identities
@@ -154,10 +157,10 @@ FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survi
 WHERE p.project_id = t.project_id AND p.profile_id = t.retired;
 
 -- insert_conflicts
-INSERT INTO conflict (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
-SELECT t.project_id, t.conflict_id, t.kind, t.value, t.owner_id, t.claimant_id, t.first_seen
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::UUID[], $7::TIMESTAMPTZ[])
-    AS t (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen)
+INSERT INTO conflict (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen, reason)
+SELECT t.project_id, t.conflict_id, t.kind, t.value, t.owner_id, t.claimant_id, t.first_seen, t.reason
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::UUID[], $7::TIMESTAMPTZ[], $8::TEXT[])
+    AS t (project_id, conflict_id, kind, value, owner_id, claimant_id, first_seen, reason)
 ON CONFLICT (project_id, conflict_id) DO NOTHING;
 
 -- load_salt
@@ -330,17 +333,17 @@ JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 JOIN profile AS s ON s.project_id = t.project_id AND s.profile_id = COALESCE(p.merged_into, p.profile_id);
 
 -- load_conflicts
-SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen, reason
 FROM conflict
 WHERE project_id = $1::INT4 AND (first_seen, conflict_id) < ($2::TIMESTAMPTZ, $3::UUID)
 ORDER BY first_seen DESC, conflict_id DESC
 LIMIT $4::INT8;
 
 -- load_conflicts_of
-SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen, reason
 FROM conflict WHERE owner_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 UNION
-SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen
+SELECT conflict_id, kind, value, owner_id, claimant_id, first_seen, reason
 FROM conflict WHERE claimant_id = ANY($1::UUID[]) AND conflict_id > $2::UUID
 ORDER BY conflict_id
 LIMIT $3::INT8;
@@ -447,14 +450,17 @@ RETURNING project_id;
 SELECT project_id FROM project WHERE name = $1::TEXT;
 
 -- load_project
-SELECT project_id, identity_kinds::TEXT, identity_rules::TEXT FROM project WHERE name = $1::TEXT;
+SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+FROM project AS p WHERE p.name = $1::TEXT;
 
 -- create_key
 INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
 ON CONFLICT (key_hash) DO NOTHING;
 
 -- load_keys
-SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT
+SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id
@@ -640,6 +646,16 @@ ORDER BY w.merged_at DESC, w.absorbed_id;
 -- delete_merge_records
 DELETE FROM merge_record WHERE absorbed_id = ANY($1::UUID[]);
 
+-- block_name
+INSERT INTO blocked_name AS b (project_id, kind, value)
+SELECT t.project_id, t.kind, t.value FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, kind, value)
+WHERE (SELECT count(*) FROM blocked_name AS o WHERE o.project_id = t.project_id AND (o.kind, o.value) <> (t.kind, t.value)) < $4::INT8
+ON CONFLICT (project_id, kind, value) DO UPDATE SET blocked_at = b.blocked_at
+RETURNING kind;
+
+-- unblock_name
+DELETE FROM blocked_name WHERE project_id = $1::INT4 AND kind = $2::TEXT AND value = $3::TEXT;
+
 -- lock_family
 SELECT p.profile_id, p.version, p.merged_from, p.merged_into, p.traits::TEXT, p.stamps::TEXT
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
@@ -648,6 +664,7 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 
 -- write_kept
 UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
+    absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
     merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
 WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID;
 

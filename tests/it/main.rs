@@ -25,6 +25,7 @@ mod groups;
 mod harness;
 mod held;
 mod hot;
+mod hubs;
 mod ingest;
 mod isolation;
 mod java;

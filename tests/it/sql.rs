@@ -24,6 +24,8 @@ const BY_PROJECT: &[&str] = &[
     "load_rejections",
     "load_conflicts",
     "load_keys",
+    "load_project",
+    "block_name",
     "expire_events",
     "set_kinds",
     "set_rules",

@@ -20,6 +20,8 @@ pub struct Shown {
     /// Whom the call was about.
     claimant_id: String,
     first_seen: String,
+    /// Why it stayed: `two_people`, or `hub` where it would have pulled ever more people into one.
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -63,5 +65,6 @@ pub fn shown(conflict: StoredConflict) -> Shown {
         owner_id: conflict.owner_id.to_string(),
         claimant_id: conflict.claimant_id.to_string(),
         first_seen: conflict.first_seen.to_string(),
+        reason: conflict.reason,
     }
 }

@@ -1,6 +1,7 @@
 //! The native API: reading, merging and erasing with a server key. Errors are RFC 9457 problem details.
 
 mod backfill;
+mod blocks;
 mod conflicts;
 mod cursor;
 mod erasures;
@@ -55,6 +56,14 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(
             "/v1/profiles/{reference}/split",
             web::post().to(split::split),
+        )
+        .route(
+            "/v1/identities/{reference}/block",
+            web::post().to(blocks::block),
+        )
+        .route(
+            "/v1/identities/{reference}/block",
+            web::delete().to(blocks::unblock),
         )
         .route("/v1/conflicts", web::get().to(conflicts::list))
         .route("/v1/backfill", web::get().to(backfill::show))

@@ -204,6 +204,7 @@ async fn joined(
             survivor,
             absorbed,
             is_explicit: true,
+            is_by_user: false,
             seen: seen([(into, survivor), (from, absorbed)]),
         };
         let merging = state.ingest.merge(merge, state.clock.now());

@@ -1,0 +1,54 @@
+//! What an erasure keeps out of a plan: names that would bring an erased person back.
+
+use super::erasure::Erased;
+use super::plan::Known;
+use super::{Identity, IdentityKey, IdentityKind, Rejection, Subject};
+use std::collections::BTreeSet;
+
+impl Known {
+    /// True of a name of an erased person that would bring something back.
+    pub(super) fn is_barred(&self, key: &IdentityKey, subject: &Subject) -> bool {
+        let earliest = subject.earliest;
+        self.erased
+            .get(key)
+            .is_some_and(|erased| erased.bars(earliest))
+    }
+
+    /// True where a name of the subject does not count.
+    pub(super) fn leaves_out(&self, subject: &Subject) -> bool {
+        !self.erased.is_empty() && self.usable(subject).count() < subject.own().len()
+    }
+
+    /// The traits that say names of erased people: an email, and what is called as a kind of the project's own.
+    pub(super) fn silenced(&self, subject: &Subject) -> BTreeSet<String> {
+        let barred = subject.own().iter().filter(|identity| {
+            let key = (subject.project_id, (*identity).clone());
+            self.is_barred(&key, subject)
+        });
+        let kinds = barred.filter_map(|identity| match &identity.kind {
+            IdentityKind::Email | IdentityKind::Custom(_) => Some(identity.kind.as_str()),
+            _ => None,
+        });
+        kinds.map(str::to_owned).collect()
+    }
+
+    /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
+    /// others may tell that this is about the erased one, before the erasure.
+    pub(super) fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
+        if self.erased.is_empty() {
+            return None;
+        }
+        let earliest = subject.earliest;
+        let key = |identity: &Identity| (subject.project_id, identity.clone());
+        let mut keys = subject.own().iter().map(key);
+        let strongest = keys.next()?;
+        let of_strongest = self
+            .erased
+            .get(&strongest)
+            .filter(|erased| erased.bars(earliest));
+        let is_unknown = !self.owners.contains_key(&strongest);
+        let mut others = keys.filter_map(|key| self.erased.get(&key));
+        let of_others = || others.find(|erased| is_unknown && erased.is_after(earliest));
+        of_strongest.or_else(of_others).map(Erased::rejection)
+    }
+}
