@@ -17,6 +17,8 @@ mod limits;
 pub mod loose_time;
 mod member;
 pub mod mend;
+pub mod migration;
+pub mod migration_gates;
 mod placeholder;
 pub mod plan;
 pub mod profile;
@@ -48,5 +50,7 @@ pub use stamp::Stamp;
 pub use time::Timestamp;
 pub use warning::{Warning, Warnings};
 
+#[cfg(test)]
+mod migration_tests;
 #[cfg(test)]
 mod world_tests;

@@ -70,7 +70,9 @@ pub(super) async fn take_away(
     request: &ErasureRequest,
     found: &mut Found,
 ) -> Result<(), Error> {
-    let taken = query(tx, &DELETE_IDENTITIES, &[&found.gone]).await?;
+    let (projects, kinds, values) = columns(request);
+    let params: [&(dyn ToSql + Sync); 4] = [&found.gone, &projects, &kinds, &values];
+    let taken = query(tx, &DELETE_IDENTITIES, &params).await?;
     found.taken += taken.len() as i64;
     found.names.extend(taken.iter().map(identity));
     let projects = vec![request.project_id.0; found.gone.len()];

@@ -2,8 +2,8 @@
 
 use super::{
     backfill_statements as backfill, erase_older, erase_statements as erase, events, export,
-    groups, heartbeat, lease, lookup, merge, profiles, projects, rejections, retention, rights,
-    schema, worker, write,
+    groups, heartbeat, lease, lookup, merge, migration, mirror_statements as mirror, profiles,
+    projects, rejections, retention, rights, schema, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -22,7 +22,7 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    [of_all(), of_backfills()].concat()
+    [of_all(), of_backfills(), of_migrations()].concat()
 }
 
 fn of_backfills() -> Vec<&'static Statement> {
@@ -43,6 +43,30 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::FORGET_REFUSALS,
         &export::LOAD_EXPORT,
         &export::SAVE_EXPORT,
+    ]
+}
+
+fn of_migrations() -> Vec<&'static Statement> {
+    vec![
+        &migration::LOAD_MIGRATION,
+        &migration::TAKE_STEP,
+        &migration::LOAD_STEPS,
+        &migration::MEASURE_MIRROR,
+        &migration::COUNT_OLD_NODES,
+        &mirror::LOAD_MIRRORS,
+        &mirror::NOTE_MIRROR,
+        &mirror::MARK_PAGE,
+        &mirror::LOAD_MARKS,
+        &mirror::LOAD_MARKED,
+        &mirror::DELETE_MARKS,
+        &mirror::LOAD_GONE,
+        &mirror::PUT_OFF_GONE,
+        &mirror::DELETE_GONE,
+        &mirror::RECORD_DOCUMENT_REFUSALS,
+        &mirror::FORGET_REFUSALS,
+        &mirror::TIDY_REFUSALS,
+        &mirror::CLEAR_OUTBOX,
+        &mirror::END_MIRROR,
     ]
 }
 

@@ -35,6 +35,8 @@ mod load;
 mod machine;
 mod mending;
 mod merge;
+mod migration;
+mod mirror;
 mod native;
 mod outage;
 mod own_kinds;
