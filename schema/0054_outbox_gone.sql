@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS outbox_gone (
     marked_at TIMESTAMPTZ NOT NULL,
     due_at TIMESTAMPTZ NOT NULL,
     looks INT4 NOT NULL, -- how often the document was deleted since
+    only_ours BOOL NOT NULL, -- a legacy store said itself that the person is deleted: what it has by now of somebody else stays
     PRIMARY KEY (project_id, kind, value) /*crdb USING HASH */
 );

@@ -93,7 +93,7 @@ impl Relay {
         let mapping = mapping.map_err(|complaints| Stop::Other(complaints.join("; ")))?;
         let kind = Some(mirror.plan.document_kind.as_str());
         let reverse = mapping.reverse(kind).map_err(Stop::Other)?;
-        if mirror.is_to_walk {
+        if !mirror.is_walked {
             whole(&client, &mirror.plan.index)
                 .await
                 .map_err(Stop::Other)?;

@@ -44,39 +44,74 @@ impl Versions {
         let last = numbers.next().unwrap_or(first);
         Self { first, last }
     }
+
+    /// True for a version that only a page can have used.
+    fn has(self, version: i64) -> bool {
+        (self.first..=self.last).contains(&version) && version % version::STEP == 0
+    }
 }
 
 impl Page<'_> {
-    /// Deletes the documents of erased people whose names nobody has taken up again.
+    /// Deletes the documents of erased people. Who has such a name by now is published anew.
     pub async fn gone(&mut self, turn: &mut Turn) -> Result<(), Stop> {
         let project_id = self.mirror.project_id;
         let names = turn.store.load_gone(project_id, NAMES).await?;
-        let (owned, ownerless): (Vec<&GoneName>, Vec<&GoneName>) =
-            names.iter().partition(|name| name.owner.is_some());
-        let mut settled = owned;
-        let mut again = Vec::new();
-        if !ownerless.is_empty() {
-            let ids: Vec<&str> = ownerless.iter().map(|name| name.value.as_str()).collect();
-            turn.keep().await?;
-            let there = self.read(&ids).await?;
-            let now = ownerless[0].now;
-            let actions = ids.iter().map(|id| (*id, Action::Delete)).collect();
-            let sent = self.send(turn, now, actions, &there).await?;
-            for ((name, sent), there) in ownerless.into_iter().zip(sent).zip(there) {
-                match sent {
-                    Sent::Again => {}
-                    Sent::Done if name.looks == 0 || there.is_some() => again.push(name),
-                    // What no store takes, none has.
-                    Sent::Done | Sent::Refused(_) => settled.push(name),
-                }
+        if names.is_empty() {
+            return Ok(());
+        }
+        turn.keep().await?;
+        let ids: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
+        let there = self.read(&ids).await?;
+        let used = Versions::of(&turn.progress);
+        let is_to_go = |name: &GoneName, there: Option<&Found>| {
+            let is_kept = name.only_ours && there.is_some_and(|found| !used.has(found.version));
+            !is_kept && (name.looks == 0 || name.owner.is_none())
+        };
+        let (mut going, mut settled) = (Vec::new(), Vec::new());
+        for (name, there) in names.iter().zip(there) {
+            if is_to_go(name, there.as_ref()) {
+                going.push((name, there));
+            } else {
+                settled.push(name);
             }
         }
-        let settling = (&again[..], &settled[..]);
+        let again = self.delete(turn, going, &mut settled).await?;
+        let owners = names.iter().filter_map(|name| name.owner).collect();
         let store = &turn.store;
+        store.mark_owners(turn.fence, project_id, &owners).await?;
+        let settling = (&again[..], &settled[..]);
         store
             .settle_gone(turn.fence, project_id, settling, SECOND_LOOK)
             .await?;
         Ok(())
+    }
+
+    /// Deletes documents; those that are to be looked at again, beside those that are settled.
+    async fn delete<'n>(
+        &mut self,
+        turn: &mut Turn,
+        going: Vec<(&'n GoneName, Option<Found>)>,
+        settled: &mut Vec<&'n GoneName>,
+    ) -> Result<Vec<&'n GoneName>, Stop> {
+        let Some(now) = going.first().map(|(name, _)| name.now) else {
+            return Ok(Vec::new());
+        };
+        let (names, there): (Vec<&GoneName>, Vec<Option<Found>>) = going.into_iter().unzip();
+        let actions = names
+            .iter()
+            .map(|name| (name.value.as_str(), Action::Delete));
+        let sent = self.send(turn, now, actions.collect(), &there).await?;
+        let mut again = Vec::new();
+        for ((name, sent), there) in names.into_iter().zip(sent).zip(there) {
+            let is_new = name.looks == 0 || there.is_some();
+            match sent {
+                Sent::Again => {}
+                Sent::Done if name.owner.is_none() && is_new => again.push(name),
+                // What no store takes, none has.
+                Sent::Done | Sent::Refused(_) => settled.push(name),
+            }
+        }
+        Ok(again)
     }
 
     /// Publishes the people of the oldest marks; tells how many there were.

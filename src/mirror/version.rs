@@ -3,7 +3,8 @@
 //! They are times of the database's clock, so that they are above whatever a store has counted by itself, and each page's are above
 //! those of the page before, whatever clocks do. They are multiples of a thousand: who writes past Roster makes one more of it.
 
-const STEP: i64 = 1_000;
+/// What lies between two versions of ours.
+pub const STEP: i64 = 1_000;
 
 /// The version of a page that was read at `now` (microseconds), above all that were used before.
 pub fn of_page(now: i64, last: i64) -> i64 {

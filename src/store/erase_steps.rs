@@ -71,7 +71,8 @@ pub(super) async fn take_away(
     found: &mut Found,
 ) -> Result<(), Error> {
     let (projects, kinds, values) = columns(request);
-    let params: [&(dyn ToSql + Sync); 4] = [&found.gone, &projects, &kinds, &values];
+    let is_older = request.kept.is_some();
+    let params: [&(dyn ToSql + Sync); 5] = [&found.gone, &projects, &kinds, &values, &is_older];
     let taken = query(tx, &DELETE_IDENTITIES, &params).await?;
     found.taken += taken.len() as i64;
     found.names.extend(taken.iter().map(identity));

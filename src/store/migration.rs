@@ -32,11 +32,11 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, due_at, attempts, reason, published, foreign_writes)
-    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, now(), 0, '', 0, 0
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes)
+    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0
     FROM moved WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, due_at = excluded.due_at, attempts = 0, reason = ''
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
@@ -172,9 +172,10 @@ impl Store {
         let from = step.from.map(|from| from.state.as_str());
         let was_whole = step.from.is_some_and(|from| from.state.is_whole());
         let mirrors = step.to.mirrors(did);
-        let walks = (mirrors && !did) || (step.to.is_whole() && !was_whole);
+        let is_whole = step.to.is_whole();
+        let walks = step.to == State::Mirror || (is_whole && !was_whole);
         let (plan, gates) = (Json::of(step.plan), Json::of(&step.gates));
-        let params: [&(dyn ToSql + Sync); 16] = [
+        let params: [&(dyn ToSql + Sync); 17] = [
             &project_id.0,
             &before,
             &step.to.as_str(),
@@ -191,6 +192,7 @@ impl Store {
             &self.in_flight().as_secs_f64(),
             &Uuid::nil(),
             &JsonParam(&gates),
+            &is_whole,
         ];
         if !self.run(&TAKE_STEP, &params).await?.is_empty() {
             return Ok(true);

@@ -3,14 +3,13 @@
 use super::migration::plan;
 use super::mirror_statements::{
     CLEAR_OUTBOX, DELETE_GONE, DELETE_MARKS, END_MIRROR, FORGET_REFUSALS, LOAD_GONE, LOAD_MARKED,
-    LOAD_MARKS, LOAD_MIRRORS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE, RECORD_DOCUMENT_REFUSALS,
-    TIDY_REFUSALS,
+    LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE,
+    RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
 use super::{Error, Fence, MigrationPlan, Store};
-use crate::domain::migration::State;
 use crate::domain::profile::Traits;
 use crate::domain::{Json, ProfileId, ProjectId, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -27,6 +26,8 @@ pub struct Mirror {
     /// False where the migration does not mirror any more: its marks are to go.
     pub mirrors: bool,
     pub is_whole: bool,
+    /// Everybody was marked once.
+    pub is_walked: bool,
     /// Everybody is to be marked, and nothing can be in flight any more that began before.
     pub is_to_walk: bool,
     pub attempts: i32,
@@ -65,6 +66,8 @@ pub struct GoneName {
     pub mark: Uuid,
     /// How often the document was deleted before.
     pub looks: i32,
+    /// What somebody else has written there since stays.
+    pub only_ours: bool,
     /// Whose the name is now: somebody who came back.
     pub owner: Option<ProfileId>,
     /// As of `Marks`.
@@ -174,10 +177,24 @@ impl Store {
             value: row.get(1),
             mark: row.get(2),
             looks: row.get(3),
-            owner: row.get::<_, Option<Uuid>>(4).map(ProfileId),
-            now: row.get(5),
+            only_ours: row.get(4),
+            owner: row.get::<_, Option<Uuid>>(5).map(ProfileId),
+            now: row.get(6),
         };
         Ok(rows.iter().map(gone).collect())
+    }
+
+    /// Marks who has the names of erased people by now.
+    pub async fn mark_owners(
+        &self,
+        fence: Fence,
+        project_id: ProjectId,
+        owners: &BTreeSet<ProfileId>,
+    ) -> Result<(), Error> {
+        let projects = vec![project_id.0; owners.len()];
+        let ids: Vec<Uuid> = owners.iter().map(|id| id.0).collect();
+        let params: [&(dyn ToSql + Sync); 4] = [&projects, &ids, &fence.worker, &fence.token];
+        self.run(&MARK_OWNERS, &params).await.map(drop)
     }
 
     /// The documents of some names are gone: they are looked at once more after a pause, or were for the last time.
@@ -281,15 +298,16 @@ impl<'a> GoneColumns<'a> {
 }
 
 fn mirror(row: &Row) -> Result<Mirror, Error> {
-    let state = State::parse(row.get(1));
+    let is_walked = row.get(4);
     Ok(Mirror {
         project_id: ProjectId(row.get(0)),
-        plan: plan(row.get(2))?,
-        mirrors: row.get(3),
-        is_whole: state.is_some_and(State::is_whole),
-        is_to_walk: row.get(4),
-        attempts: row.get(5),
-        has_refusals: row.get(6),
+        plan: plan(row.get(1))?,
+        mirrors: row.get(2),
+        is_whole: row.get(3),
+        is_walked,
+        is_to_walk: !is_walked && row.get::<_, bool>(5),
+        attempts: row.get(6),
+        has_refusals: row.get(7),
     })
 }
 

@@ -6,7 +6,7 @@ use super::worker::held;
 pub(super) const LOAD_MIRRORS: Statement = Statement {
     name: "load_mirrors",
     sql: "-- load_mirrors
-SELECT m.project_id, m.state, m.settings::TEXT, m.mirrors, m.mirrors AND NOT r.is_walked AND r.walk_at <= now(), r.attempts,
+SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id)
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
@@ -90,7 +90,7 @@ DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
 pub(super) const LOAD_GONE: Statement = Statement {
     name: "load_gone",
     sql: "-- load_gone
-SELECT g.kind, g.value, g.mark, g.looks, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
+SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
 FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()
@@ -119,6 +119,20 @@ DELETE FROM outbox_gone WHERE (project_id, kind, value, mark) IN (
     SELECT t.project_id, t.kind, t.value, t.mark
     FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[]) AS t (project_id, kind, value, mark)
 ) AND EXISTS (SELECT 1 FROM held)"
+    ),
+};
+
+/// Marks who has the name of somebody who was erased: the document of both was deleted.
+pub(super) const MARK_OWNERS: Statement = Statement {
+    name: "mark_owners",
+    sql: concat!(
+        "-- mark_owners\nWITH ",
+        held!("$3", "$4"),
+        "
+INSERT INTO outbox (project_id, profile_id, mark, marked_at)
+SELECT t.project_id, t.profile_id, gen_random_uuid(), now() FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark"
     ),
 };
 

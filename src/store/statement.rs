@@ -61,6 +61,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::DELETE_MARKS,
         &mirror::LOAD_GONE,
         &mirror::PUT_OFF_GONE,
+        &mirror::MARK_OWNERS,
         &mirror::DELETE_GONE,
         &mirror::RECORD_DOCUMENT_REFUSALS,
         &mirror::FORGET_REFUSALS,

@@ -206,13 +206,13 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 WITH gone AS (
     DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING project_id, kind, value
 ), noted AS (
-    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks)
-    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0
+    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours)
+    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0, $5::BOOL
     FROM (
         SELECT project_id, kind, value FROM gone
         UNION SELECT t.project_id, t.kind, t.value FROM unnest($2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (project_id, kind, value)
     ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind = c.kind
-    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours
     RETURNING o.value
 )
 SELECT kind, value FROM gone;
@@ -714,11 +714,11 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, due_at, attempts, reason, published, foreign_writes)
-    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, now(), 0, '', 0, 0
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes)
+    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0
     FROM moved WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, due_at = excluded.due_at, attempts = 0, reason = ''
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
@@ -750,7 +750,7 @@ SELECT count(*)::INT8 FROM heartbeat
 WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FROM node;
 
 -- load_mirrors
-SELECT m.project_id, m.state, m.settings::TEXT, m.mirrors, m.mirrors AND NOT r.is_walked AND r.walk_at <= now(), r.attempts,
+SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id)
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
@@ -804,7 +804,7 @@ DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
 ) AND EXISTS (SELECT 1 FROM held);
 
 -- load_gone
-SELECT g.kind, g.value, g.mark, g.looks, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
+SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
 FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()
@@ -815,6 +815,13 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.toke
 UPDATE outbox_gone AS g SET looks = g.looks + 1, due_at = now() + ($7::FLOAT8 * '1 second'::INTERVAL)
 FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[]) AS t (project_id, kind, value, mark)
 WHERE g.project_id = t.project_id AND g.kind = t.kind AND g.value = t.value AND g.mark = t.mark AND EXISTS (SELECT 1 FROM held);
+
+-- mark_owners
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO outbox (project_id, profile_id, mark, marked_at)
+SELECT t.project_id, t.profile_id, gen_random_uuid(), now() FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark;
 
 -- delete_gone
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)

@@ -43,7 +43,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn a_migration_goes_step_by_step_and_every_step_is_kept() {
+async fn a_plan_that_can_not_be_used_is_refused_with_the_reason() {
     let project = Project::fresh().await;
     let (status, answer) = project.get("/v1/migration").await;
     assert_eq!(
@@ -71,6 +71,11 @@ async fn a_migration_goes_step_by_step_and_every_step_is_kept() {
             "{answer}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_red_gate_refuses_with_its_figure_and_every_step_is_kept() {
+    let project = Project::fresh().await;
     let planned = step(&project, "plan", plan("people")).await;
     assert_eq!(
         (planned["state"].as_str(), planned["document_kind"].as_str()),

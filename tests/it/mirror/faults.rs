@@ -1,16 +1,19 @@
 //! What a legacy store does to a mirror: it refuses, forgets, is written to by others, is away, is slow, is overloaded.
 
 use super::{PATIENCE, Scene};
-use crate::harness::{sql, wait_until};
+use crate::harness::{sql, store_at, wait_until};
 use crate::legacy::shared_store;
 use crate::migration::step;
 use reqwest::Method;
+use roster::domain::{Identity, IdentityKind, ProjectId, Timestamp};
+use roster::store::ErasureRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
 
 fn no_copies() -> Value {
     json!({"settings": {"number_of_replicas": 0}})
@@ -122,6 +125,37 @@ async fn an_erased_person_whose_document_comes_back_late_is_deleted_again() {
         .identify(&scene.project, "ada", json!({"plan": "new"}))
         .await;
     scene.is_equal_to(1).await;
+}
+
+/// A legacy store that says itself that it has deleted somebody may have made the document anew since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_comes_from_a_legacy_store_takes_no_document_that_is_not_ours() {
+    let scene = Scene::fresh().await;
+    scene.start().await;
+    scene
+        .identify(&scene.project, "ada", json!({"plan": "pro"}))
+        .await;
+    let anew = ("eve".to_owned(), r#"{"plan": "anew"}"#.to_owned());
+    scene.store.put(&scene.index, &[anew]).await;
+    scene.at_rest().await;
+    let name = |value: &str| Identity {
+        kind: IdentityKind::parse("user_id"),
+        value: value.to_owned(),
+    };
+    let request = ErasureRequest {
+        project_id: ProjectId(scene.project.id),
+        id: Uuid::new_v4(),
+        at: Timestamp::new(jiff::Timestamp::now()),
+        is_forgotten: false,
+        identities: vec![name("ada"), name("eve")],
+        profiles: Vec::new(),
+        kept: Some(Vec::new()),
+    };
+    let store = store_at(&scene.database);
+    store.erase(&request).await.expect("erased");
+    scene.at_rest().await;
+    assert_eq!(scene.document("ada").await, None);
+    assert_eq!(scene.document("eve").await.expect("theirs")["plan"], "anew");
 }
 
 #[tokio::test(flavor = "multi_thread")]
