@@ -10,5 +10,7 @@ CREATE TABLE IF NOT EXISTS mirror (
     attempts INT4 NOT NULL, -- failures in a row
     reason TEXT NOT NULL, -- of the last failure; empty where the last try went well
     published INT8 NOT NULL,
-    foreign_writes INT8 NOT NULL
+    foreign_writes INT8 NOT NULL,
+    watched JSONB NOT NULL, -- how far it was looked who else writes; src/mirror/watch.rs
+    watched_at TIMESTAMPTZ NOT NULL
 );

@@ -6,6 +6,7 @@
 mod page;
 mod send;
 mod version;
+mod watch;
 
 use crate::config::LegacyStore;
 use crate::legacy::{Client, Source};
@@ -17,8 +18,10 @@ use crate::store::{Error, Mirror, MirrorNote};
 use crate::upkeep::frame::{Turn, Work, pause_after};
 use metrics::{counter, gauge};
 use page::Page;
+use serde_json::Value;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use watch::Watched;
 
 /// Time of one request: what is still on its way must end before the turn does.
 const REQUEST_MS: u64 = 8_000;
@@ -28,6 +31,8 @@ const PAGE: i64 = 200;
 const BACKLOG: usize = 1_000;
 /// The most time for one project, so that the others have their turn.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The most time for a look who else writes.
+const LOOK_TIME: Duration = Duration::from_secs(8);
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -98,6 +103,10 @@ impl Relay {
                 .await
                 .map_err(Stop::Other)?;
         }
+        if let Some(watched) = &mirror.watched {
+            look(&client, &mirror.plan.index, watched, note).await?;
+            turn.keep().await?;
+        }
         let mut page = Page {
             client: &client,
             reverse: &reverse,
@@ -127,6 +136,26 @@ impl Relay {
         settings.connect_timeout_ms = settings.connect_timeout_ms.min(REQUEST_MS);
         Client::new(&settings)
     }
+}
+
+/// Looks who else writes, and notes how far it has looked.
+async fn look(
+    client: &Client,
+    index: &str,
+    watched: &Value,
+    note: &mut MirrorNote,
+) -> Result<(), Stop> {
+    let mut places: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+    let looking = timeout(LOOK_TIME, watch::look(client, index, &mut places));
+    let looked = looking.await;
+    note.watched = serde_json::to_value(&places).ok();
+    match looked {
+        Ok(Ok(foreign)) => note.foreign_writes += foreign,
+        Ok(Err(failure)) => return Err(Stop::Other(format!("index {index}: {failure}"))),
+        // It goes on the next time.
+        Err(_) => {}
+    }
+    Ok(())
 }
 
 /// An index that does not give its documents back as they were sent can't be written over.

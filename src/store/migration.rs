@@ -32,11 +32,11 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes)
-    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
+    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
     FROM moved WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)

@@ -9,6 +9,7 @@ use super::mirror_statements::{
 use super::{Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
 use crate::domain::{Json, ProfileId, ProjectId, Timestamp};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -32,6 +33,8 @@ pub struct Mirror {
     pub is_to_walk: bool,
     pub attempts: i32,
     pub has_refusals: bool,
+    /// How far it was looked who else writes, where it is time to look again.
+    pub watched: Option<Value>,
 }
 
 /// A mark as it was read.
@@ -83,6 +86,8 @@ pub struct MirrorNote {
     pub reason: String,
     pub attempts: i32,
     pub pause: Duration,
+    /// How far it was looked who else writes, where it was.
+    pub watched: Option<Value>,
 }
 
 impl Store {
@@ -99,7 +104,7 @@ impl Store {
         project_id: ProjectId,
         note: &MirrorNote,
     ) -> Result<(), Error> {
-        let params: [&(dyn ToSql + Sync); 8] = [
+        let params: [&(dyn ToSql + Sync); 9] = [
             &project_id.0,
             &note.published,
             &note.foreign_writes,
@@ -108,6 +113,7 @@ impl Store {
             &note.pause.as_secs_f64(),
             &fence.worker,
             &fence.token,
+            &note.watched,
         ];
         self.run(&NOTE_MIRROR, &params).await.map(drop)
     }
@@ -299,6 +305,7 @@ impl<'a> GoneColumns<'a> {
 
 fn mirror(row: &Row) -> Result<Mirror, Error> {
     let is_walked = row.get(4);
+    let watched: Option<String> = row.get(8);
     Ok(Mirror {
         project_id: ProjectId(row.get(0)),
         plan: plan(row.get(1))?,
@@ -308,6 +315,7 @@ fn mirror(row: &Row) -> Result<Mirror, Error> {
         is_to_walk: !is_walked && row.get::<_, bool>(5),
         attempts: row.get(6),
         has_refusals: row.get(7),
+        watched: watched.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
 

@@ -7,7 +7,8 @@ pub(super) const LOAD_MIRRORS: Statement = Statement {
     name: "load_mirrors",
     sql: "-- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
-    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id)
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
 ORDER BY r.due_at, r.project_id",
@@ -20,7 +21,8 @@ pub(super) const NOTE_MIRROR: Statement = Statement {
         held!("$7", "$8"),
         "
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
-    due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL)
+    due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
+    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held)"
     ),
 };

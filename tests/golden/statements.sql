@@ -714,11 +714,11 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes)
-    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
+    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
     FROM moved WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
@@ -751,7 +751,8 @@ WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FR
 
 -- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
-    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id)
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
 ORDER BY r.due_at, r.project_id;
@@ -759,7 +760,8 @@ ORDER BY r.due_at, r.project_id;
 -- note_mirror
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.token = $8::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
-    due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL)
+    due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
+    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held);
 
 -- mark_page

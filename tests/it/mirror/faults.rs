@@ -208,7 +208,18 @@ async fn somebody_elses_writes_are_noticed_and_never_stand_in_the_way() {
         .await;
     scene.at_rest().await;
     assert_eq!(scene.document("ada").await.unwrap()["plan"], "ours");
-    assert_eq!(scene.status().await["foreign_writes"], 1);
+    wait_until("the write is noticed", PATIENCE, async || {
+        scene.status().await["foreign_writes"] != 0
+    })
+    .await;
+    // Of somebody whom Roster does not touch it is noticed too.
+    let before = scene.status().await["foreign_writes"].clone();
+    let note = ("zoe".to_owned(), r#"{"note": 2}"#.to_owned());
+    scene.store.put(&scene.index, &[note]).await;
+    wait_until("a stranger's document is noticed", PATIENCE, async || {
+        scene.status().await["foreign_writes"] != before
+    })
+    .await;
 }
 
 /// What stands between Roster and the store: it lets through, refuses, answers 429 with or without items, or does so late.
