@@ -4,6 +4,7 @@ pub mod backfill;
 mod check;
 mod export;
 mod kafka;
+mod migration;
 mod rules;
 mod status;
 
@@ -67,6 +68,9 @@ enum Verb {
     /// Take legacy profiles in through Kafka
     #[command(subcommand)]
     Backfill(backfill::BackfillVerb),
+    /// Leave a legacy store, step by step
+    #[command(subcommand)]
+    Migration(migration::MigrationVerb),
     /// Measure the service against the raw limit of its database, on this machine
     Bench(bench::Settings),
     /// Print the generated pages of the documentation, or write them
@@ -232,6 +236,7 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
             .await
         }
         Verb::Backfill(verb) => backfill::run(verb, store, config).await,
+        Verb::Migration(verb) => migration::run(verb, store).await,
         Verb::Key(KeyVerb::Create { project, kind }) => create_key(store, &project, &kind).await,
         Verb::Key(KeyVerb::List) => list_keys(store).await,
         Verb::Key(KeyVerb::Revoke { key }) => revoke_key(store, &key).await,

@@ -24,6 +24,8 @@ pub mod ingest;
 mod legacy;
 pub mod mapping;
 pub mod metric_names;
+mod migration;
+mod mirror;
 mod server;
 pub mod store;
 mod telemetry;

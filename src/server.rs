@@ -21,6 +21,7 @@ use crate::domain::{KeyHash, KeyKind};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
+use crate::mirror::Relay;
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
@@ -95,7 +96,7 @@ async fn serve_on(
         health.clone(),
         config.backfill.max_bytes_in_flight,
     );
-    let tasks = Tasks {
+    let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
@@ -110,6 +111,7 @@ async fn serve_on(
         ],
     };
     drop(taking_in);
+    tasks.others.extend(relay(&store, config));
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
@@ -135,6 +137,12 @@ async fn serve_on(
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Of nodes that know where the legacy store is one keeps it up.
+fn relay(store: &Store, config: &Config) -> Option<JoinHandle<()>> {
+    let is_known = !config.legacy.url.is_empty();
+    is_known.then(|| spawn(frame::run(store.clone(), Relay(config.legacy.clone()))))
 }
 
 /// Strangers have one thread for large bodies: what they send is worth less than the work of the others.

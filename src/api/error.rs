@@ -52,6 +52,12 @@ pub enum ApiError {
     NotThatFar,
     #[error("there is no such erasure")]
     NoSuchErasure,
+    #[error("the project has no migration: plan one first")]
+    NoMigration,
+    #[error("{0}")]
+    StepRefused(String),
+    #[error("somebody else took a step meanwhile: the migration is at {0}")]
+    MigrationMoved(&'static str),
     #[error("{0}")]
     Rejected(Rejection),
     #[error("this project or key sends more than it may: send it again in {seconds} s")]
@@ -104,6 +110,9 @@ impl ApiError {
             Self::NoSuchEvent => refused(StatusCode::NOT_FOUND, "no_such_event"),
             Self::NotThatFar => come_again("version_not_reached", 1),
             Self::NoSuchErasure => refused(StatusCode::NOT_FOUND, "no_such_erasure"),
+            Self::NoMigration => refused(StatusCode::NOT_FOUND, "no_migration"),
+            Self::StepRefused(_) => refused(StatusCode::CONFLICT, "step_refused"),
+            Self::MigrationMoved(_) => refused(StatusCode::CONFLICT, "migration_moved"),
             Self::TooManyRequests { seconds } => Verdict {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 code: "too_many_requests",

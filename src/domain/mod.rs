@@ -19,6 +19,8 @@ mod limits;
 pub mod loose_time;
 mod member;
 pub mod mend;
+pub mod migration;
+pub mod migration_gates;
 pub mod parting;
 mod placeholder;
 pub mod plan;
@@ -52,5 +54,7 @@ pub use stamp::Stamp;
 pub use time::Timestamp;
 pub use warning::{Warning, Warnings};
 
+#[cfg(test)]
+mod migration_tests;
 #[cfg(test)]
 mod world_tests;

@@ -106,6 +106,17 @@ impl Traits {
         Ok(Self { all, floor })
     }
 
+    /// Each trait with the time at which it was stated; null where it was removed.
+    pub fn stated(&self) -> BTreeMap<String, (Timestamp, Json)> {
+        let stated = |(name, known): (&String, &Trait)| {
+            let newest = known.below.values().map(|below| below.at.at).max();
+            let at = newest.unwrap_or(i64::MIN).max(known.whole.at.at);
+            let at = Timestamp::from_micros(at).unwrap_or(Timestamp::MIN);
+            (name.clone(), (at, known.value()))
+        };
+        self.all.iter().map(stated).collect()
+    }
+
     /// The traits as an object, and their stamps.
     pub fn to_stored(&self) -> (Json, Json) {
         let values = self.all.iter().map(|(name, known)| (name, known.value()));

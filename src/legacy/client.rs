@@ -1,8 +1,8 @@
 //! Requests to the store: authenticated, bounded in time and size, and never redirected to anybody else.
 
 use crate::config::{LegacyStore, millis};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Method, Response, StatusCode, Url, redirect};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -101,6 +101,18 @@ impl Client {
         self.ask(Method::POST, url, body, most_bytes).await
     }
 
+    /// Sends lines of JSON.
+    pub(super) async fn post_lines(
+        &self,
+        path: &[&str],
+        lines: Vec<u8>,
+        most_bytes: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let request = self.http.post(self.url(path, &[])).body(lines);
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson");
+        self.answer(request, most_bytes).await
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -112,6 +124,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request, most_bytes).await
+    }
+
+    async fn answer(&self, request: RequestBuilder, most_bytes: usize) -> Result<Vec<u8>, Failure> {
         let response = request.send().await.map_err(|error| self.away(&error))?;
         let status = response.status();
         let bytes = self.body(response, most_bytes).await?;

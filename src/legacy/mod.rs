@@ -5,7 +5,9 @@
 mod client;
 mod index;
 mod page;
+mod write;
 
 pub use client::{Client, Failure};
 pub use index::{Index, Source};
 pub use page::{Hit, PageAsk, hits};
+pub use write::{Found, Outcome};

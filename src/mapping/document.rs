@@ -93,7 +93,8 @@ impl Document {
         }
     }
 
-    fn marks(&self, view: View<'_>) -> bool {
+    /// True where a record says that it deletes.
+    pub fn marks(&self, view: View<'_>) -> bool {
         let marks = self.delete.mark.iter().filter_map(|place| place.find(view));
         let mut marks = marks.filter_map(|mark| match mark {
             Value::String(text) => Some(text.trim().to_owned()),

@@ -15,6 +15,7 @@ mod number;
 mod opened;
 mod own;
 mod place;
+mod reverse;
 mod section;
 mod shape;
 mod survey;
@@ -24,6 +25,7 @@ mod survey_places;
 mod text;
 
 pub use calls::{Calls, ReadCall};
+pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 
 use crate::domain::{Command, Gate, Rejection, Timestamp, Warning};

@@ -142,6 +142,48 @@ impl Moments {
         }
     }
 
+    /// Writes a time in the first format that reads it back exactly, else in the first.
+    pub fn write(&self, at: Timestamp) -> Value {
+        let written = self.formats.iter().map(|format| self.in_format(format, at));
+        let mut written: Vec<Value> = written.collect();
+        let exact = written
+            .iter()
+            .position(|value| self.read(value) == Some(at));
+        written.swap_remove(exact.unwrap_or(0))
+    }
+
+    /// Writes a time in the first format, cut to its unit: a fraction of a count is nothing that every store reads.
+    pub fn write_cut(&self, at: Timestamp) -> Value {
+        let cut = |unit: i128| {
+            let micros = i64::try_from((unit / 1_000).max(1)).unwrap_or(i64::MAX);
+            let cut = at.micros().div_euclid(micros) * micros;
+            Timestamp::from_micros(cut).unwrap_or(at)
+        };
+        match &self.formats[0] {
+            format @ (Format::Epoch(unit) | Format::Wall(unit)) => {
+                self.in_format(format, cut(*unit))
+            }
+            format => self.in_format(format, cut(1_000_000)),
+        }
+    }
+
+    fn in_format(&self, format: &Format, at: Timestamp) -> Value {
+        let zoned = at.instant().to_zoned(self.zone.clone());
+        match format {
+            Format::Rfc3339 => Value::String(at.to_string()),
+            Format::Epoch(unit) => count(at.micros(), *unit),
+            Format::Wall(unit) => {
+                let shown = TimeZone::UTC.to_zoned(zoned.datetime());
+                let micros = shown.map_or(at.micros(), |shown| shown.timestamp().as_microsecond());
+                count(micros, *unit)
+            }
+            Format::Pattern(pattern) => {
+                let text = strtime::format(pattern, &zoned);
+                text.map_or_else(|_| Value::String(at.to_string()), Value::String)
+            }
+        }
+    }
+
     fn standard(&self, text: &str) -> Option<Timestamp> {
         let zoned = text.parse::<jiff::Timestamp>().ok().map(Timestamp::new);
         let civil = || {
@@ -165,6 +207,17 @@ impl Moments {
         let zoned = self.zone.to_zoned(civil).ok()?;
         Some(Timestamp::new(zoned.timestamp()))
     }
+}
+
+/// A count of microseconds in another unit, with a fraction where it needs one.
+fn count(micros: i64, unit: i128) -> Value {
+    let nanos = i128::from(micros) * 1_000;
+    let (whole, rest) = (nanos / unit, (nanos % unit).abs());
+    let sign = if nanos < 0 && whole == 0 { "-" } else { "" };
+    let digits = rest * 1_000_000_000_000 / unit;
+    let text = format!("{sign}{whole}.{digits:012}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// Microseconds of a count with or without a fraction, exactly, cut.

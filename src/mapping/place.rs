@@ -77,6 +77,18 @@ impl Pointer {
         parent.find_mut(value)?.as_object_mut()?.remove(last)
     }
 
+    /// Puts a value into what is there already; false where that is no object.
+    pub fn put_within(&self, root: &mut Value, value: Value) -> bool {
+        let Some((last, way)) = self.0.split_last() else {
+            return false;
+        };
+        let parent = Self(way.to_vec());
+        let members = parent.find_mut(root).and_then(Value::as_object_mut);
+        members
+            .map(|members| members.insert(last.clone(), value))
+            .is_some()
+    }
+
     /// Puts a value there; false where something that is no object stands in the way.
     pub fn put(&self, root: &mut Value, value: Value) -> bool {
         let mut at = root;

@@ -77,13 +77,15 @@ impl Shape {
         }
     }
 
-    fn is_dropped(&self, name: &str) -> bool {
+    /// True for names that begin as those that are left out.
+    pub fn is_dropped(&self, name: &str) -> bool {
         self.drop_prefixes
             .iter()
             .any(|prefix| name.starts_with(prefix))
     }
 
-    fn with_dots(&self, root: Value, warnings: &mut Vec<Warning>) -> Map<String, Value> {
+    /// The object with its dots as the mapping wants them.
+    pub fn with_dots(&self, root: Value, warnings: &mut Vec<Warning>) -> Map<String, Value> {
         match self.dots {
             Dots::Keep => object(root),
             Dots::Expand => expanded(object(root), warnings),
@@ -211,7 +213,7 @@ fn expanded_value(value: Value, warnings: &mut Vec<Warning>) -> Value {
 }
 
 /// False where something is there already.
-fn insert(root: &mut Map<String, Value>, dotted: &str, value: Value) -> bool {
+pub(super) fn insert(root: &mut Map<String, Value>, dotted: &str, value: Value) -> bool {
     let Some((first, rest)) = dotted.split_once('.') else {
         let is_new = !root.contains_key(dotted);
         if is_new {

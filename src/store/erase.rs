@@ -98,11 +98,9 @@ impl Store {
         request: &ErasureRequest,
         fence: Option<Fence>,
     ) -> Result<Vec<Uuid>, Error> {
-        // Who read that the person is there may write until its deadline, and the database may go on for a statement.
-        let in_flight = self.deadline + self.statement_timeout + Duration::from_secs(1);
         let task = Task {
             request,
-            in_flight,
+            in_flight: self.in_flight(),
             salt: self.salt().await?,
             fence,
         };

@@ -2,6 +2,7 @@
 //! with what is newer; of all others nothing is left. Either way round, a deletion and what was stated after it end the same.
 
 use super::erase_steps::{Found, Task, finish, lock, take_away};
+use super::marks::marked;
 use super::params::{JsonParam, size_of_stored};
 use super::run::{Body, query};
 use super::{ErasureRequest, Error, Statement, Store};
@@ -28,10 +29,18 @@ JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 /// What is left of profiles that stay.
 pub(super) const KEEP_NEWER: Statement = Statement {
     name: "keep_newer",
-    sql: "-- keep_newer
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = now(), size_bytes = t.size_bytes
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT4[]) AS t (project_id, profile_id, traits, stamps, size_bytes)
-WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id",
+    sql: concat!(
+        "-- keep_newer
+WITH kept AS (
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = now(), size_bytes = t.size_bytes
+    FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT4[]) AS t (project_id, profile_id, traits, stamps, size_bytes)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id
+    RETURNING p.project_id, p.profile_id
+), ",
+        marked!("kept"),
+        "
+SELECT count(*)::INT8 FROM kept"
+    ),
 };
 
 /// From now on the names of profiles that stay bring nothing older back.

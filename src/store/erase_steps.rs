@@ -74,7 +74,10 @@ pub(super) async fn take_away(
     let kept = found.kept.iter().flatten();
     let family: Vec<Uuid> = found.gone.iter().chain(kept).copied().collect();
     query(tx, &DELETE_MERGE_RECORDS, &[&family]).await?;
-    let taken = query(tx, &DELETE_IDENTITIES, &[&found.gone]).await?;
+    let (projects, kinds, values) = columns(request);
+    let is_older = request.kept.is_some();
+    let params: [&(dyn ToSql + Sync); 5] = [&found.gone, &projects, &kinds, &values, &is_older];
+    let taken = query(tx, &DELETE_IDENTITIES, &params).await?;
     found.taken += taken.len() as i64;
     found.names.extend(taken.iter().map(identity));
     let projects = vec![request.project_id.0; found.gone.len()];

@@ -11,8 +11,8 @@ const SLOTS: i32 = 64;
 pub(super) const HEARTBEAT: Statement = Statement {
     name: "heartbeat",
     sql: "-- heartbeat
-INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at
+INSERT INTO heartbeat AS h (slot, node, beaten_at, marking_node) VALUES ($1::INT4, $2::UUID, now(), $2::UUID)
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at, marking_node = excluded.marking_node
 RETURNING beaten_at",
 };
 
@@ -30,6 +30,9 @@ UNION ALL SELECT 1::INT4 FROM blocked_name WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_source WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_partition WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_count WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM migration WHERE FALSE UNION ALL SELECT 1::INT4 FROM migration_step WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM outbox_gone WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE",
 };
 

@@ -2,6 +2,7 @@
 //!
 //! Events stay where they are; the survivor's timeline reads the absorbed profiles too. Repeating a merge finds it done.
 
+use super::marks::marked;
 use super::merge_record::{MergeRecord, insert_records};
 use super::params::{JsonParam, size_of_stored, stored_traits};
 use super::run::{Body, query};
@@ -55,12 +56,20 @@ WHERE i.profile_id IS DISTINCT FROM t.profile_id",
 /// Writes the survivors; each has absorbed those that are listed with it.
 pub(super) const UPDATE_SURVIVORS: Statement = Statement {
     name: "update_survivors",
-    sql: "-- update_survivors
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes, absorbed_count = t.absorbed_count,
-    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[], $10::INT4[])
-    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes, absorbed_count)
-WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id",
+    sql: concat!(
+        "-- update_survivors
+WITH updated AS (
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes, absorbed_count = t.absorbed_count,
+        merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
+    FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[], $10::INT4[])
+        AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes, absorbed_count)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id
+    RETURNING p.project_id, p.profile_id
+), ",
+        marked!("updated"),
+        "
+SELECT count(*)::INT8 FROM updated"
+    ),
 };
 
 pub(super) const MOVE_IDENTITIES: Statement = Statement {

@@ -73,6 +73,14 @@ pub const STEPS: &[Step] = steps![
     "0046_rejection_by_name",
     "0047_backfill_rejection_name_hashes",
     "0048_backfill_rejection_by_name",
+    "0050_migration",
+    "0051_migration_step",
+    "0052_outbox",
+    "0053_outbox_by_time",
+    "0054_outbox_gone",
+    "0055_mirror",
+    "0056_mirror_refusal",
+    "0057_heartbeat_marking_node",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

@@ -81,7 +81,7 @@ impl Store {
             request,
             heard: None,
             room: Room::of(request.limits),
-            in_flight: self.deadline + self.statement_timeout + Duration::from_secs(1),
+            in_flight: self.in_flight(),
         };
         for _ in 0..TRIES {
             match self

@@ -1,6 +1,7 @@
 //! The texts by which a person is taken apart; `split.rs` runs them.
 
 use super::Statement;
+use super::marks::marked;
 use super::worker::{held, holds_turn};
 
 /// Locks a person's profile with all that it absorbed.
@@ -16,21 +17,37 @@ ORDER BY p.profile_id FOR UPDATE OF p",
 /// What is left of the person.
 pub(super) const WRITE_KEPT: Statement = Statement {
     name: "write_kept",
-    sql: "-- write_kept
-UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
-    absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
-    merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
-WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID",
+    sql: concat!(
+        "-- write_kept
+WITH written AS (
+    UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
+        absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
+        merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
+    WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID
+    RETURNING p.project_id, p.profile_id
+), ",
+        marked!("written"),
+        "
+SELECT count(*)::INT8 FROM written"
+    ),
 };
 
 /// Who comes out: a new profile, or one that had been absorbed and stands for itself again.
 pub(super) const WRITE_TAKEN: Statement = Statement {
     name: "write_taken",
-    sql: "-- write_taken
-INSERT INTO profile AS p (project_id, profile_id, traits, stamps, size_bytes, version, merged_from, created_at, updated_at)
-VALUES ($1::INT4, $2::UUID, $3::JSONB, $4::JSONB, $5::INT4, $6::INT8, $7::UUID[], $8::TIMESTAMPTZ, $8::TIMESTAMPTZ)
-ON CONFLICT (project_id, profile_id) DO UPDATE SET traits = excluded.traits, stamps = excluded.stamps, size_bytes = excluded.size_bytes,
-    version = excluded.version, merged_into = NULL, merged_from = excluded.merged_from, updated_at = excluded.updated_at",
+    sql: concat!(
+        "-- write_taken
+WITH written AS (
+    INSERT INTO profile AS p (project_id, profile_id, traits, stamps, size_bytes, version, merged_from, created_at, updated_at)
+    VALUES ($1::INT4, $2::UUID, $3::JSONB, $4::JSONB, $5::INT4, $6::INT8, $7::UUID[], $8::TIMESTAMPTZ, $8::TIMESTAMPTZ)
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET traits = excluded.traits, stamps = excluded.stamps, size_bytes = excluded.size_bytes,
+        version = excluded.version, merged_into = NULL, merged_from = excluded.merged_from, updated_at = excluded.updated_at
+    RETURNING p.project_id, p.profile_id
+), ",
+        marked!("written"),
+        "
+SELECT count(*)::INT8 FROM written"
+    ),
 };
 
 /// Absorbed profiles that go with their names.

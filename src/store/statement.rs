@@ -2,8 +2,9 @@
 
 use super::{
     backfill_statements as backfill, blocks, conflicts, erase_older, erase_statements as erase,
-    events, export, groups, heartbeat, lease, lookup, merge, merge_record, profiles, projects,
-    rejections, retention, rights, schema, split_statements as split, worker, write,
+    events, export, groups, heartbeat, lease, lookup, merge, merge_record, migration,
+    mirror_statements as mirror, profiles, projects, rejections, retention, rights, schema,
+    split_statements as split, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -22,7 +23,7 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    [of_all(), of_people(), of_backfills()].concat()
+    [of_all(), of_people(), of_backfills(), of_migrations()].concat()
 }
 
 fn of_people() -> Vec<&'static Statement> {
@@ -69,6 +70,31 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::FORGET_REFUSALS,
         &export::LOAD_EXPORT,
         &export::SAVE_EXPORT,
+    ]
+}
+
+fn of_migrations() -> Vec<&'static Statement> {
+    vec![
+        &migration::LOAD_MIGRATION,
+        &migration::TAKE_STEP,
+        &migration::LOAD_STEPS,
+        &migration::MEASURE_MIRROR,
+        &migration::COUNT_OLD_NODES,
+        &mirror::LOAD_MIRRORS,
+        &mirror::NOTE_MIRROR,
+        &mirror::MARK_PAGE,
+        &mirror::LOAD_MARKS,
+        &mirror::LOAD_MARKED,
+        &mirror::DELETE_MARKS,
+        &mirror::LOAD_GONE,
+        &mirror::PUT_OFF_GONE,
+        &mirror::MARK_OWNERS,
+        &mirror::DELETE_GONE,
+        &mirror::RECORD_DOCUMENT_REFUSALS,
+        &mirror::FORGET_REFUSALS,
+        &mirror::TIDY_REFUSALS,
+        &mirror::CLEAR_OUTBOX,
+        &mirror::END_MIRROR,
     ]
 }
 

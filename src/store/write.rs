@@ -4,6 +4,7 @@
 //! a hundred times slower until the first ANALYZE. Rows are sorted by key, so that two batches lock them in the same order.
 
 use super::event_row::{EventColumns, EventRow};
+use super::marks::marked;
 use super::params::{JsonParam, size_of_stored};
 use super::{Error, Statement, Store};
 use crate::domain::{Identity, IdentityKey, Json, ProfileId, ProfileKey, ProjectId, Timestamp};
@@ -58,7 +59,8 @@ const TRAITS_AT_ONCE: i64 = 4 << 20;
 /// Claims identities, and makes the profiles of those that were won. Idempotent: who lost reads who won.
 pub(super) const CREATE_IDENTITIES: Statement = Statement {
     name: "create_identities",
-    sql: "-- create_identities
+    sql: concat!(
+        "-- create_identities
 WITH won AS (
     INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
     SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
@@ -73,40 +75,54 @@ WITH won AS (
         AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING
-    RETURNING profile_id
-)
-SELECT project_id, kind, value FROM won",
+    RETURNING project_id, profile_id
+), ",
+        marked!("born"),
+        "
+SELECT project_id, kind, value FROM won"
+    ),
 };
 
 /// Links identities to profiles that exist, by compare-and-set on the profile: it is still there, and nobody gave it another
 /// name meanwhile. Idempotent: a repeat finds a newer version, and the next look-up finds the links.
 pub(super) const LINK_IDENTITIES: Statement = Statement {
     name: "link_identities",
-    sql: "-- link_identities
+    sql: concat!(
+        "-- link_identities
 WITH held AS (
     UPDATE profile AS p SET version = p.version + 1, updated_at = t.updated_at
     FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
     WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
     RETURNING p.project_id, p.profile_id
-)
+), ",
+        marked!("held"),
+        "
 INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
 SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
 FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
     AS t (project_id, kind, value, profile_id, first_seen, not_before)
 WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
-ON CONFLICT (project_id, kind, value) DO NOTHING",
+ON CONFLICT (project_id, kind, value) DO NOTHING"
+    ),
 };
 
 /// Writes traits by compare-and-set: who does not come back lost a race and reads again. Idempotent: a repeat finds a newer
 /// version, and the merge then has nothing to change.
 pub(super) const WRITE_TRAITS: Statement = Statement {
     name: "write_traits",
-    sql: "-- write_traits
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
-FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
-    AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
-WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
-RETURNING p.project_id, p.profile_id",
+    sql: concat!(
+        "-- write_traits
+WITH written AS (
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
+    FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
+        AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+    RETURNING p.project_id, p.profile_id
+), ",
+        marked!("written"),
+        "
+SELECT project_id, profile_id FROM written"
+    ),
 };
 
 /// What is known of one identity.

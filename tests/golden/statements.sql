@@ -2,8 +2,8 @@
 SELECT now();
 
 -- heartbeat
-INSERT INTO heartbeat AS h (slot, node, beaten_at) VALUES ($1::INT4, $2::UUID, now())
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at
+INSERT INTO heartbeat AS h (slot, node, beaten_at, marking_node) VALUES ($1::INT4, $2::UUID, now(), $2::UUID)
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at, marking_node = excluded.marking_node
 RETURNING beaten_at;
 
 -- check_tables
@@ -17,6 +17,9 @@ UNION ALL SELECT 1::INT4 FROM blocked_name WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM erasure_salt WHERE FALSE UNION ALL SELECT 1::INT4 FROM event_walk WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_source WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_partition WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM backfill_count WHERE FALSE UNION ALL SELECT 1::INT4 FROM backfill_rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM migration WHERE FALSE UNION ALL SELECT 1::INT4 FROM migration_step WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM outbox_gone WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -64,7 +67,13 @@ WITH won AS (
         AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING
-    RETURNING profile_id
+    RETURNING project_id, profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM born AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
 )
 SELECT project_id, kind, value FROM won;
 
@@ -74,6 +83,12 @@ WITH held AS (
     FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
     WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
     RETURNING p.project_id, p.profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM held AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
 )
 INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
 SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
@@ -90,11 +105,20 @@ JOIN identity AS i ON i.profile_id = t.profile_id
 GROUP BY i.profile_id;
 
 -- write_traits
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
-FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
-    AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
-WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
-RETURNING p.project_id, p.profile_id;
+WITH written AS (
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
+    FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
+        AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+    RETURNING p.project_id, p.profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM written AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
+)
+SELECT project_id, profile_id FROM written;
 
 -- insert_rejections
 INSERT INTO rejection (project_id, received_at, rejection_id, code, field, message, message_id, item, warnings, name_hashes)
@@ -139,11 +163,21 @@ LEFT JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i
 WHERE i.profile_id IS DISTINCT FROM t.profile_id;
 
 -- update_survivors
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes, absorbed_count = t.absorbed_count,
-    merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[], $10::INT4[])
-    AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes, absorbed_count)
-WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
+WITH updated AS (
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = t.version, updated_at = t.updated_at, size_bytes = t.size_bytes, absorbed_count = t.absorbed_count,
+        merged_from = p.merged_from || ARRAY(SELECT r.retired FROM unnest($8::UUID[], $9::UUID[]) AS r (retired, survivor) WHERE r.survivor = p.profile_id)
+    FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT8[], $6::TIMESTAMPTZ[], $7::INT4[], $10::INT4[])
+        AS t (project_id, profile_id, traits, stamps, version, updated_at, size_bytes, absorbed_count)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id
+    RETURNING p.project_id, p.profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM updated AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
+)
+SELECT count(*)::INT8 FROM updated;
 
 -- move_identities
 UPDATE identity AS i SET profile_id = t.survivor
@@ -180,7 +214,19 @@ WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
 ORDER BY p.profile_id FOR UPDATE OF p;
 
 -- delete_identities
-DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING kind, value;
+WITH gone AS (
+    DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING project_id, kind, value
+), noted AS (
+    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours)
+    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0, $5::BOOL
+    FROM (
+        SELECT project_id, kind, value FROM gone
+        UNION SELECT t.project_id, t.kind, t.value FROM unnest($2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (project_id, kind, value)
+    ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind = c.kind
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours
+    RETURNING o.value
+)
+SELECT kind, value FROM gone;
 
 -- delete_profiles
 DELETE FROM profile WHERE (project_id, profile_id) IN (
@@ -312,9 +358,19 @@ FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id;
 
 -- keep_newer
-UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = now(), size_bytes = t.size_bytes
-FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT4[]) AS t (project_id, profile_id, traits, stamps, size_bytes)
-WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id;
+WITH kept AS (
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = now(), size_bytes = t.size_bytes
+    FROM unnest($1::INT4[], $2::UUID[], $3::JSONB[], $4::JSONB[], $5::INT4[]) AS t (project_id, profile_id, traits, stamps, size_bytes)
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id
+    RETURNING p.project_id, p.profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM kept AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
+)
+SELECT count(*)::INT8 FROM kept;
 
 -- bar_older
 UPDATE identity SET not_before = $2::TIMESTAMPTZ
@@ -663,16 +719,36 @@ JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 ORDER BY p.profile_id FOR UPDATE OF p;
 
 -- write_kept
-UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
-    absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
-    merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
-WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID;
+WITH written AS (
+    UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
+        absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
+        merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
+    WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID
+    RETURNING p.project_id, p.profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM written AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
+)
+SELECT count(*)::INT8 FROM written;
 
 -- write_taken
-INSERT INTO profile AS p (project_id, profile_id, traits, stamps, size_bytes, version, merged_from, created_at, updated_at)
-VALUES ($1::INT4, $2::UUID, $3::JSONB, $4::JSONB, $5::INT4, $6::INT8, $7::UUID[], $8::TIMESTAMPTZ, $8::TIMESTAMPTZ)
-ON CONFLICT (project_id, profile_id) DO UPDATE SET traits = excluded.traits, stamps = excluded.stamps, size_bytes = excluded.size_bytes,
-    version = excluded.version, merged_into = NULL, merged_from = excluded.merged_from, updated_at = excluded.updated_at;
+WITH written AS (
+    INSERT INTO profile AS p (project_id, profile_id, traits, stamps, size_bytes, version, merged_from, created_at, updated_at)
+    VALUES ($1::INT4, $2::UUID, $3::JSONB, $4::JSONB, $5::INT4, $6::INT8, $7::UUID[], $8::TIMESTAMPTZ, $8::TIMESTAMPTZ)
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET traits = excluded.traits, stamps = excluded.stamps, size_bytes = excluded.size_bytes,
+        version = excluded.version, merged_into = NULL, merged_from = excluded.merged_from, updated_at = excluded.updated_at
+    RETURNING p.project_id, p.profile_id
+), marked AS (
+    INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
+    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    FROM written AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
+    ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
+    RETURNING o.profile_id
+)
+SELECT count(*)::INT8 FROM written;
 
 -- rehome_profiles
 UPDATE profile AS p SET merged_into = $3::UUID, version = p.version + 1, updated_at = $4::TIMESTAMPTZ
@@ -854,3 +930,181 @@ INSERT INTO backfill_export (name, state, updated_at)
 SELECT $1::TEXT, $2::JSONB, now() FROM lease WHERE name = $3::TEXT AND owner = $4::UUID
 ON CONFLICT (name) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
 RETURNING name;
+
+-- load_migration
+SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8
+FROM migration WHERE project_id = $1::INT4;
+
+-- take_step
+WITH moved AS (
+    INSERT INTO migration AS m (project_id, state, version, mirrors, document_kind, settings, changed_at)
+    VALUES ($1::INT4, $3::TEXT, 1, $4::BOOL, $5::TEXT, $6::JSONB, now())
+    ON CONFLICT (project_id) DO UPDATE SET state = excluded.state, version = m.version + 1, mirrors = excluded.mirrors,
+        document_kind = excluded.document_kind, settings = excluded.settings, changed_at = excluded.changed_at
+    WHERE m.version = $2::INT8
+    RETURNING m.project_id, m.version
+), walked AS (
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
+    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    FROM moved WHERE $13::BOOL
+    ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
+    RETURNING r.project_id
+)
+INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
+SELECT moved.project_id, moved.version, $7::UUID, $8::TEXT, $9::TEXT, $3::TEXT, $10::TEXT, $11::TEXT, $12::BOOL, $16::JSONB, now() FROM moved
+RETURNING version;
+
+-- load_steps
+SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates::TEXT, taken_at
+FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT 1000;
+
+-- measure_mirror
+SELECT r.is_walked, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+FROM unnest($1::INT4[]) AS t (project_id)
+LEFT JOIN mirror AS r ON r.project_id = t.project_id
+CROSS JOIN LATERAL (
+    SELECT count(*)::INT8 AS backlog, COALESCE(EXTRACT(EPOCH FROM now() - min(c.marked_at)), 0)::FLOAT8 AS lag
+    FROM (SELECT marked_at FROM outbox WHERE project_id = t.project_id ORDER BY marked_at LIMIT $2::INT8) AS c
+) AS o
+CROSS JOIN LATERAL (
+    SELECT count(*)::INT8 AS backlog, COALESCE(EXTRACT(EPOCH FROM now() - min(c.marked_at)), 0)::FLOAT8 AS lag
+    FROM (SELECT marked_at FROM outbox_gone WHERE project_id = t.project_id AND looks = 0 LIMIT $2::INT8) AS c
+) AS g
+CROSS JOIN LATERAL (
+    SELECT count(*)::INT8 AS refused FROM (SELECT profile_id FROM mirror_refusal WHERE project_id = t.project_id LIMIT $2::INT8) AS c
+) AS f;
+
+-- count_old_nodes
+SELECT count(*)::INT8 FROM heartbeat
+WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FROM node;
+
+-- load_mirrors
+SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END
+FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
+WHERE r.is_active AND r.due_at <= now()
+ORDER BY r.due_at, r.project_id;
+
+-- note_mirror
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.token = $8::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
+    due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
+    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END
+WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held);
+
+-- mark_page
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE), page AS (
+    SELECT p.project_id, p.profile_id, p.merged_into FROM profile AS p
+    WHERE p.project_id = $1::INT4 AND p.profile_id > (SELECT r.walk_after FROM mirror AS r WHERE r.project_id = $1::INT4)
+    ORDER BY p.profile_id LIMIT $2::INT8
+), marked AS (
+    INSERT INTO outbox (project_id, profile_id, mark, marked_at)
+    SELECT p.project_id, p.profile_id, gen_random_uuid(), now() FROM page AS p
+    WHERE p.merged_into IS NULL AND EXISTS (SELECT 1 FROM held)
+    ON CONFLICT (project_id, profile_id) DO NOTHING
+    RETURNING profile_id
+), moved AS (
+    UPDATE mirror SET walk_after = COALESCE((SELECT p.profile_id FROM page AS p ORDER BY p.profile_id DESC LIMIT 1), walk_after),
+        is_walked = (SELECT count(*) FROM page) < $2::INT8
+    WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held)
+    RETURNING project_id
+)
+SELECT count(*)::INT8 FROM page;
+
+-- load_marks
+SELECT profile_id, mark, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
+FROM outbox WHERE project_id = $1::INT4 ORDER BY marked_at LIMIT $2::INT8;
+
+-- load_marked
+SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
+    ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value),
+    ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value)
+FROM (
+    SELECT p.profile_id, p.traits, p.stamps,
+        COALESCE(sum(p.size_bytes) OVER (ORDER BY t.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
+    JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+    WHERE p.merged_into IS NULL
+) AS w;
+
+-- delete_marks
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
+    SELECT t.project_id, t.profile_id, t.mark FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, profile_id, mark)
+) AND EXISTS (SELECT 1 FROM held);
+
+-- load_gone
+SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
+FROM outbox_gone AS g
+LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
+WHERE g.project_id = $1::INT4 AND g.due_at <= now()
+ORDER BY g.kind, g.value LIMIT $2::INT8;
+
+-- put_off_gone
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE outbox_gone AS g SET looks = g.looks + 1, due_at = now() + ($7::FLOAT8 * '1 second'::INTERVAL)
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[]) AS t (project_id, kind, value, mark)
+WHERE g.project_id = t.project_id AND g.kind = t.kind AND g.value = t.value AND g.mark = t.mark AND EXISTS (SELECT 1 FROM held);
+
+-- mark_owners
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO outbox (project_id, profile_id, mark, marked_at)
+SELECT t.project_id, t.profile_id, gen_random_uuid(), now() FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark;
+
+-- delete_gone
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM outbox_gone WHERE (project_id, kind, value, mark) IN (
+    SELECT t.project_id, t.kind, t.value, t.mark
+    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[]) AS t (project_id, kind, value, mark)
+) AND EXISTS (SELECT 1 FROM held);
+
+-- record_document_refusals
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO mirror_refusal (project_id, profile_id, reason, refused_at)
+SELECT t.project_id, t.profile_id, t.reason, now() FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[]) AS t (project_id, profile_id, reason)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, profile_id) DO UPDATE SET reason = excluded.reason, refused_at = excluded.refused_at;
+
+-- forget_document_refusals
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM mirror_refusal WHERE (project_id, profile_id) IN (
+    SELECT t.project_id, t.profile_id FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+) AND EXISTS (SELECT 1 FROM held);
+
+-- tidy_document_refusals
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM mirror_refusal AS f WHERE f.project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held) AND NOT EXISTS (
+    SELECT 1 FROM profile AS p WHERE p.project_id = f.project_id AND p.profile_id = f.profile_id AND p.merged_into IS NULL
+);
+
+-- clear_outbox
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $3::TEXT AND w.token = $4::INT8 AND w.expires_at > now() FOR SHARE), stops AS (
+    SELECT m.project_id FROM migration AS m WHERE m.project_id = $1::INT4 AND NOT m.mirrors
+), marks AS (
+    DELETE FROM outbox WHERE (project_id, profile_id) IN (
+        SELECT o.project_id, o.profile_id FROM outbox AS o WHERE o.project_id = $1::INT4 LIMIT $2::INT8
+    ) AND EXISTS (SELECT 1 FROM stops) AND EXISTS (SELECT 1 FROM held)
+    RETURNING profile_id
+), names AS (
+    DELETE FROM outbox_gone WHERE (project_id, kind, value) IN (
+        SELECT g.project_id, g.kind, g.value FROM outbox_gone AS g WHERE g.project_id = $1::INT4 LIMIT $2::INT8
+    ) AND EXISTS (SELECT 1 FROM stops) AND EXISTS (SELECT 1 FROM held)
+    RETURNING value
+), refusals AS (
+    DELETE FROM mirror_refusal WHERE (project_id, profile_id) IN (
+        SELECT f.project_id, f.profile_id FROM mirror_refusal AS f WHERE f.project_id = $1::INT4 LIMIT $2::INT8
+    ) AND EXISTS (SELECT 1 FROM stops) AND EXISTS (SELECT 1 FROM held)
+    RETURNING profile_id
+)
+SELECT ((SELECT count(*) FROM marks) + (SELECT count(*) FROM names) + (SELECT count(*) FROM refusals))::INT8;
+
+-- end_mirror
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE mirror SET is_active = FALSE
+WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held) AND NOT EXISTS (
+    SELECT 1 FROM migration AS m WHERE m.project_id = $1::INT4 AND m.mirrors
+);

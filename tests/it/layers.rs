@@ -30,9 +30,23 @@ const TABLE: &[(&str, &[&str])] = &[
     ("legacy", &["config"]),
     ("export", &["legacy", "backfill", "store", "domain"]),
     ("embedded", &[]),
+    ("migration", &["mapping", "store", "domain"]),
+    (
+        "mirror",
+        &[
+            "upkeep",
+            "legacy",
+            "mapping",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
     (
         "api",
         &[
+            "migration",
             "ingest",
             "store",
             "domain",

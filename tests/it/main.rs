@@ -39,6 +39,8 @@ mod load;
 mod machine;
 mod mending;
 mod merge;
+mod migration;
+mod mirror;
 mod mobile;
 mod native;
 mod outage;

@@ -8,6 +8,7 @@ mod erasures;
 mod events;
 mod export;
 mod lookup;
+mod migration;
 mod profiles;
 mod query;
 mod reference;
@@ -71,6 +72,9 @@ pub fn configure(app: &mut ServiceConfig) {
             "/v1/backfill/rejections",
             web::get().to(backfill::rejections),
         )
+        .route("/v1/migration", web::get().to(migration::show))
+        .route("/v1/migration/history", web::get().to(migration::history))
+        .route("/v1/migration/{verb}", web::post().to(migration::step))
         .route("/v1/rejections", web::get().to(rejections::list));
 }
 

@@ -78,7 +78,7 @@ async fn taken_apart(
             person: &person,
             taken: &taken,
             fresh: ProfileId::random(),
-            at: (state.now)(),
+            at: state.clock.now(),
             limits: &state.limits,
             kinds: &caller.kinds,
         };

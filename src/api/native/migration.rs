@@ -1,0 +1,154 @@
+//! `/v1/migration`: a project's way out of a legacy store.
+
+use super::{answer_of, reader, reply, segment};
+use crate::api::State;
+use crate::api::body;
+use crate::api::error::ApiError;
+use crate::config::millis;
+use crate::domain::Caller;
+use crate::domain::migration::Verb;
+use crate::migration::{self, Denied, Order, Status};
+use crate::store::{MigrationPlan, TakenStep};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+/// The time of a soak where none is said: three days.
+const SOAK_SECONDS: i64 = 259_200;
+/// Bytes of each text: mappings are small.
+const LONGEST_TEXT: usize = 65_536;
+
+/// What a step may say; a body may be missing.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Asked {
+    operator: Option<String>,
+    reason: Option<String>,
+    force: bool,
+    /// Of `plan`: the text of the mapping file.
+    mapping: Option<String>,
+    index: Option<String>,
+    source: Option<String>,
+    document_kind: Option<String>,
+    soak_seconds: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct History {
+    steps: Vec<TakenStep>,
+}
+
+/// Shows how far it is, and the gates of the next step.
+pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    reply::json(&state, found(&request, &state).await)
+}
+
+async fn found(request: &HttpRequest, state: &Data<State>) -> Result<Status, ApiError> {
+    let caller = reader(request, state).await?;
+    let found = answer_of(state, migration::status(&state.store, caller.project_id)).await?;
+    found.ok_or(ApiError::NoMigration)
+}
+
+/// Lists every step that was taken.
+pub async fn history(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    reply::json(&state, steps(&request, &state).await)
+}
+
+async fn steps(request: &HttpRequest, state: &Data<State>) -> Result<History, ApiError> {
+    let caller = reader(request, state).await?;
+    let steps = answer_of(state, state.store.migration_steps(caller.project_id)).await?;
+    Ok(History { steps })
+}
+
+/// Takes a step: the last part of the path says which.
+pub async fn step(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    reply::json(&state, taken(&request, payload, &state).await)
+}
+
+async fn taken(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+) -> Result<Status, ApiError> {
+    let caller = reader(request, state).await?;
+    let name = segment(request, 3)?;
+    let mut verbs = Verb::ALL.into_iter();
+    let verb = verbs.find(|verb| verb.as_str() == name);
+    let verb = verb.ok_or(ApiError::NotFound)?;
+    let asked = asked(request, payload, state, &caller).await?;
+    let order = order(verb, asked);
+    let _connection = state.reads.connection().await?;
+    let stepping = migration::step(&state.store, caller.project_id, verb, &order);
+    match timeout(millis(state.server.request_timeout_ms), stepping).await {
+        Ok(outcome) => outcome.map_err(denied),
+        Err(_) => Err(ApiError::Timeout),
+    }
+}
+
+/// A step needs no body.
+async fn asked(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+    caller: &Caller,
+) -> Result<Asked, ApiError> {
+    let body = body::read(request, payload, state, Some(caller.project_id)).await?;
+    if body.bytes.is_empty() {
+        return Ok(Asked::default());
+    }
+    let asked: Asked = serde_json::from_slice(&body.bytes)
+        .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
+    let texts = [
+        ("operator", &asked.operator),
+        ("reason", &asked.reason),
+        ("mapping", &asked.mapping),
+        ("index", &asked.index),
+        ("source", &asked.source),
+        ("document_kind", &asked.document_kind),
+    ];
+    for (name, text) in texts {
+        let text = text.as_deref().unwrap_or_default();
+        if text.contains('\0') || text.len() > LONGEST_TEXT {
+            let reason = format!("has a NUL character, or more than {LONGEST_TEXT} bytes");
+            return Err(invalid(name, reason));
+        }
+    }
+    Ok(asked)
+}
+
+fn order(verb: Verb, asked: Asked) -> Order {
+    let plan = (verb == Verb::Plan).then(|| MigrationPlan {
+        mapping: asked.mapping.unwrap_or_default(),
+        source: asked.source,
+        index: asked.index.unwrap_or_default(),
+        document_kind: asked.document_kind.unwrap_or_default(),
+        soak_seconds: asked.soak_seconds.map_or(SOAK_SECONDS, i64::from),
+    });
+    Order {
+        operator: asked.operator.unwrap_or_else(|| "a server key".to_owned()),
+        reason: asked.reason.unwrap_or_default(),
+        force: asked.force,
+        plan,
+    }
+}
+
+fn denied(denied: Denied) -> ApiError {
+    match denied {
+        Denied::Plan(reason) => invalid("plan", reason),
+        Denied::NoMigration => ApiError::NoMigration,
+        Denied::Refused(refused) => ApiError::StepRefused(refused.to_string()),
+        Denied::Moved(state) => ApiError::MigrationMoved(state.as_str()),
+        Denied::Store(error) => {
+            tracing::error!(reason = %error.full_text(), "a step was not taken");
+            ApiError::Unavailable
+        }
+    }
+}
+
+fn invalid(name: &str, reason: impl Into<String>) -> ApiError {
+    ApiError::InvalidParameter {
+        name: name.to_owned(),
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,197 @@
+//! `roster migration …`: a project's way out of a legacy store.
+
+use crate::domain::ProjectId;
+use crate::domain::migration::Verb;
+use crate::migration::{self, Denied, Order, Status};
+use crate::store::{MigrationPlan, Store};
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::sleep;
+
+const EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Subcommand)]
+pub enum MigrationVerb {
+    /// Say where the documents are, and how they are read and written
+    Plan(Plan),
+    /// Begin: what changes goes to the legacy store too
+    Start(Step),
+    /// Take the next step, if its gates are green
+    Advance(Step),
+    /// Show how far it is, and the gates of the next step
+    Status {
+        project: String,
+        /// Show it again every two seconds
+        #[arg(long)]
+        watch: bool,
+        /// As JSON in a terminal too
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back: reads are the legacy store's again
+    Rollback(Step),
+    /// Show every step that was taken, one line of JSON each
+    History { project: String },
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    project: String,
+    /// The mapping file by which documents are read and written
+    #[arg(long)]
+    mapping: PathBuf,
+    /// The index that is mirrored to; where the store is stands in the settings (legacy.url)
+    #[arg(long)]
+    index: String,
+    /// The source of legacy records, by its name in the settings
+    #[arg(long)]
+    source: Option<String>,
+    /// The kind of identity that is the _id of a document, where the mapping does not say it
+    #[arg(long)]
+    document_kind: Option<String>,
+    /// Hours in which the legacy store is still kept up after the cut
+    #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u16).range(0..=8760))]
+    soak_hours: u16,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+pub struct Step {
+    project: String,
+    /// Take the step although a gate is red, for this reason
+    #[arg(long, value_name = "REASON", conflicts_with = "reason")]
+    force: Option<String>,
+    /// Kept with the step
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+struct Who {
+    /// Who takes the step
+    #[arg(long, env = "USER", default_value = "somebody")]
+    operator: String,
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// With one sentence for the operator.
+pub async fn run(verb: MigrationVerb, store: &Store) -> Result<()> {
+    match verb {
+        MigrationVerb::Plan(plan) => {
+            let project_id = super::find_project(store, &plan.project).await?;
+            take(store, project_id, Verb::Plan, &plan.order()?).await
+        }
+        MigrationVerb::Start(step) => step.take(store, Verb::Start).await,
+        MigrationVerb::Advance(step) => step.take(store, Verb::Advance).await,
+        MigrationVerb::Rollback(step) => step.take(store, Verb::Rollback).await,
+        MigrationVerb::Status {
+            project,
+            watch,
+            json,
+        } => {
+            let project_id = super::find_project(store, &project).await?;
+            show(store, project_id, watch, json).await
+        }
+        MigrationVerb::History { project } => {
+            let project_id = super::find_project(store, &project).await?;
+            let steps = store.migration_steps(project_id).await;
+            for step in steps.map_err(super::explained)? {
+                println!("{}", serde_json::to_string(&step)?);
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Plan {
+    fn order(self) -> Result<Order> {
+        let shown = self.mapping.display();
+        let mapping = std::fs::read_to_string(&self.mapping);
+        let mapping = mapping.with_context(|| format!("mapping {shown} can't be read"))?;
+        let plan = MigrationPlan {
+            mapping,
+            source: self.source,
+            index: self.index,
+            document_kind: self.document_kind.unwrap_or_default(),
+            soak_seconds: i64::from(self.soak_hours) * 3_600,
+        };
+        Ok(Order {
+            operator: self.who.operator,
+            plan: Some(plan),
+            ..Order::default()
+        })
+    }
+}
+
+impl Step {
+    async fn take(self, store: &Store, verb: Verb) -> Result<()> {
+        let project_id = super::find_project(store, &self.project).await?;
+        let order = Order {
+            operator: self.who.operator,
+            force: self.force.is_some(),
+            reason: self.force.or(self.reason).unwrap_or_default(),
+            plan: None,
+        };
+        take(store, project_id, verb, &order).await
+    }
+}
+
+async fn take(store: &Store, project_id: ProjectId, verb: Verb, order: &Order) -> Result<()> {
+    let status = migration::step(store, project_id, verb, order).await;
+    let status = status.map_err(|denied| match denied {
+        Denied::Store(error) => super::explained(error),
+        other => anyhow!(other),
+    })?;
+    println!("the migration is at {}", status.state);
+    Ok(())
+}
+
+async fn show(store: &Store, project_id: ProjectId, watch: bool, json: bool) -> Result<()> {
+    let is_json = json || !std::io::stdout().is_terminal();
+    loop {
+        let status = migration::status(store, project_id).await;
+        let status = status.map_err(super::explained)?;
+        let status = status.context("the project has no migration: plan one")?;
+        if is_json {
+            println!("{}", serde_json::to_string(&status)?);
+        } else {
+            print!("{}", text_of(&status));
+        }
+        if !watch {
+            return Ok(());
+        }
+        sleep(EVERY).await;
+    }
+}
+
+fn text_of(status: &Status) -> String {
+    let mirror = &status.mirror;
+    let mut text = format!(
+        "{} since {}; mirror: {} behind, {:.1} s, {} published, {} refused, {} foreign writes{}{}\n",
+        status.state,
+        status.since,
+        mirror.backlog,
+        mirror.lag_seconds,
+        mirror.published,
+        mirror.refused,
+        mirror.foreign_writes,
+        if mirror.reason.is_empty() { "" } else { "; " },
+        mirror.reason
+    );
+    for gate in &status.gates {
+        let colour = if gate.holds { "green" } else { "red  " };
+        text += &format!(
+            "  {colour} {}: {} (wanted: {})\n",
+            gate.name, gate.seen, gate.wanted
+        );
+    }
+    text
+}

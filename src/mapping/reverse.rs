@@ -1,0 +1,283 @@
+//! A mapping in reverse: what Roster knows of a person as a document of the legacy store.
+//!
+//! What the mapping reads is written back where it reads it from, in the spelling that the document has where that says the same. What
+//! it drops stays as it is in the document that is there. Reading the document gives back all that the mapping maps: `laws_*` below.
+
+use super::document::Document;
+use super::envelope::Envelope;
+use super::kind::Kind;
+use super::names;
+use super::place::{Place, Pointer, View};
+use super::shape::{Dots, Shape};
+use super::{Form, Mapping};
+use crate::domain::Timestamp;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// How deep JSON within a text may be nested.
+const DEPTH: usize = 100;
+
+/// What a document is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// Kinds and values, the name known longest first.
+    pub identities: Vec<(String, String)>,
+    /// What was stated, with its time; `null` where a trait was removed.
+    pub traits: BTreeMap<String, (Timestamp, Value)>,
+}
+
+/// A mapping in reverse.
+#[derive(Clone, Debug)]
+pub struct Reverse {
+    document: Document,
+    kind: String,
+}
+
+impl Mapping {
+    /// The mapping in reverse. `kind` is the identity that is a document's id, where the mapping does not say it.
+    ///
+    /// # Errors
+    /// Why documents can't be made by it.
+    pub fn reverse(&self, kind: Option<&str>) -> Result<Reverse, String> {
+        let Form::Document(document) = &self.form else {
+            return Err(
+                "the mapping reads no documents: there is nothing to write back".to_owned(),
+            );
+        };
+        if document.envelope == Envelope::Debezium {
+            return Err("the mapping reads change records, not documents of an index".to_owned());
+        }
+        if self.project.is_some() {
+            return Err("the mapping reads people of many projects".to_owned());
+        }
+        let id = Place::Record(Pointer::parse("/_id").unwrap_or_default());
+        let says = |places: &[Place]| places.contains(&id);
+        let own = document.identities.0.iter();
+        let own = own.filter(|(_, places)| says(places)).map(|(kind, _)| kind);
+        let kind = kind.or(own.map(String::as_str).next());
+        let untold = || {
+            "the mapping does not say which identity is a document's _id: name it as document_kind"
+                .to_owned()
+        };
+        Ok(Reverse {
+            document: (**document).clone(),
+            kind: kind.ok_or_else(untold)?.to_owned(),
+        })
+    }
+}
+
+impl Reverse {
+    /// The kind of identity that is the id of a document.
+    pub fn document_kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The ids that a person's document may have: the first keeps it, the others are to go.
+    pub fn ids<'p>(&self, person: &'p Person) -> Vec<&'p str> {
+        values(person, &self.kind)
+    }
+
+    /// The document of a person, with what is there laid under it. Before all of the legacy store was taken in, the person is not
+    /// whole: what is not known of them stays.
+    pub fn document_of(&self, person: &Person, old: Option<&Value>, is_whole: bool) -> Value {
+        let shape = &self.document.shape;
+        let old_row = old.and_then(Value::as_object).cloned().unwrap_or_default();
+        let old_row = Value::Object(old_row);
+        let old_root = shape.root.find(&old_row).and_then(Value::as_object);
+        let old_root = old_root.cloned().unwrap_or_default();
+        let traits = traits(shape, person, (!is_whole).then(|| old_root.clone()));
+        let mut root = unshaped(shape, traits, &old_root);
+        keep_dropped(shape, &old_root, &mut root);
+        let mut row = if shape.root == Pointer::default() {
+            root
+        } else {
+            let mut row = old_row.clone();
+            shape.root.put(&mut row, root);
+            row
+        };
+        self.put_names(person, &mut row);
+        self.put_times(person, &old_row, &mut row);
+        self.unmark(&mut row);
+        row
+    }
+
+    /// A place that names the person already stays as it is.
+    fn put_names(&self, person: &Person, row: &mut Value) {
+        for (kind, places) in &self.document.identities.0 {
+            let own = values(person, kind);
+            let place = places.iter().find_map(in_row);
+            let Some(place) = place.filter(|_| !own.is_empty()) else {
+                continue;
+            };
+            let there = place.find(row).cloned().unwrap_or_default();
+            let (texts, _) = names::texts(there);
+            let is_own = |text: &String| own.iter().any(|own| own.eq_ignore_ascii_case(text));
+            if texts.is_empty() || !texts.iter().all(is_own) {
+                let mut own: Vec<Value> = own.into_iter().map(Value::from).collect();
+                let value = if own.len() == 1 {
+                    own.swap_remove(0)
+                } else {
+                    Value::Array(own)
+                };
+                place.put(row, value);
+            }
+        }
+    }
+
+    fn put_times(&self, person: &Person, old: &Value, row: &mut Value) {
+        let time = &self.document.time;
+        let newest = person.traits.values().map(|(at, _)| *at).max();
+        let of_all = time.at.iter().find_map(in_row).zip(newest);
+        let of_traits = time.traits.iter().filter_map(|(name, place)| {
+            let (at, _) = person.traits.get(name)?;
+            Some((in_row(place)?, *at))
+        });
+        for (place, at) in of_all.into_iter().chain(of_traits) {
+            let there = place.find(old);
+            let known = there.and_then(|value| time.moments.read(value));
+            let value = match there.filter(|_| known.is_some_and(|known| known >= at)) {
+                Some(value) => value.clone(),
+                None => time.moments.write_cut(at),
+            };
+            place.put(row, value);
+        }
+    }
+
+    /// Who is there is not deleted.
+    fn unmark(&self, row: &mut Value) {
+        for place in &self.document.delete.mark {
+            let view = View {
+                row,
+                record: &Value::Null,
+                key: None,
+                headers: &[],
+            };
+            if self.document.marks(view)
+                && let Some(pointer) = in_row(place)
+            {
+                pointer.take(row);
+            }
+        }
+    }
+}
+
+fn in_row(place: &Place) -> Option<&Pointer> {
+    match place {
+        Place::Row(pointer) => Some(pointer),
+        _ => None,
+    }
+}
+
+fn values<'p>(person: &'p Person, kind: &str) -> Vec<&'p str> {
+    let own = person.identities.iter().filter(|(own, _)| own == kind);
+    own.map(|(_, value)| value.as_str()).collect()
+}
+
+/// What the person has; over what the document says where they are not whole.
+fn traits(shape: &Shape, person: &Person, under: Option<Map<String, Value>>) -> Map<String, Value> {
+    let bare = Shape {
+        defaults: Map::new(),
+        ..shape.clone()
+    };
+    let under = under.map(|root| bare.apply(root, DEPTH, &mut Vec::new()).traits);
+    let mut traits = under.unwrap_or_default();
+    for (name, (_, value)) in &person.traits {
+        if value.is_null() {
+            traits.remove(name);
+        } else {
+            traits.insert(name.clone(), value.clone());
+        }
+    }
+    traits
+}
+
+/// The way of `Shape::apply`, from its end to its beginning.
+fn unshaped(shape: &Shape, traits: Map<String, Value>, old_root: &Map<String, Value>) -> Value {
+    let old = Value::Object(shape.with_dots(Value::Object(old_root.clone()), &mut Vec::new()));
+    let mut root = Value::Object(traits);
+    for (pointer, kind) in &shape.types {
+        let renamed = shape.rename.iter().find(|(_, to)| to == pointer);
+        let there = renamed.map_or(pointer, |(from, _)| from).find(&old);
+        if let Some(value) = pointer.find_mut(&mut root) {
+            *value = spelled(kind, value.take(), there);
+        }
+    }
+    // All are taken before any is put, so that two may change places.
+    let taken = shape.rename.iter();
+    let taken: Vec<_> = taken
+        .filter_map(|(from, to)| Some((from, to.take(&mut root)?)))
+        .collect();
+    for (from, value) in taken {
+        from.put(&mut root, value);
+    }
+    let root = match root {
+        Value::Object(members) if shape.dots == Dots::Flatten => nested(members),
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    let kept = root.into_iter();
+    let kept = kept.filter(|(name, _)| !shape.is_dropped(name));
+    Value::Object(kept.collect())
+}
+
+/// A name of which a part is a name of its own stays as it is, or one would hide the other.
+fn nested(flat: Map<String, Value>) -> Map<String, Value> {
+    let is_name = |part: &str| flat.contains_key(part);
+    let mut root = Map::new();
+    for (name, value) in &flat {
+        let has_name_in_it = name.match_indices('.').any(|(at, _)| is_name(&name[..at]));
+        if has_name_in_it || !super::shape::insert(&mut root, name, value.clone()) {
+            root.insert(name.clone(), value.clone());
+        }
+    }
+    root
+}
+
+/// What the mapping drops is not Roster's to change.
+fn keep_dropped(shape: &Shape, old_root: &Map<String, Value>, root: &mut Value) {
+    let old = Value::Object(old_root.clone());
+    for pointer in &shape.drop {
+        pointer.take(root);
+        if let Some(value) = pointer.find(&old) {
+            pointer.put_within(root, value.clone());
+        }
+    }
+    let Some(root) = root.as_object_mut() else {
+        return;
+    };
+    for (name, value) in old_root {
+        if shape.is_dropped(name) {
+            root.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// A value in the spelling of the document: as it stands there, where that reads the same.
+fn spelled(kind: &Kind, value: Value, there: Option<&Value>) -> Value {
+    if let Some(there) = there
+        && kind.convert(there.clone(), DEPTH).as_ref() == Some(&value)
+    {
+        return there.clone();
+    }
+    match (kind, value) {
+        (_, Value::Null) => Value::Null,
+        (Kind::JsonText, value) => Value::String(value.to_string()),
+        (Kind::Time(_), Value::Array(elements)) => {
+            let elements = elements.into_iter();
+            Value::Array(
+                elements
+                    .map(|element| spelled(kind, element, None))
+                    .collect(),
+            )
+        }
+        (Kind::Time(moments), Value::String(text)) => {
+            let at = Timestamp::parse(&text);
+            at.map_or(Value::String(text), |at| moments.write(at))
+        }
+        (_, value) => value,
+    }
+}
+
+#[cfg(test)]
+#[path = "reverse_tests.rs"]
+mod reverse_tests;

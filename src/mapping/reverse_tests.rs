@@ -1,0 +1,165 @@
+//! What was read is written back, and reads the same.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+const AT: &str = "2023-05-01T10:00:00Z";
+
+fn reverse(mapping: &str) -> Reverse {
+    let mapping = Mapping::parse(mapping).expect("a mapping");
+    mapping.reverse(Some("user_id")).expect("of documents")
+}
+
+/// What the mapping reads out of a document's root, without what is null: that is no trait.
+fn read(reverse: &Reverse, row: &Value) -> Map<String, Value> {
+    let shape = &reverse.document.shape;
+    let root = shape.root.find(row).and_then(Value::as_object).cloned();
+    let mut traits = shape
+        .apply(root.unwrap_or_default(), DEPTH, &mut Vec::new())
+        .traits;
+    traits.retain(|_, value| !value.is_null());
+    traits
+}
+
+fn person(traits: &Map<String, Value>) -> Person {
+    let at = Timestamp::parse(AT).expect("a time");
+    let stated = |(name, value): (&String, &Value)| (name.clone(), (at, value.clone()));
+    Person {
+        identities: vec![("user_id".to_owned(), "7".to_owned())],
+        traits: traits.iter().map(stated).collect(),
+    }
+}
+
+const MAPPINGS: [&str; 6] = [
+    "preset = \"elasticsearch\"\n[traits]\ndrop = [\"d\"]\n",
+    "[identities]\nuser_id = \"/id\"\n[traits]\nroot = \"/p/q\"\ndrop = [\"/a/b\", \"_*\"]\n[traits.rename]\na = \"c\"\nc = \"a\"\n",
+    "[identities]\nuser_id = \"/id\"\n[traits]\nexpand_dots = true\ndrop = [\"id\"]\n[traits.types]\na = \"text\"\nc = \"list\"\n",
+    "[identities]\nuser_id = \"/id\"\n[traits]\nflatten = true\ndrop = [\"id\"]\n[traits.rename]\n\"a.b\" = \"ab\"\n",
+    "[identities]\nuser_id = \"/id\"\n[traits]\ndrop = [\"id\"]\n[traits.types]\na = \"number\"\nb = \"boolean\"\nc = \"json_text\"\nd = \"integer\"\n",
+    "[identities]\nuser_id = \"/id\"\n[time]\nformat = [\"epoch_s\", \"%d.%m.%Y\"]\nzone = \"Europe/Berlin\"\n[traits]\ndrop = [\"id\"]\n[traits.types]\na = \"time\"\nb = \"geo\"\nc = \"decimal(2)\"\n",
+];
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop::sample::select(vec![
+        json!(null),
+        json!(true),
+        json!("yes"),
+        json!("42"),
+        json!("1E+3"),
+        json!(1.50),
+        json!(1_700_000_000),
+        json!("01.02.1980"),
+        json!("48.2,16.4"),
+        json!("BOI="),
+        json!("{\"x\":1}"),
+        json!(""),
+        json!(12_345_678_901_234_567_890_u64),
+        json!({}),
+    ]);
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let name = prop::sample::select(vec!["a", "b", "c", "x.y"]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::Array),
+            prop::collection::btree_map(name, inner, 0..3).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+fn root() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec!["a", "b", "c", "d", "_e", "a.b", "id"]);
+    prop::collection::btree_map(name, value(), 0..6).prop_map(|members| json!(members))
+}
+
+proptest! {
+    #[test]
+    fn laws_of_documents_what_was_read_is_written_back_and_reads_the_same(which in 0..MAPPINGS.len(), there in root(), old in prop::option::of(root())) {
+        let reverse = reverse(MAPPINGS[which]);
+        let in_root = |root: Value| {
+            let mut row = json!({"id": "7"});
+            if reverse.document.shape.root == Pointer::default() { row = root } else { reverse.document.shape.root.put(&mut row, root); }
+            row
+        };
+        let traits = read(&reverse, &in_root(there));
+        let old = old.map(in_root);
+        let document = reverse.document_of(&person(&traits), old.as_ref(), true);
+        prop_assert_eq!(read(&reverse, &document), traits, "{}", document);
+    }
+
+    /// What Roster does not know of a person stays, what it knows wins.
+    #[test]
+    fn laws_of_documents_before_all_is_known_the_rest_stays(which in 0..MAPPINGS.len(), there in root(), old in root()) {
+        let reverse = reverse(MAPPINGS[which]);
+        let in_root = |root: Value| {
+            let mut row = json!({"id": "7"});
+            if reverse.document.shape.root == Pointer::default() { row = root } else { reverse.document.shape.root.put(&mut row, root); }
+            row
+        };
+        let (old, traits) = (in_root(old), read(&reverse, &in_root(there)));
+        let mut expected = read(&reverse, &old);
+        expected.extend(traits.clone());
+        let document = reverse.document_of(&person(&traits), Some(&old), false);
+        prop_assert_eq!(read(&reverse, &document), expected, "{}", document);
+    }
+}
+
+#[test]
+fn a_document_keeps_its_spelling_and_what_the_mapping_drops() {
+    let reverse = reverse(
+        "[identities]\nuser_id = \"/id\"\nemail = \"/mail\"\n[time]\nat = \"/changed\"\nformat = \"epoch_ms\"\n[delete]\nmark = \"/gone\"\n[traits]\ndrop = [\"id\", \"changed\", \"mail\", \"secret\", \"gone\"]\n[traits.types]\nage = \"integer\"\n",
+    );
+    let old = json!({"id": 7, "mail": "Ada@Example.com", "changed": 1, "secret": "s", "age": "36", "plan": "free", "gone": true});
+    let traits = json!({"age": 36, "plan": "pro"});
+    let mut person = person(traits.as_object().expect("one"));
+    person
+        .identities
+        .push(("email".to_owned(), "ada@example.com".to_owned()));
+    let document = reverse.document_of(&person, Some(&old), true);
+    let expected = json!({"id": 7, "mail": "Ada@Example.com", "changed": 1_682_935_200_000_i64, "secret": "s", "age": "36", "plan": "pro"});
+    assert_eq!(document, expected);
+    let fresh = reverse.document_of(&person, None, true);
+    assert_eq!(
+        fresh,
+        json!({"id": "7", "mail": "ada@example.com", "changed": 1_682_935_200_000_i64, "age": 36, "plan": "pro"})
+    );
+}
+
+#[test]
+fn a_removed_trait_leaves_the_document_and_what_is_unknown_stays_until_all_is_known() {
+    let reverse = reverse("preset = \"elasticsearch\"\n");
+    let mut person = person(json!({"plan": "pro"}).as_object().expect("one"));
+    let at = Timestamp::parse(AT).expect("a time");
+    person.traits.insert("age".to_owned(), (at, Value::Null));
+    let old = json!({"age": 36, "city": "Ulm", "plan": "free"});
+    assert_eq!(
+        reverse.document_of(&person, Some(&old), false),
+        json!({"city": "Ulm", "plan": "pro"})
+    );
+    assert_eq!(
+        reverse.document_of(&person, Some(&old), true),
+        json!({"plan": "pro"})
+    );
+}
+
+#[test]
+fn a_mapping_that_reads_no_documents_has_no_reverse() {
+    for text in [
+        "preset = \"roster\"\n",
+        "preset = \"debezium\"\n",
+        "preset = \"tracking\"\n",
+        "[identities]\nuser_id = \"/id\"\n",
+    ] {
+        assert!(
+            Mapping::parse(text)
+                .expect("a mapping")
+                .reverse(None)
+                .is_err(),
+            "{text}"
+        );
+    }
+    let preset = Mapping::parse("preset = \"elasticsearch\"\n").expect("a mapping");
+    assert_eq!(
+        preset.reverse(None).expect("one").document_kind(),
+        "user_id"
+    );
+}

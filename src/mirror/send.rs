@@ -1,0 +1,215 @@
+//! Actions on documents, at most one for each id, sent together and judged one by one.
+
+use super::version;
+use crate::legacy::{Client, Failure, Found, Outcome};
+use serde_json::{Value, json};
+
+/// The longest id that a store takes. A longer one would cost the whole bulk.
+const LONGEST_ID: usize = 512;
+/// Bytes of one bulk; a single document may be larger.
+const BULK_BYTES: usize = 5 << 20;
+
+/// What is to happen to a document.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Put(Value),
+    Delete,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    Done,
+    /// Something else came first, or the store is overloaded: read again, and try again.
+    Again,
+    /// The store takes no such document.
+    Refused(String),
+}
+
+/// One action with the version that it carries.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    pub id: &'a str,
+    pub version: i64,
+    pub action: Action,
+}
+
+impl Line<'_> {
+    fn write(&self, lines: &mut Vec<u8>) {
+        let meta = json!({"_id": self.id, "version": self.version, "version_type": "external"});
+        match &self.action {
+            Action::Put(document) => {
+                let text = format!("{}\n{document}\n", json!({"index": meta}));
+                lines.extend_from_slice(text.as_bytes());
+            }
+            Action::Delete => {
+                lines.extend_from_slice(format!("{}\n", json!({"delete": meta})).as_bytes());
+            }
+        }
+    }
+
+    fn judge(&self, outcome: Outcome) -> Sent {
+        match (outcome.status, &self.action) {
+            (200..300, _) | (404, Action::Delete) => Sent::Done,
+            (409 | 429, _) | (500.., _) => Sent::Again,
+            (404, Action::Put(_)) => Sent::Again,
+            _ => Sent::Refused(outcome.reason),
+        }
+    }
+}
+
+/// The documents of some ids as they are; of ids that no store can have there is none.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn read(
+    client: &Client,
+    index: &str,
+    ids: &[&str],
+) -> Result<Vec<Option<Found>>, Failure> {
+    let usable: Vec<&str> = ids.iter().copied().filter(|id| is_usable(id)).collect();
+    let found = match usable.is_empty() {
+        true => Vec::new(),
+        false => documents(client, index, &usable).await?,
+    };
+    let mut found = found.into_iter();
+    let in_order = ids.iter().map(|id| match is_usable(id) {
+        true => found.next().flatten(),
+        false => None,
+    });
+    Ok(in_order.collect())
+}
+
+/// A page of large documents is asked for in parts.
+async fn documents(
+    client: &Client,
+    index: &str,
+    ids: &[&str],
+) -> Result<Vec<Option<Found>>, Failure> {
+    match client.documents(index, ids).await {
+        Err(Failure::TooLarge(_)) if ids.len() > 1 => {
+            let (one, other) = ids.split_at(ids.len() / 2);
+            let mut found = Box::pin(documents(client, index, one)).await?;
+            found.extend(Box::pin(documents(client, index, other)).await?);
+            Ok(found)
+        }
+        outcome => outcome,
+    }
+}
+
+fn is_usable(id: &str) -> bool {
+    !id.is_empty() && id.len() <= LONGEST_ID
+}
+
+/// Sends lines; what became of each, in their order.
+///
+/// # Errors
+/// When the store does not take any of a bulk.
+pub async fn send(client: &Client, index: &str, lines: &[Line<'_>]) -> Result<Vec<Sent>, Failure> {
+    let mut sent = Vec::with_capacity(lines.len());
+    let mut rest = lines;
+    while !rest.is_empty() {
+        if !is_usable(rest[0].id) {
+            sent.push(Sent::Refused("an id has 1 to 512 bytes".to_owned()));
+            rest = &rest[1..];
+            continue;
+        }
+        let (bulk, count) = bulk(rest);
+        let (own, others) = rest.split_at(count);
+        rest = others;
+        match client.bulk(index, bulk).await {
+            Ok(outcomes) if outcomes.len() == own.len() => {
+                let judged = own.iter().zip(outcomes);
+                sent.extend(judged.map(|(line, outcome)| line.judge(outcome)));
+            }
+            Ok(_) => {
+                let text = "outcomes are missing from an answer";
+                return Err(Failure::Passing(text.to_owned()));
+            }
+            Err(Failure::Lasting {
+                status: 400 | 413,
+                text,
+            }) if own.len() == 1 => {
+                sent.push(Sent::Refused(text));
+            }
+            // Somebody in it costs all of it: apart they cost themselves.
+            Err(Failure::Lasting {
+                status: 400 | 413, ..
+            }) => {
+                let (one, other) = own.split_at(own.len() / 2);
+                sent.extend(Box::pin(send(client, index, one)).await?);
+                sent.extend(Box::pin(send(client, index, other)).await?);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(sent)
+}
+
+/// The first lines, as many as make a bulk and at least one; how many they are.
+fn bulk(lines: &[Line<'_>]) -> (Vec<u8>, usize) {
+    let (mut bytes, mut count) = (Vec::new(), 0);
+    for line in lines.iter().take_while(|line| is_usable(line.id)) {
+        let before = bytes.len();
+        line.write(&mut bytes);
+        if bytes.len() > BULK_BYTES && count > 0 {
+            bytes.truncate(before);
+            break;
+        }
+        count += 1;
+    }
+    (bytes, count)
+}
+
+/// A document's version above what is there, and whether somebody else has written it.
+pub fn versioned(page: i64, there: Option<&Found>, (first, last): (i64, i64)) -> (i64, bool) {
+    let there = there.map(|found| found.version);
+    let is_foreign = there.is_some_and(|there| version::is_foreign(there, first, last));
+    (version::of_document(page, there), is_foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, action: Action) -> Line<'_> {
+        Line {
+            id,
+            version: 1_000,
+            action,
+        }
+    }
+
+    #[test]
+    fn each_line_is_judged_by_its_status() {
+        let outcome = |status: u16| Outcome {
+            status,
+            reason: "why".to_owned(),
+        };
+        let (put, delete) = (line("7", Action::Put(json!({}))), line("7", Action::Delete));
+        assert_eq!(delete.judge(outcome(404)), Sent::Done);
+        assert_eq!(put.judge(outcome(201)), Sent::Done);
+        for status in [409, 429, 503] {
+            assert_eq!(put.judge(outcome(status)), Sent::Again);
+        }
+        assert_eq!(put.judge(outcome(400)), Sent::Refused("why".to_owned()));
+    }
+
+    #[test]
+    fn a_bulk_ends_before_what_no_store_takes_and_before_it_is_too_large() {
+        let long = "x".repeat(513);
+        let large = Action::Put(json!("x".repeat(3 << 20)));
+        let lines = [
+            line("1", large.clone()),
+            line("2", large),
+            line(&long, Action::Delete),
+        ];
+        assert_eq!(bulk(&lines).1, 1);
+        assert_eq!(bulk(&lines[1..]).1, 1);
+        let (text, count) = bulk(&[line("1", Action::Delete)]);
+        assert_eq!(count, 1);
+        let expected =
+            "{\"delete\":{\"_id\":\"1\",\"version\":1000,\"version_type\":\"external\"}}\n";
+        assert_eq!(String::from_utf8_lossy(&text), expected);
+    }
+}

@@ -1,0 +1,56 @@
+//! The versions that documents are published with.
+//!
+//! They are times of the database's clock, so that they are above whatever a store has counted by itself, and each page's are above
+//! those of the page before, whatever clocks do. They are multiples of a thousand: who writes past Roster makes one more of it.
+
+/// What lies between two versions of ours.
+pub const STEP: i64 = 1_000;
+
+/// The version of a page that was read at `now` (microseconds), above all that were used before.
+pub fn of_page(now: i64, last: i64) -> i64 {
+    above(now - 1, last)
+}
+
+/// The version of one document of a page, above the one that is there.
+pub fn of_document(page: i64, there: Option<i64>) -> i64 {
+    there.map_or(page, |there| above(page - 1, there))
+}
+
+/// True where a document of a version that was used before was written since by somebody else. What is above all that were used is the
+/// store's own from before.
+pub fn is_foreign(there: i64, first: i64, last: i64) -> bool {
+    there % STEP != 0 && (first..last + STEP).contains(&there)
+}
+
+/// The lowest multiple that is above both.
+fn above(one: i64, other: i64) -> i64 {
+    (one.max(other) / STEP + 1) * STEP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 1_700_000_000_000_000;
+
+    proptest! {
+        #[test]
+        fn laws_of_versions_they_grow_whatever_clocks_do(clocks in prop::collection::vec(-5_000_i64..5_000, 1..20), there in 0_i64..4 * NOW) {
+            let mut last = 0;
+            for clock in clocks {
+                let page = of_page(NOW + clock, last);
+                prop_assert!(page > last && page % STEP == 0);
+                let document = of_document(page, Some(there));
+                prop_assert!(document >= page && document > there && document % STEP == 0);
+                prop_assert!(is_foreign(page + 1, page, page) && !is_foreign(page, page, page));
+                last = page;
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_store_counted_before_is_not_foreign() {
+        assert!(!is_foreign(37, NOW, NOW) && !is_foreign(i64::MAX / 2 + 1, NOW, NOW));
+    }
+}

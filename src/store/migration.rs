@@ -1,0 +1,309 @@
+//! Migrations: their state, every step that was taken, and what is measured before the next.
+
+use super::params::JsonParam;
+use super::profiles::timestamp;
+use super::{Error, Statement, Store};
+use crate::domain::migration::{Gate, State};
+use crate::domain::migration_gates::Seen;
+use crate::domain::{Json, ProjectId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+pub(super) const LOAD_MIGRATION: Statement = Statement {
+    name: "load_migration",
+    sql: "-- load_migration
+SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8
+FROM migration WHERE project_id = $1::INT4",
+};
+
+/// Takes a step by compare-and-set: no row comes back where somebody else took one first. With a step that begins a walk ($13), the
+/// walk waits until no statement can be running any more that began before.
+pub(super) const TAKE_STEP: Statement = Statement {
+    name: "take_step",
+    sql: "-- take_step
+WITH moved AS (
+    INSERT INTO migration AS m (project_id, state, version, mirrors, document_kind, settings, changed_at)
+    VALUES ($1::INT4, $3::TEXT, 1, $4::BOOL, $5::TEXT, $6::JSONB, now())
+    ON CONFLICT (project_id) DO UPDATE SET state = excluded.state, version = m.version + 1, mirrors = excluded.mirrors,
+        document_kind = excluded.document_kind, settings = excluded.settings, changed_at = excluded.changed_at
+    WHERE m.version = $2::INT8
+    RETURNING m.project_id, m.version
+), walked AS (
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
+    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    FROM moved WHERE $13::BOOL
+    ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
+    RETURNING r.project_id
+)
+INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
+SELECT moved.project_id, moved.version, $7::UUID, $8::TEXT, $9::TEXT, $3::TEXT, $10::TEXT, $11::TEXT, $12::BOOL, $16::JSONB, now() FROM moved
+RETURNING version",
+};
+
+pub(super) const LOAD_STEPS: Statement = Statement {
+    name: "load_steps",
+    sql: "-- load_steps
+SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates::TEXT, taken_at
+FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT 1000",
+};
+
+/// Of the backlog so many marks are counted at the most ($2).
+pub(super) const MEASURE_MIRROR: Statement = Statement {
+    name: "measure_mirror",
+    sql: "-- measure_mirror
+SELECT r.is_walked, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+FROM unnest($1::INT4[]) AS t (project_id)
+LEFT JOIN mirror AS r ON r.project_id = t.project_id
+CROSS JOIN LATERAL (
+    SELECT count(*)::INT8 AS backlog, COALESCE(EXTRACT(EPOCH FROM now() - min(c.marked_at)), 0)::FLOAT8 AS lag
+    FROM (SELECT marked_at FROM outbox WHERE project_id = t.project_id ORDER BY marked_at LIMIT $2::INT8) AS c
+) AS o
+CROSS JOIN LATERAL (
+    SELECT count(*)::INT8 AS backlog, COALESCE(EXTRACT(EPOCH FROM now() - min(c.marked_at)), 0)::FLOAT8 AS lag
+    FROM (SELECT marked_at FROM outbox_gone WHERE project_id = t.project_id AND looks = 0 LIMIT $2::INT8) AS c
+) AS g
+CROSS JOIN LATERAL (
+    SELECT count(*)::INT8 AS refused FROM (SELECT profile_id FROM mirror_refusal WHERE project_id = t.project_id LIMIT $2::INT8) AS c
+) AS f",
+};
+
+/// Nodes that live and do not mark.
+pub(super) const COUNT_OLD_NODES: Statement = Statement {
+    name: "count_old_nodes",
+    sql: "-- count_old_nodes
+SELECT count(*)::INT8 FROM heartbeat
+WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FROM node",
+};
+
+/// Of a backlog no more is counted.
+const COUNTED: i64 = 10_000;
+
+/// What an operator plans.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct MigrationPlan {
+    /// The text of the mapping file.
+    pub mapping: String,
+    /// The source of legacy records, by its name in the settings.
+    pub source: Option<String>,
+    /// The index that is mirrored to.
+    pub index: String,
+    /// The kind of identity that is the id of a document.
+    pub document_kind: String,
+    pub soak_seconds: i64,
+}
+
+/// A migration as it stands.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    pub state: State,
+    pub version: i64,
+    pub mirrors: bool,
+    pub plan: MigrationPlan,
+    pub changed_at: Timestamp,
+    /// Seconds in this state.
+    pub seconds: i64,
+}
+
+/// A step to be taken from a state that was read.
+#[derive(Clone, Debug)]
+pub struct MigrationStep<'a> {
+    pub id: Uuid,
+    pub verb: &'static str,
+    pub from: Option<&'a Migration>,
+    pub to: State,
+    pub plan: &'a MigrationPlan,
+    pub operator: &'a str,
+    pub reason: &'a str,
+    pub is_forced: bool,
+    pub gates: &'a [Gate],
+}
+
+/// A step that was taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct TakenStep {
+    pub version: i64,
+    #[serde(skip)]
+    id: Uuid,
+    pub verb: String,
+    pub from: Option<String>,
+    pub to: String,
+    pub operator: String,
+    pub reason: String,
+    pub forced: bool,
+    pub gates: Vec<Gate>,
+    pub taken_at: String,
+}
+
+/// How a mirror is, for who watches.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MirrorSeen {
+    /// Marks that are not published; of more than ten thousand no more are counted.
+    pub backlog: i64,
+    /// Age of the oldest in seconds.
+    pub lag_seconds: f64,
+    pub is_walked: bool,
+    /// Documents sent since the mirror began.
+    pub published: i64,
+    pub refused: i64,
+    pub foreign_writes: i64,
+    /// Why it stands still; empty while it moves.
+    pub reason: String,
+}
+
+impl Store {
+    /// A project's migration, if there is one.
+    pub async fn load_migration(&self, project_id: ProjectId) -> Result<Option<Migration>, Error> {
+        let rows = self.run(&LOAD_MIGRATION, &[&project_id.0]).await?;
+        rows.first().map(migration).transpose()
+    }
+
+    /// Takes a step; false where somebody else took one first.
+    pub async fn take_step(
+        &self,
+        project_id: ProjectId,
+        step: &MigrationStep<'_>,
+    ) -> Result<bool, Error> {
+        let before = step.from.map_or(0, |from| from.version);
+        let did = step.from.is_some_and(|from| from.mirrors);
+        let from = step.from.map(|from| from.state.as_str());
+        let was_whole = step.from.is_some_and(|from| from.state.is_whole());
+        let mirrors = step.to.mirrors(did);
+        let is_whole = step.to.is_whole();
+        let walks = step.to == State::Mirror || (is_whole && !was_whole);
+        let (plan, gates) = (Json::of(step.plan), Json::of(&step.gates));
+        let params: [&(dyn ToSql + Sync); 17] = [
+            &project_id.0,
+            &before,
+            &step.to.as_str(),
+            &mirrors,
+            &step.plan.document_kind,
+            &JsonParam(&plan),
+            &step.id,
+            &step.verb,
+            &from,
+            &step.operator,
+            &step.reason,
+            &step.is_forced,
+            &walks,
+            &self.in_flight().as_secs_f64(),
+            &Uuid::nil(),
+            &JsonParam(&gates),
+            &is_whole,
+        ];
+        if !self.run(&TAKE_STEP, &params).await?.is_empty() {
+            return Ok(true);
+        }
+        // It may have been this one, and its answer was lost.
+        let since = self.steps_since(project_id, before).await?;
+        Ok(since.first().is_some_and(|taken| taken.id == step.id))
+    }
+
+    /// Every step, the first first.
+    pub async fn migration_steps(&self, project_id: ProjectId) -> Result<Vec<TakenStep>, Error> {
+        self.steps_since(project_id, 0).await
+    }
+
+    async fn steps_since(
+        &self,
+        project_id: ProjectId,
+        version: i64,
+    ) -> Result<Vec<TakenStep>, Error> {
+        let rows = self.run(&LOAD_STEPS, &[&project_id.0, &version]).await?;
+        rows.iter().map(taken_step).collect()
+    }
+
+    /// How a project's mirror is.
+    pub async fn measure_mirror(&self, project_id: ProjectId) -> Result<MirrorSeen, Error> {
+        let counted = COUNTED + 1;
+        let rows = self
+            .run(&MEASURE_MIRROR, &[&[project_id.0].as_slice(), &counted])
+            .await?;
+        Ok(rows.first().map(mirror_seen).unwrap_or_default())
+    }
+
+    /// What is measured before a step of a migration, but for the backfill.
+    pub async fn measure_migration(
+        &self,
+        project_id: ProjectId,
+        migration: &Migration,
+    ) -> Result<(Seen, MirrorSeen), Error> {
+        let mirror = self.measure_mirror(project_id).await?;
+        let old = self.run(&COUNT_OLD_NODES, &[]).await?;
+        let seen = Seen {
+            nodes_without_marks: old.first().map(|row| row.get(0)),
+            mirrors: migration.mirrors,
+            backlog: Some(mirror.backlog),
+            lag_seconds: Some(mirror.lag_seconds),
+            is_walked: mirror.is_walked,
+            refused_documents: Some(mirror.refused),
+            foreign_writes: Some(mirror.foreign_writes),
+            seconds: migration.seconds,
+            soak_seconds: migration.plan.soak_seconds,
+            ..Seen::default()
+        };
+        Ok((seen, mirror))
+    }
+
+    /// What a node may still write that read before: until its deadline, and the database may go on for a statement.
+    pub(super) fn in_flight(&self) -> Duration {
+        self.deadline + self.statement_timeout + Duration::from_secs(1)
+    }
+}
+
+fn malformed(column: &'static str, reason: impl std::fmt::Display) -> Error {
+    Error::Inconsistent {
+        table: "migration",
+        column,
+        reason: reason.to_string(),
+    }
+}
+
+fn migration(row: &Row) -> Result<Migration, Error> {
+    let state = State::parse(row.get(0));
+    Ok(Migration {
+        state: state.ok_or_else(|| malformed("state", "it is none"))?,
+        version: row.get(1),
+        mirrors: row.get(2),
+        plan: plan(row.get(3))?,
+        changed_at: timestamp(row, 4),
+        seconds: row.get(5),
+    })
+}
+
+/// Reads a plan as it is stored.
+pub(super) fn plan(text: &str) -> Result<MigrationPlan, Error> {
+    serde_json::from_str(text).map_err(|error| malformed("settings", error))
+}
+
+fn taken_step(row: &Row) -> Result<TakenStep, Error> {
+    Ok(TakenStep {
+        version: row.get(0),
+        id: row.get(1),
+        verb: row.get(2),
+        from: row.get(3),
+        to: row.get(4),
+        operator: row.get(5),
+        reason: row.get(6),
+        forced: row.get(7),
+        gates: serde_json::from_str(row.get(8)).map_err(|error| malformed("gates", error))?,
+        taken_at: timestamp(row, 9).to_string(),
+    })
+}
+
+fn mirror_seen(row: &Row) -> MirrorSeen {
+    let count = |column| row.get::<_, Option<i64>>(column).unwrap_or_default();
+    let lag = |column| row.get::<_, f64>(column);
+    MirrorSeen {
+        backlog: count(4) + count(6),
+        lag_seconds: lag(5).max(lag(7)),
+        is_walked: row.get::<_, Option<bool>>(0).unwrap_or_default(),
+        published: count(1),
+        refused: count(8),
+        foreign_writes: count(2),
+        reason: row.get::<_, Option<String>>(3).unwrap_or_default(),
+    }
+}
