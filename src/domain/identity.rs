@@ -36,7 +36,7 @@ impl Identity {
     pub fn via(&self) -> i64 {
         let kind = self.kind.as_str().as_bytes();
         let parts = [kind, &[0], self.value.as_bytes()].into_iter();
-        let digest = parts.fold(Sha256::new(), Digest::chain_update);
+        let digest = parts.fold(Sha256::new(), Sha256::chain_update);
         let digest = digest.finalize();
         digest[..8]
             .iter()

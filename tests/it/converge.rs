@@ -135,6 +135,9 @@ impl World<'_> {
             self.insist(Method::POST, &path, &json!({"from": from}))
                 .await;
         }
+        if let Some((stranger, calls)) = person.stranger() {
+            self.meet(person, &stranger, &calls).await;
+        }
         if !person.is_erased {
             return;
         }
@@ -149,6 +152,19 @@ impl World<'_> {
         let mut sent = [past, person.late.clone(), newer].concat();
         sent.shuffle(&mut rng);
         self.send_in_lanes(&sent, &["stored", "duplicate", "erased"])
+            .await;
+    }
+
+    /// A stranger is joined to the person, does something more, and is taken out again.
+    async fn meet(&self, person: &Person, stranger: &str, calls: &[Value]) {
+        let whom = &person.names()[0];
+        self.send(&calls[..1], &["stored", "duplicate"]).await;
+        let path = format!("/v1/profiles/{whom}/merge");
+        self.insist(Method::POST, &path, &json!({"from": stranger}))
+            .await;
+        self.send(&calls[1..], &["stored", "duplicate"]).await;
+        let path = format!("/v1/profiles/{whom}/split");
+        self.insist(Method::POST, &path, &json!({"identities": [stranger]}))
             .await;
     }
 
@@ -224,9 +240,18 @@ impl World<'_> {
             sql(database, &open).await == ["0"]
         })
         .await;
+        let open =
+            format!("SELECT count(*) FROM split WHERE project_id = {id} AND finished_at IS NULL");
+        wait_until("the splits are finished", PATIENCE, async || {
+            sql(database, &open).await == ["0"]
+        })
+        .await;
         let people = self.people();
         let (mut living, mut events) = (0, 0);
         for person in &people {
+            let strangers = person.stranger().map_or(0, |(_, calls)| calls.len());
+            living += strangers.min(1);
+            events += strangers;
             let expected = person.expected();
             living += usize::from(expected.is_some());
             events += expected.map_or(0, |expected| expected.timeline.len());
@@ -249,6 +274,12 @@ impl World<'_> {
     async fn compare(&self, number: usize, person: &Person) {
         let what = format!("seed {}, person {number}", self.seed);
         let names = person.names();
+        if let Some((stranger, _)) = person.stranger() {
+            let path = format!("/v1/profiles/{stranger}");
+            let found = self.insist(Method::GET, &path, &Value::Null).await;
+            let expected = json!({"plan": "other", "boat": 1});
+            assert_eq!(found["traits"], expected, "{what}: {stranger}");
+        }
         let found = self
             .insist(
                 Method::POST,

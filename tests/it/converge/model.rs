@@ -27,6 +27,8 @@ pub struct Person {
     pub merges: bool,
     pub is_erased: bool,
     comes_back: bool,
+    /// Somebody at the customer's joins a stranger to the person, and takes them apart again.
+    meets: bool,
     past: Vec<Value>,
     /// What an old device keeps until the person is erased.
     pub late: Vec<Value>,
@@ -64,6 +66,7 @@ impl Person {
             merges: rng.random_bool(0.2),
             is_erased: rng.random_bool(0.3),
             comes_back: rng.random_bool(0.5),
+            meets: rng.random_bool(0.3),
             past: Vec::new(),
             late: Vec::new(),
             future: OnceLock::new(),
@@ -101,6 +104,17 @@ impl Person {
 
     fn old_user(&self) -> String {
         format!("old-{}", self.key)
+    }
+
+    /// What a stranger did who is taken for the person for a while; nothing where nobody is. All of it is newer than the person's past.
+    pub fn stranger(&self) -> Option<(String, Vec<Value>)> {
+        let user = format!("stranger-{}", self.key);
+        let at = |second: i64| BEGINNING + 10_000 + second;
+        let calls = vec![
+            json!({"type": "identify", "userId": user, "traits": {"plan": "other", "city": null, "boat": 1}, "timestamp": at(1), "messageId": format!("{user}-1")}),
+            json!({"type": "track", "event": "Seen", "userId": user, "timestamp": at(2), "messageId": format!("{user}-2")}),
+        ];
+        (self.meets && !self.is_erased).then_some((name("user_id", &user), calls))
     }
 
     pub fn past(&self) -> Vec<Value> {
