@@ -124,7 +124,7 @@ async fn lost_replies_under_load_make_no_second_copies() {
 async fn a_rolling_restart_fails_nobody_who_tries_again() {
     let _alone = alone().await;
     let database = &shared().await.database_url;
-    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "700")];
+    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2500")];
     let addresses = [free_address(), free_address()];
     let mut one = start_at(&addresses[0], &settings).await;
     let mut other = start_at(&addresses[1], &settings).await;

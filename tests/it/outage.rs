@@ -105,6 +105,7 @@ async fn a_frozen_database_is_refused_in_time_and_never_taken_for_a_commit() {
     let (database, service, project) = service_with_own_database().await;
     let load = Load::forgetful(&project, &[&service.url]);
     load.goes_on(100, PATIENCE).await;
+    until_ready_is(&service.url, true, PATIENCE).await;
 
     let frozen = database.freeze();
     let from = now();
