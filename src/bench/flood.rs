@@ -80,13 +80,7 @@ impl Sent {
 
 /// Measures the neighbours alone, beside the flood, and after it.
 pub async fn run(settings: &Settings, config: &Config) -> Result<Report> {
-    let database = Database::start(config).await?;
-    let measured = tokio::select! {
-        measured = with_database(settings, &database.url) => measured,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-    };
-    database.stop().await?;
-    measured
+    Database::lend(config, async |url| with_database(settings, url).await).await
 }
 
 async fn with_database(settings: &Settings, url: &str) -> Result<Report> {

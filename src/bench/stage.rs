@@ -44,6 +44,21 @@ pub struct Database {
 }
 
 impl Database {
+    /// Lets something be measured on a database, and stops it whatever becomes of that, Ctrl-C included. Who has more than a database to
+    /// remove at the end (topics) starts and stops it himself.
+    pub async fn lend<T>(
+        config: &Config,
+        measure: impl AsyncFnOnce(&str) -> Result<T>,
+    ) -> Result<T> {
+        let database = Self::start(config).await?;
+        let measured = tokio::select! {
+            measured = measure(&database.url) => measured,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        };
+        database.stop().await?;
+        measured
+    }
+
     /// The configured one, or a private one in a temporary folder.
     pub async fn start(config: &Config) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("roster-bench-{}", std::process::id()));

@@ -53,10 +53,7 @@ struct Tenants {
 
 /// Measures single events and batches, turn about.
 pub async fn run(settings: &Settings, config: &Config) -> Result<Report> {
-    let database = Database::start(config).await?;
-    let measured = with_database(settings, &database.url).await;
-    database.stop().await?;
-    measured
+    Database::lend(config, async |url| with_database(settings, url).await).await
 }
 
 async fn with_database(settings: &Settings, url: &str) -> Result<Report> {

@@ -324,6 +324,7 @@ async fn names_that_are_not_theirs_and_keys_that_may_not_change_nothing() {
             json!(["id:00000000-0000-4000-8000-000000000000"]),
             "not an id",
         ),
+        (json!(vec![BOBS[1]; 1_001]), "more than the 1000 names"),
     ];
     for (names, expected) in cases {
         let body = json!({"identities": names});

@@ -68,7 +68,7 @@ async fn taken_apart(
     let caller = reader(request, state).await?;
     let asked: Body = json_body(request, payload, state, &caller).await?;
     let referred = reference::of_path(request, &caller)?;
-    let named = names(&asked, &caller)?;
+    let named = names(&asked, &caller, state.limits.profile_identities)?;
     let _room = state.reads.room().await?;
     for _ in 0..TRIES {
         let person = reference::person(&referred, state, &caller).await?;
@@ -97,9 +97,14 @@ async fn taken_apart(
     Err(ApiError::Unavailable)
 }
 
-fn names(asked: &Body, caller: &Caller) -> Result<BTreeSet<Identity>, ApiError> {
+/// Nobody has more names than `most`: each may cost a look-up.
+fn names(asked: &Body, caller: &Caller, most: usize) -> Result<BTreeSet<Identity>, ApiError> {
     if asked.identities.is_empty() {
         return Err(invalid("identities", "names nobody"));
+    }
+    if asked.identities.len() > most {
+        let reason = format!("has more than the {most} names that a person may have");
+        return Err(invalid("identities", &reason));
     }
     let name = |text: &String| match reference::parse(text, caller)? {
         Reference::Name(name) => Ok(name),
@@ -172,8 +177,11 @@ async fn already(
     for name in taken {
         let finding = state.store.find_person(project_id, name);
         owners.insert(answer_of(state, finding).await?.map(|owner| owner.id));
+        if owners.len() > 1 {
+            return Ok(None);
+        }
     }
-    let (Some(Some(owner)), 1) = (owners.first(), owners.len()) else {
+    let Some(Some(owner)) = owners.first() else {
         return Ok(None);
     };
     let split = answer_of(state, state.store.load_split(project_id, *owner)).await?;
