@@ -32,6 +32,7 @@ metrics! {
     ITEMS_STORED = "roster_items_stored_total", Counter, "", "Items whose event became a new row, or that have no event and changed something.";
     ITEMS_UNCHANGED = "roster_items_unchanged_total", Counter, "", "Items without an event of which everything was known.";
     ITEMS_DUPLICATE = "roster_items_duplicate_total", Counter, "", "Items whose event was there already.";
+    ITEMS_TAKEN = "roster_items_taken_total", Counter, "", "Of the duplicates, calls by server keys under whose message id another event was there: listed as message_id_taken.";
     ITEMS_REJECTED = "roster_items_rejected_total", Counter, "code", "Items refused and listed among the rejections; those with the code forgotten are only counted.";
     WARNINGS = "roster_warnings_total", Counter, "code", "Fields that were mended or left out of items that could be stored without; API.md has the codes.";
     REJECTIONS_UNLISTED = "roster_rejections_unlisted_total", Counter, "", "Refused items that the database did not even take as a record.";

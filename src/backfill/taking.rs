@@ -226,7 +226,7 @@ pub(super) fn read_as(
 fn outcome(receipt: Receipt, item: &Item) -> Outcome {
     match receipt {
         Receipt::Stored | Receipt::StoredWithout(_) => Outcome::Stored,
-        Receipt::Unchanged | Receipt::Duplicate => Outcome::Unchanged,
+        Receipt::Unchanged | Receipt::Duplicate | Receipt::Taken(_) => Outcome::Unchanged,
         Receipt::Rejected(rejection) => {
             let subjects = item.command().into_iter().flat_map(Command::subjects);
             let names = subjects.flat_map(|subject| subject.identities).cloned();

@@ -4,7 +4,9 @@
 //! is made by the gate alone (`gate.rs`): its fields can't be named outside this module.
 
 use super::identity::Identity;
-use super::{EventId, Json, ProjectId, Rejected, Rejection, Stamp, Timestamp, Warning, Warnings};
+use super::{
+    EventId, Json, KeyKind, ProjectId, Rejected, Rejection, Stamp, Timestamp, Warning, Warnings,
+};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -108,6 +110,7 @@ impl Class {
 pub struct Command {
     pub(super) project_id: ProjectId,
     pub(super) class: Class,
+    pub(super) by: KeyKind,
     pub(super) key: Uuid,
     pub(super) identities: Vec<Identity>,
     pub(super) explicit: usize,
@@ -135,6 +138,8 @@ pub struct Group {
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     pub project_id: ProjectId,
+    /// By whose word.
+    pub by: KeyKind,
     pub identities: &'a [Identity],
     pub explicit: usize,
     /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
@@ -166,6 +171,11 @@ impl Command {
     /// The class of traffic it belongs to.
     pub fn class(&self) -> Class {
         self.class
+    }
+
+    /// By whose word: a write key's counts for less than a server key's.
+    pub fn by(&self) -> KeyKind {
+        self.by
     }
 
     /// Its name within all projects: the event's key where it has an event, else drawn for this command alone.
@@ -244,6 +254,7 @@ impl Command {
     pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
         let person = Subject {
             project_id: self.project_id,
+            by: self.by,
             identities: &self.identities,
             explicit: self.explicit,
             apart: self.apart,
@@ -412,6 +423,8 @@ pub enum Receipt {
     StoredWithout(Box<Warning>),
     /// The event was there already.
     Duplicate,
+    /// Another event was there under its message id, so that it is not stored; it is listed among the rejections.
+    Taken(Rejection),
     /// Refused, and listed among the rejections.
     Rejected(Rejection),
 }

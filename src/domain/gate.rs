@@ -209,6 +209,7 @@ impl Gate<'_> {
         Ok(Command {
             project_id: self.project_id,
             class: self.class,
+            by: self.by,
             key: event.as_ref().map_or_else(Uuid::new_v4, |event| event.id.0),
             identities,
             explicit,
@@ -231,6 +232,7 @@ impl Gate<'_> {
         Ok(Command {
             project_id: self.project_id,
             class: self.class,
+            by: self.by,
             key: Uuid::new_v4(),
             identities,
             explicit: 0,

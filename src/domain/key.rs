@@ -58,7 +58,7 @@ impl fmt::Debug for KeyHash {
 }
 
 /// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyKind {
     /// May only ingest: it ships in apps and pages.
     Write,

@@ -8,7 +8,8 @@
 use super::erasure::Erased;
 use super::profile::Room;
 use super::{
-    Identity, IdentityKey, IdentityKind, ProfileId, ProfileKey, ProjectId, Rejection, Subject,
+    Identity, IdentityKey, IdentityKind, KeyKind, ProfileId, ProfileKey, ProjectId, Rejection,
+    Subject,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -70,6 +71,8 @@ pub struct Merge {
     pub is_explicit: bool,
     /// A user id among the call's names: who logs in brings their devices.
     pub is_by_user: bool,
+    /// By whose word: by a write key's a person gets fewer names.
+    pub by: KeyKind,
     /// The names that say so, and whose they were: where one of them was taken out meanwhile, this is nobody's merge.
     pub seen: Vec<(Identity, ProfileId)>,
 }
@@ -196,14 +199,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             .map(|(_, key)| key)
             .filter(|key| !self.known.owners.contains_key(key))
             .collect();
-        // A device that draws a new id on each page must not cost its person anything else: the weakest new names are left out.
-        let names = self.names(profile_id).count;
-        let room = self.room.identities.saturating_sub(names);
-        if let Some(first) = unknown.get(room) {
-            self.plan.crowded.insert(position, first.1.kind.clone());
-            self.plan.narrowed.insert(position);
-            unknown.truncate(room);
-        }
+        self.leave_out_crowd(position, subject, profile_id, &mut unknown);
         let merges = self.merge_others(position, subject, profile_id);
         self.leave_out_emails(position, profile_id, &mut unknown);
         self.note_claims(position, subject, profile_id);
@@ -302,6 +298,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
                 absorbed: owner,
                 is_explicit,
                 is_by_user,
+                by: subject.by,
                 seen: seen.collect(),
             });
         }
@@ -347,7 +344,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         let two_user_ids =
             self.will_have_user_id(subject, survivor) && self.names(owner).has_user_id;
         let names = self.names(survivor).count + self.names(owner).count;
-        (two_user_ids && !is_explicit) || names > self.room.identities
+        (two_user_ids && !is_explicit) || names > self.room.names_by(subject.by)
     }
 
     /// A profile that is yet to be made takes part once it is there.

@@ -1,4 +1,4 @@
-use super::super::{Class, Command, Event, EventId, EventType, Json, Timestamp};
+use super::super::{Class, Command, Event, EventId, EventType, Json, KeyKind, Timestamp};
 use super::*;
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ fn command(names: &[&str]) -> Command {
     Command {
         project_id: ProjectId(1),
         class: Class::Live,
+        by: KeyKind::Server,
         key: event.id.0,
         identities,
         explicit: 0,

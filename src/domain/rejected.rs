@@ -4,6 +4,7 @@ use super::command::Command;
 use super::identity::Identity;
 use super::warning::Warning;
 use super::{Code, Json, ProjectId, Rejection, Timestamp};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// An item on its way into the `rejection` table.
@@ -54,6 +55,29 @@ impl Rejected {
             warnings: None,
             item: Json::of(&item),
         }
+    }
+
+    /// The same with all that the event says: it is not stored, and may be worth sending again.
+    pub fn whole(command: &Command, id: Uuid, rejection: Rejection) -> Self {
+        let mut rejected = Self::command(command, id, rejection);
+        if let Some(event) = command.event() {
+            let names = command.identities.iter();
+            let names: Vec<_> = names
+                .map(|name| (name.kind.as_str(), &name.value))
+                .collect();
+            let says = [
+                ("type", Json::of(&event.event_type.as_str())),
+                ("messageId", Json::of(&event.message_id)),
+                ("name", Json::of(&event.name)),
+                ("names", Json::of(&names)),
+                ("timestamp", Json::of(&command.occurred_at.to_string())),
+                ("properties", event.properties.clone()),
+                ("context", event.context.clone()),
+            ];
+            let says = says.map(|(field, value)| (field.to_owned(), value));
+            rejected.item = Json::from_members(&BTreeMap::from(says));
+        }
+        rejected
     }
 
     /// The same without what it says: somebody whom it names was erased.

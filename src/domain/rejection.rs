@@ -50,13 +50,15 @@ pub enum Code {
     RecordTooLarge,
     /// The database refused the item's data; its neighbours were stored.
     RefusedByDatabase,
+    /// Another event has its message id: it counts as a duplicate, and is listed.
+    MessageIdTaken,
     /// Not refused: it is stored, but not just as it came, and listed for that.
     Mended,
 }
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::NotJson,
         Self::SchemaRegistryFormat,
         Self::SourceTruncated,
@@ -79,6 +81,7 @@ impl Code {
         Self::UnknownProject,
         Self::RecordTooLarge,
         Self::RefusedByDatabase,
+        Self::MessageIdTaken,
         Self::Mended,
     ];
 
@@ -107,6 +110,7 @@ impl Code {
             Self::RecordTooLarge => "record_too_large",
             Self::SourceTruncated => "source_truncated",
             Self::RefusedByDatabase => "refused_by_database",
+            Self::MessageIdTaken => "message_id_taken",
             Self::Mended => "mended",
         }
     }

@@ -4,8 +4,8 @@ use super::erasure::Erased;
 use super::plan::{Assignment, Known, Merge, Names};
 use super::profile::{Room, Traits};
 use super::{
-    Class, Command, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json, Mode,
-    ProfileId, ProjectId, Stamp, Subject, Timestamp, TraitWrite,
+    Class, Command, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json, KeyKind,
+    Mode, ProfileId, ProjectId, Stamp, Subject, Timestamp, TraitWrite,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -260,6 +260,7 @@ fn command(
     Command {
         project_id: PROJECT,
         class: Class::Live,
+        by: KeyKind::Server,
         key: event.id.0,
         identities,
         explicit,

@@ -1,7 +1,7 @@
 //! How many mendings of one kind are listed: one broken page sends the same mistake with each of its calls, and must not fill the list
 //! in which others are looked for. The metric counts them all.
 
-use crate::domain::{ProjectId, Warning};
+use crate::domain::ProjectId;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
@@ -26,8 +26,8 @@ struct Window {
 
 impl Listed {
     /// Counts one more; true where it is to be listed.
-    pub fn has_room(&self, project_id: ProjectId, first: &Warning) -> bool {
-        self.has_room_at(project_id, (first.code, &first.field), Instant::now())
+    pub fn has_room(&self, project_id: ProjectId, code: &str, field: &str) -> bool {
+        self.has_room_at(project_id, (code, field), Instant::now())
     }
 
     fn has_room_at(&self, project_id: ProjectId, kind: (&str, &str), now: Instant) -> bool {

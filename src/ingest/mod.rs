@@ -17,6 +17,7 @@ mod refusals;
 mod round;
 mod share;
 mod slots;
+mod taken;
 mod tools;
 mod turns;
 mod write;
@@ -31,7 +32,8 @@ use crate::domain::plan::Merge;
 use crate::domain::profile::Room;
 use crate::domain::{Class, Command, Item, Limits, Receipt, Timestamp};
 use crate::metric_names::{
-    ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_UNCHANGED, WARNINGS,
+    ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_TAKEN, ITEMS_UNCHANGED,
+    WARNINGS,
 };
 use crate::store::{Error, Store};
 use links::KnownLinks;
@@ -196,7 +198,12 @@ fn count(receipts: &[Receipt]) {
     }
     let stored = like(&Receipt::Stored) + without.count();
     counter!(ITEMS_STORED).increment(stored as u64);
-    counter!(ITEMS_DUPLICATE).increment(like(&Receipt::Duplicate) as u64);
+    let taken = receipts
+        .iter()
+        .filter(|receipt| matches!(receipt, Receipt::Taken(_)));
+    let taken = taken.count();
+    counter!(ITEMS_TAKEN).increment(taken as u64);
+    counter!(ITEMS_DUPLICATE).increment((like(&Receipt::Duplicate) + taken) as u64);
     counter!(ITEMS_UNCHANGED).increment(like(&Receipt::Unchanged) as u64);
     for receipt in receipts {
         if let Receipt::Rejected(rejection) = receipt {

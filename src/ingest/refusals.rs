@@ -36,6 +36,11 @@ fn refusal(item: &Item, receipt: &Receipt, listed: &Listed) -> Option<Rejected> 
             let is_kept = rejection.code != Code::Forgotten && command.class() != Class::Backfill;
             is_kept.then(|| Rejected::command(command, Uuid::now_v7(), rejection.clone()))
         }
+        (Item::Command(command), Receipt::Taken(rejection)) => {
+            let (code, field) = (rejection.code.as_str(), rejection.field.as_deref());
+            let has_room = listed.has_room(command.project_id(), code, field.unwrap_or_default());
+            has_room.then(|| Rejected::whole(command, Uuid::now_v7(), rejection.clone()))
+        }
         (Item::Command(command), receipt) if command.class() != Class::Backfill => {
             let left_out = match receipt {
                 Receipt::Stored => None,
@@ -44,7 +49,7 @@ fn refusal(item: &Item, receipt: &Receipt, listed: &Listed) -> Option<Rejected> 
             };
             let mut warnings = command.warnings().iter().chain(left_out);
             let first = warnings.find(|warning| !warning.is_slight())?;
-            let has_room = listed.has_room(command.project_id(), first);
+            let has_room = listed.has_room(command.project_id(), first.code, &first.field);
             has_room.then(|| Rejected::mended(command, Uuid::now_v7(), left_out))?
         }
         _ => None,

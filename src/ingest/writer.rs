@@ -4,6 +4,7 @@ use super::lanes::Lane;
 use super::pace::Pace;
 use super::refusals;
 use super::share::{Share, SubmitError};
+use super::taken;
 use super::tools::Tools;
 use super::write::{Written, goes_straight, write};
 use crate::domain::{Code, Command, Item, Receipt, Rejection};
@@ -71,7 +72,8 @@ impl Writer {
         let mut written = Written::default();
         let first_copies = written.first_copies(&commands);
         self.write_or_halve(&first_copies, &mut written).await?;
-        let receipts: Vec<Receipt> = items.iter().map(|item| written.receipt(item)).collect();
+        let mut receipts: Vec<Receipt> = items.iter().map(|item| written.receipt(item)).collect();
+        taken::tell(&self.tools.store, items, &mut receipts).await?;
         refusals::list(&self.tools, items, &receipts).await?;
         Ok(receipts)
     }

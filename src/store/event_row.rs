@@ -34,16 +34,16 @@ impl<'a> EventRow<'a> {
 
 /// The columns of events, in the order of the statement's parameters.
 pub(super) struct EventColumns<'a> {
-    projects: Vec<i32>,
-    ids: Vec<Uuid>,
-    kinds: Vec<&'a str>,
-    values: Vec<&'a str>,
-    types: Vec<&'static str>,
-    names: Vec<Option<&'a str>>,
+    pub projects: Vec<i32>,
+    pub ids: Vec<Uuid>,
+    pub kinds: Vec<&'a str>,
+    pub values: Vec<&'a str>,
+    pub types: Vec<&'static str>,
+    pub names: Vec<Option<&'a str>>,
     message_ids: Vec<Option<&'a str>>,
     occurred: Vec<Timestamp>,
     received: Vec<Timestamp>,
-    properties: Vec<JsonParam<'a>>,
+    pub properties: Vec<JsonParam<'a>>,
     contexts: Vec<JsonParam<'a>>,
     vias: Vec<i64>,
 }

@@ -25,7 +25,8 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 pub(super) const LOCK_PROFILES: Statement = Statement {
     name: "lock_profiles",
     sql: "-- lock_profiles
-SELECT p.profile_id, p.version, p.merged_from, p.size_bytes, p.absorbed_count
+SELECT p.profile_id, p.version, p.merged_from,
+    COALESCE(NULLIF(p.size_bytes, 0), (octet_length(p.traits::TEXT) + octet_length(p.stamps::TEXT))::INT4), p.absorbed_count
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 WHERE p.merged_into IS NULL
@@ -84,8 +85,8 @@ WHERE i.profile_id = t.retired",
 pub(super) const RETIRE_PROFILES: Statement = Statement {
     name: "retire_profiles",
     sql: "-- retire_profiles
-UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps = '{\"base\":0}'::JSONB, version = p.version + 1,
-    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = 12
+UPDATE profile AS p SET merged_into = t.survivor, traits = $5::JSONB, stamps = $6::JSONB, version = p.version + 1,
+    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = $7::INT4
 FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
 WHERE p.project_id = t.project_id AND p.profile_id = t.retired",
 };
@@ -170,7 +171,7 @@ fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, (usize, Mer
             if outdated.contains(&place) {
                 continue;
             }
-            if names_of_both(merge, &profiles) > task.room.identities {
+            if names_of_both(merge, &profiles) > task.room.names_by(merge.by) {
                 merged.too_many_names.insert(merge.clone());
             } else if join(merge, &mut profiles, task.room) {
                 merged.done.insert(merge.clone());
@@ -375,7 +376,10 @@ async fn write(tx: &Transaction<'_>, task: &Task<'_>, profiles: &LockedById) -> 
     query(tx, &MOVE_IDENTITIES, &[&retired, &into]).await?;
     let projects = vec![project; retired.len()];
     let at = task.at.instant();
-    query(tx, &RETIRE_PROFILES, &[&projects, &retired, &into, &at])
-        .await
-        .map(drop)
+    let (traits, stamps) = Traits::default().to_stored();
+    let size = size_of_stored(&traits, &stamps);
+    let (traits, stamps) = (JsonParam(&traits), JsonParam(&stamps));
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+        [&projects, &retired, &into, &at, &traits, &stamps, &size];
+    query(tx, &RETIRE_PROFILES, &params).await.map(drop)
 }

@@ -35,9 +35,9 @@ ON CONFLICT (absorbed_id) DO NOTHING",
 pub(super) const LOAD_MERGE_RECORDS: Statement = Statement {
     name: "load_merge_records",
     sql: "-- load_merge_records
-SELECT w.absorbed_id, w.survivor_id, w.merged_at, w.is_explicit, w.identities, w.traits, w.stamps, w.before_traits, w.before_stamps
+SELECT w.absorbed_id, w.survivor_id, w.merged_at, w.is_explicit, w.identities, w.traits, w.stamps, w.before_traits, w.before_stamps, w.total
 FROM (
-    SELECT s.*, COALESCE(sum(s.size) OVER (ORDER BY s.merged_at DESC, s.absorbed_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    SELECT s.*, count(*) OVER () AS total, COALESCE(sum(s.size) OVER (ORDER BY s.merged_at DESC, s.absorbed_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
     FROM (
         SELECT k.*, (octet_length(k.identities) + octet_length(k.traits) + octet_length(k.stamps)
             + COALESCE(octet_length(k.before_traits) + octet_length(k.before_stamps), 0))::INT8 AS size
@@ -86,6 +86,15 @@ pub struct KeptMerge {
     pub traits: Traits,
     /// Of the survivor; `None` where that is somebody else now.
     pub before: Option<Traits>,
+}
+
+/// What is kept of a person's merges, as far as one reader holds it.
+#[derive(Debug, Default)]
+pub struct KeptMerges {
+    /// The newest first.
+    pub newest: Vec<KeptMerge>,
+    /// So many older ones are kept besides.
+    pub left_out: usize,
 }
 
 /// Keeps what the undoing of some merges of a project needs.
@@ -146,11 +155,14 @@ pub(super) async fn load_records(
 }
 
 impl Store {
-    /// What is kept of a person's merges, the newest first.
-    pub async fn load_merges(&self, person: &Person) -> Result<Vec<KeptMerge>, Error> {
+    /// What is kept of a person's merges.
+    pub async fn load_merges(&self, person: &Person) -> Result<KeptMerges, Error> {
         let params: [&(dyn ToSql + Sync); 2] = [&person.merged_from, &BYTES_AT_ONCE];
         let rows = self.run(&LOAD_MERGE_RECORDS, &params).await?;
-        rows.iter().map(kept_merge).collect()
+        let total = rows.first().map_or(0, |row| row.get::<_, i64>(9) as usize);
+        let newest: Vec<KeptMerge> = rows.iter().map(kept_merge).collect::<Result<_, _>>()?;
+        let left_out = total - newest.len();
+        Ok(KeptMerges { newest, left_out })
     }
 }
 

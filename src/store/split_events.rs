@@ -87,6 +87,7 @@ impl Store {
         let mut place = Place::read(&split.progress);
         while place.source < split.sources.len() {
             let end = self.move_page(split, fence, &place).await?;
+            fail::fail_point!("page-of-a-split");
             place = match end {
                 Some(after) => Place { after, ..place },
                 None => Place::at(place.source + 1),

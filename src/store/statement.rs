@@ -3,7 +3,7 @@
 use super::{
     backfill_statements as backfill, blocks, conflicts, erase_older, erase_statements as erase,
     events, export, groups, heartbeat, lease, lookup, merge, merge_record, migration,
-    mirror_statements as mirror, profiles, projects, rejections, retention, rights, schema,
+    mirror_statements as mirror, others, profiles, projects, rejections, retention, rights, schema,
     split_statements as split, worker, write,
 };
 
@@ -31,6 +31,7 @@ fn of_people() -> Vec<&'static Statement> {
         &merge_record::INSERT_MERGE_RECORDS,
         &merge_record::LOAD_MERGE_RECORDS,
         &merge_record::DELETE_MERGE_RECORDS,
+        &others::FIND_OTHERS,
         &blocks::BLOCK_NAME,
         &blocks::UNBLOCK_NAME,
         &split::LOCK_FAMILY,

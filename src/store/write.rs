@@ -29,7 +29,7 @@ RETURNING project_id, event_id",
 };
 
 /// Finds whose the identities are, with each profile's traits once where they are wanted, up to so many bytes ($9), and which
-/// events are there already. Reads only.
+/// events are there already. A profile that was not written since sizes are kept (0) is measured. Reads only.
 pub(super) const RESOLVE_IDENTITIES: Statement = Statement {
     name: "resolve_identities",
     sql: "-- resolve_identities
@@ -37,7 +37,7 @@ SELECT w.position, w.profile_id, w.version, w.not_before,
     CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.traits::TEXT END, CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.stamps::TEXT END
 FROM (
     SELECT f.position, f.profile_id, f.version, f.not_before, f.traits, f.stamps, f.is_wanted,
-        COALESCE(sum(CASE WHEN f.is_wanted THEN f.size_bytes END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+        COALESCE(sum(CASE WHEN f.is_wanted THEN COALESCE(NULLIF(f.size_bytes, 0), (octet_length(f.traits::TEXT) + octet_length(f.stamps::TEXT))::INT4) END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
     FROM (
         SELECT t.position, i.profile_id, i.not_before, p.version, p.traits, p.stamps, p.size_bytes,
             t.with_traits AND row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) = 1 AS is_wanted

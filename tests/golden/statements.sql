@@ -37,7 +37,7 @@ SELECT w.position, w.profile_id, w.version, w.not_before,
     CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.traits::TEXT END, CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.stamps::TEXT END
 FROM (
     SELECT f.position, f.profile_id, f.version, f.not_before, f.traits, f.stamps, f.is_wanted,
-        COALESCE(sum(CASE WHEN f.is_wanted THEN f.size_bytes END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+        COALESCE(sum(CASE WHEN f.is_wanted THEN COALESCE(NULLIF(f.size_bytes, 0), (octet_length(f.traits::TEXT) + octet_length(f.stamps::TEXT))::INT4) END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
     FROM (
         SELECT t.position, i.profile_id, i.not_before, p.version, p.traits, p.stamps, p.size_bytes,
             t.with_traits AND row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) = 1 AS is_wanted
@@ -142,7 +142,8 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.toke
 DELETE FROM membership WHERE group_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- lock_profiles
-SELECT p.profile_id, p.version, p.merged_from, p.size_bytes, p.absorbed_count
+SELECT p.profile_id, p.version, p.merged_from,
+    COALESCE(NULLIF(p.size_bytes, 0), (octet_length(p.traits::TEXT) + octet_length(p.stamps::TEXT))::INT4), p.absorbed_count
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
 WHERE p.merged_into IS NULL
@@ -185,8 +186,8 @@ FROM unnest($1::UUID[], $2::UUID[]) AS t (retired, survivor)
 WHERE i.profile_id = t.retired;
 
 -- retire_profiles
-UPDATE profile AS p SET merged_into = t.survivor, traits = '{}'::JSONB, stamps = '{"base":0}'::JSONB, version = p.version + 1,
-    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = 12
+UPDATE profile AS p SET merged_into = t.survivor, traits = $5::JSONB, stamps = $6::JSONB, version = p.version + 1,
+    merged_from = ARRAY[]::UUID[], updated_at = $4::TIMESTAMPTZ, size_bytes = $7::INT4
 FROM unnest($1::INT4[], $2::UUID[], $3::UUID[]) AS t (project_id, retired, survivor)
 WHERE p.project_id = t.project_id AND p.profile_id = t.retired;
 
@@ -680,9 +681,9 @@ FROM unnest($1::INT4[], $2::UUID[], $3::UUID[], $4::BOOL[], $5::JSONB[], $6::JSO
 ON CONFLICT (absorbed_id) DO NOTHING;
 
 -- load_merge_records
-SELECT w.absorbed_id, w.survivor_id, w.merged_at, w.is_explicit, w.identities, w.traits, w.stamps, w.before_traits, w.before_stamps
+SELECT w.absorbed_id, w.survivor_id, w.merged_at, w.is_explicit, w.identities, w.traits, w.stamps, w.before_traits, w.before_stamps, w.total
 FROM (
-    SELECT s.*, COALESCE(sum(s.size) OVER (ORDER BY s.merged_at DESC, s.absorbed_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    SELECT s.*, count(*) OVER () AS total, COALESCE(sum(s.size) OVER (ORDER BY s.merged_at DESC, s.absorbed_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
     FROM (
         SELECT k.*, (octet_length(k.identities) + octet_length(k.traits) + octet_length(k.stamps)
             + COALESCE(octet_length(k.before_traits) + octet_length(k.before_stamps), 0))::INT8 AS size
@@ -701,6 +702,17 @@ ORDER BY w.merged_at DESC, w.absorbed_id;
 
 -- delete_merge_records
 DELETE FROM merge_record WHERE absorbed_id = ANY($1::UUID[]);
+
+-- find_others
+SELECT t.place
+FROM unnest($1::INT4[], $2::INT4[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::JSONB[])
+    AS t (place, project_id, event_id, kind, value, type, name, properties)
+JOIN event AS e ON e.project_id = t.project_id AND e.event_id = t.event_id
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = e.profile_id
+LEFT JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
+WHERE e.type <> 'erased'
+  AND NOT (e.type = t.type AND e.name IS NOT DISTINCT FROM t.name AND e.properties = t.properties
+    AND COALESCE(i.profile_id = COALESCE(p.merged_into, e.profile_id), TRUE));
 
 -- block_name
 INSERT INTO blocked_name AS b (project_id, kind, value)

@@ -1,8 +1,11 @@
 //! People under everything at once: two servers, 64 clients, repeats, reordering, merges, erasures and kill -9, held against a
-//! model that knows no order (`converge/model.rs`). A seed that fails is printed; `ROSTER_TEST_SEEDS=7,8` runs these alone.
+//! model that knows no order (`converge/model.rs`). A seed that fails is printed; `ROSTER_TEST_SEEDS=7,8` runs these alone; `make faults`
+//! runs more of them.
 
+mod kiosk;
 mod model;
 
+use crate::forms::seeds;
 use crate::harness::{Project, Service, alone, shared, sql, wait_until};
 use crate::machine::{free_address, metric};
 use futures_util::{StreamExt, stream};
@@ -19,7 +22,6 @@ use tokio::time::sleep;
 const PEOPLE: usize = 200;
 const LANES: usize = 3;
 const CLIENTS: usize = 64;
-const SEEDS: std::ops::Range<u64> = 0..20;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So that the sweeps of erasures are soon due.
 const SHORT: [(&str, &str); 2] = [
@@ -36,7 +38,7 @@ async fn people_are_what_the_model_says_whatever_happens_on_the_way() {
     let urls = addresses.clone().map(|address| format!("http://{address}"));
     let work = async {
         let mut worlds = Vec::new();
-        for seed in seeds() {
+        for seed in seeds(5, 20) {
             let project = Project::on(&urls[0], database).await;
             worlds.push(World {
                 seed,
@@ -59,18 +61,6 @@ async fn people_are_what_the_model_says_whatever_happens_on_the_way() {
     let [one, other] =
         [&addresses[0], &addresses[1]].map(|address| node(address, database, &over, &kills));
     tokio::join!(work, one, other);
-}
-
-fn seeds() -> Vec<u64> {
-    let given = std::env::var("ROSTER_TEST_SEEDS").ok();
-    given.map_or_else(
-        || SEEDS.collect(),
-        |list| {
-            list.split(',')
-                .map(|seed| seed.parse().expect("a number"))
-                .collect()
-        },
-    )
 }
 
 /// Keeps a server at an address, and kills it every now and then.
@@ -111,11 +101,11 @@ impl World<'_> {
 
     async fn live(&self) {
         let people = self.people();
-        stream::iter(people.iter().enumerate())
+        let lives = stream::iter(people.iter().enumerate())
             .for_each_concurrent(CLIENTS / LANES, |(number, person)| {
                 self.one_life(number, person)
-            })
-            .await;
+            });
+        tokio::join!(lives, self.crowd());
     }
 
     /// All that a person did, from several devices at once and not in order; then for some an erasure, all of it again, and more.
@@ -247,7 +237,7 @@ impl World<'_> {
         })
         .await;
         let people = self.people();
-        let (mut living, mut events) = (0, 0);
+        let (mut living, mut events) = (self.judge_crowd().await, kiosk::EVENTS);
         for person in &people {
             let strangers = person.stranger().map_or(0, |(_, calls)| calls.len());
             living += strangers.min(1);

@@ -1,5 +1,6 @@
 //! The service killed and stopped under load: F1 to F3 of `contracts/faults.md`, each judged by the ledger.
 
+use crate::forms::of_form;
 use crate::harness::{Project, ROSTER, Service, alone, public_dir, shared, sql, wait_until};
 use crate::ledger::Load;
 use crate::machine::{free_address, until_ready_is};
@@ -18,20 +19,23 @@ async fn start_at(address: &str, settings: &[(&str, &str)]) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_kills_at_random_instants_lose_nothing() {
+async fn kills_at_random_instants_lose_nothing() {
     let _alone = alone().await;
     let (address, database) = (free_address(), &shared().await.database_url);
     let mut service = start_at(&address, &[]).await;
     let project = Project::on(&service.url, database).await;
     let url = service.url.clone();
     let load = Load::forgetful(&project, &[&url]);
-    for _ in 0..50 {
+    let kills = of_form(15, 50);
+    for _ in 0..kills {
         sleep(Duration::from_millis(random_range(50..800))).await;
         service.kill();
         service = start_at(&address, &[]).await;
     }
     load.goes_on(200, PATIENCE).await;
-    let verdict = load.must_be_clean("50 kills", database).await;
+    let verdict = load
+        .must_be_clean(&format!("{kills} kills"), database)
+        .await;
     assert!(verdict.unknown > 0, "no kill met a request: {verdict}");
 }
 
@@ -47,7 +51,7 @@ async fn kills_of_a_service_with_a_private_database_lose_nothing() {
     let database = roster::embedded::running_url(&data_dir).expect("it runs");
     let project = Project::on(&service.url, &database).await;
     let load = Load::forgetful(&project, &[&project.url]);
-    for _ in 0..5 {
+    for _ in 0..of_form(3, 5) {
         load.goes_on(30, PATIENCE).await;
         service.kill();
         service = Service::start_by(ROSTER, &arguments, &listen).await;
@@ -106,7 +110,7 @@ async fn lost_replies_under_load_make_no_second_copies() {
         "between-commit-and-reply=50%sleep(400)",
         "between-commit-and-reply=3%panic",
     ] {
-        for _ in 0..5 {
+        for _ in 0..of_form(3, 5) {
             let service = start_at(&address, &[("FAILPOINTS", failpoint)]).await;
             load.goes_on(20, PATIENCE).await;
             service.kill();
@@ -124,13 +128,13 @@ async fn lost_replies_under_load_make_no_second_copies() {
 async fn a_rolling_restart_fails_nobody_who_tries_again() {
     let _alone = alone().await;
     let database = &shared().await.database_url;
-    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2500")];
+    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2000")];
     let addresses = [free_address(), free_address()];
     let mut one = start_at(&addresses[0], &settings).await;
     let mut other = start_at(&addresses[1], &settings).await;
     let project = Project::on(&one.url, database).await;
     let load = Load::start(&project, &[&one.url, &other.url]);
-    for _ in 0..3 {
+    for _ in 0..of_form(2, 3) {
         load.goes_on(50, PATIENCE).await;
         one = restarted(one, &addresses[0], &settings).await;
         load.goes_on(50, PATIENCE).await;

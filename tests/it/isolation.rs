@@ -6,32 +6,22 @@ mod drawn;
 mod foreign;
 mod tenant;
 
+use crate::forms::seeds;
 use crate::harness::{Project, Service, fresh_database};
 use drawn::operation;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tenant::Tenant;
 
-const SEEDS: std::ops::Range<u64> = 0..5;
 const OPERATIONS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_with_the_same_names_changes_nothing() {
     let mut events = 0;
-    for seed in seeds() {
+    for seed in seeds(3, 5) {
         events += live(seed).await;
     }
     assert!(events > 0, "nobody did anything");
-}
-
-fn seeds() -> Vec<u64> {
-    let given = std::env::var("ROSTER_TEST_SEEDS").ok();
-    let parse = |list: String| {
-        list.split(',')
-            .map(|seed| seed.parse().expect("a number"))
-            .collect()
-    };
-    given.map_or_else(|| SEEDS.collect(), parse)
 }
 
 /// Two neighbours live side by side, a twin of the first lives alone: a service and a database of its own. Tells how many events

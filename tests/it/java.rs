@@ -38,8 +38,11 @@ pub fn java(server: &str, memory: &str) -> Command {
         .join(server);
     let mut command = Command::new("java");
     let class_path = format!("{0}/*:{0}", jars.display());
+    // A server that lives for minutes starts in half the time without the second compiler.
     command.args([
         memory,
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-cp",
         &class_path,

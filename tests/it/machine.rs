@@ -158,6 +158,16 @@ pub fn peak_memory_mib(pid: Pid) -> u64 {
     memory_mib(pid, "VmHWM:")
 }
 
+/// What nothing that a client does may take a service beyond, at the default settings.
+pub const MOST_MEMORY_MIB: u64 = 256;
+
+/// The most memory that a service has held, printed and held against the bound.
+pub fn judge_peak(attack: &str, pid: Pid) {
+    let peak = peak_memory_mib(pid);
+    eprintln!("{attack}: peak {peak} MiB");
+    assert!(peak < MOST_MEMORY_MIB, "{attack}: {peak} MiB");
+}
+
 /// The memory that a process holds now, in MiB.
 pub fn resident_memory_mib(pid: Pid) -> u64 {
     memory_mib(pid, "VmRSS:")

@@ -110,8 +110,19 @@ impl Export {
         self.next = Next::Nothing;
         let reading = self.state.store.load_merges(&self.person);
         let merges = answer_of(&self.state, reading).await?;
-        Ok(lines("merge", merges.into_iter().map(shown_merge)))
+        let left_out = LeftOut {
+            merges: merges.left_out,
+        };
+        let left_out = (left_out.merges > 0).then_some(left_out);
+        let merges = merges.newest.into_iter().map(shown_merge);
+        Ok(lines("merge", merges) + &lines("left_out", left_out))
     }
+}
+
+/// What is kept and not shown.
+#[derive(Serialize)]
+struct LeftOut {
+    merges: usize,
 }
 
 /// A merge as it is shown.

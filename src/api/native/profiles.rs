@@ -7,7 +7,7 @@ use crate::api::body;
 use crate::api::error::ApiError;
 use crate::domain::kinds::DEVICE_TOKEN;
 use crate::domain::plan::Merge;
-use crate::domain::{Caller, Code, Identity, IdentityKind, ProfileId, Rejection};
+use crate::domain::{Caller, Code, Identity, IdentityKind, KeyKind, ProfileId, Rejection};
 use crate::ingest::MergeOutcome;
 use crate::store::{KnownIdentity, Profile, Reference};
 use actix_web::web::{Data, Payload};
@@ -205,6 +205,7 @@ async fn joined(
             absorbed,
             is_explicit: true,
             is_by_user: false,
+            by: KeyKind::Server,
             seen: seen([(into, survivor), (from, absorbed)]),
         };
         let merging = state.ingest.merge(merge, state.clock.now());

@@ -83,7 +83,7 @@ pub fn results(told: &[Told], receipts: &[Receipt]) -> HttpResponse {
             message_id: told.message_id.as_deref(),
             status: status(receipt),
             reason: match receipt {
-                Receipt::Rejected(rejection) => Some(reason(rejection)),
+                Receipt::Rejected(rejection) | Receipt::Taken(rejection) => Some(reason(rejection)),
                 _ => None,
             },
             warnings: told.warnings.iter().chain(left_out(receipt)).collect(),
@@ -130,7 +130,7 @@ fn status(receipt: &Receipt) -> &'static str {
     match receipt {
         Receipt::Stored | Receipt::StoredWithout(_) => "stored",
         Receipt::Unchanged => "unchanged",
-        Receipt::Duplicate => "duplicate",
+        Receipt::Duplicate | Receipt::Taken(_) => "duplicate",
         Receipt::Rejected(_) => "rejected",
     }
 }

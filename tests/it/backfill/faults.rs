@@ -2,6 +2,7 @@
 //! and stays away longer.
 
 use super::{PATIENCE, Road, Settings, history, takes_part, upsert};
+use crate::forms::of_form;
 use crate::harness::{Project, Service, wait_until};
 use crate::kafka::{Broker, Sent, shared_broker};
 use crate::ledger::Load;
@@ -10,14 +11,6 @@ use reqwest::StatusCode;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
-
-/// The short form's number, or the long one's.
-fn of_form(short: u32, long: u32) -> u32 {
-    match std::env::var("ROSTER_FAULTS").as_deref() {
-        Ok("long") => long,
-        _ => short,
-    }
-}
 
 /// Faults F12 and F13: poison in between, everything three times and shuffled.
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +127,7 @@ async fn backfill_waits_for_brokers_that_are_away_while_requests_go_on() {
         .await;
     }
     // The whole is as long as it says: a minute in the long form.
-    sleep(Duration::from_secs(of_form(0, 60).into())).await;
+    sleep(Duration::from_secs(of_form(0, 60))).await;
     broker.start_again().await;
     let road = Road {
         broker: &broker,
@@ -193,7 +186,7 @@ async fn backfill_outlasts_a_frozen_database() {
         .await;
     road.goes_beyond(0).await;
     let frozen = database.freeze();
-    sleep(Duration::from_secs(of_form(10, 30).into())).await;
+    sleep(Duration::from_secs(of_form(10, 30))).await;
     drop(frozen);
     node.terminate().await;
     let _fast = road.node(&[]).await;

@@ -1,10 +1,11 @@
 //! The same people live and in records at once: two nodes that are killed, a topic of many projects, deletions, merges, everything
 //! shuffled and some of it twice, held against a model that knows no order (`model/people.rs`). A seed that fails is printed;
-//! `ROSTER_TEST_SEEDS=7,8` runs these alone.
+//! `ROSTER_TEST_SEEDS=7,8` runs these alone; `make faults` runs more of them.
 
 mod people;
 
 use super::PATIENCE;
+use crate::forms::seeds;
 use crate::harness::{Project, ROSTER, Service, alone, public_dir, shared};
 use crate::kafka::{Broker, Sent, shared_broker};
 use crate::machine::free_address;
@@ -78,17 +79,8 @@ fn settings(broker: &Broker, topic: &str) -> PathBuf {
 }
 
 async fn worlds(url: &str, database: &str) -> Vec<World> {
-    let given = std::env::var("ROSTER_TEST_SEEDS").ok();
-    let seeds: Vec<u64> = given.map_or_else(
-        || (0..20).collect(),
-        |list| {
-            list.split(',')
-                .map(|seed| seed.parse().expect("a number"))
-                .collect()
-        },
-    );
     let mut worlds = Vec::new();
-    for seed in seeds {
+    for seed in seeds(6, 20) {
         let project = Project::on(url, database).await;
         let people = (0..PEOPLE).map(|number| Person::drawn(seed, number));
         worlds.push(World {

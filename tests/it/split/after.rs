@@ -1,7 +1,7 @@
 //! What happens to two people during a split and after it.
 
-use super::{BOBS, call, merge, send, split, timeline, two_lives};
-use crate::harness::{Project, shared, sql, wait_until};
+use super::{BOBS, ask, call, merge, send, split, timeline, two_lives};
+use crate::harness::{Project, Service, shared, sql, wait_until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -55,6 +55,96 @@ async fn erasing_one_of_two_after_a_split_leaves_the_other_and_a_replay_changes_
             "{count}"
         );
     }
+}
+
+/// A page takes longer than half of a request's time, so that the rest is left: to the worker, which tells nobody.
+#[tokio::test]
+async fn a_split_of_a_long_life_is_accepted_and_goes_on_by_itself() {
+    let database = &shared().await.database_url;
+    let settings = [
+        ("FAILPOINTS", "page-of-a-split=1*sleep(1500)"),
+        ("ROSTER__SERVER__REQUEST_TIMEOUT_MS", "2500"),
+        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "2500"),
+        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1500"),
+    ];
+    let service = Service::start(database, &settings).await;
+    let project = Project::on(&service.url, database).await;
+    send(&project, &two_lives()).await;
+    send(&project, &[call("c1", 5, json!({"userId": "cyd"}))]).await;
+    for other in ["user_id:bob", "user_id:cyd"] {
+        merge(&project, "user_id:ada", other).await;
+    }
+    send(&project, &[call("b3", 6, json!({"userId": "bob"}))]).await;
+    // What stays of the person are two timelines: one page of each is looked through.
+    let body = json!({"identities": BOBS});
+    let (status, told) = ask(&project, &project.server_key, "user_id:ada/split", &body).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    assert_eq!(told["events"]["pending"], true, "{told}");
+    assert_eq!(told["traits"]["moved"], json!(["app", "plan"]), "{told}");
+    wait_until("the worker moves the rest", PATIENCE, async || {
+        timeline(&project, "user_id:bob").await == ["b3", "b2", "b1"]
+    })
+    .await;
+    assert_eq!(timeline(&project, "user_id:ada").await, ["c1", "a2", "a1"]);
+    let open = format!(
+        "SELECT count(*) FROM split WHERE project_id = {} AND finished_at IS NULL",
+        project.id
+    );
+    wait_until("the split is finished", PATIENCE, async || {
+        sql(database, &open).await == ["0"]
+    })
+    .await;
+    let (status, told) = ask(&project, &project.server_key, "user_id:ada/split", &body).await;
+    assert_eq!(
+        (status, &told["events"]),
+        (StatusCode::OK, &json!({"moved": 1, "pending": false}))
+    );
+}
+
+#[tokio::test]
+async fn an_export_says_how_many_merges_it_does_not_show() {
+    let project = Project::fresh().await;
+    // Of a megabyte each: what is kept of one merge is the traits of who was absorbed, and four megabytes are shown.
+    let large = "x".repeat(32_000);
+    for number in 0..7 {
+        let traits = (0..30).map(|key| (format!("t{key}"), json!(large)));
+        let traits: serde_json::Map<String, Value> = traits.collect();
+        let who = format!("visitor-{number}");
+        let call = call(
+            &who,
+            1,
+            json!({"type": "identify", "userId": who, "traits": traits}),
+        );
+        send(&project, &[call]).await;
+    }
+    send(&project, &[call("a1", 2, json!({"userId": "ada"}))]).await;
+    for number in 0..7 {
+        merge(
+            &project,
+            "user_id:ada",
+            &format!("user_id:visitor-{number}"),
+        )
+        .await;
+    }
+    let url = format!("{}/v1/profiles/user_id:ada/export", project.url);
+    let reply = project
+        .client
+        .get(url)
+        .bearer_auth(&project.server_key)
+        .send();
+    let text = reply.await.expect("an answer").text().await.expect("text");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let shown = lines
+        .iter()
+        .filter(|line| line["record"] == "merge")
+        .count();
+    let last = lines.last().expect("lines");
+    assert_eq!(last["record"], "left_out", "{shown} are shown");
+    assert_eq!(last["merges"], 7 - shown, "{last}");
+    assert!(shown >= 2, "{shown} are shown");
 }
 
 #[tokio::test]
