@@ -1,0 +1,46 @@
+//! Documents of the index that a project is mirrored to: read as they are, and written.
+
+use super::Stop;
+use super::send::{Action, Line, Sent, read, send, versioned};
+use super::version::Versions;
+use crate::legacy::{Client, Failure, Found};
+
+/// The index.
+#[derive(Clone, Copy)]
+pub struct Index<'a> {
+    pub client: &'a Client,
+    pub name: &'a str,
+}
+
+impl Index<'_> {
+    /// The documents of some ids.
+    pub async fn read(&self, ids: &[&str]) -> Result<Vec<Option<Found>>, Stop> {
+        let found = read(self.client, self.name, ids).await;
+        found.map_err(|failure| self.stop(&failure))
+    }
+
+    /// Sends actions on documents that were found so; what became of each, and how many somebody else had written.
+    pub async fn send(
+        &self,
+        versions: Versions,
+        actions: Vec<(&str, Action)>,
+        there: &[Option<Found>],
+    ) -> Result<(Vec<Sent>, i64), Stop> {
+        let (mut lines, mut foreign) = (Vec::with_capacity(actions.len()), 0);
+        for ((id, action), there) in actions.into_iter().zip(there) {
+            let (version, is_foreign) = versioned(versions, there.as_ref());
+            foreign += i64::from(is_foreign);
+            lines.push(Line {
+                id,
+                version,
+                action,
+            });
+        }
+        let sent = send(self.client, self.name, &lines).await;
+        Ok((sent.map_err(|failure| self.stop(&failure))?, foreign))
+    }
+
+    fn stop(&self, failure: &Failure) -> Stop {
+        Stop::Other(format!("index {}: {failure}", self.name))
+    }
+}
