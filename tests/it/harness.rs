@@ -165,6 +165,7 @@ impl Service {
     pub async fn start_at(database_url: &str, listen: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(ROSTER);
         command.args(["serve", "--listen", listen, "--database-url", database_url]);
+        command.env("ROSTER__LEGACY__INDICES", ANY_INDEX);
         command.envs(environment.iter().copied());
         Self::spawn(command).await
     }

@@ -1,6 +1,8 @@
 //! The mirror: what Roster commits, in a real legacy store too, whatever happens to the relay and to the store.
 
 mod faults;
+mod targets;
+mod topic;
 mod unmoved;
 
 use crate::harness::{Project, Service, fresh_database, sql, wait_until};
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// So that what may be in flight is over soon.
-const QUICK: [(&str, &str); 2] = [
+pub const QUICK: [(&str, &str); 2] = [
     ("ROSTER__INGEST__WRITE_DEADLINE_MS", "1000"),
     ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1000"),
 ];
@@ -142,35 +144,31 @@ impl Scene {
     }
 
     pub async fn erase(&self, user: &str) {
-        let url = format!("{}/v1/profiles/user_id:{user}", self.project.url);
-        let request = self
-            .project
-            .client
-            .delete(url)
-            .bearer_auth(&self.project.server_key);
-        assert!(
-            request
-                .send()
-                .await
-                .expect("an answer")
-                .status()
-                .is_success()
-        );
+        erase(&self.project, user).await;
     }
 
     async fn merge(&self, into: &str, from: &str) {
-        let url = format!("{}/v1/profiles/user_id:{into}/merge", self.project.url);
-        let request = self
-            .project
-            .client
-            .post(url)
-            .bearer_auth(&self.project.server_key);
-        let reply = request
-            .json(&json!({"from": format!("user_id:{from}")}))
-            .send()
-            .await;
-        assert!(reply.expect("an answer").status().is_success());
+        merge(&self.project, into, from).await;
     }
+}
+
+/// Joins two people by hand.
+pub async fn merge(project: &Project, into: &str, from: &str) {
+    let url = format!("{}/v1/profiles/user_id:{into}/merge", project.url);
+    let request = project.client.post(url).bearer_auth(&project.server_key);
+    let reply = request
+        .json(&json!({"from": format!("user_id:{from}")}))
+        .send()
+        .await;
+    assert!(reply.expect("an answer").status().is_success());
+}
+
+/// Takes a person away by hand.
+pub async fn erase(project: &Project, user: &str) {
+    let url = format!("{}/v1/profiles/user_id:{user}", project.url);
+    let request = project.client.delete(url).bearer_auth(&project.server_key);
+    let reply = request.send().await.expect("an answer");
+    assert!(reply.status().is_success());
 }
 
 /// Twenty people change on two nodes; some become one, some are erased, one comes back.
