@@ -28,9 +28,9 @@ siege: ## The attacks in their long form: minutes, not seconds
 	@scripts/setup test
 	ROSTER_SIEGE=long cargo test $(TESTED) --test it siege -- --nocapture --test-threads 1
 
-faults: ## The faults of a backfill in their long form: 30 kills, a minute without brokers, twelve rebalances
+faults: ## The faults of a backfill and of a mirror in their long form: kills, minutes without brokers or a store, 20 seeds
 	@scripts/setup test
-	ROSTER_FAULTS=long cargo test $(TESTED) --test it backfill::faults -- --nocapture --test-threads 1
+	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults mirror:: --nocapture --test-threads 1
 
 demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
 	@scripts/setup test

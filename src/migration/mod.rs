@@ -97,7 +97,9 @@ pub async fn step(
         is_forced: order.force,
         gates: &input.gates,
     };
+    fail::fail_point!("step-judged");
     let is_taken = store.take_step(project_id, &step).await?;
+    fail::fail_point!("step-taken");
     let now = store.load_migration(project_id).await?;
     let now = now.ok_or(Denied::NoMigration)?;
     if is_taken {

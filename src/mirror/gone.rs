@@ -10,13 +10,13 @@ use crate::upkeep::frame::Turn;
 use std::time::Duration;
 
 /// A store forgets the version of a deletion after a minute: after two nothing older is on its way any more.
-const SECOND_LOOK: Duration = Duration::from_secs(120);
+pub const SECOND_LOOK: Duration = Duration::from_secs(120);
 /// Names of erased people at once.
 const NAMES: i64 = 200;
 
 /// What is to become of a name, the most that is left to do last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate {
+pub enum Fate {
     Settled,
     /// It is looked at once more after a pause.
     Later,
@@ -128,12 +128,13 @@ impl Page<'_> {
 }
 
 /// What somebody else has written since stays, where a legacy store said itself that it has deleted it.
-fn is_to_go(name: &GoneName, there: Option<&Found>, used: Versions) -> bool {
+pub fn is_to_go(name: &GoneName, there: Option<&Found>, used: Versions) -> bool {
     let is_kept = name.only_ours && there.is_some_and(|found| !used.has(found.version));
     !is_kept && (name.looks == 0 || name.owner.is_none())
 }
 
-fn fate(name: &GoneName, sent: &Sent, was_there: bool) -> Fate {
+/// What becomes of a name whose document was to go.
+pub fn fate(name: &GoneName, sent: &Sent, was_there: bool) -> Fate {
     let is_new = name.looks == 0 || was_there;
     match sent {
         Sent::Again => Fate::Waits,

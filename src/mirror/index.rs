@@ -4,6 +4,7 @@ use super::Stop;
 use super::send::{Action, Line, Sent, read, send, versioned};
 use super::version::Versions;
 use crate::legacy::{Client, Failure, Found};
+use crate::mapping::{Person, Reverse};
 
 /// The index.
 #[derive(Clone, Copy)]
@@ -43,4 +44,24 @@ impl Index<'_> {
     fn stop(&self, failure: &Failure) -> Stop {
         Stop::Other(format!("index {}: {failure}", self.name))
     }
+}
+
+/// What is to happen to the documents of people, of which those are there: the first of a person's ids keeps the document, the others'
+/// are to go.
+pub fn actions<'p>(
+    (reverse, is_whole): (&Reverse, bool),
+    people: impl Iterator<Item = &'p Person>,
+    there: &[Option<Found>],
+) -> Vec<(&'p str, Action)> {
+    let mut there = there.iter();
+    let mut actions = Vec::new();
+    for person in people {
+        for (place, id) in reverse.ids(person).into_iter().enumerate() {
+            let found = there.next().and_then(Option::as_ref);
+            let old = found.map(|found| &found.source);
+            let put = || Action::Put(reverse.document_of(person, old, is_whole));
+            actions.push((id, if place == 0 { put() } else { Action::Delete }));
+        }
+    }
+    actions
 }

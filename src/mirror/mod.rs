@@ -6,6 +6,12 @@
 mod gauges;
 mod gone;
 mod index;
+#[cfg(test)]
+mod model_parts_tests;
+#[cfg(test)]
+mod model_relay_tests;
+#[cfg(test)]
+mod model_tests;
 mod page;
 mod send;
 mod topic;

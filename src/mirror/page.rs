@@ -1,12 +1,11 @@
 //! A page of marks: people read, published wherever the project is mirrored to, and the marks of those that were taken deleted.
 
 use super::Stop;
-use super::index::Index;
-use super::send::{Action, Sent};
+use super::index::{Index, actions};
+use super::send::Sent;
 use super::topic::Topic;
 use super::version::Versions;
 use crate::domain::{Json, ProfileId};
-use crate::legacy::Found;
 use crate::mapping::{Person, Reverse};
 use crate::store::{Mark, Marked, MarkedProfile, Mirror, MirrorNote};
 use crate::upkeep::frame::Turn;
@@ -99,7 +98,8 @@ impl Page<'_> {
             .flat_map(|entry| self.reverse.ids(&entry.person))
             .collect();
         let there = index.read(&ids).await?;
-        let actions = self.actions(entries, &there);
+        let people = entries.iter().map(|entry| &entry.person);
+        let actions = actions((self.reverse, self.mirror.is_whole), people, &there);
         let versions = self.begin(turn, now).await?;
         let (sent, foreign) = index.send(versions, actions, &there).await?;
         self.count(&sent, foreign);
@@ -109,22 +109,6 @@ impl Page<'_> {
             .iter()
             .map(|entry| worst(sent.by_ref().take(own(entry))))
             .collect())
-    }
-
-    /// The first of a person's ids keeps the document; the others' are to go.
-    fn actions<'e>(&self, entries: &'e [Entry], there: &[Option<Found>]) -> Vec<(&'e str, Action)> {
-        let mut there = there.iter();
-        let mut actions = Vec::new();
-        for entry in entries {
-            for (place, id) in self.reverse.ids(&entry.person).into_iter().enumerate() {
-                let found = there.next().and_then(Option::as_ref);
-                let old = found.map(|found| &found.source);
-                let is_whole = self.mirror.is_whole;
-                let put = || Action::Put(self.reverse.document_of(&entry.person, old, is_whole));
-                actions.push((id, if place == 0 { put() } else { Action::Delete }));
-            }
-        }
-        actions
     }
 
     /// Sends the records of people; what became of each person's.

@@ -48,7 +48,8 @@ impl Line<'_> {
         }
     }
 
-    fn judge(&self, outcome: Outcome) -> Sent {
+    /// What an outcome means.
+    pub fn judge(&self, outcome: Outcome) -> Sent {
         match (outcome.status, &self.action) {
             (200..300, _) | (404, Action::Delete) => Sent::Done,
             (409 | 429, _) | (500.., _) => Sent::Again,
