@@ -122,6 +122,7 @@ impl Road {
 
 /// People come, change, become one, are erased, and come back.
 async fn live(road: &Road, rounds: std::ops::Range<usize>) {
+    let is_first = rounds.start == 0;
     for round in rounds {
         for number in 0..20 {
             let gone = if round < 2 { json!(1) } else { Value::Null };
@@ -129,8 +130,10 @@ async fn live(road: &Road, rounds: std::ops::Range<usize>) {
             road.identify(&format!("p-{number}"), traits).await;
         }
     }
-    merge(&road.project, "p-2", "p-3").await;
-    merge(&road.project, "p-4", "p-5").await;
+    if is_first {
+        merge(&road.project, "p-2", "p-3").await;
+        merge(&road.project, "p-4", "p-5").await;
+    }
     erase(&road.project, "p-6").await;
     erase(&road.project, "p-7").await;
     road.identify("p-7", json!({"plan": "back"})).await;
@@ -150,7 +153,6 @@ async fn who_reads_a_topic_in_rosters_format_has_the_same_people() {
     step(&road.project, "start", json!({})).await;
     road.at_rest().await;
     live(&road, 0..3).await;
-    // As a legacy store deletes: what is newer stays.
     let status = road.status().await;
     assert_eq!(status["reason"], "", "{status}");
     road.at_rest().await;
@@ -171,7 +173,8 @@ async fn who_reads_a_topic_in_rosters_format_has_the_same_people() {
         assert!(!is_late, "left: {there:#?}\nright: {people:#?}");
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
-    let refused = "SELECT count(*) FROM backfill_rejection";
+    // What was published of somebody before the erasure may be read after it.
+    let refused = "SELECT count(*) FROM backfill_rejection WHERE code <> 'erased'";
     assert_eq!(sql(&road.database, refused).await, ["0"]);
 }
 
