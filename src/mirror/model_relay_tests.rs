@@ -77,7 +77,8 @@ impl World {
             let person = |id: &ProfileId| self.people.get(id).cloned();
             Kind::People(marks.map(|(id, mark)| (*id, *mark, person(id))).collect())
         };
-        let there = self.ids(&kind).iter().map(|id| self.store.found(id));
+        let ids = self.ids(&kind);
+        let there = ids.iter().map(|id| self.store.found(id));
         Page {
             token: self.token,
             is_whole: self.is_whole,
@@ -189,7 +190,8 @@ impl World {
                 let mut sent = sent.into_iter();
                 for (id, mark, person) in people {
                     let own = person.map_or(0, |person| self.reverse.ids(&person).len());
-                    let is_done = sent.by_ref().take(own).all(|sent| sent == Sent::Done);
+                    let own: Vec<Sent> = sent.by_ref().take(own).collect();
+                    let is_done = own.iter().all(|sent| *sent == Sent::Done);
                     if is_done && self.marks.get(&id) == Some(&mark) {
                         self.marks.remove(&id);
                     }

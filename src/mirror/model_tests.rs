@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const START: i64 = 1_700_000_000_000_000;
+
+/// A name whose document has to go.
 #[derive(Clone, Debug)]
 pub(super) struct Noted {
     pub(super) mark: Uuid,
@@ -24,6 +26,7 @@ pub(super) struct Noted {
     pub(super) erased_at: i64,
 }
 
+/// The project, its database's tables, and what is around them.
 pub struct World {
     pub(super) now: i64,
     pub(super) drawn: u128,
