@@ -16,7 +16,7 @@ pub fn upserts(person: &Person, version: i64, now: Timestamp) -> Vec<Value> {
     }
     let whole = person.floor.map(|floor| {
         json!({"roster": 1, "type": "upsert", "identities": identities, "joined": true, "whole": true,
-            "updated_at": floor.to_string(), "traits": {}})
+            "updated_at": floor.to_string(), "sequence": version, "traits": {}})
     });
     let stated = person.traits.iter();
     let (traits, times): (Map<String, Value>, Map<String, Value>) = stated
