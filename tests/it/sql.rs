@@ -27,6 +27,7 @@ const BY_PROJECT: &[&str] = &[
     "load_conflicts",
     "load_keys",
     "load_project",
+    "load_project_names",
     "block_name",
     "expire_events",
     "load_steps",
