@@ -184,7 +184,7 @@ impl World {
         let sent = page.sent.expect("sent");
         match page.kind {
             Kind::Gone(names) => {
-                self.settle_gone(&names, &page.lines.expect("prepared").1, (sent, page.there))
+                self.settle_gone(&names, &page.lines.expect("prepared").1, (sent, page.there));
             }
             Kind::People(people) => {
                 let mut sent = sent.into_iter();
