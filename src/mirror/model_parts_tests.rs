@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 pub const SECOND: i64 = 1_000_000;
 /// For so long a store knows the version of what was deleted.
 pub const REMEMBERED: i64 = 60 * SECOND;
-/// So long after it began a page may have sent something, and so much later that may arrive.
+/// So long after it began a page may have sent something.
 pub const TURN: i64 = 20 * SECOND;
-pub const ON_ITS_WAY: u8 = 30;
 
 /// What may happen. People are named by one of six ids.
 #[derive(Clone, Debug)]
@@ -93,7 +92,8 @@ pub struct Sending {
     pub action: Action,
 }
 
-pub fn happening() -> impl Strategy<Value = Happening> {
+/// `latest`: so many seconds later at the most arrives what was sent and not answered.
+pub fn happening(latest: u8) -> impl Strategy<Value = Happening> {
     let id = || 0_u8..6;
     let value = prop::sample::select(vec![json!(1), json!("x"), json!({"k": [1]}), Value::Null]);
     let write = (
@@ -108,7 +108,7 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         value,
         age,
     });
-    let later = prop::option::of(0..ON_ITS_WAY);
+    let later = prop::option::of(0..latest);
     let fails =
         (0_u8..3, later).prop_map(|(arrive, later)| Happening::SendAndFail { arrive, later });
     prop_oneof![

@@ -2,7 +2,7 @@
 
 use super::gone::{Fate, SECOND_LOOK, fate, is_to_go};
 use super::index::actions;
-use super::model_parts_tests::{ON_ITS_WAY, SECOND, Sending, TURN};
+use super::model_parts_tests::{SECOND, Sending, TURN};
 use super::model_tests::World;
 use super::send::{Action, Line, Sent, versioned};
 use super::version::Versions;
@@ -174,7 +174,7 @@ impl World {
                     .as_ref()
                     .is_some_and(|(until, _)| *until > self.now)
             {
-                self.fail(page, (1, Some(ON_ITS_WAY)));
+                self.fail(page, (1, Some(self.latest)));
             }
         }
     }
