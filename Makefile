@@ -28,9 +28,9 @@ siege: ## The attacks in their long form: minutes, not seconds
 	@scripts/setup test
 	ROSTER_SIEGE=long cargo test $(TESTED) --test it siege -- --nocapture --test-threads 1
 
-faults: ## Kills, faults of a backfill and drawn stories in their long form: minutes, not seconds
+faults: ## Kills, faults of a backfill and of a mirror, drawn stories, in their long form: minutes, not seconds
 	@scripts/setup test
-	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model converge:: crash:: isolation:: --nocapture --test-threads 1
+	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model mirror:: converge:: crash:: isolation:: --nocapture --test-threads 1
 
 demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
 	@scripts/setup test

@@ -225,6 +225,7 @@ impl Config {
             .into_iter()
             .chain(self.complaints_about_bounds())
             .chain(self.backfill.complaints())
+            .chain(self.legacy.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())
             .collect();

@@ -68,7 +68,7 @@ metrics! {
     BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
     BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";
-    MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by the node that relays.";
+    MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by every node that may relay; 0 once the project mirrors no more.";
     MIRROR_BACKLOG = "roster_mirror_backlog", Gauge, "project", "Profiles that changed and are not published; of more than ten thousand no more are counted.";
     MIRROR_PUBLISHED = "roster_mirror_published_total", Counter, "", "Documents that a legacy store took, deletions too.";
     MIRROR_FAILURES = "roster_mirror_failures_total", Counter, "", "Tries to publish that failed as a whole; `roster migration status` says why.";

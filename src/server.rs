@@ -21,7 +21,7 @@ use crate::domain::{KeyHash, KeyKind};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
-use crate::mirror::Relay;
+use crate::mirror::{self, Relay};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
@@ -119,6 +119,7 @@ async fn serve_on(
         lanes: lanes(config, &ingest),
         reads: Reads::new(&config.reads),
         rates: rates.clone(),
+        mirrored: (config.legacy.indices.clone(), config.legacy.topics.clone()),
         keys,
         ingest,
         store: store.clone(),
@@ -139,10 +140,16 @@ async fn serve_on(
     Ok(())
 }
 
-/// Of nodes that know where the legacy store is one keeps it up.
-fn relay(store: &Store, config: &Config) -> Option<JoinHandle<()>> {
-    let is_known = !config.legacy.url.is_empty();
-    is_known.then(|| spawn(frame::run(store.clone(), Relay(config.legacy.clone()))))
+/// Of nodes that know where a legacy store is one keeps it up; all tell how far it is.
+fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
+    if !config.legacy.is_mirrored() {
+        return Vec::new();
+    }
+    let relay = Relay::new(config.legacy.clone(), config.backfill.kafka.clone());
+    vec![
+        spawn(frame::run(store.clone(), relay)),
+        spawn(mirror::tell(store.clone())),
+    ]
 }
 
 /// Strangers have one thread for large bodies: what they send is worth less than the work of the others.

@@ -56,6 +56,8 @@ pub enum ApiError {
     NoMigration,
     #[error("{0}")]
     StepRefused(String),
+    #[error("{0}")]
+    TargetNotAllowed(String),
     #[error("somebody else took a step meanwhile: the migration is at {0}")]
     MigrationMoved(&'static str),
     #[error("{0}")]
@@ -111,6 +113,7 @@ impl ApiError {
             Self::NotThatFar => come_again("version_not_reached", 1),
             Self::NoSuchErasure => refused(StatusCode::NOT_FOUND, "no_such_erasure"),
             Self::NoMigration => refused(StatusCode::NOT_FOUND, "no_migration"),
+            Self::TargetNotAllowed(_) => refused(StatusCode::FORBIDDEN, "target_not_allowed"),
             Self::StepRefused(_) => refused(StatusCode::CONFLICT, "step_refused"),
             Self::MigrationMoved(_) => refused(StatusCode::CONFLICT, "migration_moved"),
             Self::TooManyRequests { seconds } => Verdict {

@@ -25,7 +25,7 @@ pub use observe::observe;
 
 use crate::clock::Clock;
 use crate::config::Server;
-use crate::domain::Limits;
+use crate::domain::{Allowed, Limits};
 use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::store::Store;
@@ -54,6 +54,8 @@ pub struct State {
     pub keys: Keys,
     /// What an operator allows each project and key.
     pub rates: Arc<Rates>,
+    /// Indices and topics that server keys may name in a plan.
+    pub mirrored: (Allowed, Allowed),
     /// The one way to write.
     pub ingest: Ingest,
     /// For reads.

@@ -12,6 +12,7 @@ mod kafka;
 mod letters;
 mod lines;
 mod member;
+mod outlet;
 mod pace;
 mod place;
 mod poller;
@@ -27,6 +28,7 @@ mod topic;
 mod trial;
 
 pub use lines::lines;
+pub use outlet::{Outlet, Published};
 pub use producer::OwnTopic;
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};

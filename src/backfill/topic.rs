@@ -237,7 +237,7 @@ async fn limit(config: &rdkafka::ClientConfig, name: &str) -> usize {
     asked.await.unwrap_or(USUAL_RECORD)
 }
 
-fn not_sent(topic: &str, error: &KafkaError) -> NotSent {
+pub(super) fn not_sent(topic: &str, error: &KafkaError) -> NotSent {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => NotSent::TooLarge,
         _ if is_passing(error) => NotSent::Passing(format!("topic {topic}: {error}")),

@@ -34,6 +34,9 @@ pub struct Settings {
     /// Measure a backfill instead: alone, and beside live requests
     #[arg(long, requires = "brokers")]
     pub backfill: bool,
+    /// The project mirrors: what changes is marked, and nobody publishes it
+    #[arg(long)]
+    pub mirrored: bool,
     #[command(flatten)]
     pub legacy: Legacy,
     /// Write the results to this file
@@ -203,6 +206,7 @@ mod tests {
             flood: false,
             tenants: 0,
             backfill: false,
+            mirrored: false,
             legacy: Legacy::default(),
             json: None,
         };

@@ -36,6 +36,11 @@ WITH person AS MATERIALIZED (
 INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
 SELECT $1::INT4, 'user_id', 'user-' || lpad(n::TEXT, 7, '0'), profile_id, now() FROM person";
 
+/// A migration that marks; without a store to publish to no relay reads it.
+const MIRROR: &str = "-- bench_mirror
+INSERT INTO migration (project_id, state, version, mirrors, document_kind, settings, changed_at)
+VALUES ($1::INT4, 'mirror', 1, TRUE, 'user_id', '{}'::JSONB, now())";
+
 /// A database, and the folder that goes with it.
 pub struct Database {
     pub url: String,
@@ -101,7 +106,11 @@ pub struct Service {
 impl Service {
     /// Starts the service over a database and fills a fresh project with people.
     pub async fn start(settings: &Settings, url: &str, tasks: &mut JoinSet<()>) -> Result<Self> {
-        Self::start_with(settings.people, url, (&new_name(), &[]), tasks).await
+        let service = Self::start_with(settings.people, url, (&new_name(), &[]), tasks).await?;
+        if settings.mirrored {
+            service.client.execute(MIRROR, &[&service.project]).await?;
+        }
+        Ok(service)
     }
 
     /// The same with a name for the project, and arguments for the service.

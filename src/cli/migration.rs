@@ -3,7 +3,7 @@
 use crate::domain::ProjectId;
 use crate::domain::migration::Verb;
 use crate::migration::{self, Denied, Order, Status};
-use crate::store::{MigrationPlan, Store};
+use crate::store::{MigrationPlan, Store, TopicFormat};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
 use std::io::IsTerminal;
@@ -44,8 +44,14 @@ pub struct Plan {
     #[arg(long)]
     mapping: PathBuf,
     /// The index that is mirrored to; where the store is stands in the settings (legacy.url)
+    #[arg(long, required_unless_present = "topic")]
+    index: Option<String>,
+    /// The topic that is mirrored to, beside the index or instead of one; where the brokers are stands in the settings (backfill.kafka)
     #[arg(long)]
-    index: String,
+    topic: Option<String>,
+    /// What its records look like: Roster's own format, or documents that the mapping reads
+    #[arg(long, value_name = "roster|document", default_value = "roster", value_parser = topic_format)]
+    topic_format: TopicFormat,
     /// The source of legacy records, by its name in the settings
     #[arg(long)]
     source: Option<String>,
@@ -119,7 +125,10 @@ impl Plan {
         let plan = MigrationPlan {
             mapping,
             source: self.source,
-            index: self.index,
+            index: self.index.unwrap_or_default(),
+            topic: self.topic,
+            topic_format: self.topic_format,
+            is_by_operator: true,
             document_kind: self.document_kind.unwrap_or_default(),
             soak_seconds: i64::from(self.soak_hours) * 3_600,
         };
@@ -139,9 +148,14 @@ impl Step {
             force: self.force.is_some(),
             reason: self.force.or(self.reason).unwrap_or_default(),
             plan: None,
+            allowed: None,
         };
         take(store, project_id, verb, &order).await
     }
+}
+
+fn topic_format(text: &str) -> Result<TopicFormat, &'static str> {
+    TopicFormat::parse(text).ok_or("it is roster or document")
 }
 
 async fn take(store: &Store, project_id: ProjectId, verb: Verb, order: &Order) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The settings of the store that people leave.
 
 use super::Secret;
+use crate::domain::Allowed;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -16,4 +17,22 @@ pub struct LegacyStore {
     pub ca_file: Option<PathBuf>,
     pub connect_timeout_ms: u64,
     pub request_timeout_ms: u64,
+    /// Indices that plans by server keys may name.
+    pub indices: Allowed,
+    /// Topics that they may name.
+    pub topics: Allowed,
+}
+
+impl LegacyStore {
+    /// True where a node is to keep legacy stores up.
+    pub fn is_mirrored(&self) -> bool {
+        !self.url.is_empty() || !self.topics.is_empty()
+    }
+
+    /// What is wrong, and whether it is.
+    pub(super) fn complaints(&self) -> Vec<(bool, &'static str)> {
+        let is_usable = self.indices.is_usable() && self.topics.is_usable();
+        let told = "legacy.indices and legacy.topics list project = name";
+        vec![(!is_usable, told)]
+    }
 }

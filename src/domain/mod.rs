@@ -2,6 +2,7 @@
 //!
 //! No async, I/O, clock, HTTP or SQL in here, so everything is tested as plain functions and laws.
 
+mod allowed;
 mod barred;
 mod belief;
 mod canonical;
@@ -38,6 +39,7 @@ pub mod time;
 mod tokens;
 pub mod warning;
 
+pub use allowed::Allowed;
 pub use command::{
     Class, Command, Event, EventType, Group, Item, Mode, Receipt, Subject, TraitWrite,
 };

@@ -117,6 +117,12 @@ impl Traits {
         self.all.iter().map(stated).collect()
     }
 
+    /// As of when a whole document, or an erasure, has taken away what is older.
+    pub fn floor(&self) -> Option<Timestamp> {
+        (self.floor != Stamp::NEVER)
+            .then(|| Timestamp::from_micros(self.floor.at).unwrap_or(Timestamp::MIN))
+    }
+
     /// The traits as an object, and their stamps.
     pub fn to_stored(&self) -> (Json, Json) {
         let values = self.all.iter().map(|(name, known)| (name, known.value()));

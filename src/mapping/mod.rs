@@ -14,6 +14,7 @@ mod names;
 mod number;
 mod opened;
 mod own;
+mod own_write;
 mod place;
 mod reverse;
 mod section;
@@ -25,6 +26,7 @@ mod survey_places;
 mod text;
 
 pub use calls::{Calls, ReadCall};
+pub use own_write::{deletion, upserts};
 pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 

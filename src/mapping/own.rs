@@ -13,7 +13,7 @@ use crate::domain::{
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "roster",
     "type",
     "identities",
@@ -23,6 +23,7 @@ const KNOWN: [&str; 16] = [
     "times",
     "group",
     "whole",
+    "joined",
     "deleted_at",
     "id",
     "name",
@@ -86,7 +87,9 @@ impl Line<'_> {
         let names = self.names()?;
         let at = self.time("updated_at");
         let is_whole = self.take("whole") == Some(Value::Bool(true));
+        let is_joined = self.take("joined") == Some(Value::Bool(true));
         Ok(Draft {
+            explicit: if is_joined { names.len() } else { 0 },
             names,
             traits: self.object("traits")?.as_ref().map(Json::of),
             mode: if is_whole {

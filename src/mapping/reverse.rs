@@ -11,7 +11,7 @@ use super::place::{Place, Pointer, View};
 use super::shape::{Dots, Shape};
 use super::{Form, Mapping};
 use crate::domain::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// How deep JSON within a text may be nested.
@@ -24,6 +24,8 @@ pub struct Person {
     pub identities: Vec<(String, String)>,
     /// What was stated, with its time; `null` where a trait was removed.
     pub traits: BTreeMap<String, (Timestamp, Value)>,
+    /// What was stated before that is gone, by a whole document or an erasure.
+    pub floor: Option<Timestamp>,
 }
 
 /// A mapping in reverse.
@@ -99,6 +101,16 @@ impl Reverse {
         self.put_times(person, &old_row, &mut row);
         self.unmark(&mut row);
         row
+    }
+
+    /// A document as the value of a record that the mapping reads, under the id as its key.
+    pub fn record_of(&self, id: &str, version: i64, document: Value) -> Value {
+        match self.document.envelope {
+            Envelope::Elasticsearch => {
+                json!({"_id": id, "_version": version, "_source": document})
+            }
+            _ => document,
+        }
     }
 
     /// A place that names the person already stays as it is.

@@ -2,7 +2,6 @@
 
 use super::*;
 use proptest::prelude::*;
-use serde_json::json;
 
 const AT: &str = "2023-05-01T10:00:00Z";
 
@@ -28,6 +27,7 @@ fn person(traits: &Map<String, Value>) -> Person {
     Person {
         identities: vec![("user_id".to_owned(), "7".to_owned())],
         traits: traits.iter().map(stated).collect(),
+        floor: None,
     }
 }
 

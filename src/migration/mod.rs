@@ -1,8 +1,8 @@
 //! Migrations as people act on them, from the command line and by HTTP: measure, judge, take the step.
 
-use crate::domain::ProjectId;
 use crate::domain::migration::{Gate, Input, Refused, State, Verb, next};
 use crate::domain::migration_gates::{BackfillSeen, Seen, gates};
+use crate::domain::{Allowed, ProjectId};
 use crate::mapping::Mapping;
 use crate::store::{
     Error, Migration, MigrationPlan, MigrationStep, MirrorSeen, SourceStatus, Store,
@@ -20,6 +20,8 @@ pub struct Order {
     pub force: bool,
     /// Of the verb `plan`.
     pub plan: Option<MigrationPlan>,
+    /// The indices and the topics that the settings allow, for who has no command line.
+    pub allowed: Option<(Allowed, Allowed)>,
 }
 
 /// Why a step was not taken.
@@ -28,6 +30,9 @@ pub enum Denied {
     /// The plan can't be used.
     #[error("{0}")]
     Plan(String),
+    /// It leads where the operator does not allow the project.
+    #[error("{0}")]
+    NotAllowed(String),
     #[error("there is no migration: plan one first")]
     NoMigration,
     #[error("{0}")]
@@ -46,6 +51,7 @@ pub struct Status {
     pub since: String,
     pub mirrors: bool,
     pub index: String,
+    pub topic: Option<String>,
     pub source: Option<String>,
     pub document_kind: String,
     /// The gates of the next step.
@@ -66,6 +72,9 @@ pub async fn step(
 ) -> Result<Status, Denied> {
     let from = store.load_migration(project_id).await?;
     let plan = plan(from.as_ref(), verb, order)?;
+    if matches!(verb, Verb::Plan | Verb::Start) {
+        allow(store, project_id, (&plan, order)).await?;
+    }
     let gates = match &from {
         Some(from) => gates(from.state, verb, &seen(store, project_id, from).await?.0),
         None => Vec::new(),
@@ -88,7 +97,9 @@ pub async fn step(
         is_forced: order.force,
         gates: &input.gates,
     };
+    fail::fail_point!("step-judged");
     let is_taken = store.take_step(project_id, &step).await?;
+    fail::fail_point!("step-taken");
     let now = store.load_migration(project_id).await?;
     let now = now.ok_or(Denied::NoMigration)?;
     if is_taken {
@@ -119,13 +130,29 @@ fn plan(from: Option<&Migration>, verb: Verb, order: &Order) -> Result<Migration
     }
 }
 
+/// Nobody without a command line sets out for where he may not go.
+async fn allow(
+    store: &Store,
+    project_id: ProjectId,
+    (plan, order): (&MigrationPlan, &Order),
+) -> Result<(), Denied> {
+    let Some((indices, topics)) = &order.allowed else {
+        return Ok(());
+    };
+    let name = store.project_name(project_id).await?.unwrap_or_default();
+    let refusal = plan.refusal(&name, (indices, topics));
+    refusal.map_or(Ok(()), |told| Err(Denied::NotAllowed(told)))
+}
+
 /// A plan whose mapping can be turned round.
 fn checked(mut plan: MigrationPlan) -> Result<MigrationPlan, Denied> {
     let mapping = Mapping::parse(&plan.mapping);
     let mapping = mapping.map_err(|complaints| Denied::Plan(complaints.join("; ")))?;
-    if plan.index.is_empty() || plan.soak_seconds < 0 {
-        let told = "index is the name of an index, soak_seconds is not negative";
-        return Err(Denied::Plan(told.to_owned()));
+    if let Some(complaint) = plan.complaint() {
+        return Err(Denied::Plan(complaint.to_owned()));
+    }
+    if plan.soak_seconds < 0 {
+        return Err(Denied::Plan("soak_seconds is not negative".to_owned()));
     }
     let own = (!plan.document_kind.is_empty()).then_some(plan.document_kind.as_str());
     let reverse = mapping.reverse(own).map_err(Denied::Plan)?;
@@ -173,6 +200,7 @@ async fn shown(
         since: migration.changed_at.to_string(),
         mirrors: migration.mirrors,
         index: plan.index.clone(),
+        topic: plan.topic.clone(),
         source: plan.source.clone(),
         document_kind: plan.document_kind.clone(),
         gates: gates(migration.state, verb, &seen),

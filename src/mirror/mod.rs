@@ -3,24 +3,38 @@
 //! One node at a time reads marks, then the people as they are, then their documents as they are there, and sends both laid
 //! together with a version that is higher than all before. A mark goes only after its document was taken.
 
+mod gauges;
+mod gone;
+mod index;
+#[cfg(test)]
+mod model_parts_tests;
+#[cfg(test)]
+mod model_relay_tests;
+#[cfg(test)]
+mod model_tests;
 mod page;
 mod send;
+mod topic;
 mod version;
 mod watch;
 
-use crate::config::LegacyStore;
+pub use gauges::tell;
+
+use crate::backfill::Outlet;
+use crate::config::{KafkaProperties, LegacyStore};
 use crate::legacy::{Client, Source};
-use crate::mapping::Mapping;
-use crate::metric_names::{
-    MIRROR_BACKLOG, MIRROR_FAILURES, MIRROR_FOREIGN, MIRROR_LAG, MIRROR_PUBLISHED,
-};
+use crate::mapping::{Mapping, Reverse};
+use crate::metric_names::{MIRROR_FAILURES, MIRROR_FOREIGN, MIRROR_PUBLISHED};
 use crate::store::{Error, Mirror, MirrorNote};
 use crate::upkeep::frame::{Turn, Work, pause_after};
-use metrics::{counter, gauge};
+use index::Index;
+use metrics::counter;
 use page::Page;
 use serde_json::Value;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use topic::Topic;
 use watch::Watched;
 
 /// Time of one request: what is still on its way must end before the turn does.
@@ -51,7 +65,19 @@ impl From<Error> for Stop {
 }
 
 /// Relays what is marked.
-pub struct Relay(pub LegacyStore);
+pub struct Relay {
+    legacy: LegacyStore,
+    kafka: KafkaProperties,
+    /// Made when a project is mirrored to a topic, and anew after a failure.
+    outlet: Mutex<Option<Arc<Outlet>>>,
+}
+
+/// Where a project is mirrored to.
+struct Ways {
+    client: Option<Client>,
+    outlet: Option<Arc<Outlet>>,
+    reverse: Reverse,
+}
 
 impl Work for Relay {
     const NAME: &'static str = "mirror";
@@ -65,6 +91,10 @@ impl Work for Relay {
             turn.keep().await?;
             let mut note = MirrorNote::default();
             let outcome = self.relay(turn, &mirror, &mut note).await;
+            if outcome.is_err() && mirror.plan.topic.is_some() {
+                // A producer may be beyond help; another one is cheap after a pause.
+                self.outlet().take();
+            }
             match outcome {
                 Ok(()) => {}
                 Err(Stop::Store(error @ Error::TurnLost(_))) => return Err(error),
@@ -74,13 +104,23 @@ impl Work for Relay {
             turn.store
                 .note_mirror(turn.fence, mirror.project_id, &note)
                 .await?;
-            tell(turn, &mirror, &note).await?;
+            counter!(MIRROR_PUBLISHED).increment(note.published.unsigned_abs());
+            counter!(MIRROR_FOREIGN).increment(note.foreign_writes.unsigned_abs());
         }
         Ok(())
     }
 }
 
 impl Relay {
+    /// `legacy`: where indices are, and what may be named; `kafka`: where topics are.
+    pub fn new(legacy: LegacyStore, kafka: KafkaProperties) -> Self {
+        Self {
+            legacy,
+            kafka,
+            outlet: Mutex::default(),
+        }
+    }
+
     async fn relay(
         &self,
         turn: &mut Turn,
@@ -93,48 +133,106 @@ impl Relay {
                 .clear_outbox(turn.fence, mirror.project_id, BACKLOG as i64);
             return Ok(cleared.await.map(drop)?);
         }
-        let client = self.client().map_err(Stop::Other)?;
-        let mapping = Mapping::parse(&mirror.plan.mapping);
-        let mapping = mapping.map_err(|complaints| Stop::Other(complaints.join("; ")))?;
-        let kind = Some(mirror.plan.document_kind.as_str());
-        let reverse = mapping.reverse(kind).map_err(Stop::Other)?;
-        if !mirror.is_walked {
-            whole(&client, &mirror.plan.index)
-                .await
-                .map_err(Stop::Other)?;
+        let ways = self.ways(mirror).map_err(Stop::Other)?;
+        if let Some(client) = &ways.client {
+            self.watch(turn, (client, mirror), note).await?;
         }
-        if let Some(watched) = &mirror.watched {
-            look(&client, &mirror.plan.index, watched, note).await?;
-            turn.keep().await?;
-        }
-        let mut page = Page {
-            client: &client,
-            reverse: &reverse,
+        let plan = &mirror.plan;
+        let (client, outlet) = (ways.client.as_ref(), ways.outlet.as_deref());
+        let topic = outlet.zip(plan.topic.as_deref());
+        let page = Page {
             mirror,
+            reverse: &ways.reverse,
+            index: client.map(|client| Index {
+                client,
+                name: &plan.index,
+            }),
+            topic: topic.map(|(outlet, name)| Topic {
+                outlet,
+                name,
+                format: plan.topic_format,
+            }),
             note,
         };
-        let (until, mut walks) = (Instant::now() + PATIENCE, mirror.is_to_walk);
-        loop {
-            page.gone(turn).await?;
-            let done = page.profiles(turn, PAGE).await?;
-            if done < PAGE as usize && walks {
-                let store = &turn.store;
-                let marking = store.mark_page(turn.fence, mirror.project_id, BACKLOG as i64);
-                walks = marking.await? >= BACKLOG as i64;
-            } else if done < PAGE as usize {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                return Ok(());
-            }
+        publish(turn, mirror, page).await
+    }
+
+    /// Looks at the index before it is written to.
+    async fn watch(
+        &self,
+        turn: &mut Turn,
+        (client, mirror): (&Client, &Mirror),
+        note: &mut MirrorNote,
+    ) -> Result<(), Stop> {
+        let index = &mirror.plan.index;
+        if !mirror.is_walked {
+            whole(client, index).await.map_err(Stop::Other)?;
         }
+        if let Some(watched) = &mirror.watched {
+            look(client, index, watched, note).await?;
+            turn.keep().await?;
+        }
+        Ok(())
+    }
+
+    /// What the settings do not allow is not written to, whoever took the plan.
+    fn ways(&self, mirror: &Mirror) -> Result<Ways, String> {
+        let plan = &mirror.plan;
+        let allowed = (&self.legacy.indices, &self.legacy.topics);
+        if let Some(refusal) = plan.refusal(&mirror.project, allowed) {
+            return Err(refusal);
+        }
+        let mapping = Mapping::parse(&plan.mapping);
+        let mapping = mapping.map_err(|complaints| complaints.join("; "))?;
+        let has_index = !plan.index.is_empty();
+        Ok(Ways {
+            client: has_index.then(|| self.client()).transpose()?,
+            outlet: plan.topic.as_ref().map(|_| self.open()).transpose()?,
+            reverse: mapping.reverse(Some(plan.document_kind.as_str()))?,
+        })
     }
 
     fn client(&self) -> Result<Client, String> {
-        let mut settings = self.0.clone();
+        let mut settings = self.legacy.clone();
         settings.request_timeout_ms = settings.request_timeout_ms.min(REQUEST_MS);
         settings.connect_timeout_ms = settings.connect_timeout_ms.min(REQUEST_MS);
         Client::new(&settings)
+    }
+
+    fn open(&self) -> Result<Arc<Outlet>, String> {
+        let mut outlet = self.outlet();
+        if let Some(outlet) = &*outlet {
+            return Ok(outlet.clone());
+        }
+        let opened = Arc::new(Outlet::open(
+            &self.kafka,
+            Duration::from_millis(REQUEST_MS),
+        )?);
+        *outlet = Some(opened.clone());
+        Ok(opened)
+    }
+
+    fn outlet(&self) -> std::sync::MutexGuard<'_, Option<Arc<Outlet>>> {
+        self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Publishes what is marked, and marks what a walk has still to mark, until there is nothing or others want their turn.
+async fn publish(turn: &mut Turn, mirror: &Mirror, mut page: Page<'_>) -> Result<(), Stop> {
+    let (until, mut walks) = (Instant::now() + PATIENCE, mirror.is_to_walk);
+    loop {
+        page.gone(turn).await?;
+        let done = page.profiles(turn, PAGE).await?;
+        if done < PAGE as usize && walks {
+            let store = &turn.store;
+            let marking = store.mark_page(turn.fence, mirror.project_id, BACKLOG as i64);
+            walks = marking.await? >= BACKLOG as i64;
+        } else if done < PAGE as usize {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Ok(());
+        }
     }
 }
 
@@ -181,14 +279,4 @@ fn failed(mirror: &Mirror, note: &mut MirrorNote, reason: String) {
     note.attempts = attempts.saturating_add(1);
     note.reason = reason;
     note.pause = pause;
-}
-
-async fn tell(turn: &Turn, mirror: &Mirror, note: &MirrorNote) -> Result<(), Error> {
-    let seen = turn.store.measure_mirror(mirror.project_id).await?;
-    let project = mirror.project_id.0.to_string();
-    gauge!(MIRROR_LAG, "project" => project.clone()).set(seen.lag_seconds);
-    gauge!(MIRROR_BACKLOG, "project" => project).set(seen.backlog as f64);
-    counter!(MIRROR_PUBLISHED).increment(note.published.unsigned_abs());
-    counter!(MIRROR_FOREIGN).increment(note.foreign_writes.unsigned_abs());
-    Ok(())
 }

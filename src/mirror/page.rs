@@ -1,26 +1,22 @@
-//! A page of marks: people and their documents read, laid together, sent, and the marks of those that were taken deleted.
+//! A page of marks: people read, published wherever the project is mirrored to, and the marks of those that were taken deleted.
 
 use super::Stop;
-use super::send::{Action, Line, Sent, read, send, versioned};
-use super::version;
+use super::index::{Index, actions};
+use super::send::Sent;
+use super::topic::Topic;
+use super::version::Versions;
 use crate::domain::{Json, ProfileId};
-use crate::legacy::{Client, Failure, Found};
 use crate::mapping::{Person, Reverse};
-use crate::store::{GoneName, Mark, MarkedProfile, Mirror, MirrorNote};
+use crate::store::{Mark, Marked, MarkedProfile, Mirror, MirrorNote};
 use crate::upkeep::frame::Turn;
 use std::collections::HashMap;
-use std::time::Duration;
-
-/// A store forgets the version of a deletion after a minute: after two nothing older is on its way any more.
-const SECOND_LOOK: Duration = Duration::from_secs(120);
-/// Names of erased people at once.
-const NAMES: i64 = 200;
 
 /// What every page of a project is made with.
 pub struct Page<'a> {
-    pub client: &'a Client,
-    pub reverse: &'a Reverse,
     pub mirror: &'a Mirror,
+    pub reverse: &'a Reverse,
+    pub index: Option<Index<'a>>,
+    pub topic: Option<Topic<'a>>,
     pub note: &'a mut MirrorNote,
 }
 
@@ -30,90 +26,17 @@ struct Entry {
     person: Person,
 }
 
-/// The versions that pages use: noted with the turn before they are.
-#[derive(Clone, Copy)]
-struct Versions {
-    first: i64,
-    last: i64,
-}
-
-impl Versions {
-    fn of(progress: &str) -> Self {
-        let mut numbers = progress.split(' ').filter_map(|number| number.parse().ok());
-        let first = numbers.next().unwrap_or(0);
-        let last = numbers.next().unwrap_or(first);
-        Self { first, last }
-    }
-
-    /// True for a version that only a page can have used.
-    fn has(self, version: i64) -> bool {
-        (self.first..=self.last).contains(&version) && version % version::STEP == 0
-    }
+/// What becomes of a page's marks.
+#[derive(Default)]
+struct Sorted {
+    /// There is nothing to publish, or nothing more.
+    done: Vec<Mark>,
+    entries: Vec<Entry>,
+    /// Done too, since nobody can publish them.
+    refused: Vec<(ProfileId, String)>,
 }
 
 impl Page<'_> {
-    /// Deletes the documents of erased people. Who has such a name by now is published anew.
-    pub async fn gone(&mut self, turn: &mut Turn) -> Result<(), Stop> {
-        let project_id = self.mirror.project_id;
-        let names = turn.store.load_gone(project_id, NAMES).await?;
-        if names.is_empty() {
-            return Ok(());
-        }
-        turn.keep().await?;
-        let ids: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
-        let there = self.read(&ids).await?;
-        let used = Versions::of(&turn.progress);
-        let is_to_go = |name: &GoneName, there: Option<&Found>| {
-            let is_kept = name.only_ours && there.is_some_and(|found| !used.has(found.version));
-            !is_kept && (name.looks == 0 || name.owner.is_none())
-        };
-        let (mut going, mut settled) = (Vec::new(), Vec::new());
-        for (name, there) in names.iter().zip(there) {
-            if is_to_go(name, there.as_ref()) {
-                going.push((name, there));
-            } else {
-                settled.push(name);
-            }
-        }
-        let again = self.delete(turn, going, &mut settled).await?;
-        let owners = names.iter().filter_map(|name| name.owner).collect();
-        let store = &turn.store;
-        store.mark_owners(turn.fence, project_id, &owners).await?;
-        let settling = (&again[..], &settled[..]);
-        store
-            .settle_gone(turn.fence, project_id, settling, SECOND_LOOK)
-            .await?;
-        Ok(())
-    }
-
-    /// Deletes documents; those that are to be looked at again, beside those that are settled.
-    async fn delete<'n>(
-        &mut self,
-        turn: &mut Turn,
-        going: Vec<(&'n GoneName, Option<Found>)>,
-        settled: &mut Vec<&'n GoneName>,
-    ) -> Result<Vec<&'n GoneName>, Stop> {
-        let Some(now) = going.first().map(|(name, _)| name.now) else {
-            return Ok(Vec::new());
-        };
-        let (names, there): (Vec<&GoneName>, Vec<Option<Found>>) = going.into_iter().unzip();
-        let actions = names
-            .iter()
-            .map(|name| (name.value.as_str(), Action::Delete));
-        let sent = self.send(turn, now, actions.collect(), &there).await?;
-        let mut again = Vec::new();
-        for ((name, sent), there) in names.into_iter().zip(sent).zip(there) {
-            let is_new = name.looks == 0 || there.is_some();
-            match sent {
-                Sent::Again => {}
-                Sent::Done if name.owner.is_none() && is_new => again.push(name),
-                // What no store takes, none has.
-                Sent::Done | Sent::Refused(_) => settled.push(name),
-            }
-        }
-        Ok(again)
-    }
-
     /// Publishes the people of the oldest marks; tells how many there were.
     pub async fn profiles(&mut self, turn: &mut Turn, page: i64) -> Result<usize, Stop> {
         let project_id = self.mirror.project_id;
@@ -124,31 +47,10 @@ impl Page<'_> {
             return Ok(0);
         }
         let known = turn.store.load_marked(project_id, &marks.marks).await?;
-        let (mut done, entries) = sorted(marks.marks, known);
-        let ids: Vec<&str> = entries
-            .iter()
-            .flat_map(|entry| self.reverse.ids(&entry.person))
-            .collect();
-        let there = self.read(&ids).await?;
-        let actions = self.actions(&entries, &there);
-        let mut sent = self
-            .send(turn, marks.now, actions, &there)
-            .await?
-            .into_iter();
-        let (mut refused, mut has_again) = (Vec::new(), false);
-        for entry in &entries {
-            let own = self.reverse.ids(&entry.person).len();
-            match worst(sent.by_ref().take(own)) {
-                Sent::Done => done.push(entry.mark.clone()),
-                Sent::Again => has_again = true,
-                Sent::Refused(reason) => {
-                    refused.push((entry.mark.profile_id, reason));
-                    done.push(entry.mark.clone());
-                }
-            }
-        }
+        let mut sorted = sorted(marks.marks, known);
+        let has_again = self.publish(turn, marks.now, &mut sorted).await?;
         fail::fail_point!("mirror-published");
-        self.settle(turn, &done, &refused).await?;
+        self.settle(turn, &sorted.done, &sorted.refused).await?;
         if has_again {
             let told = "the legacy store did not take some documents yet";
             return Err(Stop::Other(told.to_owned()));
@@ -156,59 +58,90 @@ impl Page<'_> {
         Ok(count)
     }
 
-    /// The first of a person's ids keeps the document; the others' are to go.
-    fn actions<'e>(&self, entries: &'e [Entry], there: &[Option<Found>]) -> Vec<(&'e str, Action)> {
-        let mut there = there.iter();
-        let mut actions = Vec::new();
-        for entry in entries {
-            for (place, id) in self.reverse.ids(&entry.person).into_iter().enumerate() {
-                let found = there.next().and_then(Option::as_ref);
-                let old = found.map(|found| &found.source);
-                let is_whole = self.mirror.is_whole;
-                let put = || Action::Put(self.reverse.document_of(&entry.person, old, is_whole));
-                actions.push((id, if place == 0 { put() } else { Action::Delete }));
-            }
-        }
-        actions
-    }
-
-    async fn read(&self, ids: &[&str]) -> Result<Vec<Option<Found>>, Stop> {
-        let found = read(self.client, &self.mirror.plan.index, ids).await;
-        found.map_err(|failure| self.stop(&failure))
-    }
-
-    /// Sends actions on what was read at `now`. The versions are noted first, so that whoever comes next uses higher ones.
-    async fn send(
+    /// A mark is done where everybody to whom its person is published took that. Tells whether somebody has to be tried again.
+    async fn publish(
         &mut self,
         turn: &mut Turn,
         now: i64,
-        actions: Vec<(&str, Action)>,
-        there: &[Option<Found>],
-    ) -> Result<Vec<Sent>, Stop> {
-        let before = Versions::of(&turn.progress);
-        let page = version::of_page(now, before.last);
-        let first = if before.first == 0 {
-            page
-        } else {
-            before.first
-        };
-        turn.keep_at(format!("{first} {page}")).await?;
-        let mut lines = Vec::with_capacity(actions.len());
-        for ((id, action), there) in actions.into_iter().zip(there) {
-            let used = (first, before.last);
-            let (version, is_foreign) = versioned(page, there.as_ref(), used);
-            self.note.foreign_writes += i64::from(is_foreign);
-            lines.push(Line {
-                id,
-                version,
-                action,
-            });
+        sorted: &mut Sorted,
+    ) -> Result<bool, Stop> {
+        let entries = std::mem::take(&mut sorted.entries);
+        let documents = self.documents(turn, now, &entries).await?;
+        let records = self.records(turn, now, &entries).await?;
+        let mut has_again = false;
+        for ((entry, one), other) in entries.into_iter().zip(documents).zip(records) {
+            let profile_id = entry.mark.profile_id;
+            match worst([one, other]) {
+                Sent::Done => sorted.done.push(entry.mark),
+                Sent::Again => has_again = true,
+                Sent::Refused(reason) => {
+                    sorted.refused.push((profile_id, reason));
+                    sorted.done.push(entry.mark);
+                }
+            }
         }
-        let sent = send(self.client, &self.mirror.plan.index, &lines).await;
-        let sent = sent.map_err(|failure| self.stop(&failure))?;
+        Ok(has_again)
+    }
+
+    /// Writes the documents of people; what became of each person's.
+    async fn documents(
+        &mut self,
+        turn: &mut Turn,
+        now: i64,
+        entries: &[Entry],
+    ) -> Result<Vec<Sent>, Stop> {
+        let Some(index) = self.index.filter(|_| !entries.is_empty()) else {
+            return Ok(vec![Sent::Done; entries.len()]);
+        };
+        let ids: Vec<&str> = entries
+            .iter()
+            .flat_map(|entry| self.reverse.ids(&entry.person))
+            .collect();
+        let there = index.read(&ids).await?;
+        let people = entries.iter().map(|entry| &entry.person);
+        let actions = actions((self.reverse, self.mirror.is_whole), people, &there);
+        let versions = self.begin(turn, now).await?;
+        let (sent, foreign) = index.send(versions, actions, &there).await?;
+        self.count(&sent, foreign);
+        let mut sent = sent.into_iter();
+        let own = |entry: &Entry| self.reverse.ids(&entry.person).len();
+        Ok(entries
+            .iter()
+            .map(|entry| worst(sent.by_ref().take(own(entry))))
+            .collect())
+    }
+
+    /// Sends the records of people; what became of each person's.
+    async fn records(
+        &mut self,
+        turn: &mut Turn,
+        now: i64,
+        entries: &[Entry],
+    ) -> Result<Vec<Sent>, Stop> {
+        let Some(topic) = self.topic.filter(|_| !entries.is_empty()) else {
+            return Ok(vec![Sent::Done; entries.len()]);
+        };
+        let version = self.begin(turn, now).await?.last;
+        let people = entries
+            .iter()
+            .map(|entry| (entry.mark.profile_id, &entry.person));
+        let records = topic.people(people, self.reverse, (version, now));
+        let sent = topic.send(records).await?;
+        self.count(&sent, 0);
+        Ok(sent)
+    }
+
+    /// Notes the version of a page before it is used, so that whoever comes next uses higher ones.
+    pub(super) async fn begin(&self, turn: &mut Turn, now: i64) -> Result<Versions, Stop> {
+        let versions = Versions::of(&turn.progress).after(now);
+        turn.keep_at(versions.note()).await?;
+        Ok(versions)
+    }
+
+    pub(super) fn count(&mut self, sent: &[Sent], foreign: i64) {
         let done = sent.iter().filter(|sent| **sent == Sent::Done).count();
         self.note.published += done as i64;
-        Ok(sent)
+        self.note.foreign_writes += foreign;
     }
 
     async fn settle(
@@ -231,45 +164,106 @@ impl Page<'_> {
         store.delete_marks(turn.fence, project_id, done).await?;
         Ok(())
     }
-
-    fn stop(&self, failure: &Failure) -> Stop {
-        Stop::Other(format!("index {}: {failure}", self.mirror.plan.index))
-    }
 }
 
-/// Marks of whom nothing is left, or who lives on in somebody else, are done; of the others as many as there is room for stay.
-fn sorted(
-    marks: Vec<Mark>,
-    mut known: HashMap<ProfileId, MarkedProfile>,
-) -> (Vec<Mark>, Vec<Entry>) {
-    let (mut done, mut entries) = (Vec::new(), Vec::new());
+/// Marks of whom nothing is left, or who lives on in somebody else, are done; of the others as many as there is room for stay. Who
+/// can't be read stands in nobody's way.
+fn sorted(marks: Vec<Mark>, mut known: HashMap<ProfileId, MarkedProfile>) -> Sorted {
+    let mut sorted = Sorted::default();
     for mark in marks {
-        match known.remove(&mark.profile_id) {
-            None => done.push(mark),
-            Some(profile) => {
-                let person = person(profile);
-                entries.extend(person.map(|person| Entry { mark, person }));
+        match known.remove(&mark.profile_id).map(person) {
+            None => sorted.done.push(mark),
+            Some(Ok(person)) => {
+                let entry = person.map(|person| Entry { mark, person });
+                sorted.entries.extend(entry);
+            }
+            Some(Err(reason)) => {
+                sorted.refused.push((mark.profile_id, reason));
+                sorted.done.push(mark);
             }
         }
     }
-    (done, entries)
+    sorted
 }
 
-fn person(profile: MarkedProfile) -> Option<Person> {
-    let value = |json: &Json| serde_json::from_slice(json.as_bytes()).unwrap_or_default();
-    let traits = profile.traits?.into_iter();
-    Some(Person {
+/// `None` where there was no room to read more.
+fn person(profile: MarkedProfile) -> Result<Option<Person>, String> {
+    let (stated, floor) = match profile.traits {
+        Marked::Read { stated, floor } => (stated, floor),
+        Marked::NoRoom => return Ok(None),
+        Marked::Unreadable => return Err("its row in profile can't be read".to_owned()),
+    };
+    let value = |json: &Json| serde_json::from_slice(json.as_bytes());
+    let traits = stated.into_iter().map(|(name, (at, json))| {
+        let told = |_| format!("its trait {name} can't be read");
+        let value = value(&json).map_err(told)?;
+        Ok((name, (at, value)))
+    });
+    Ok(Some(Person {
         identities: profile.identities,
-        traits: traits
-            .map(|(name, (at, json))| (name, (at, value(&json))))
-            .collect(),
-    })
+        traits: traits.collect::<Result<_, String>>()?,
+        floor,
+    }))
 }
 
-/// Of one person's documents what went worst; nothing to do is done.
-fn worst(sent: impl Iterator<Item = Sent>) -> Sent {
-    sent.fold(Sent::Done, |worst, sent| match (&worst, &sent) {
-        (Sent::Again, _) | (_, Sent::Done) => worst,
-        _ => sent,
-    })
+/// Of several what went worst; nothing to do is done.
+fn worst(sent: impl IntoIterator<Item = Sent>) -> Sent {
+    sent.into_iter()
+        .fold(Sent::Done, |worst, sent| match (&worst, &sent) {
+            (Sent::Again, _) | (_, Sent::Done) => worst,
+            _ => sent,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use uuid::Uuid;
+
+    fn mark(number: u128) -> Mark {
+        Mark {
+            profile_id: ProfileId(Uuid::from_u128(number)),
+            mark: Uuid::nil(),
+        }
+    }
+
+    fn profile(traits: Marked) -> MarkedProfile {
+        let identities = Vec::new();
+        MarkedProfile { identities, traits }
+    }
+
+    #[test]
+    fn who_can_not_be_read_is_refused_and_the_neighbours_go_on() {
+        let (stated, floor) = (BTreeMap::new(), None);
+        let known = [
+            (2, Marked::Unreadable),
+            (3, Marked::Read { stated, floor }),
+            (4, Marked::NoRoom),
+        ];
+        let known = known.map(|(number, traits)| (mark(number).profile_id, profile(traits)));
+        let marks = (1..=4).map(mark).collect();
+        let sorted = sorted(marks, HashMap::from(known));
+        let ids = |marks: &[Mark]| -> Vec<u128> {
+            marks
+                .iter()
+                .map(|mark| mark.profile_id.0.as_u128())
+                .collect()
+        };
+        assert_eq!(ids(&sorted.done), [1, 2]);
+        assert_eq!(sorted.refused[0].0, mark(2).profile_id);
+        assert_eq!(
+            sorted.entries.len(),
+            1,
+            "the fourth stays for the next page"
+        );
+    }
+
+    #[test]
+    fn of_a_person_s_documents_the_worst_counts() {
+        let refused = || Sent::Refused("why".to_owned());
+        assert_eq!(worst([]), Sent::Done);
+        assert_eq!(worst([Sent::Done, refused()]), refused());
+        assert_eq!(worst([refused(), Sent::Again, Sent::Done]), Sent::Again);
+    }
 }

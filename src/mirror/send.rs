@@ -1,6 +1,6 @@
 //! Actions on documents, at most one for each id, sent together and judged one by one.
 
-use super::version;
+use super::version::{self, Versions};
 use crate::legacy::{Client, Failure, Found, Outcome};
 use serde_json::{Value, json};
 
@@ -48,7 +48,8 @@ impl Line<'_> {
         }
     }
 
-    fn judge(&self, outcome: Outcome) -> Sent {
+    /// What an outcome means.
+    pub fn judge(&self, outcome: Outcome) -> Sent {
         match (outcome.status, &self.action) {
             (200..300, _) | (404, Action::Delete) => Sent::Done,
             (409 | 429, _) | (500.., _) => Sent::Again,
@@ -161,11 +162,12 @@ fn bulk(lines: &[Line<'_>]) -> (Vec<u8>, usize) {
     (bytes, count)
 }
 
-/// A document's version above what is there, and whether somebody else has written it.
-pub fn versioned(page: i64, there: Option<&Found>, (first, last): (i64, i64)) -> (i64, bool) {
+/// A document's version in the page of these versions, above what is there, and whether somebody else has written it since.
+pub fn versioned(page: Versions, there: Option<&Found>) -> (i64, bool) {
     let there = there.map(|found| found.version);
-    let is_foreign = there.is_some_and(|there| version::is_foreign(there, first, last));
-    (version::of_document(page, there), is_foreign)
+    let before = page.before;
+    let is_foreign = there.is_some_and(|there| version::is_foreign(there, page.first, before));
+    (version::of_document(page.last, there), is_foreign)
 }
 
 #[cfg(test)]

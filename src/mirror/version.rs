@@ -6,6 +6,50 @@
 /// What lies between two versions of ours.
 pub const STEP: i64 = 1_000;
 
+/// The versions that pages use: noted with the turn before they are.
+#[derive(Clone, Copy)]
+pub struct Versions {
+    pub first: i64,
+    pub last: i64,
+    /// The last one before the page.
+    pub before: i64,
+}
+
+impl Versions {
+    /// Reads the note of a turn.
+    pub fn of(progress: &str) -> Self {
+        let mut numbers = progress.split(' ').filter_map(|number| number.parse().ok());
+        let first = numbers.next().unwrap_or(0);
+        let last = numbers.next().unwrap_or(first);
+        Self {
+            first,
+            last,
+            before: last,
+        }
+    }
+
+    /// Those with one more, of a page that was read at `now` (microseconds).
+    pub fn after(self, now: i64) -> Self {
+        let last = of_page(now, self.last);
+        let first = if self.first == 0 { last } else { self.first };
+        Self {
+            first,
+            last,
+            before: self.last,
+        }
+    }
+
+    /// The note.
+    pub fn note(self) -> String {
+        format!("{} {}", self.first, self.last)
+    }
+
+    /// True for a version that only a page can have used.
+    pub fn has(self, version: i64) -> bool {
+        (self.first..=self.last).contains(&version) && version % STEP == 0
+    }
+}
+
 /// The version of a page that was read at `now` (microseconds), above all that were used before.
 pub fn of_page(now: i64, last: i64) -> i64 {
     above(now - 1, last)

@@ -40,21 +40,22 @@ WHERE i.not_before IS NULL OR i.not_before < $4::TIMESTAMPTZ
 LIMIT 1",
 };
 
-/// Takes names away. Where the project mirrors, those that are ids of documents are noted, with those that were asked for and that
-/// nobody has here: their documents have to go.
+/// Takes names away. Where the project mirrors, those that are ids of documents are noted (or all, where records of a topic tell them),
+/// with those that were asked for and that nobody has here: their documents have to go.
 pub(super) const DELETE_IDENTITIES: Statement = Statement {
     name: "delete_identities",
     sql: "-- delete_identities
 WITH gone AS (
     DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING project_id, kind, value
 ), noted AS (
-    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours)
-    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0, $5::BOOL
+    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0, $5::BOOL, $6::TIMESTAMPTZ
     FROM (
         SELECT project_id, kind, value FROM gone
         UNION SELECT t.project_id, t.kind, t.value FROM unnest($2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (project_id, kind, value)
-    ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind = c.kind
-    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours
+    ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind IN (c.kind, '')
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours,
+        erased_at = GREATEST(o.erased_at, excluded.erased_at)
     RETURNING o.value
 )
 SELECT kind, value FROM gone",

@@ -76,7 +76,9 @@ pub(super) async fn take_away(
     query(tx, &DELETE_MERGE_RECORDS, &[&family]).await?;
     let (projects, kinds, values) = columns(request);
     let is_older = request.kept.is_some();
-    let params: [&(dyn ToSql + Sync); 5] = [&found.gone, &projects, &kinds, &values, &is_older];
+    let at = request.at.instant();
+    let params: [&(dyn ToSql + Sync); 6] =
+        [&found.gone, &projects, &kinds, &values, &is_older, &at];
     let taken = query(tx, &DELETE_IDENTITIES, &params).await?;
     found.taken += taken.len() as i64;
     found.names.extend(taken.iter().map(identity));

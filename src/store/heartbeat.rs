@@ -3,6 +3,7 @@
 use super::profiles::timestamp;
 use super::{Error, Statement, Store};
 use crate::domain::Timestamp;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Rows that all nodes share. So few need no tidying; so many keep nodes from waiting for each other.
@@ -11,8 +12,9 @@ const SLOTS: i32 = 64;
 pub(super) const HEARTBEAT: Statement = Statement {
     name: "heartbeat",
     sql: "-- heartbeat
-INSERT INTO heartbeat AS h (slot, node, beaten_at, marking_node) VALUES ($1::INT4, $2::UUID, now(), $2::UUID)
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at, marking_node = excluded.marking_node
+INSERT INTO heartbeat AS h (slot, node, beaten_at, marking_node, in_flight_ms) VALUES ($1::INT4, $2::UUID, now(), $2::UUID, $3::INT8)
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at, marking_node = excluded.marking_node,
+    in_flight_ms = excluded.in_flight_ms
 RETURNING beaten_at",
 };
 
@@ -42,7 +44,9 @@ impl Store {
     pub async fn beat(&self, node: Uuid) -> Result<Timestamp, Error> {
         let slot = node.as_u128() as i32 & (SLOTS - 1);
         self.run_once(&CHECK_TABLES, &[]).await?;
-        let rows = self.run_once(&HEARTBEAT, &[&slot, &node]).await?;
+        let in_flight = i64::try_from(self.in_flight().as_millis()).unwrap_or(i64::MAX);
+        let params: [&(dyn ToSql + Sync); 3] = [&slot, &node, &in_flight];
+        let rows = self.run_once(&HEARTBEAT, &params).await?;
         Ok(timestamp(&rows[0], 0))
     }
 }

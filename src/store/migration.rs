@@ -2,11 +2,11 @@
 
 use super::params::JsonParam;
 use super::profiles::timestamp;
-use super::{Error, Statement, Store};
+use super::{Error, MigrationPlan, Statement, Store};
 use crate::domain::migration::{Gate, State};
 use crate::domain::migration_gates::Seen;
 use crate::domain::{Json, ProjectId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -20,7 +20,8 @@ FROM migration WHERE project_id = $1::INT4",
 };
 
 /// Takes a step by compare-and-set: no row comes back where somebody else took one first. With a step that begins a walk ($13), the
-/// walk waits until no statement can be running any more that began before.
+/// walk waits until no statement can be running any more that began before: by what this process may still do ($14), and by what
+/// the nodes say of themselves.
 pub(super) const TAKE_STEP: Statement = Statement {
     name: "take_step",
     sql: "-- take_step
@@ -33,8 +34,11 @@ WITH moved AS (
     RETURNING m.project_id, m.version
 ), walked AS (
     INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
-    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
-    FROM moved WHERE $13::BOOL
+    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    FROM moved CROSS JOIN (
+        SELECT COALESCE(max(h.in_flight_ms), 0)::FLOAT8 / 1000 AS seconds FROM heartbeat AS h
+        WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
+    ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
         is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
     RETURNING r.project_id
@@ -81,20 +85,6 @@ WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FR
 
 /// Of a backlog no more is counted.
 const COUNTED: i64 = 10_000;
-
-/// What an operator plans.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct MigrationPlan {
-    /// The text of the mapping file.
-    pub mapping: String,
-    /// The source of legacy records, by its name in the settings.
-    pub source: Option<String>,
-    /// The index that is mirrored to.
-    pub index: String,
-    /// The kind of identity that is the id of a document.
-    pub document_kind: String,
-    pub soak_seconds: i64,
-}
 
 /// A migration as it stands.
 #[derive(Clone, Debug)]
@@ -180,7 +170,7 @@ impl Store {
             &before,
             &step.to.as_str(),
             &mirrors,
-            &step.plan.document_kind,
+            &step.plan.noted_kind(),
             &JsonParam(&plan),
             &step.id,
             &step.verb,

@@ -2,10 +2,11 @@
 
 use super::migration::plan;
 use super::mirror_statements::{
-    CLEAR_OUTBOX, DELETE_GONE, DELETE_MARKS, END_MIRROR, FORGET_REFUSALS, LOAD_GONE, LOAD_MARKED,
-    LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE,
+    CLEAR_OUTBOX, DELETE_GONE, DELETE_MARKS, END_MIRROR, FORGET_REFUSALS, LIST_MIRRORS, LOAD_GONE,
+    LOAD_MARKED, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE,
     RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
+use super::profiles::timestamp;
 use super::{Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
 use crate::domain::{Json, ProfileId, ProjectId, Timestamp};
@@ -23,6 +24,8 @@ const BYTES_AT_ONCE: i64 = 4 << 20;
 #[derive(Clone, Debug)]
 pub struct Mirror {
     pub project_id: ProjectId,
+    /// Its name.
+    pub project: String,
     pub plan: MigrationPlan,
     /// False where the migration does not mirror any more: its marks are to go.
     pub mirrors: bool,
@@ -57,8 +60,22 @@ pub struct Marks {
 pub struct MarkedProfile {
     /// Kinds and values, the name known longest first.
     pub identities: Vec<(String, String)>,
-    /// What was stated and when; null where it was removed. `None` where there was no room for more.
-    pub traits: Option<BTreeMap<String, (Timestamp, Json)>>,
+    pub traits: Marked,
+}
+
+/// What was read of a marked profile's traits.
+#[derive(Debug)]
+pub enum Marked {
+    Read {
+        /// What was stated and when; null where it was removed.
+        stated: BTreeMap<String, (Timestamp, Json)>,
+        /// What was stated before is gone.
+        floor: Option<Timestamp>,
+    },
+    /// There was no room for more.
+    NoRoom,
+    /// It is not what this program writes.
+    Unreadable,
 }
 
 /// A name whose document has to go.
@@ -73,6 +90,8 @@ pub struct GoneName {
     pub only_ours: bool,
     /// Whose the name is now: somebody who came back.
     pub owner: Option<ProfileId>,
+    /// As of when its person was erased.
+    pub erased_at: Timestamp,
     /// As of `Marks`.
     pub now: i64,
 }
@@ -95,6 +114,12 @@ impl Store {
     pub async fn due_mirrors(&self) -> Result<Vec<Mirror>, Error> {
         let rows = self.run(&LOAD_MIRRORS, &[]).await?;
         rows.iter().map(mirror).collect()
+    }
+
+    /// Projects that mirror, or did and have marks left.
+    pub async fn active_mirrors(&self) -> Result<BTreeSet<ProjectId>, Error> {
+        let rows = self.run(&LIST_MIRRORS, &[]).await?;
+        Ok(rows.iter().map(|row| ProjectId(row.get(0))).collect())
     }
 
     /// Notes what a try came to, and when the next is due.
@@ -153,8 +178,8 @@ impl Store {
         let ids: Vec<Uuid> = marks.iter().map(|mark| mark.profile_id.0).collect();
         let params: [&(dyn ToSql + Sync); 4] = [&positions, &projects, &ids, &BYTES_AT_ONCE];
         let rows = self.run(&LOAD_MARKED, &params).await?;
-        let with_id = |row: &Row| Ok((ProfileId(row.get(0)), marked_profile(row)?));
-        rows.iter().map(with_id).collect()
+        let with_id = |row: &Row| (ProfileId(row.get(0)), marked_profile(row));
+        Ok(rows.iter().map(with_id).collect())
     }
 
     /// Deletes marks that are still those that were read.
@@ -186,6 +211,7 @@ impl Store {
             only_ours: row.get(4),
             owner: row.get::<_, Option<Uuid>>(5).map(ProfileId),
             now: row.get(6),
+            erased_at: timestamp(row, 7),
         };
         Ok(rows.iter().map(gone).collect())
     }
@@ -316,22 +342,22 @@ fn mirror(row: &Row) -> Result<Mirror, Error> {
         attempts: row.get(6),
         has_refusals: row.get(7),
         watched: watched.and_then(|text| serde_json::from_str(&text).ok()),
+        project: row.get(9),
     })
 }
 
-fn marked_profile(row: &Row) -> Result<MarkedProfile, Error> {
+fn marked_profile(row: &Row) -> MarkedProfile {
     let (kinds, values): (Vec<String>, Vec<String>) = (row.get(3), row.get(4));
     let stored: Option<String> = row.get(1);
-    let traits = stored.map(|traits| {
+    let traits = stored.map_or(Marked::NoRoom, |traits| {
         let (traits, stamps) = (Json::from_database(traits), Json::from_database(row.get(2)));
-        Traits::from_stored(&traits, &stamps).map_err(|reason| Error::Inconsistent {
-            table: "profile",
-            column: "stamps",
-            reason: reason.to_string(),
+        Traits::from_stored(&traits, &stamps).map_or(Marked::Unreadable, |traits| Marked::Read {
+            stated: traits.stated(),
+            floor: traits.floor(),
         })
     });
-    Ok(MarkedProfile {
+    MarkedProfile {
         identities: kinds.into_iter().zip(values).collect(),
-        traits: traits.transpose()?.map(|traits| traits.stated()),
-    })
+        traits,
+    }
 }

@@ -8,10 +8,16 @@ pub(super) const LOAD_MIRRORS: Statement = Statement {
     sql: "-- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
-    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
+JOIN project AS p ON p.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
 ORDER BY r.due_at, r.project_id",
+};
+
+pub(super) const LIST_MIRRORS: Statement = Statement {
+    name: "list_mirrors",
+    sql: "-- list_mirrors\nSELECT project_id FROM mirror WHERE is_active",
 };
 
 pub(super) const NOTE_MIRROR: Statement = Statement {
@@ -92,7 +98,8 @@ DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
 pub(super) const LOAD_GONE: Statement = Statement {
     name: "load_gone",
     sql: "-- load_gone
-SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
+SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8,
+    COALESCE(g.erased_at, g.marked_at)
 FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()

@@ -64,6 +64,12 @@ FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id
 ORDER BY k.project_id, k.created_at, k.key_hash",
 };
 
+pub(super) const LOAD_PROJECT_NAMES: Statement = Statement {
+    name: "load_project_names",
+    sql: "-- load_project_names
+SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.project_id = t.project_id",
+};
+
 pub(super) const REVOKE_KEY: Statement = Statement {
     name: "revoke_key",
     sql: "-- revoke_key
@@ -102,6 +108,14 @@ impl Store {
     pub async fn find_project(&self, name: &str) -> Result<Option<ProjectId>, Error> {
         let rows = self.run(&FIND_PROJECT, &[&name]).await?;
         Ok(rows.first().map(|row| ProjectId(row.get(0))))
+    }
+
+    /// The name of a project.
+    pub async fn project_name(&self, project_id: ProjectId) -> Result<Option<String>, Error> {
+        let rows = self
+            .run(&LOAD_PROJECT_NAMES, &[&[project_id.0].as_slice()])
+            .await?;
+        Ok(rows.first().map(|row| row.get(0)))
     }
 
     /// Finds a project by its name, with what it says about identities.

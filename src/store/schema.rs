@@ -81,6 +81,8 @@ pub const STEPS: &[Step] = steps![
     "0055_mirror",
     "0056_mirror_refusal",
     "0057_heartbeat_marking_node",
+    "0070_outbox_gone_erased_at",
+    "0071_heartbeat_in_flight",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

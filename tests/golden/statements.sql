@@ -2,8 +2,9 @@
 SELECT now();
 
 -- heartbeat
-INSERT INTO heartbeat AS h (slot, node, beaten_at, marking_node) VALUES ($1::INT4, $2::UUID, now(), $2::UUID)
-ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at, marking_node = excluded.marking_node
+INSERT INTO heartbeat AS h (slot, node, beaten_at, marking_node, in_flight_ms) VALUES ($1::INT4, $2::UUID, now(), $2::UUID, $3::INT8)
+ON CONFLICT (slot) DO UPDATE SET node = excluded.node, beaten_at = excluded.beaten_at, marking_node = excluded.marking_node,
+    in_flight_ms = excluded.in_flight_ms
 RETURNING beaten_at;
 
 -- check_tables
@@ -218,13 +219,14 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 WITH gone AS (
     DELETE FROM identity WHERE profile_id = ANY($1::UUID[]) RETURNING project_id, kind, value
 ), noted AS (
-    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours)
-    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0, $5::BOOL
+    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+    SELECT c.project_id, c.kind, c.value, gen_random_uuid(), now(), now(), 0, $5::BOOL, $6::TIMESTAMPTZ
     FROM (
         SELECT project_id, kind, value FROM gone
         UNION SELECT t.project_id, t.kind, t.value FROM unnest($2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (project_id, kind, value)
-    ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind = c.kind
-    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours
+    ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind IN (c.kind, '')
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours,
+        erased_at = GREATEST(o.erased_at, excluded.erased_at)
     RETURNING o.value
 )
 SELECT kind, value FROM gone;
@@ -510,6 +512,9 @@ SELECT project_id FROM project WHERE name = $1::TEXT;
 SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
     (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM project AS p WHERE p.name = $1::TEXT;
+
+-- load_project_names
+SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.project_id = t.project_id;
 
 -- create_key
 INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
@@ -957,8 +962,11 @@ WITH moved AS (
     RETURNING m.project_id, m.version
 ), walked AS (
     INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
-    SELECT moved.project_id, TRUE, now() + ($14::FLOAT8 * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
-    FROM moved WHERE $13::BOOL
+    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    FROM moved CROSS JOIN (
+        SELECT COALESCE(max(h.in_flight_ms), 0)::FLOAT8 / 1000 AS seconds FROM heartbeat AS h
+        WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
+    ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
         is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
     RETURNING r.project_id
@@ -994,10 +1002,14 @@ WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FR
 -- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
-    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
+JOIN project AS p ON p.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
 ORDER BY r.due_at, r.project_id;
+
+-- list_mirrors
+SELECT project_id FROM mirror WHERE is_active;
 
 -- note_mirror
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.token = $8::INT8 AND w.expires_at > now() FOR SHARE)
@@ -1048,7 +1060,8 @@ DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
 ) AND EXISTS (SELECT 1 FROM held);
 
 -- load_gone
-SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
+SELECT g.kind, g.value, g.mark, g.looks, g.only_ours, i.profile_id, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8,
+    COALESCE(g.erased_at, g.marked_at)
 FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()

@@ -63,6 +63,7 @@ impl Shared {
         ]);
         command
             .env("ROSTER__DATA_DIR", &data_dir)
+            .env("ROSTER__LEGACY__INDICES", ANY_INDEX)
             .stdin(Stdio::piped());
         if let Some(url) = given_database() {
             command.env("ROSTER__DATABASE__URL", url);
@@ -77,6 +78,9 @@ impl Shared {
         }
     }
 }
+
+/// Tests plan by HTTP; each has indices of its own.
+const ANY_INDEX: &str = "* = *";
 
 /// A client that loads no certificates: no test server has one, and to read the machine's takes longer than most tests wait.
 pub fn http() -> Client {
@@ -161,6 +165,7 @@ impl Service {
     pub async fn start_at(database_url: &str, listen: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(ROSTER);
         command.args(["serve", "--listen", listen, "--database-url", database_url]);
+        command.env("ROSTER__LEGACY__INDICES", ANY_INDEX);
         command.envs(environment.iter().copied());
         Self::spawn(command).await
     }
@@ -170,6 +175,7 @@ impl Service {
         let mut command = Command::new(program);
         command.args(arguments).arg("serve");
         command.env("ROSTER__SERVER__LISTEN", "127.0.0.1:0");
+        command.env("ROSTER__LEGACY__INDICES", ANY_INDEX);
         command.envs(environment.iter().copied());
         Self::spawn(command).await
     }

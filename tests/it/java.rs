@@ -1,5 +1,6 @@
 //! Servers that are written in Java, from the jars that `scripts/setup test` fetches.
 
+use crate::machine::{Frozen, freeze_children};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +23,11 @@ impl Java {
             .stderr(log.try_clone().expect("a file"))
             .stdout(log);
         Self(command.spawn().expect("starts"))
+    }
+
+    /// The server stands still until that is dropped.
+    pub fn freeze(&self) -> Frozen {
+        freeze_children(self.0.id())
     }
 
     /// kill -9.

@@ -36,6 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "upkeep",
             "legacy",
+            "backfill",
             "mapping",
             "store",
             "domain",

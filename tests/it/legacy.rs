@@ -2,6 +2,7 @@
 
 use crate::harness::{http_builder, public_dir};
 use crate::java::{Java, free_port, java};
+use crate::machine::Frozen;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -66,6 +67,12 @@ impl LegacyStore {
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// It answers nobody until that is dropped.
+    pub fn freeze(&self) -> Frozen {
+        let running = self.process.lock().expect("whole");
+        running.as_ref().expect("it runs").freeze()
     }
 
     /// kill -9.

@@ -140,6 +140,13 @@ impl Drop for Frozen {
     }
 }
 
+/// Freezes what a process has started.
+pub fn freeze_children(parent: u32) -> Frozen {
+    let pids = children(Pid::from_raw(parent.cast_signed()));
+    pids.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+    Frozen(pids)
+}
+
 /// A process that ended meanwhile needs no signal.
 fn signal(pid: Pid, signal: Signal) {
     let _ = kill(pid, signal);

@@ -1,6 +1,10 @@
 //! The mirror: what Roster commits, in a real legacy store too, whatever happens to the relay and to the store.
 
 mod faults;
+mod killed;
+mod seeds;
+mod targets;
+mod topic;
 mod unmoved;
 
 use crate::harness::{Project, Service, fresh_database, sql, wait_until};
@@ -14,7 +18,7 @@ use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// So that what may be in flight is over soon.
-const QUICK: [(&str, &str); 2] = [
+pub const QUICK: [(&str, &str); 2] = [
     ("ROSTER__INGEST__WRITE_DEADLINE_MS", "1000"),
     ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1000"),
 ];
@@ -37,6 +41,15 @@ impl Scene {
     /// The same with something between Roster and the store.
     pub async fn behind(url: &str, settings: Value) -> Self {
         let (store, database) = (shared_store().await, fresh_database().await);
+        Self::on(database, (store, url), settings).await
+    }
+
+    /// In a database, with a store that is reached at an address.
+    pub async fn on(
+        database: String,
+        (store, url): (&'static LegacyStore, &str),
+        settings: Value,
+    ) -> Self {
         let index = format!("people-{}", Uuid::new_v4().simple());
         store.create(&index, settings).await;
         let service = Self::node(&database, url, &[]).await;
@@ -108,7 +121,7 @@ impl Scene {
     }
 
     /// What the documents have to be: each person under the user id that is known longest.
-    async fn people(&self) -> BTreeMap<String, Value> {
+    pub async fn people(&self) -> BTreeMap<String, Value> {
         let question = format!(
             "SELECT json_build_object('id', (SELECT i.value FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id'
                 ORDER BY i.first_seen, i.value LIMIT 1), 'traits', p.traits) FROM profile AS p
@@ -142,35 +155,45 @@ impl Scene {
     }
 
     pub async fn erase(&self, user: &str) {
-        let url = format!("{}/v1/profiles/user_id:{user}", self.project.url);
-        let request = self
-            .project
-            .client
-            .delete(url)
-            .bearer_auth(&self.project.server_key);
-        assert!(
-            request
-                .send()
-                .await
-                .expect("an answer")
-                .status()
-                .is_success()
-        );
+        erase(&self.project, user).await;
     }
 
     async fn merge(&self, into: &str, from: &str) {
-        let url = format!("{}/v1/profiles/user_id:{into}/merge", self.project.url);
-        let request = self
-            .project
-            .client
-            .post(url)
-            .bearer_auth(&self.project.server_key);
-        let reply = request
-            .json(&json!({"from": format!("user_id:{from}")}))
-            .send()
-            .await;
-        assert!(reply.expect("an answer").status().is_success());
+        merge(&self.project, into, from).await;
     }
+}
+
+/// Joins two people by hand.
+pub async fn merge(project: &Project, into: &str, from: &str) {
+    let url = format!("{}/v1/profiles/user_id:{into}/merge", project.url);
+    let request = project.client.post(url).bearer_auth(&project.server_key);
+    let reply = request
+        .json(&json!({"from": format!("user_id:{from}")}))
+        .send()
+        .await;
+    assert!(reply.expect("an answer").status().is_success());
+}
+
+/// Takes a person away by hand.
+pub async fn erase(project: &Project, user: &str) {
+    let url = format!("{}/v1/profiles/user_id:{user}", project.url);
+    let request = project.client.delete(url).bearer_auth(&project.server_key);
+    let reply = request.send().await.expect("an answer");
+    assert!(reply.status().is_success());
+}
+
+/// The short form's number, or the long one's.
+pub fn of_form(short: u32, long: u32) -> u32 {
+    match std::env::var("ROSTER_FAULTS").as_deref() {
+        Ok("long") => long,
+        _ => short,
+    }
+}
+
+/// Whoever had the turn was killed: his time is over at once.
+pub async fn release_turn(database: &str) {
+    let release = "UPDATE worker SET expires_at = now(), due_at = now() WHERE name = 'mirror'";
+    sql(database, release).await;
 }
 
 /// Twenty people change on two nodes; some become one, some are erased, one comes back.
@@ -278,14 +301,9 @@ async fn a_relay_that_is_killed_between_publishing_and_deleting_the_mark_loses_n
     drop(scene.service.take());
     let writer = Service::start(&scene.database, &QUICK).await;
     scene.project = scene.project.through(&writer.url);
-    for round in 0..20 {
+    for round in 0..of_form(5, 20) {
         let at_instant = [("FAILPOINTS", "mirror-published=pause")];
-        // Whoever had the turn was killed: his time is over at once.
-        sql(
-            &scene.database,
-            "UPDATE worker SET expires_at = now(), due_at = now() WHERE name = 'mirror'",
-        )
-        .await;
+        release_turn(&scene.database).await;
         let relay = Scene::node(&scene.database, &scene.store.url, &at_instant).await;
         scene
             .identify(&scene.project, "ada", json!({"round": round}))
@@ -306,11 +324,7 @@ async fn a_relay_that_is_killed_between_publishing_and_deleting_the_mark_loses_n
             "the mark is still there"
         );
     }
-    sql(
-        &scene.database,
-        "UPDATE worker SET expires_at = now(), due_at = now() WHERE name = 'mirror'",
-    )
-    .await;
+    release_turn(&scene.database).await;
     let _relay = Scene::node(&scene.database, &scene.store.url, &[]).await;
     scene.is_equal().await;
     assert_eq!(scene.document("ada").await, None);

@@ -14,7 +14,9 @@ const SCANNING: &[(&str, &str)] = &[
     ("list_keys", "lists them all, for a person"),
     ("load_salt", "one row"),
     ("load_mirrors", "a row for each project that moves"),
+    ("list_mirrors", "a row for each project that moves"),
     ("count_old_nodes", "64 rows"),
+    ("take_step", "the 64 rows of nodes"),
     (
         "due_walks",
         "each project whose events have an age is looked at",
@@ -27,6 +29,7 @@ const BY_PROJECT: &[&str] = &[
     "load_conflicts",
     "load_keys",
     "load_project",
+    "load_project_names",
     "block_name",
     "expire_events",
     "load_steps",

@@ -8,7 +8,7 @@ use crate::config::millis;
 use crate::domain::Caller;
 use crate::domain::migration::Verb;
 use crate::migration::{self, Denied, Order, Status};
-use crate::store::{MigrationPlan, TakenStep};
+use crate::store::{MigrationPlan, TakenStep, TopicFormat};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ struct Asked {
     /// Of `plan`: the text of the mapping file.
     mapping: Option<String>,
     index: Option<String>,
+    topic: Option<String>,
+    topic_format: TopicFormat,
     source: Option<String>,
     document_kind: Option<String>,
     soak_seconds: Option<u32>,
@@ -77,7 +79,10 @@ async fn taken(
     let verb = verbs.find(|verb| verb.as_str() == name);
     let verb = verb.ok_or(ApiError::NotFound)?;
     let asked = asked(request, payload, state, &caller).await?;
-    let order = order(verb, asked);
+    let order = Order {
+        allowed: Some(state.mirrored.clone()),
+        ..order(verb, asked)
+    };
     let _connection = state.reads.connection().await?;
     let stepping = migration::step(&state.store, caller.project_id, verb, &order);
     match timeout(millis(state.server.request_timeout_ms), stepping).await {
@@ -104,6 +109,7 @@ async fn asked(
         ("reason", &asked.reason),
         ("mapping", &asked.mapping),
         ("index", &asked.index),
+        ("topic", &asked.topic),
         ("source", &asked.source),
         ("document_kind", &asked.document_kind),
     ];
@@ -122,6 +128,9 @@ fn order(verb: Verb, asked: Asked) -> Order {
         mapping: asked.mapping.unwrap_or_default(),
         source: asked.source,
         index: asked.index.unwrap_or_default(),
+        topic: asked.topic,
+        topic_format: asked.topic_format,
+        is_by_operator: false,
         document_kind: asked.document_kind.unwrap_or_default(),
         soak_seconds: asked.soak_seconds.map_or(SOAK_SECONDS, i64::from),
     });
@@ -130,12 +139,14 @@ fn order(verb: Verb, asked: Asked) -> Order {
         reason: asked.reason.unwrap_or_default(),
         force: asked.force,
         plan,
+        allowed: None,
     }
 }
 
 fn denied(denied: Denied) -> ApiError {
     match denied {
         Denied::Plan(reason) => invalid("plan", reason),
+        Denied::NotAllowed(told) => ApiError::TargetNotAllowed(told),
         Denied::NoMigration => ApiError::NoMigration,
         Denied::Refused(refused) => ApiError::StepRefused(refused.to_string()),
         Denied::Moved(state) => ApiError::MigrationMoved(state.as_str()),

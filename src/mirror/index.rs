@@ -1,0 +1,67 @@
+//! Documents of the index that a project is mirrored to: read as they are, and written.
+
+use super::Stop;
+use super::send::{Action, Line, Sent, read, send, versioned};
+use super::version::Versions;
+use crate::legacy::{Client, Failure, Found};
+use crate::mapping::{Person, Reverse};
+
+/// The index.
+#[derive(Clone, Copy)]
+pub struct Index<'a> {
+    pub client: &'a Client,
+    pub name: &'a str,
+}
+
+impl Index<'_> {
+    /// The documents of some ids.
+    pub async fn read(&self, ids: &[&str]) -> Result<Vec<Option<Found>>, Stop> {
+        let found = read(self.client, self.name, ids).await;
+        found.map_err(|failure| self.stop(&failure))
+    }
+
+    /// Sends actions on documents that were found so; what became of each, and how many somebody else had written.
+    pub async fn send(
+        &self,
+        versions: Versions,
+        actions: Vec<(&str, Action)>,
+        there: &[Option<Found>],
+    ) -> Result<(Vec<Sent>, i64), Stop> {
+        let (mut lines, mut foreign) = (Vec::with_capacity(actions.len()), 0);
+        for ((id, action), there) in actions.into_iter().zip(there) {
+            let (version, is_foreign) = versioned(versions, there.as_ref());
+            foreign += i64::from(is_foreign);
+            lines.push(Line {
+                id,
+                version,
+                action,
+            });
+        }
+        let sent = send(self.client, self.name, &lines).await;
+        Ok((sent.map_err(|failure| self.stop(&failure))?, foreign))
+    }
+
+    fn stop(&self, failure: &Failure) -> Stop {
+        Stop::Other(format!("index {}: {failure}", self.name))
+    }
+}
+
+/// What is to happen to the documents of people, of which those are there: the first of a person's ids keeps the document, the others'
+/// are to go.
+pub fn actions<'p>(
+    (reverse, is_whole): (&Reverse, bool),
+    people: impl Iterator<Item = &'p Person>,
+    there: &[Option<Found>],
+) -> Vec<(&'p str, Action)> {
+    let mut there = there.iter();
+    let mut actions = Vec::new();
+    for person in people {
+        for (place, id) in reverse.ids(person).into_iter().enumerate() {
+            let found = there.next().and_then(Option::as_ref);
+            let old = found.map(|found| &found.source);
+            let put = || Action::Put(reverse.document_of(person, old, is_whole));
+            actions.push((id, if place == 0 { put() } else { Action::Delete }));
+        }
+    }
+    actions
+}
