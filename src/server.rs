@@ -28,6 +28,7 @@ use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
 use crate::upkeep::retention::{OldEvents, OldLists};
 use crate::upkeep::splits::Splits;
+use crate::verify::Verify;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -139,10 +140,20 @@ async fn serve_on(
     Ok(())
 }
 
-/// Of nodes that know where the legacy store is one keeps it up.
-fn relay(store: &Store, config: &Config) -> Option<JoinHandle<()>> {
-    let is_known = !config.legacy.url.is_empty();
-    is_known.then(|| spawn(frame::run(store.clone(), Relay(config.legacy.clone()))))
+/// Of nodes that know where the legacy store is one keeps it up, and one verifies.
+fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
+    let legacy = || config.legacy.clone();
+    if config.legacy.url.is_empty() {
+        return Vec::new();
+    }
+    let verify = Verify {
+        legacy: legacy(),
+        limits: config.limits.clone(),
+    };
+    vec![
+        spawn(frame::run(store.clone(), Relay(legacy()))),
+        spawn(frame::run(store.clone(), verify)),
+    ]
 }
 
 /// Strangers have one thread for large bodies: what they send is worth less than the work of the others.

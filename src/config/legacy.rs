@@ -16,4 +16,5 @@ pub struct LegacyStore {
     pub ca_file: Option<PathBuf>,
     pub connect_timeout_ms: u64,
     pub request_timeout_ms: u64,
+    pub verify_per_second: u32,
 }

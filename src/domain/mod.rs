@@ -6,6 +6,7 @@ mod barred;
 mod belief;
 mod canonical;
 pub mod command;
+pub mod containment;
 pub mod erasure;
 pub mod gate;
 mod gate_names;

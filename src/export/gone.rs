@@ -5,7 +5,7 @@
 //! the same names in it.
 
 use super::job::Export;
-use super::record::{self, GONE_HEADER, INDEX_HEADER};
+use crate::legacy::record::{self, GONE_HEADER, INDEX_HEADER};
 use super::state::WHOLE;
 use super::walk::Walk;
 use crate::backfill::{Found, NotSent, Outgoing};

@@ -1,7 +1,7 @@
 //! A page of documents into the topic, no faster than was asked for.
 
 use super::job::Export;
-use super::record;
+use crate::legacy::record;
 use super::walk::Stumble;
 use crate::backfill::{NotSent, Outgoing};
 use crate::legacy::Hit;

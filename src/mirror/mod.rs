@@ -8,6 +8,9 @@ mod send;
 mod version;
 mod watch;
 
+pub use page::person;
+pub use send::read;
+
 use crate::config::LegacyStore;
 use crate::legacy::{Client, Source};
 use crate::mapping::Mapping;

@@ -123,7 +123,8 @@ impl Page<'_> {
         if count == 0 {
             return Ok(0);
         }
-        let known = turn.store.load_marked(project_id, &marks.marks).await?;
+        let ids: Vec<ProfileId> = marks.marks.iter().map(|mark| mark.profile_id).collect();
+        let known = turn.store.load_marked(project_id, &ids).await?;
         let (mut done, entries) = sorted(marks.marks, known);
         let ids: Vec<&str> = entries
             .iter()
@@ -255,9 +256,10 @@ fn sorted(
     (done, entries)
 }
 
-fn person(profile: MarkedProfile) -> Option<Person> {
+/// A profile as documents are made of it; `None` where there was no room for its traits.
+pub fn person(profile: MarkedProfile) -> Option<Person> {
     let value = |json: &Json| serde_json::from_slice(json.as_bytes()).unwrap_or_default();
-    let traits = profile.traits?.into_iter();
+    let traits = profile.traits?.stated().into_iter();
     Some(Person {
         identities: profile.identities,
         traits: traits

@@ -6,11 +6,12 @@ use super::mirror_statements::{
     LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE,
     RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
+use super::params::stored_traits;
 use super::{Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
-use crate::domain::{Json, ProfileId, ProjectId, Timestamp};
+use crate::domain::{ProfileId, ProjectId};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -53,12 +54,12 @@ pub struct Marks {
 }
 
 /// A marked profile as it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MarkedProfile {
     /// Kinds and values, the name known longest first.
     pub identities: Vec<(String, String)>,
-    /// What was stated and when; null where it was removed. `None` where there was no room for more.
-    pub traits: Option<BTreeMap<String, (Timestamp, Json)>>,
+    /// `None` where there was no room for more.
+    pub traits: Option<Traits>,
 }
 
 /// A name whose document has to go.
@@ -142,15 +143,15 @@ impl Store {
         Ok(Marks { marks, now })
     }
 
-    /// Marked profiles that stand for themselves, as they are.
+    /// Profiles that stand for themselves, as they are.
     pub async fn load_marked(
         &self,
         project_id: ProjectId,
-        marks: &[Mark],
+        ids: &[ProfileId],
     ) -> Result<HashMap<ProfileId, MarkedProfile>, Error> {
-        let positions: Vec<i32> = (0..).take(marks.len()).collect();
-        let projects = vec![project_id.0; marks.len()];
-        let ids: Vec<Uuid> = marks.iter().map(|mark| mark.profile_id.0).collect();
+        let positions: Vec<i32> = (0..).take(ids.len()).collect();
+        let projects = vec![project_id.0; ids.len()];
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let params: [&(dyn ToSql + Sync); 4] = [&positions, &projects, &ids, &BYTES_AT_ONCE];
         let rows = self.run(&LOAD_MARKED, &params).await?;
         let with_id = |row: &Row| Ok((ProfileId(row.get(0)), marked_profile(row)?));
@@ -322,16 +323,9 @@ fn mirror(row: &Row) -> Result<Mirror, Error> {
 fn marked_profile(row: &Row) -> Result<MarkedProfile, Error> {
     let (kinds, values): (Vec<String>, Vec<String>) = (row.get(3), row.get(4));
     let stored: Option<String> = row.get(1);
-    let traits = stored.map(|traits| {
-        let (traits, stamps) = (Json::from_database(traits), Json::from_database(row.get(2)));
-        Traits::from_stored(&traits, &stamps).map_err(|reason| Error::Inconsistent {
-            table: "profile",
-            column: "stamps",
-            reason: reason.to_string(),
-        })
-    });
+    let traits = stored.map(|traits| stored_traits(traits, row.get(2)));
     Ok(MarkedProfile {
         identities: kinds.into_iter().zip(values).collect(),
-        traits: traits.transpose()?.map(|traits| traits.stated()),
+        traits: traits.transpose()?,
     })
 }

@@ -81,6 +81,10 @@ pub const STEPS: &[Step] = steps![
     "0055_mirror",
     "0056_mirror_refusal",
     "0057_heartbeat_marking_node",
+    "0060_verification",
+    "0061_verification_sample",
+    "0062_verification_sample_by_name",
+    "0063_verification_open",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

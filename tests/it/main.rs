@@ -60,5 +60,6 @@ mod statements;
 mod strangers;
 mod tracking;
 mod two_nodes;
+mod verify;
 mod wire;
 mod workers;

@@ -15,6 +15,7 @@ const SCANNING: &[(&str, &str)] = &[
     ("load_salt", "one row"),
     ("load_mirrors", "a row for each project that moves"),
     ("count_old_nodes", "64 rows"),
+    ("due_verifications", "those that go on"),
     (
         "due_walks",
         "each project whose events have an age is looked at",
@@ -36,6 +37,9 @@ const BY_PROJECT: &[&str] = &[
     "load_gone",
     "tidy_document_refusals",
     "clear_outbox",
+    "start_verification",
+    "last_verifications",
+    "people_page",
     "set_kinds",
     "set_rules",
     "set_retention",
