@@ -1,9 +1,9 @@
 //! Migrations as people act on them, from the command line and by HTTP: measure, judge, take the step.
 
 use crate::domain::containment::Direction;
-use crate::domain::{ProjectId, Timestamp};
 use crate::domain::migration::{Gate, Input, Refused, State, Verb, next};
 use crate::domain::migration_gates::{BackfillSeen, Seen, VerifySeen, gates};
+use crate::domain::{ProjectId, Timestamp};
 use crate::mapping::Mapping;
 use crate::store::{
     Error, Migration, MigrationPlan, MigrationStep, MirrorSeen, Sample, SourceStatus, Store,
@@ -228,7 +228,9 @@ async fn seen(
 
 /// The last verification that went through everything, and began since.
 fn done_since(newest: &[Verification], since: Timestamp) -> Option<VerifySeen> {
-    let mut done = newest.iter().filter(|own| own.is_done() && own.began >= since);
+    let mut done = newest
+        .iter()
+        .filter(|own| own.is_done() && own.began >= since);
     let last = done.next()?;
     Some(VerifySeen {
         age_seconds: last.age_seconds.unwrap_or_default(),

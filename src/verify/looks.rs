@@ -196,10 +196,7 @@ impl Scene<'_> {
             .collect();
         let asked: Vec<&Identity> = names.iter().map(|(_, name)| *name).collect();
         let going = self.store.find_going(self.due.project_id, &asked).await?;
-        let unread = self
-            .store
-            .find_refused(self.due.project_id, &asked)
-            .await?;
+        let unread = self.store.find_refused(self.due.project_id, &asked).await?;
         for ((place, _), (is_going, is_unread)) in names.iter().zip(going.iter().zip(unread)) {
             moving[*place] |= *is_going;
             let is_document = matches!(seen[*place].about, About::Document(_));

@@ -78,7 +78,9 @@ impl Work for Verify {
                     (note.reason, note.is_finished) = (reason, true);
                 }
             }
-            turn.store.note_verification(turn.fence, &due, &note).await?;
+            turn.store
+                .note_verification(turn.fence, &due, &note)
+                .await?;
             tell(&due, &note);
         }
         Ok(())

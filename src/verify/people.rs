@@ -42,7 +42,9 @@ impl Scene<'_> {
         let mut there = there.map_err(|failure| self.stop(&failure))?.into_iter();
         let judge = || {
             let judged = entries.iter().map(|(id, person)| {
-                let own = person.as_ref().map_or(0, |person| self.reverse.ids(person).len());
+                let own = person
+                    .as_ref()
+                    .map_or(0, |person| self.reverse.ids(person).len());
                 let there: Vec<Option<Found>> = there.by_ref().take(own).collect();
                 self.seen_person(*id, person.as_ref(), &there)
             });
@@ -51,12 +53,7 @@ impl Scene<'_> {
         Ok(tokio::task::block_in_place(judge))
     }
 
-    fn seen_person(
-        &self,
-        id: ProfileId,
-        person: Option<&Person>,
-        there: &[Option<Found>],
-    ) -> Seen {
+    fn seen_person(&self, id: ProfileId, person: Option<&Person>, there: &[Option<Found>]) -> Seen {
         let ids = person.map_or_else(Vec::new, |person| self.reverse.ids(person));
         let (Some(person), Some(document_id)) = (person, ids.first()) else {
             // Who is gone, or has no name that could be an id, has no document either.

@@ -3,13 +3,13 @@
 //! A document that changes moves to the end of its shard. So the walk goes in rounds, each up to where the shards ended when it began,
 //! until what came meanwhile is a page or so: the last round reads that.
 
+use super::Stop;
 use super::documents::Document;
 use super::progress::{Progress, Shard};
 use super::scene::Scene;
 use super::seen::Seen;
-use super::Stop;
 use crate::domain::containment::Direction;
-use crate::legacy::{Failure, Index, PageAsk, Source, hits, record};
+use crate::legacy::{Failure, Hit, Index, PageAsk, Source, hits, record};
 
 /// Documents of a page; fewer where they are large.
 const PAGE: usize = 500;
@@ -43,7 +43,11 @@ impl Scene<'_> {
 
     /// The next page, judged.
     pub async fn document_page(&self, progress: &mut Progress) -> Result<Vec<Seen>, Stop> {
-        let Some(shard) = progress.shards.iter_mut().find(|shard| shard.after < shard.last) else {
+        let Some(shard) = progress
+            .shards
+            .iter_mut()
+            .find(|shard| shard.after < shard.last)
+        else {
             if progress.is_last_round {
                 progress.has_documents = true;
             } else {
@@ -126,7 +130,7 @@ impl Scene<'_> {
             Some(last) if hits.len() == size => last._seq_no,
             _ => shard.last,
         };
-        let document = |hit| {
+        let document = |hit: &Hit<'_>| {
             let text = record::value(hit).map_err(|error| Stop::Passing(error.to_string()));
             Ok(Document {
                 id: hit._id.clone().into_owned(),
@@ -145,7 +149,11 @@ impl Scene<'_> {
             size,
             // Whether somebody has an id is seen by the id alone.
             with_source: self.due.direction == Direction::Forward,
-            most_bytes: if size == 1 { MOST_BYTES_OF_ONE } else { MOST_BYTES },
+            most_bytes: if size == 1 {
+                MOST_BYTES_OF_ONE
+            } else {
+                MOST_BYTES
+            },
         }
     }
 }

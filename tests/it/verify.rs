@@ -47,7 +47,11 @@ async fn take_in(project: &Project, people: usize) {
             )
         };
         let later = |number| call(number, json!({"plan": "pro"}), LATER);
-        let calls: Vec<Value> = numbers.clone().map(first).chain(numbers.map(later)).collect();
+        let calls: Vec<Value> = numbers
+            .clone()
+            .map(first)
+            .chain(numbers.map(later))
+            .collect();
         for result in project.results(&calls).await {
             assert_eq!(result["status"], "stored", "{result}");
         }
@@ -75,7 +79,10 @@ pub async fn begin(project: &Project, direction: &str) -> String {
     let reply = request.send().await.expect("an answer");
     let (status, body): (_, Value) = (reply.status(), reply.json().await.expect("JSON"));
     assert_eq!(status, StatusCode::OK, "{body}");
-    format!("/v1/migration/verify/{}", body["id"].as_str().expect("an id"))
+    format!(
+        "/v1/migration/verify/{}",
+        body["id"].as_str().expect("an id")
+    )
 }
 
 /// Waits for a verification.
@@ -99,7 +106,13 @@ pub fn found(done: &Value) -> BTreeSet<(String, String, String)> {
     let text = |sample: &Value, name: &str| sample[name].as_str().unwrap_or("-").to_owned();
     let samples = done["samples"].as_array().expect("a list").iter();
     samples
-        .map(|one| (text(one, "kind"), text(one, "document_id"), text(one, "field")))
+        .map(|one| {
+            (
+                text(one, "kind"),
+                text(one, "document_id"),
+                text(one, "field"),
+            )
+        })
         .collect()
 }
 
@@ -116,7 +129,10 @@ fn is_clean(done: &Value, people: usize) {
         assert_eq!(done[kind], 0, "{done}");
     }
     let checked = done["checked"].as_u64().expect("a count");
-    assert!(checked >= 2 * people as u64 - 100, "documents and people: {done}");
+    assert!(
+        checked >= 2 * people as u64 - 100,
+        "documents and people: {done}"
+    );
 }
 
 /// People change, come, become one and go, until it is over.
@@ -191,14 +207,22 @@ async fn planted(scene: &Scene) -> [BTreeSet<(String, String, String)>; 2] {
     let mut changed = scene.document("p-1").await.expect("one");
     changed["plan"] = json!("planted");
     changed["updated_at"] = json!("2023-07-01T10:00:00Z");
-    scene.store.ask(Method::PUT, &path("p-1"), Some(changed)).await;
+    scene
+        .store
+        .ask(Method::PUT, &path("p-1"), Some(changed))
+        .await;
     let ghost = json!({"plan": "pro", "updated_at": LATER});
-    scene.store.ask(Method::PUT, &path("ghost"), Some(ghost)).await;
+    scene
+        .store
+        .ask(Method::PUT, &path("ghost"), Some(ghost))
+        .await;
     scene.store.ask(Method::DELETE, &path("p-2"), None).await;
     // Roster loses a trait, and a person.
     let own = format!("project_id = {}", scene.project.id);
     let of = |id: &str| {
-        format!("profile_id IN (SELECT i.profile_id FROM identity AS i WHERE i.{own} AND i.value = '{id}')")
+        format!(
+            "profile_id IN (SELECT i.profile_id FROM identity AS i WHERE i.{own} AND i.value = '{id}')"
+        )
     };
     let lost = format!(
         "UPDATE profile SET traits = traits || '{{\"city\": \"planted\"}}' WHERE {own} AND {}",
@@ -276,16 +300,24 @@ async fn what_was_planted_is_found_and_named_in_both_directions_while_people_cha
     assert_eq!(value(&there, "p-3", "ours"), [json!("\"planted\"")]);
     let gates = scene.project.read("/v1/migration").await["gates"].take();
     let gates = gates.as_array().expect("a list");
-    let gate = gates.iter().find(|gate| gate["name"] == "verify").expect("it");
+    let gate = gates
+        .iter()
+        .find(|gate| gate["name"] == "verify")
+        .expect("it");
     assert_eq!(gate["holds"], false, "{gate}");
-    assert!(gate["seen"].as_str().unwrap().starts_with("5 differences"), "{gate}");
+    assert!(
+        gate["seen"].as_str().unwrap().starts_with("5 differences"),
+        "{gate}"
+    );
 
     // Of who is erased nothing stays listed.
     scene.erase("p-3").await;
     let listed = "SELECT count(*) FROM verification_sample WHERE document_id = 'p-3' OR ours LIKE '%planted%' AND field = 'city'";
-    wait_until("the samples of who was erased are empty", PATIENCE, async || {
-        sql(&scene.database, listed).await == ["0"]
-    })
+    wait_until(
+        "the samples of who was erased are empty",
+        PATIENCE,
+        async || sql(&scene.database, listed).await == ["0"],
+    )
     .await;
     let kept = "SELECT count(*) FROM verification_sample WHERE document_id IS NULL";
     assert_eq!(sql(&scene.database, kept).await, ["2"]);

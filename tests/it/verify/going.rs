@@ -46,7 +46,10 @@ async fn where_a_node_dies_another_goes_on_from_what_it_noted() {
     assert_eq!(found(&done), expected(&[("extra", "p-7", "-")]), "{done}");
     let checked = done["checked"].as_u64().expect("a count");
     let all = 2 * people as u64 - 1;
-    assert_eq!(checked, all, "nobody is looked at twice, and nobody passed over");
+    assert_eq!(
+        checked, all,
+        "nobody is looked at twice, and nobody passed over"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +59,11 @@ async fn an_index_that_is_never_refreshed_is_read_all_the_same() {
     let ghost = ("ghost".to_owned(), r#"{"plan": "pro"}"#.to_owned());
     scene.store.put(&scene.index, &[ghost]).await;
     let done = verified(&scene.project, "forward").await;
-    assert_eq!(found(&done), expected(&[("missing", "ghost", "-")]), "{done}");
+    assert_eq!(
+        found(&done),
+        expected(&[("missing", "ghost", "-")]),
+        "{done}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,14 +75,24 @@ async fn the_command_line_verifies_and_tells_what_differs() {
         command.arg(&scene.project.name).output().expect("runs")
     };
     let good = tokio::task::block_in_place(verify);
-    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    assert!(
+        good.status.success(),
+        "{}",
+        String::from_utf8_lossy(&good.stderr)
+    );
     let told: Value = serde_json::from_slice(&good.stdout).expect("JSON");
-    assert_eq!((&told["checked"], &told["samples"]), (&json!(80), &json!([])));
+    assert_eq!(
+        (&told["checked"], &told["samples"]),
+        (&json!(80), &json!([]))
+    );
     let path = format!("{}/_doc/p-7?refresh=true", scene.index);
     scene.store.ask(Method::DELETE, &path, None).await;
     let bad = tokio::task::block_in_place(verify);
     let told = String::from_utf8_lossy(&bad.stderr).into_owned();
-    assert!(!bad.status.success() && told.contains("1 differences"), "{told}");
+    assert!(
+        !bad.status.success() && told.contains("1 differences"),
+        "{told}"
+    );
     let told: Value = serde_json::from_slice(&bad.stdout).expect("JSON");
     assert_eq!(found(&told), expected(&[("extra", "p-7", "-")]));
 }
@@ -95,10 +112,18 @@ async fn what_can_not_be_verified_is_told() {
     };
     assert_eq!(ask().await.0, 404);
     let index = format!("never-{}", Uuid::new_v4().simple());
-    step(&project, "plan", json!({"mapping": MAPPING, "index": index})).await;
+    step(
+        &project,
+        "plan",
+        json!({"mapping": MAPPING, "index": index}),
+    )
+    .await;
     let (status, body) = ask().await;
     let told = body["detail"].as_str().unwrap_or_default();
-    assert!(status == 409 && told.contains("nothing is mirrored"), "{body}");
+    assert!(
+        status == 409 && told.contains("nothing is mirrored"),
+        "{body}"
+    );
     step(&project, "start", json!({})).await;
     let address = begin(&project, "forward").await;
     wait_until("it says what it waits for", PATIENCE, async || {
@@ -109,6 +134,8 @@ async fn what_can_not_be_verified_is_told() {
     let again = begin(&project, "forward").await;
     assert_eq!(again, address, "one at a time");
     assert_ne!(begin(&project, "reverse").await, address);
-    let (status, _) = project.get(&format!("/v1/migration/verify/{}", Uuid::new_v4())).await;
+    let (status, _) = project
+        .get(&format!("/v1/migration/verify/{}", Uuid::new_v4()))
+        .await;
     assert_eq!(status, 404);
 }
