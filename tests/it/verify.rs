@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(600);
 const PEOPLE: usize = 600;
@@ -62,7 +62,9 @@ async fn take_in(project: &Project, people: usize) {
 pub async fn equal(scene: Scene, people: usize) -> Scene {
     let documents: Vec<_> = (0..people).map(document).collect();
     scene.store.put(&scene.index, &documents).await;
+    let began = Instant::now();
     take_in(&scene.project, people).await;
+    eprintln!("{people} people taken in: {:?}", began.elapsed());
     scene.start().await;
     scene.at_rest().await;
     let force = json!({"force": true, "reason": "a drill"});
@@ -97,8 +99,12 @@ pub async fn ended(project: &Project, address: &str) -> Value {
 }
 
 pub async fn verified(project: &Project, direction: &str) -> Value {
+    let began = Instant::now();
     let address = begin(project, direction).await;
-    ended(project, &address).await
+    let done = ended(project, &address).await;
+    let took = began.elapsed();
+    eprintln!("{direction}: {} checked, {took:?}", done["checked"]);
+    done
 }
 
 /// What was found: kind, document and field.
