@@ -30,3 +30,4 @@ mod server;
 pub mod store;
 mod telemetry;
 pub mod upkeep;
+mod verify;

@@ -73,6 +73,8 @@ metrics! {
     MIRROR_PUBLISHED = "roster_mirror_published_total", Counter, "", "Documents that a legacy store took, deletions too.";
     MIRROR_FAILURES = "roster_mirror_failures_total", Counter, "", "Tries to publish that failed as a whole; `roster migration status` says why.";
     MIRROR_FOREIGN = "roster_mirror_foreign_writes_total", Counter, "", "Documents that somebody else had written since Roster did.";
+    VERIFY_CHECKED = "roster_verify_checked_total", Counter, "", "Documents and people that verifications of migrations have looked at.";
+    VERIFY_DIFFERENCES = "roster_verify_differences_total", Counter, "", "Of those that are not the same on both sides; `roster migration status` names some.";
     READY = "roster_ready", Gauge, "", "1 while this node takes traffic.";
 }
 

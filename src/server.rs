@@ -28,6 +28,7 @@ use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
 use crate::upkeep::retention::{OldEvents, OldLists};
 use crate::upkeep::splits::Splits;
+use crate::verify::Verify;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -140,15 +141,20 @@ async fn serve_on(
     Ok(())
 }
 
-/// Of nodes that know where a legacy store is one keeps it up; all tell how far it is.
+/// Of nodes that know where a legacy store is one keeps it up, and one verifies; all tell how far the mirror is.
 fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
     if !config.legacy.is_mirrored() {
         return Vec::new();
     }
     let relay = Relay::new(config.legacy.clone(), config.backfill.kafka.clone());
+    let verify = Verify {
+        legacy: config.legacy.clone(),
+        limits: config.limits.clone(),
+    };
     vec![
         spawn(frame::run(store.clone(), relay)),
         spawn(mirror::tell(store.clone())),
+        spawn(frame::run(store.clone(), verify)),
     ]
 }
 

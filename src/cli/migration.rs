@@ -1,5 +1,7 @@
 //! `roster migration …`: a project's way out of a legacy store.
 
+mod verify;
+
 use crate::domain::ProjectId;
 use crate::domain::migration::Verb;
 use crate::migration::{self, Denied, Order, Status};
@@ -31,6 +33,8 @@ pub enum MigrationVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Compare the legacy store with Roster; a node that knows where the store is does it
+    Verify(verify::Verify),
     /// Go back: reads are the legacy store's again
     Rollback(Step),
     /// Show every step that was taken, one line of JSON each
@@ -97,6 +101,7 @@ pub async fn run(verb: MigrationVerb, store: &Store) -> Result<()> {
         }
         MigrationVerb::Start(step) => step.take(store, Verb::Start).await,
         MigrationVerb::Advance(step) => step.take(store, Verb::Advance).await,
+        MigrationVerb::Verify(verify) => verify.run(store).await,
         MigrationVerb::Rollback(step) => step.take(store, Verb::Rollback).await,
         MigrationVerb::Status {
             project,
@@ -160,12 +165,16 @@ fn topic_format(text: &str) -> Result<TopicFormat, &'static str> {
 
 async fn take(store: &Store, project_id: ProjectId, verb: Verb, order: &Order) -> Result<()> {
     let status = migration::step(store, project_id, verb, order).await;
-    let status = status.map_err(|denied| match denied {
-        Denied::Store(error) => super::explained(error),
-        other => anyhow!(other),
-    })?;
+    let status = status.map_err(refused)?;
     println!("the migration is at {}", status.state);
     Ok(())
+}
+
+fn refused(denied: Denied) -> anyhow::Error {
+    match denied {
+        Denied::Store(error) => super::explained(error),
+        other => anyhow!(other),
+    }
 }
 
 async fn show(store: &Store, project_id: ProjectId, watch: bool, json: bool) -> Result<()> {
@@ -206,6 +215,9 @@ fn text_of(status: &Status) -> String {
             "  {colour} {}: {} (wanted: {})\n",
             gate.name, gate.seen, gate.wanted
         );
+    }
+    for own in &status.verifications {
+        text += &format!("  {}\n", verify::line(own));
     }
     text
 }

@@ -21,6 +21,7 @@ pub struct LegacyStore {
     pub indices: Allowed,
     /// Topics that they may name.
     pub topics: Allowed,
+    pub verify_per_second: u32,
 }
 
 impl LegacyStore {

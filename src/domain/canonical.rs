@@ -11,7 +11,16 @@ const MAX_DEPTH: usize = 128;
 
 /// Spells a valid value whose numbers are plain; `None` where it is no such value, or nests too deep.
 pub(super) fn spelled(json: &[u8]) -> Option<String> {
-    let mut reader = Reader { json, at: 0 };
+    spelled_by(json, str::to_owned)
+}
+
+/// The same by what numbers say, however many zeros they end in: 1.0 is 1.
+pub(super) fn meant(json: &[u8]) -> Option<String> {
+    spelled_by(json, without_zeros)
+}
+
+fn spelled_by(json: &[u8], word: fn(&str) -> String) -> Option<String> {
+    let mut reader = Reader { json, at: 0, word };
     let value = reader.value(MAX_DEPTH)?;
     reader.token().is_none().then_some(value)
 }
@@ -19,6 +28,8 @@ pub(super) fn spelled(json: &[u8]) -> Option<String> {
 struct Reader<'a> {
     json: &'a [u8],
     at: usize,
+    /// How numbers, and the words of JSON, are spelled.
+    word: fn(&str) -> String,
 }
 
 impl<'a> Reader<'a> {
@@ -45,7 +56,7 @@ impl<'a> Reader<'a> {
             b'{' => self.object(depth.checked_sub(1)?),
             b'[' => self.list(depth.checked_sub(1)?),
             b'"' => Some(quoted(&text(token)?)),
-            _ => std::str::from_utf8(token).ok().map(str::to_owned),
+            _ => std::str::from_utf8(token).ok().map(self.word),
         }
     }
 
@@ -79,6 +90,14 @@ impl<'a> Reader<'a> {
         }
         Some(format!("[{}]", elements.join(",")))
     }
+}
+
+fn without_zeros(word: &str) -> String {
+    let short = match word.contains('.') {
+        true => word.trim_end_matches('0').trim_end_matches('.'),
+        false => word,
+    };
+    if short == "-0" { "0" } else { short }.to_owned()
 }
 
 fn text(token: &[u8]) -> Option<String> {

@@ -165,6 +165,12 @@ impl Json {
         super::canonical::spelled(&cleaned).unwrap_or_else(|| self.as_str().to_owned())
     }
 
+    /// A spelling that values share which say the same: as above, and 1.0 is 1.
+    pub fn meant(&self) -> String {
+        let cleaned = clean(self.0.clone());
+        super::canonical::meant(&cleaned).unwrap_or_else(|| self.as_str().to_owned())
+    }
+
     /// Holds the value against the nesting limit and the databases' common range of numbers; `field` names it in the refusal.
     pub fn check(&self, field: &str, max_depth: usize) -> Result<(), Rejection> {
         let (mut at, mut depth) = (0, 0_usize);
@@ -238,6 +244,11 @@ mod tests {
             json(r#"{"aa":[1,2],"b":1000}"#).canonical()
         );
         assert_ne!(json("1.0").canonical(), json("1").canonical());
+        assert_eq!(
+            json(r#"{"b": [1.50, -0.0, 100], "a": 1.0}"#).meant(),
+            json(r#"{"a": 1, "b": [1.5, 0, 1E2]}"#).meant()
+        );
+        assert_ne!(json("10").meant(), json("1").meant());
     }
 
     #[test]

@@ -100,12 +100,10 @@ impl State {
         }
     }
 
-    /// True where Roster knows all that the legacy store had, so that a document is what Roster says and no more.
+    /// True where Roster was seen to know all that the legacy store has, so that a document is what Roster says and no more. Before,
+    /// what Roster lacks still stands there, or no verification could find it.
     pub const fn is_whole(self) -> bool {
-        matches!(
-            self,
-            Self::Verify | Self::Compare | Self::CutOver | Self::Soak
-        )
+        matches!(self, Self::Compare | Self::CutOver | Self::Soak)
     }
 
     const fn following(self) -> Option<Self> {

@@ -29,7 +29,10 @@ pub struct Seen {
     /// Documents that somebody else wrote there since the mirror began.
     pub foreign_writes: Option<i64>,
     pub backfill: Option<BackfillSeen>,
+    /// The last verification since the state began: that Roster has what the legacy store has.
     pub verify: Option<VerifySeen>,
+    /// The last one that the legacy store has what Roster has, whenever it was.
+    pub reverse: Option<VerifySeen>,
     pub compare: Option<CompareSeen>,
     /// Seconds in the present state, and those that a soak lasts.
     pub seconds: i64,
@@ -150,6 +153,13 @@ pub const RULES: &[Rule] = &[
         judge: soaked,
     },
     Rule {
+        name: "reverse_verify",
+        verb: Verb::Rollback,
+        from: &[State::CutOver, State::Soak],
+        wanted: "is told, and holds nothing up",
+        judge: reverse_verify,
+    },
+    Rule {
         name: "mirrors",
         verb: Verb::Rollback,
         from: &[State::Done],
@@ -239,6 +249,15 @@ fn verify(seen: &Seen) -> (String, bool) {
     let told = format!("{} differences, {} s ago", own.differences, own.age_seconds);
     let is_good = own.differences == 0 && own.age_seconds <= VERIFIED_SECONDS;
     (told, is_good)
+}
+
+/// A way back waits for nothing while the legacy store is kept up; what was known of it then is kept with the step.
+fn reverse_verify(seen: &Seen) -> (String, bool) {
+    let told = seen.reverse.map_or_else(
+        || "the legacy store was not verified".to_owned(),
+        |own| format!("{} differences, {} s ago", own.differences, own.age_seconds),
+    );
+    (told, true)
 }
 
 fn mismatches(seen: &Seen) -> (String, bool) {

@@ -92,7 +92,8 @@ fn what_was_not_measured_is_red_and_named_with_its_figure() {
             let own = gates(*state, rule.verb, &Seen::default());
             let own = own.iter().find(|gate| gate.name == rule.name);
             let own = own.expect("it stands there");
-            assert!(rule.name == "soaked" || !own.holds, "{}", rule.name);
+            let may_hold = ["soaked", "reverse_verify"].contains(&rule.name);
+            assert!(may_hold || !own.holds, "{}", rule.name);
             assert!(!own.seen.is_empty());
         }
     }

@@ -7,6 +7,7 @@ mod barred;
 mod belief;
 mod canonical;
 pub mod command;
+pub mod containment;
 mod crowd;
 pub mod erasure;
 pub mod gate;

@@ -5,12 +5,12 @@
 //! the same names in it.
 
 use super::job::Export;
-use super::record::{self, GONE_HEADER, INDEX_HEADER};
 use super::state::WHOLE;
 use super::walk::Walk;
 use crate::backfill::{Found, NotSent, Outgoing};
 use crate::domain::Timestamp;
 use crate::legacy::Hit;
+use crate::legacy::record::{self, GONE_HEADER, INDEX_HEADER};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};

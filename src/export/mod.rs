@@ -8,7 +8,7 @@ mod job;
 mod kept;
 mod pass;
 mod plan;
-mod record;
+
 mod run;
 mod send;
 mod state;

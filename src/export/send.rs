@@ -1,10 +1,10 @@
 //! A page of documents into the topic, no faster than was asked for.
 
 use super::job::Export;
-use super::record;
 use super::walk::Stumble;
 use crate::backfill::{NotSent, Outgoing};
 use crate::legacy::Hit;
+use crate::legacy::record;
 use futures_util::future::try_join_all;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;

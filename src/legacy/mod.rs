@@ -5,6 +5,7 @@
 mod client;
 mod index;
 mod page;
+pub mod record;
 mod write;
 
 pub use client::{Client, Failure};

@@ -1,11 +1,13 @@
 //! Migrations as people act on them, from the command line and by HTTP: measure, judge, take the step.
 
+use crate::domain::containment::Direction;
 use crate::domain::migration::{Gate, Input, Refused, State, Verb, next};
-use crate::domain::migration_gates::{BackfillSeen, Seen, gates};
-use crate::domain::{Allowed, ProjectId};
+use crate::domain::migration_gates::{BackfillSeen, Seen, VerifySeen, gates};
+use crate::domain::{Allowed, ProjectId, Timestamp};
 use crate::mapping::Mapping;
 use crate::store::{
-    Error, Migration, MigrationPlan, MigrationStep, MirrorSeen, SourceStatus, Store,
+    Error, Migration, MigrationPlan, MigrationStep, MirrorSeen, Sample, SourceStatus, Store,
+    Verification,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -39,6 +41,8 @@ pub enum Denied {
     Refused(Refused),
     #[error("somebody else took a step meanwhile: the migration is at {}", .0.as_str())]
     Moved(State),
+    #[error("nothing is mirrored at {}: there is nothing to verify", .0.as_str())]
+    NotMirrored(State),
     #[error("the database did not do it")]
     Store(#[from] Error),
 }
@@ -58,6 +62,57 @@ pub struct Status {
     pub gates: Vec<Gate>,
     pub mirror: MirrorSeen,
     pub backfill: Option<SourceStatus>,
+    /// The newest of each direction.
+    pub verifications: Vec<Verification>,
+}
+
+/// A verification with some of what it found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    #[serde(flatten)]
+    pub verification: Verification,
+    pub samples: Vec<Sample>,
+}
+
+/// Begins a verification, unless one of that direction goes on: the one that goes on.
+///
+/// # Errors
+/// Why there is none.
+pub async fn verify(
+    store: &Store,
+    project_id: ProjectId,
+    direction: Direction,
+) -> Result<Verification, Denied> {
+    let migration = store.load_migration(project_id).await?;
+    let migration = migration.ok_or(Denied::NoMigration)?;
+    if !migration.mirrors {
+        return Err(Denied::NotMirrored(migration.state));
+    }
+    if migration.plan.index.is_empty() {
+        let told = "only an index can be verified, and the plan names none";
+        return Err(Denied::Plan(told.to_owned()));
+    }
+    let begun = store.start_verification(project_id, direction).await?;
+    begun.ok_or(Denied::NoMigration)
+}
+
+/// A verification with what it found, where there is one by that id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn verified(
+    store: &Store,
+    project_id: ProjectId,
+    id: Uuid,
+) -> Result<Option<Verified>, Error> {
+    let Some(verification) = store.load_verification(project_id, id).await? else {
+        return Ok(None);
+    };
+    let samples = store.load_samples(project_id, id).await?;
+    Ok(Some(Verified {
+        verification,
+        samples,
+    }))
 }
 
 /// Takes a step, if it is one from here and its gates are green.
@@ -76,7 +131,7 @@ pub async fn step(
         allow(store, project_id, (&plan, order)).await?;
     }
     let gates = match &from {
-        Some(from) => gates(from.state, verb, &seen(store, project_id, from).await?.0),
+        Some(from) => gates(from.state, verb, &seen(store, project_id, from).await?.seen),
         None => Vec::new(),
     };
     let input = Input {
@@ -160,11 +215,19 @@ fn checked(mut plan: MigrationPlan) -> Result<MigrationPlan, Denied> {
     Ok(plan)
 }
 
+/// What is measured of a migration.
+struct Measured {
+    seen: Seen,
+    mirror: MirrorSeen,
+    source: Option<SourceStatus>,
+    verifications: Vec<Verification>,
+}
+
 async fn seen(
     store: &Store,
     project_id: ProjectId,
     migration: &Migration,
-) -> Result<(Seen, MirrorSeen, Option<SourceStatus>), Error> {
+) -> Result<Measured, Error> {
     let (mut seen, mirror) = store.measure_migration(project_id, migration).await?;
     let sources = store.backfill_status(Some(project_id)).await?;
     let mut sources = sources.into_iter();
@@ -179,7 +242,31 @@ async fn seen(
             rejected: counts.rejected,
         }
     });
-    Ok((seen, mirror, source))
+    let forward = store.last_verifications(project_id, Direction::Forward);
+    let forward = forward.await?;
+    let reverse = store.last_verifications(project_id, Direction::Reverse);
+    let reverse = reverse.await?;
+    seen.verify = done_since(&forward, migration.changed_at);
+    seen.reverse = done_since(&reverse, Timestamp::MIN);
+    let newest = [forward, reverse].into_iter();
+    Ok(Measured {
+        seen,
+        mirror,
+        source,
+        verifications: newest.filter_map(|own| own.into_iter().next()).collect(),
+    })
+}
+
+/// The last verification that went through everything, and began since.
+fn done_since(newest: &[Verification], since: Timestamp) -> Option<VerifySeen> {
+    let mut done = newest
+        .iter()
+        .filter(|own| own.is_done() && own.began >= since);
+    let last = done.next()?;
+    Some(VerifySeen {
+        age_seconds: last.age_seconds.unwrap_or_default(),
+        differences: last.counts.differences(),
+    })
 }
 
 async fn shown(
@@ -187,7 +274,7 @@ async fn shown(
     project_id: ProjectId,
     migration: &Migration,
 ) -> Result<Status, Error> {
-    let (seen, mirror, backfill) = seen(store, project_id, migration).await?;
+    let measured = seen(store, project_id, migration).await?;
     let verb = match migration.state {
         State::Plan | State::RolledBack => Verb::Start,
         State::Done => Verb::Rollback,
@@ -203,8 +290,9 @@ async fn shown(
         topic: plan.topic.clone(),
         source: plan.source.clone(),
         document_kind: plan.document_kind.clone(),
-        gates: gates(migration.state, verb, &seen),
-        mirror,
-        backfill,
+        gates: gates(migration.state, verb, &measured.seen),
+        mirror: measured.mirror,
+        backfill: measured.source,
+        verifications: measured.verifications,
     })
 }

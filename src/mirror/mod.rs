@@ -19,6 +19,8 @@ mod version;
 mod watch;
 
 pub use gauges::tell;
+pub use page::person;
+pub use send::read;
 
 use crate::backfill::Outlet;
 use crate::config::{KafkaProperties, LegacyStore};

@@ -46,7 +46,8 @@ impl Page<'_> {
         if count == 0 {
             return Ok(0);
         }
-        let known = turn.store.load_marked(project_id, &marks.marks).await?;
+        let ids: Vec<ProfileId> = marks.marks.iter().map(|mark| mark.profile_id).collect();
+        let known = turn.store.load_marked(project_id, &ids).await?;
         let mut sorted = sorted(marks.marks, known);
         let has_again = self.publish(turn, marks.now, &mut sorted).await?;
         fail::fail_point!("mirror-published");
@@ -186,14 +187,18 @@ fn sorted(marks: Vec<Mark>, mut known: HashMap<ProfileId, MarkedProfile>) -> Sor
     sorted
 }
 
-/// `None` where there was no room to read more.
-fn person(profile: MarkedProfile) -> Result<Option<Person>, String> {
-    let (stated, floor) = match profile.traits {
-        Marked::Read { stated, floor } => (stated, floor),
+/// A profile as documents are made of it; `None` where there was no room for its traits.
+///
+/// # Errors
+/// What of it can't be read.
+pub fn person(profile: MarkedProfile) -> Result<Option<Person>, String> {
+    let traits = match profile.traits {
+        Marked::Read(traits) => traits,
         Marked::NoRoom => return Ok(None),
         Marked::Unreadable => return Err("its row in profile can't be read".to_owned()),
     };
     let value = |json: &Json| serde_json::from_slice(json.as_bytes());
+    let (stated, floor) = (traits.stated(), traits.floor());
     let traits = stated.into_iter().map(|(name, (at, json))| {
         let told = |_| format!("its trait {name} can't be read");
         let value = value(&json).map_err(told)?;
@@ -218,7 +223,7 @@ fn worst(sent: impl IntoIterator<Item = Sent>) -> Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use crate::domain::profile::Traits;
     use uuid::Uuid;
 
     fn mark(number: u128) -> Mark {
@@ -235,10 +240,9 @@ mod tests {
 
     #[test]
     fn who_can_not_be_read_is_refused_and_the_neighbours_go_on() {
-        let (stated, floor) = (BTreeMap::new(), None);
         let known = [
             (2, Marked::Unreadable),
-            (3, Marked::Read { stated, floor }),
+            (3, Marked::Read(Traits::default())),
             (4, Marked::NoRoom),
         ];
         let known = known.map(|(number, traits)| (mark(number).profile_id, profile(traits)));

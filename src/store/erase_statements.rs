@@ -187,6 +187,33 @@ SELECT count(*)::INT8, ",
     ),
 };
 
+/// The same of what verifications found.
+pub(super) const EMPTY_SAMPLES: Statement = Statement {
+    name: "empty_samples",
+    sql: concat!(
+        "-- empty_samples
+WITH ",
+        held!("$4", "$5"),
+        ", found AS (
+    SELECT s.project_id, s.verification_id, s.number
+    FROM erasure AS e
+    JOIN verification_sample AS s ON s.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND s.found_at <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE verification_sample AS s SET document_id = NULL, field = NULL, ours = NULL, theirs = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE s.project_id = f.project_id AND s.verification_id = f.verification_id AND s.number = f.number AND ",
+        holds_turn!("$4"),
+        "
+    RETURNING s.number
+)
+SELECT count(*)::INT8, ",
+        holds_turn!("$4"),
+        " FROM found"
+    ),
+};
+
 /// Whose name was claimed.
 pub(super) const DELETE_CONFLICTS: Statement = Statement {
     name: "delete_conflicts",

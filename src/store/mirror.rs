@@ -6,12 +6,13 @@ use super::mirror_statements::{
     LOAD_MARKED, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE,
     RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
+use super::params::stored_traits;
 use super::profiles::timestamp;
 use super::{Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
-use crate::domain::{Json, ProfileId, ProjectId, Timestamp};
+use crate::domain::{ProfileId, ProjectId, Timestamp};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -56,7 +57,7 @@ pub struct Marks {
 }
 
 /// A marked profile as it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MarkedProfile {
     /// Kinds and values, the name known longest first.
     pub identities: Vec<(String, String)>,
@@ -64,18 +65,23 @@ pub struct MarkedProfile {
 }
 
 /// What was read of a marked profile's traits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Marked {
-    Read {
-        /// What was stated and when; null where it was removed.
-        stated: BTreeMap<String, (Timestamp, Json)>,
-        /// What was stated before is gone.
-        floor: Option<Timestamp>,
-    },
+    Read(Traits),
     /// There was no room for more.
     NoRoom,
     /// It is not what this program writes.
     Unreadable,
+}
+
+impl Marked {
+    /// The traits, if they were read.
+    pub const fn read(&self) -> Option<&Traits> {
+        match self {
+            Self::Read(traits) => Some(traits),
+            Self::NoRoom | Self::Unreadable => None,
+        }
+    }
 }
 
 /// A name whose document has to go.
@@ -167,15 +173,15 @@ impl Store {
         Ok(Marks { marks, now })
     }
 
-    /// Marked profiles that stand for themselves, as they are.
+    /// Profiles that stand for themselves, as they are.
     pub async fn load_marked(
         &self,
         project_id: ProjectId,
-        marks: &[Mark],
+        ids: &[ProfileId],
     ) -> Result<HashMap<ProfileId, MarkedProfile>, Error> {
-        let positions: Vec<i32> = (0..).take(marks.len()).collect();
-        let projects = vec![project_id.0; marks.len()];
-        let ids: Vec<Uuid> = marks.iter().map(|mark| mark.profile_id.0).collect();
+        let positions: Vec<i32> = (0..).take(ids.len()).collect();
+        let projects = vec![project_id.0; ids.len()];
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let params: [&(dyn ToSql + Sync); 4] = [&positions, &projects, &ids, &BYTES_AT_ONCE];
         let rows = self.run(&LOAD_MARKED, &params).await?;
         let with_id = |row: &Row| (ProfileId(row.get(0)), marked_profile(row));
@@ -350,11 +356,7 @@ fn marked_profile(row: &Row) -> MarkedProfile {
     let (kinds, values): (Vec<String>, Vec<String>) = (row.get(3), row.get(4));
     let stored: Option<String> = row.get(1);
     let traits = stored.map_or(Marked::NoRoom, |traits| {
-        let (traits, stamps) = (Json::from_database(traits), Json::from_database(row.get(2)));
-        Traits::from_stored(&traits, &stamps).map_or(Marked::Unreadable, |traits| Marked::Read {
-            stated: traits.stated(),
-            floor: traits.floor(),
-        })
+        stored_traits(traits, row.get(2)).map_or(Marked::Unreadable, Marked::Read)
     });
     MarkedProfile {
         identities: kinds.into_iter().zip(values).collect(),

@@ -45,6 +45,8 @@ mod split_evidence;
 mod split_records;
 mod split_statements;
 mod statement;
+mod verification;
+mod verification_statements;
 mod worker;
 mod write;
 
@@ -75,6 +77,7 @@ pub use rights::{Right, needed_rights};
 pub use split::{Parting, SplitOutcome, SplitRequest};
 pub use split_events::Split;
 pub use statement::{Statement, catalogue};
+pub use verification::{DueVerification, Sample, Tallies, Verification, VerificationNote};
 pub use worker::Fence;
 pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsChange};
 

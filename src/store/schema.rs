@@ -81,6 +81,10 @@ pub const STEPS: &[Step] = steps![
     "0055_mirror",
     "0056_mirror_refusal",
     "0057_heartbeat_marking_node",
+    "0060_verification",
+    "0061_verification_sample",
+    "0062_verification_sample_by_name",
+    "0063_verification_open",
     "0070_outbox_gone_erased_at",
     "0071_heartbeat_in_flight",
 ];

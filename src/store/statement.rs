@@ -4,7 +4,7 @@ use super::{
     backfill_statements as backfill, blocks, conflicts, erase_older, erase_statements as erase,
     events, export, groups, heartbeat, lease, lookup, merge, merge_record, migration,
     mirror_statements as mirror, others, profiles, projects, rejections, retention, rights, schema,
-    split_statements as split, worker, write,
+    split_statements as split, verification_statements as verification, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -97,6 +97,17 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::TIDY_REFUSALS,
         &mirror::CLEAR_OUTBOX,
         &mirror::END_MIRROR,
+        &verification::START_VERIFICATION,
+        &verification::LAST_VERIFICATIONS,
+        &verification::LOAD_VERIFICATION,
+        &verification::LOAD_SAMPLES,
+        &verification::DUE_VERIFICATIONS,
+        &verification::NOTE_VERIFICATION,
+        &verification::FIND_OWNERS,
+        &verification::PEOPLE_PAGE,
+        &verification::LOAD_STANDING,
+        &verification::FIND_GOING,
+        &verification::FIND_REFUSED,
     ]
 }
 
@@ -132,6 +143,7 @@ fn of_all() -> Vec<&'static Statement> {
         &erase::ERASE_EVENTS,
         &erase::EMPTY_REJECTIONS,
         &erase::EMPTY_REFUSALS,
+        &erase::EMPTY_SAMPLES,
         &erase::DELETE_CONFLICTS,
         &erase::DELETE_CLAIMS,
         &erase::MARK_CLEARED,

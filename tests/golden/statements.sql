@@ -21,6 +21,7 @@ UNION ALL SELECT 1::INT4 FROM backfill_count WHERE FALSE UNION ALL SELECT 1::INT
 UNION ALL SELECT 1::INT4 FROM migration WHERE FALSE UNION ALL SELECT 1::INT4 FROM migration_step WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM outbox_gone WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 FROM verification_sample WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -304,6 +305,21 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     WHERE r.project_id = f.project_id AND r.source = f.source AND r.topic = f.topic AND r.partition = f.partition
         AND r.record_offset = f.record_offset AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING r.record_offset
+)
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+
+-- empty_samples
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT s.project_id, s.verification_id, s.number
+    FROM erasure AS e
+    JOIN verification_sample AS s ON s.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND s.found_at <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE verification_sample AS s SET document_id = NULL, field = NULL, ours = NULL, theirs = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE s.project_id = f.project_id AND s.verification_id = f.verification_id AND s.number = f.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING s.number
 )
 SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
@@ -1133,3 +1149,85 @@ UPDATE mirror SET is_active = FALSE
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held) AND NOT EXISTS (
     SELECT 1 FROM migration AS m WHERE m.project_id = $1::INT4 AND m.mirrors
 );
+
+-- start_verification
+WITH old AS (
+    DELETE FROM verification AS v WHERE v.project_id = $1::INT4 AND v.finished_at < now() - '30 days'::INTERVAL
+    RETURNING v.project_id, v.verification_id
+), samples AS (
+    DELETE FROM verification_sample WHERE (project_id, verification_id) IN (SELECT o.project_id, o.verification_id FROM old AS o)
+    RETURNING number
+)
+INSERT INTO verification (project_id, verification_id, direction, started_at, finished_at, due_at, attempts, reason, checked, missing, different,
+    extra, rejected, superseded, erased, progress)
+SELECT $1::INT4, $2::UUID, $3::TEXT, now(), NULL, now(), 0, '', 0, 0, 0, 0, 0, 0, 0, '{}'
+WHERE NOT EXISTS (
+    SELECT 1 FROM verification AS v WHERE v.project_id = $1::INT4 AND v.direction = $3::TEXT AND v.finished_at IS NULL
+)
+ON CONFLICT (project_id, verification_id) DO NOTHING;
+
+-- last_verifications
+SELECT v.verification_id, v.direction, v.started_at, v.finished_at, v.reason, v.checked, v.missing, v.different, v.extra, v.rejected,
+    v.superseded, v.erased, EXTRACT(EPOCH FROM now() - v.finished_at)::INT8
+FROM verification AS v WHERE v.project_id = $1::INT4 AND v.direction = $2::TEXT ORDER BY v.started_at DESC LIMIT 2;
+
+-- load_verification
+SELECT v.verification_id, v.direction, v.started_at, v.finished_at, v.reason, v.checked, v.missing, v.different, v.extra, v.rejected,
+    v.superseded, v.erased, EXTRACT(EPOCH FROM now() - v.finished_at)::INT8
+FROM verification AS v WHERE v.project_id = $1::INT4 AND v.verification_id = $2::UUID;
+
+-- load_samples
+SELECT kind, document_id, field, ours, theirs
+FROM verification_sample WHERE project_id = $1::INT4 AND verification_id = $2::UUID ORDER BY number LIMIT 1000;
+
+-- due_verifications
+SELECT v.project_id, v.verification_id, v.direction, v.attempts, v.checked, v.missing, v.different, v.extra, v.rejected, v.superseded, v.erased,
+    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked, FALSE), COALESCE(r.is_whole, FALSE)
+FROM verification AS v
+JOIN project AS p ON p.project_id = v.project_id
+JOIN migration AS m ON m.project_id = v.project_id
+LEFT JOIN mirror AS r ON r.project_id = v.project_id
+WHERE v.finished_at IS NULL AND v.due_at <= now()
+ORDER BY v.due_at LIMIT 100;
+
+-- note_verification
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE), noted AS (
+    UPDATE verification SET checked = $5::INT8, missing = $6::INT8, different = $7::INT8, extra = $8::INT8, rejected = $9::INT8,
+        superseded = $10::INT8, erased = $11::INT8, progress = $12::JSONB, attempts = $13::INT4, reason = $14::TEXT,
+        due_at = now() + ($15::FLOAT8 * '1 second'::INTERVAL), finished_at = CASE WHEN $16::BOOL THEN now() END
+    WHERE project_id = $3::INT4 AND verification_id = $4::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+    RETURNING verification_id
+)
+INSERT INTO verification_sample (project_id, verification_id, number, kind, document_id, field, ours, theirs, found_at, name_hashes)
+SELECT $3::INT4, $4::UUID, t.number, t.kind, t.document_id, t.field, t.ours, t.theirs, now(), t.name_hashes
+FROM unnest($17::INT4[], $18::TEXT[], $19::TEXT[], $20::TEXT[], $21::TEXT[], $22::TEXT[], $23::JSONB[])
+    AS t (number, kind, document_id, field, ours, theirs, name_hashes)
+WHERE EXISTS (SELECT 1 FROM noted)
+ON CONFLICT (project_id, verification_id, number) DO NOTHING;
+
+-- find_owners
+SELECT t.position, i.profile_id
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
+
+-- people_page
+SELECT p.profile_id FROM profile AS p
+WHERE p.project_id = $1::INT4 AND p.profile_id > $2::UUID AND p.merged_into IS NULL
+ORDER BY p.profile_id LIMIT $3::INT8;
+
+-- load_standing
+SELECT t.position,
+    EXISTS (SELECT 1 FROM outbox AS o WHERE o.project_id = t.project_id AND o.profile_id = t.profile_id),
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = t.project_id AND f.profile_id = t.profile_id)
+FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id);
+
+-- find_going
+SELECT t.position
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+JOIN outbox_gone AS g ON g.project_id = t.project_id AND g.kind = t.kind AND g.value = t.value
+WHERE g.looks = 0;
+
+-- find_refused
+SELECT DISTINCT t.position
+FROM unnest($1::INT4[], $2::TEXT[]) AS t (position, hash)
+JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash);

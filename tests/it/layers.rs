@@ -45,6 +45,19 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "verify",
+        &[
+            "mirror",
+            "upkeep",
+            "legacy",
+            "mapping",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "api",
         &[
             "migration",

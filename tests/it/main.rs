@@ -62,5 +62,6 @@ mod statements;
 mod strangers;
 mod tracking;
 mod two_nodes;
+mod verify;
 mod wire;
 mod workers;

@@ -17,6 +17,7 @@ const SCANNING: &[(&str, &str)] = &[
     ("list_mirrors", "a row for each project that moves"),
     ("count_old_nodes", "64 rows"),
     ("take_step", "the 64 rows of nodes"),
+    ("due_verifications", "those that go on"),
     (
         "due_walks",
         "each project whose events have an age is looked at",
@@ -39,6 +40,9 @@ const BY_PROJECT: &[&str] = &[
     "load_gone",
     "tidy_document_refusals",
     "clear_outbox",
+    "start_verification",
+    "last_verifications",
+    "people_page",
     "set_kinds",
     "set_rules",
     "set_retention",

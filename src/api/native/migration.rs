@@ -1,18 +1,21 @@
 //! `/v1/migration`: a project's way out of a legacy store.
 
+use super::query::Query;
 use super::{answer_of, reader, reply, segment};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
 use crate::config::millis;
 use crate::domain::Caller;
+use crate::domain::containment::Direction;
 use crate::domain::migration::Verb;
-use crate::migration::{self, Denied, Order, Status};
-use crate::store::{MigrationPlan, TakenStep, TopicFormat};
+use crate::migration::{self, Denied, Order, Status, Verified};
+use crate::store::{MigrationPlan, TakenStep, TopicFormat, Verification};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 /// The time of a soak where none is said: three days.
 const SOAK_SECONDS: i64 = 259_200;
@@ -143,11 +146,45 @@ fn order(verb: Verb, asked: Asked) -> Order {
     }
 }
 
+/// Begins a verification; `direction` is `forward` or `reverse`.
+pub async fn verify(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    reply::json(&state, begun(&request, &state).await)
+}
+
+async fn begun(request: &HttpRequest, state: &Data<State>) -> Result<Verification, ApiError> {
+    let caller = reader(request, state).await?;
+    let query = Query::parse(request.query_string(), &["direction"])?;
+    let name = query.text("direction");
+    let name = name.as_deref().unwrap_or(Direction::Forward.as_str());
+    let direction = Direction::parse(name);
+    let direction = direction.ok_or_else(|| invalid("direction", "is forward or reverse"))?;
+    let _connection = state.reads.connection().await?;
+    let beginning = migration::verify(&state.store, caller.project_id, direction);
+    match timeout(millis(state.server.request_timeout_ms), beginning).await {
+        Ok(outcome) => outcome.map_err(denied),
+        Err(_) => Err(ApiError::Timeout),
+    }
+}
+
+/// Shows a verification, and some of what it found.
+pub async fn verified(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    reply::json(&state, found_by(&request, &state).await)
+}
+
+async fn found_by(request: &HttpRequest, state: &Data<State>) -> Result<Verified, ApiError> {
+    let caller = reader(request, state).await?;
+    let id = segment(request, 4)?;
+    let id = Uuid::parse_str(&id).map_err(|_| ApiError::NotFound)?;
+    let finding = migration::verified(&state.store, caller.project_id, id);
+    answer_of(state, finding).await?.ok_or(ApiError::NotFound)
+}
+
 fn denied(denied: Denied) -> ApiError {
     match denied {
         Denied::Plan(reason) => invalid("plan", reason),
         Denied::NotAllowed(told) => ApiError::TargetNotAllowed(told),
         Denied::NoMigration => ApiError::NoMigration,
+        Denied::NotMirrored(_) => ApiError::StepRefused(denied.to_string()),
         Denied::Refused(refused) => ApiError::StepRefused(refused.to_string()),
         Denied::Moved(state) => ApiError::MigrationMoved(state.as_str()),
         Denied::Store(error) => {

@@ -74,6 +74,11 @@ pub fn configure(app: &mut ServiceConfig) {
         )
         .route("/v1/migration", web::get().to(migration::show))
         .route("/v1/migration/history", web::get().to(migration::history))
+        .route("/v1/migration/verify", web::post().to(migration::verify))
+        .route(
+            "/v1/migration/verify/{id}",
+            web::get().to(migration::verified),
+        )
         .route("/v1/migration/{verb}", web::post().to(migration::step))
         .route("/v1/rejections", web::get().to(rejections::list));
 }

@@ -1,6 +1,6 @@
 //! A document as a record: key, value and headers.
 
-use crate::legacy::Hit;
+use super::{Found, Hit};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -31,6 +31,17 @@ pub fn value(hit: &Hit<'_>) -> Result<Vec<u8>, serde_json::Error> {
         _seq_no: hit._seq_no,
         _source: hit._source,
     })
+}
+
+/// The same of a document that was asked for by its id.
+pub fn of_found(index: &str, id: &str, found: &Found) -> Vec<u8> {
+    let members = serde_json::json!({
+        "_index": index,
+        "_id": id,
+        "_version": found.version,
+        "_source": found.source,
+    });
+    members.to_string().into_bytes()
 }
 
 /// The key. One index may have an id twice by different routing: those are two documents, so the key says both. An id that looks like

@@ -1,0 +1,271 @@
+//! Documents held against the people whom they are about.
+
+use super::Stop;
+use super::scene::Scene;
+use super::seen::{About, Outcome, Seen};
+use crate::domain::containment::{Contained, Difference, Direction, Kind, compared};
+use crate::domain::{Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject};
+use crate::mapping::{Reading, Record};
+use crate::mirror;
+use crate::store::{Marked, MarkedProfile};
+use bytes::Bytes;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+
+/// A document as a record of it.
+pub struct Document {
+    pub id: String,
+    pub record: Bytes,
+}
+
+/// What a document says.
+enum Said {
+    Command(Box<Command>),
+    /// Nothing that is about anybody.
+    Nothing,
+    /// The mapping refuses it.
+    Refused,
+}
+
+/// Who is there of those whom documents name.
+struct Known<'a> {
+    owners: HashMap<&'a Identity, ProfileId>,
+    profiles: HashMap<ProfileId, MarkedProfile>,
+}
+
+impl Known<'_> {
+    fn owner(&self, subject: &Subject<'_>) -> Option<ProfileId> {
+        let mut names = subject.own().iter();
+        names.find_map(|name| self.owners.get(name).copied())
+    }
+}
+
+impl Scene<'_> {
+    /// Judges documents as they were read.
+    pub async fn judge_documents(&self, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
+        match self.due.direction {
+            Direction::Forward => self.contained(documents).await,
+            Direction::Reverse => self.owned(documents).await,
+        }
+    }
+
+    /// Whether Roster has what documents say.
+    async fn contained(&self, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
+        let read = || documents.iter().map(|document| self.said(document));
+        let said: Vec<Said> = tokio::task::block_in_place(|| read().collect());
+        let names = said.iter().flat_map(Said::names).collect::<BTreeSet<_>>();
+        let names: Vec<&Identity> = names.into_iter().collect();
+        let owners = self.store.find_owners(self.due.project_id, &names).await?;
+        let owners = names.into_iter().zip(owners);
+        let owners: HashMap<_, _> = owners
+            .filter_map(|(name, owner)| Some((name, owner?)))
+            .collect();
+        let people: BTreeSet<ProfileId> = owners.values().copied().collect();
+        let people: Vec<ProfileId> = people.into_iter().collect();
+        let profiles = self.store.load_marked(self.due.project_id, &people).await?;
+        let is_read = |profile: &MarkedProfile| !matches!(profile.traits, Marked::NoRoom);
+        let has_all = profiles.values().all(is_read);
+        if !has_all && documents.len() > 1 {
+            let (one, other) = documents.split_at(documents.len() / 2);
+            let mut seen = Box::pin(self.contained(one)).await?;
+            seen.extend(Box::pin(self.contained(other)).await?);
+            return Ok(seen);
+        }
+        let known = Known { owners, profiles };
+        let judge = || {
+            let pairs = documents.iter().zip(&said);
+            pairs
+                .map(|(document, said)| self.seen(document, said, &known))
+                .collect()
+        };
+        let mut seen: Vec<Seen> = tokio::task::block_in_place(judge);
+        self.excuse_erased(&mut seen, &said).await?;
+        Ok(seen)
+    }
+
+    fn said(&self, document: &Document) -> Said {
+        let record = Record {
+            key: Some(document.id.as_bytes()),
+            value: Some(&document.record),
+            headers: &[],
+            at: None,
+        };
+        let no_calls = |_: &Bytes, _: &crate::domain::Gate<'_>| {
+            let message = "documents are no messages";
+            Err(Rejection::of(Code::NotAnObject, "value", message))
+        };
+        match self
+            .mapping
+            .read(&record, &self.gate(), self.start, &no_calls)
+        {
+            Ok(Reading::Command { command, .. }) => Said::Command(command),
+            Ok(Reading::Control(_) | Reading::Truncated) => Said::Nothing,
+            Err(_) => Said::Refused,
+        }
+    }
+
+    fn seen(&self, document: &Document, said: &Said, known: &Known<'_>) -> Seen {
+        let about = About::Document(document.id.clone());
+        let command = match said {
+            Said::Command(command) => command,
+            Said::Nothing => return Seen::of(about, Outcome::Held),
+            Said::Refused => return Seen::of(about, Outcome::Rejected),
+        };
+        let mut contained = Contained::default();
+        for (place, subject) in command.subjects().enumerate() {
+            let own = subject_contained(command, &subject, known);
+            let differences = own.differences.into_iter();
+            contained
+                .differences
+                .extend(differences.map(|one| in_group(place > 0, one)));
+            contained.is_superseded |= own.is_superseded;
+        }
+        let owner = command
+            .subjects()
+            .next()
+            .and_then(|person| known.owner(&person));
+        let profile = owner.and_then(|owner| known.profiles.get(&owner));
+        let outcome = if contained.differences.is_empty() {
+            match contained.is_superseded {
+                true => Outcome::Superseded,
+                false => Outcome::Held,
+            }
+        } else if profile.is_some_and(|profile| self.is_as_published(document, profile)) {
+            Outcome::Held
+        } else {
+            Outcome::Differs(contained.differences)
+        };
+        Seen {
+            names: said.names().cloned().collect(),
+            people: owner.into_iter().collect(),
+            ..Seen::of(about, outcome)
+        }
+    }
+
+    /// True where the document is what Roster says of the person, beside what the mapping drops: nothing in it is unknown then.
+    fn is_as_published(&self, document: &Document, profile: &MarkedProfile) -> bool {
+        let record: Value = serde_json::from_slice(&document.record).unwrap_or_default();
+        let source = &record["_source"];
+        let person = mirror::person(profile.clone());
+        person.ok().flatten().is_some_and(|person| {
+            let ours = self.reverse.document_of(&person, Some(source), true);
+            compared(&Json::of(&ours), &Json::of(source)).is_empty()
+        })
+    }
+
+    /// Nothing is missed of people who were erased later than the document says it.
+    async fn excuse_erased(&self, seen: &mut [Seen], said: &[Said]) -> Result<(), Stop> {
+        let keys = |one: &Seen| -> Vec<IdentityKey> {
+            let names = one.names.iter();
+            names
+                .map(|name| (self.due.project_id, name.clone()))
+                .collect()
+        };
+        let differing = seen.iter().filter(|one| !one.differences().is_empty());
+        let asked: Vec<IdentityKey> = differing.flat_map(keys).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let erased = self
+            .store
+            .load_erased(&asked.iter().collect::<Vec<_>>())
+            .await?;
+        for (one, said) in seen.iter_mut().zip(said) {
+            let Said::Command(command) = said else {
+                continue;
+            };
+            let at = command.earliest();
+            let is_erased =
+                |key: &IdentityKey| erased.get(key).is_some_and(|erased| erased.bars(at));
+            if !one.differences().is_empty() && keys(one).iter().any(is_erased) {
+                one.outcome = Outcome::Erased;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has the ids of documents.
+    async fn owned(&self, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
+        let kind = self.reverse.document_kind();
+        let gate = self.gate();
+        let name = |document: &Document| gate.kinds.identity(kind, &document.id);
+        let names: Vec<Identity> = documents.iter().map(name).collect();
+        let asked: Vec<&Identity> = names.iter().collect();
+        let owners = self.store.find_owners(self.due.project_id, &asked).await?;
+        let all = documents.iter().zip(names).zip(owners);
+        let seen = |((document, name), owner): ((&Document, Identity), Option<ProfileId>)| {
+            let outcome = match owner {
+                Some(_) => Outcome::Held,
+                None => Outcome::Differs(vec![Difference::whole(Kind::Extra)]),
+            };
+            Seen {
+                names: vec![name],
+                people: owner.into_iter().collect(),
+                ..Seen::of(About::Document(document.id.clone()), outcome)
+            }
+        };
+        Ok(all.map(seen).collect())
+    }
+
+    /// True where a document is about nobody whom Roster should have: the mapping refuses it, or it says itself that it is deleted.
+    pub fn is_of_nobody(&self, document: &Document) -> Option<Outcome> {
+        match self.said(document) {
+            Said::Command(command) if command.erases() => Some(Outcome::Held),
+            Said::Command(_) => None,
+            Said::Nothing => Some(Outcome::Held),
+            Said::Refused => Some(Outcome::Rejected),
+        }
+    }
+}
+
+impl Said {
+    fn names(&self) -> impl Iterator<Item = &Identity> {
+        let command = match self {
+            Self::Command(command) => Some(command),
+            Self::Nothing | Self::Refused => None,
+        };
+        let subjects = command.into_iter().flat_map(|command| command.subjects());
+        subjects.flat_map(|subject| subject.own())
+    }
+}
+
+fn subject_contained(command: &Command, subject: &Subject<'_>, known: &Known<'_>) -> Contained {
+    let owner = known.owner(subject);
+    let traits = owner.and_then(|owner| known.profiles.get(&owner)?.traits.read());
+    let Some(traits) = traits else {
+        let differences = match command.erases() {
+            true => Vec::new(),
+            false => vec![Difference::whole(Kind::Missing)],
+        };
+        return Contained {
+            differences,
+            is_superseded: false,
+        };
+    };
+    if command.erases() {
+        return Contained {
+            differences: traits.older_than(command.occurred_at()),
+            is_superseded: false,
+        };
+    }
+    let write = subject.traits;
+    let mut contained = write.map_or_else(Contained::default, |write| {
+        traits.contains(write, |_| false)
+    });
+    let unknown = subject.own().iter();
+    let unknown = unknown.filter(|name| !known.owners.contains_key(name));
+    contained.differences.extend(unknown.map(|name| {
+        let theirs = Some(Json::of(&name.value));
+        Difference::of(Kind::Different, name.kind.as_str(), None, theirs)
+    }));
+    contained
+}
+
+/// A group's fields are told apart from the person's.
+fn in_group(is_group: bool, mut difference: Difference) -> Difference {
+    if is_group {
+        let field = difference.field.unwrap_or_default();
+        difference.field = Some(format!("group {field}").trim_end().to_owned());
+    }
+    difference
+}

@@ -1,0 +1,212 @@
+//! A second look, and more: what differed is judged as it is some seconds later, and stands where it differs still.
+
+use super::Stop;
+use super::documents::Document;
+use super::progress::Progress;
+use super::scene::Scene;
+use super::seen::{About, Outcome, Seen};
+use crate::domain::containment::{Difference, Direction, Kind};
+use crate::domain::{Identity, Json, ProfileId};
+use crate::legacy::record;
+use crate::mirror;
+use crate::store::{Sample, Tallies, VerificationNote};
+use crate::upkeep::frame::Turn;
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Looks at what rests, and at what is still on its way to the other side.
+const LOOKS: u32 = 2;
+const LOOKS_AT_MOST: u32 = 15;
+/// Looked at together.
+const TOGETHER: usize = 200;
+/// Characters of a listed value.
+const LISTED: usize = 200;
+
+/// What is to be looked at again.
+#[derive(Default)]
+pub struct Suspects(HashSet<About>);
+
+impl Suspects {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Counts what is settled, and keeps the others.
+    pub fn take(&mut self, seen: Vec<Seen>, counts: &mut Tallies) {
+        for one in seen {
+            if !is_settled(&one, counts) {
+                self.0.insert(one.about);
+            }
+        }
+    }
+
+    /// Looks until everybody is settled, and lists what differs.
+    pub async fn settle(
+        self,
+        scene: &Scene<'_>,
+        turn: &Turn,
+        note: &mut VerificationNote,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        note.samples.0 = progress.listed();
+        let mut left: Vec<About> = self.0.into_iter().collect();
+        for look in 1..=LOOKS_AT_MOST {
+            if left.is_empty() {
+                break;
+            }
+            sleep(PAUSE).await;
+            let mut again = Vec::new();
+            for part in left.chunks(TOGETHER) {
+                turn.keep().await?;
+                for (one, is_moving) in scene.look(part).await? {
+                    if is_settled(&one, &mut note.counts) {
+                        continue;
+                    }
+                    if look < LOOKS || (is_moving && look < LOOKS_AT_MOST) {
+                        again.push(one.about);
+                    } else {
+                        list(&one, note, progress);
+                    }
+                }
+            }
+            left = again;
+        }
+        Ok(())
+    }
+}
+
+/// Counts what a look came to; false where it differs.
+fn is_settled(seen: &Seen, counts: &mut Tallies) -> bool {
+    match &seen.outcome {
+        Outcome::Held => {}
+        Outcome::Superseded => counts.superseded += 1,
+        Outcome::Rejected => counts.rejected += 1,
+        Outcome::Erased => counts.erased += 1,
+        Outcome::Differs(_) => return false,
+    }
+    true
+}
+
+/// Counts somebody once, by the worst that differs, and lists each field while there is room.
+fn list(seen: &Seen, note: &mut VerificationNote, progress: &mut Progress) {
+    let kinds = seen.differences().iter().map(|one| one.kind);
+    match kinds.min() {
+        Some(Kind::Missing) => note.counts.missing += 1,
+        Some(Kind::Different) => note.counts.different += 1,
+        Some(Kind::Extra) => note.counts.extra += 1,
+        None => {}
+    }
+    for difference in seen.differences() {
+        if progress.lists(difference.kind) {
+            note.samples.1.push(sample(seen, difference));
+        }
+    }
+}
+
+fn sample(seen: &Seen, difference: &Difference) -> Sample {
+    let cut = |value: &Json| value.as_str().chars().take(LISTED).collect();
+    Sample {
+        kind: difference.kind.as_str().to_owned(),
+        document_id: Some(seen.document_id.clone()),
+        field: difference.field.clone(),
+        ours: difference.ours.as_ref().map(cut),
+        theirs: difference.theirs.as_ref().map(cut),
+        names: seen.names.clone(),
+    }
+}
+
+impl Scene<'_> {
+    /// Judges some suspects as they are now, each with whether something of it is still on its way.
+    async fn look(&self, suspects: &[About]) -> Result<Vec<(Seen, bool)>, Stop> {
+        let (mut ids, mut people) = (Vec::new(), Vec::new());
+        for about in suspects {
+            match about {
+                About::Document(id) => ids.push(id.as_str()),
+                About::Person(id) => people.push(*id),
+            }
+        }
+        let mut seen = self.look_at_documents(&ids).await?;
+        let mut people = &people[..];
+        while !people.is_empty() {
+            let judged = self.judge_people(people).await?;
+            people = &people[judged.len()..];
+            seen.extend(judged);
+        }
+        let moving = self.excuse(&mut seen).await?;
+        Ok(seen.into_iter().zip(moving).collect())
+    }
+
+    async fn look_at_documents(&self, ids: &[&str]) -> Result<Vec<Seen>, Stop> {
+        let found = mirror::read(&self.client, self.index(), ids).await;
+        let found = found.map_err(|failure| self.stop(&failure))?;
+        let (mut seen, mut documents) = (Vec::new(), Vec::new());
+        for (id, found) in ids.iter().zip(found) {
+            let gone = || Seen::of(About::Document((*id).to_owned()), Outcome::Held);
+            match found {
+                None => seen.push(gone()),
+                Some(found) => documents.push(Document {
+                    id: (*id).to_owned(),
+                    record: record::of_found(self.index(), id, &found).into(),
+                }),
+            }
+        }
+        let mut judged = self.judge_documents(&documents).await?;
+        if self.due.direction == Direction::Reverse {
+            for (one, document) in judged.iter_mut().zip(&documents) {
+                let excuse = self.is_of_nobody(document);
+                if let Some(outcome) = excuse.filter(|_| !one.differences().is_empty()) {
+                    one.outcome = outcome;
+                }
+            }
+        }
+        seen.append(&mut judged);
+        Ok(seen)
+    }
+
+    /// Settles those of whom a record or a document was refused; tells of each whether something is still on its way.
+    async fn excuse(&self, seen: &mut [Seen]) -> Result<Vec<bool>, Stop> {
+        let mut moving = vec![false; seen.len()];
+        let differs = |one: &Seen| !one.differences().is_empty();
+        let places = (0..seen.len()).filter(|place| differs(&seen[*place]));
+        let places: Vec<usize> = places.collect();
+        if places.is_empty() {
+            return Ok(moving);
+        }
+        let people: Vec<(usize, ProfileId)> = places
+            .iter()
+            .flat_map(|place| seen[*place].people.iter().map(|id| (*place, *id)))
+            .collect();
+        let ids: Vec<ProfileId> = people.iter().map(|(_, id)| *id).collect();
+        let standing = self.store.load_standing(self.due.project_id, &ids).await?;
+        let mut refused = HashSet::new();
+        for ((place, _), (is_marked, is_refused)) in people.iter().zip(standing) {
+            moving[*place] |= is_marked;
+            let is_person = matches!(seen[*place].about, About::Person(_));
+            if is_refused && is_person {
+                refused.insert(*place);
+            }
+        }
+        let names: Vec<(usize, &Identity)> = places
+            .iter()
+            .flat_map(|place| seen[*place].names.iter().map(|name| (*place, name)))
+            .collect();
+        let asked: Vec<&Identity> = names.iter().map(|(_, name)| *name).collect();
+        let going = self.store.find_going(self.due.project_id, &asked).await?;
+        let unread = self.store.find_refused(self.due.project_id, &asked).await?;
+        for ((place, _), (is_going, is_unread)) in names.iter().zip(going.iter().zip(unread)) {
+            moving[*place] |= *is_going;
+            let is_document = matches!(seen[*place].about, About::Document(_));
+            if is_unread && is_document {
+                refused.insert(*place);
+            }
+        }
+        for place in refused {
+            seen[place].outcome = Outcome::Rejected;
+        }
+        Ok(moving)
+    }
+}

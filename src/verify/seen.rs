@@ -1,0 +1,63 @@
+//! What was seen of one document or one person.
+
+use crate::domain::containment::Difference;
+use crate::domain::{Identity, ProfileId};
+
+/// Whom a look was about: enough to look again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A document, by its id.
+    Document(String),
+    Person(ProfileId),
+}
+
+/// What it came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Both sides agree, or there is nothing to compare.
+    Held,
+    /// They agree, since something newer stands there.
+    Superseded,
+    /// It was refused with a reason.
+    Rejected,
+    /// The person was erased.
+    Erased,
+    Differs(Vec<Difference>),
+}
+
+/// One look.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub about: About,
+    pub outcome: Outcome,
+    /// The id that a person finds it by.
+    pub document_id: String,
+    pub names: Vec<Identity>,
+    /// Whom it was compared with, or made of.
+    pub people: Vec<ProfileId>,
+}
+
+impl Seen {
+    /// A look that came to this, as far as nobody is named by it.
+    pub fn of(about: About, outcome: Outcome) -> Self {
+        let document_id = match &about {
+            About::Document(id) => id.clone(),
+            About::Person(_) => String::new(),
+        };
+        Self {
+            about,
+            outcome,
+            document_id,
+            names: Vec::new(),
+            people: Vec::new(),
+        }
+    }
+
+    /// What does not agree.
+    pub fn differences(&self) -> &[Difference] {
+        match &self.outcome {
+            Outcome::Differs(differences) => differences,
+            _ => &[],
+        }
+    }
+}
