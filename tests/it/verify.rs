@@ -155,7 +155,7 @@ async fn live(project: &Project, people: usize, seed: usize, is_over: &AtomicBoo
         calls.push(json!({"type": "identify", "userId": one(30), "traits": {"city": format!("r-{round}")}, "timestamp": "2023-05-15T00:00:00Z"}));
         calls.push(json!({"type": "identify", "userId": one(31), "traits": {"city": null}}));
         project.results(&calls).await;
-        if round % 10 == 0 {
+        if round.is_multiple_of(10) {
             let url = format!("{}/v1/profiles/user_id:{}", project.url, one(40));
             let erasing = project.client.delete(url).bearer_auth(&project.server_key);
             erasing.send().await.expect("an answer");
