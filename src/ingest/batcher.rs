@@ -10,6 +10,7 @@ use super::share::Share;
 use super::slots::Slots;
 use super::turns::Budget;
 use super::writer::Writer;
+use super::yielding::Yielding;
 use crate::config::{self, millis};
 use crate::metric_names::BATCH_ROWS;
 use futures_util::FutureExt;
@@ -35,7 +36,7 @@ pub(super) async fn run(
                 Some(share) => gathering.lanes.add(share),
                 None => open = false,
             },
-            Some(Ok(lane)) = gathering.flushes.join_next() => gathering.slots.end(lane),
+            Some(Ok(flush)) = gathering.flushes.join_next() => gathering.end(&flush),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
         }
         // What has arrived by now goes along.
@@ -46,11 +47,20 @@ pub(super) async fn run(
     }
 }
 
+/// A batch in flight.
+struct Flush {
+    lane: Lane,
+    started: Instant,
+    /// Heavy batches were in flight when it started.
+    is_beside: bool,
+}
+
 /// What waits, and what is in flight.
 struct Gathering {
     lanes: Lanes,
-    flushes: JoinSet<Lane>,
+    flushes: JoinSet<Flush>,
     slots: Slots,
+    yielding: Yielding,
     writer: Arc<Writer>,
     settings: config::Ingest,
     patience: Duration,
@@ -62,6 +72,8 @@ impl Gathering {
             lanes: Lanes::new(&settings),
             flushes: JoinSet::new(),
             slots: Slots::new(settings.parallel_flushes),
+            // One slot is the light lane's.
+            yielding: Yielding::new((settings.parallel_flushes - 1).max(1)),
             writer,
             patience: millis(settings.patience_ms),
             settings,
@@ -92,7 +104,23 @@ impl Gathering {
 
     fn has_slot(&self, lane: Lane) -> bool {
         let heavy_waits = self.lanes.rows(Lane::Heavy) > 0;
-        self.slots.has_one(lane, self.lanes.is_mixed(), heavy_waits)
+        self.slots.has_one(lane, self.most_heavy(), heavy_waits)
+    }
+
+    /// Who is alone has all; while more than one project sends, heavy batches give way.
+    fn most_heavy(&self) -> usize {
+        match self.lanes.is_mixed() {
+            true => self.yielding.limit(Instant::now()),
+            false => self.settings.parallel_flushes,
+        }
+    }
+
+    fn end(&mut self, flush: &Flush) {
+        self.slots.end(flush.lane);
+        if flush.lane == Lane::Light {
+            let took = flush.started.elapsed();
+            self.yielding.note(Instant::now(), took, flush.is_beside);
+        }
     }
 
     /// Goes at once where nothing of the lane is in flight; beside another batch only where it is worth a statement of its own, or
@@ -121,6 +149,11 @@ impl Gathering {
         }
         let rows: usize = batch.iter().map(|share| share.items.len()).sum();
         histogram!(BATCH_ROWS, "lane" => lane.as_str()).record(rows as f64);
+        let flush = Flush {
+            lane,
+            started: Instant::now(),
+            is_beside: self.slots.in_flight(Lane::Heavy) > 0,
+        };
         self.slots.start(lane);
         let writer = self.writer.clone();
         self.flushes.spawn(async move {
@@ -132,7 +165,7 @@ impl Gathering {
             {
                 tracing::error!("a batch panicked");
             }
-            lane
+            flush
         });
         true
     }

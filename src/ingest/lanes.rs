@@ -1,7 +1,7 @@
 //! Where shares wait, and in which order they go.
 //!
-//! Two lanes. The *light* one is for live shares of projects that have little waiting: a line, fair because nobody has much in
-//! it, and written apart, so that a single call never waits for somebody's thousand rows. Beside an import or a backfill it takes
+//! Two lanes. The *light* one is for live shares of projects that have little waiting, in either lane: a line, fair because nobody has
+//! much in it, and written apart, so that a single call never waits for somebody's thousand rows. Beside an import or a backfill it takes
 //! all live shares of a project that is alone: it is nobody else's turn that they could take. All else is *heavy*: a queue for each
 //! project and class (`turns.rs`), of which classes get their part of a batch by a floor and a ceiling.
 
@@ -105,7 +105,8 @@ impl Lanes {
 
     fn rides_apart(&self, share: &Share) -> bool {
         if is_recent(self.mixed) {
-            self.light.has_room_for(share)
+            let queued = self.heavy[Class::Live as usize].waits(share.origin.project_id);
+            !queued && self.light.has_room_for(share)
         } else {
             self.is_beside_bulk()
         }

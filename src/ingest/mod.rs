@@ -22,6 +22,7 @@ mod tools;
 mod turns;
 mod write;
 mod writer;
+mod yielding;
 
 pub use admission::{Admission, Reservation};
 pub use live_time::LiveTime;

@@ -29,15 +29,12 @@ impl Slots {
         }
     }
 
-    /// True where a lane may start one more. While more than one project sends, heavy batches leave one slot to the light lane; and
-    /// after a light one the next free slot is a heavy one's, where some wait and none is in flight.
-    pub fn has_one(&self, lane: Lane, is_mixed: bool, heavy_waits: bool) -> bool {
+    /// True where a lane may start one more. So many may be heavy ones (`most_heavy`); and after a light one the next free slot is a
+    /// heavy one's, where some wait and none is in flight.
+    pub fn has_one(&self, lane: Lane, most_heavy: usize, heavy_waits: bool) -> bool {
         let free = self.all > self.light + self.heavy;
         match lane {
-            Lane::Heavy => {
-                let kept = usize::from(is_mixed && self.all > 1);
-                free && self.heavy < self.all - kept
-            }
+            Lane::Heavy => free && self.heavy < most_heavy,
             Lane::Light => {
                 let owed = heavy_waits && self.heavy == 0 && self.last == Lane::Light;
                 free && self.light < self.all - usize::from(owed)
@@ -71,7 +68,7 @@ mod tests {
     /// Fills all slots as the batcher does, light first, while both lanes always have more.
     fn fill(slots: &mut Slots) -> (usize, usize) {
         for lane in [Lane::Light, Lane::Heavy] {
-            while slots.has_one(lane, true, true) {
+            while slots.has_one(lane, slots.all.saturating_sub(1).max(1), true) {
                 slots.start(lane);
             }
         }
@@ -82,7 +79,7 @@ mod tests {
     fn neither_lane_takes_every_slot_from_the_other() {
         assert_eq!(fill(&mut Slots::new(3)), (2, 1));
         let mut heavy_first = Slots::new(3);
-        while heavy_first.has_one(Lane::Heavy, true, true) {
+        while heavy_first.has_one(Lane::Heavy, 2, true) {
             heavy_first.start(Lane::Heavy);
         }
         assert_eq!(fill(&mut heavy_first), (1, 2));
@@ -103,7 +100,7 @@ mod tests {
     #[test]
     fn who_is_alone_has_all() {
         let mut slots = Slots::new(3);
-        while slots.has_one(Lane::Heavy, false, true) {
+        while slots.has_one(Lane::Heavy, 3, true) {
             slots.start(Lane::Heavy);
         }
         assert_eq!(slots.in_flight(Lane::Heavy), 3);

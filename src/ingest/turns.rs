@@ -60,6 +60,11 @@ impl Turns {
         queue.shares.push_back(share);
     }
 
+    /// True where something of a project waits.
+    pub fn waits(&self, project_id: ProjectId) -> bool {
+        self.queues.contains_key(&project_id)
+    }
+
     /// The items that wait.
     pub fn rows(&self) -> usize {
         self.rows
