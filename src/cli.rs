@@ -5,6 +5,7 @@ mod check;
 mod export;
 mod kafka;
 mod migration;
+mod migration_view;
 mod rules;
 mod status;
 

@@ -81,6 +81,9 @@ pub const STEPS: &[Step] = steps![
     "0055_mirror",
     "0056_mirror_refusal",
     "0057_heartbeat_marking_node",
+    "0065_migration_reads",
+    "0066_read_comparison",
+    "0067_read_mismatch",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
