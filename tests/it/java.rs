@@ -1,5 +1,7 @@
 //! Servers that are written in Java, from the jars that `scripts/setup test` fetches.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +24,17 @@ impl Java {
             .stderr(log.try_clone().expect("a file"))
             .stdout(log);
         Self(command.spawn().expect("starts"))
+    }
+
+    /// Sends a signal to the server itself.
+    pub fn signal(&self, signal: Signal) {
+        let shell = self.0.id();
+        let path = format!("/proc/{shell}/task/{shell}/children");
+        let text = std::fs::read_to_string(path).expect("it runs");
+        for pid in text.split_whitespace() {
+            let pid = Pid::from_raw(pid.parse().expect("a number"));
+            kill(pid, signal).expect("it runs");
+        }
     }
 
     /// kill -9.

@@ -14,6 +14,7 @@ const SCANNING: &[(&str, &str)] = &[
     ("list_keys", "lists them all, for a person"),
     ("load_salt", "one row"),
     ("load_mirrors", "a row for each project that moves"),
+    ("load_reads", "a row for each project that moves"),
     ("count_old_nodes", "64 rows"),
     (
         "due_walks",

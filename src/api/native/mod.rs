@@ -2,6 +2,7 @@
 
 mod backfill;
 mod blocks;
+mod by_source;
 mod conflicts;
 mod cursor;
 mod erasures;
@@ -14,6 +15,7 @@ mod query;
 mod reference;
 mod rejections;
 mod reply;
+mod shown;
 mod split;
 mod stream;
 
@@ -74,6 +76,7 @@ pub fn configure(app: &mut ServiceConfig) {
         )
         .route("/v1/migration", web::get().to(migration::show))
         .route("/v1/migration/history", web::get().to(migration::history))
+        .route("/v1/migration/reads", web::put().to(migration::reads))
         .route("/v1/migration/{verb}", web::post().to(migration::step))
         .route("/v1/rejections", web::get().to(rejections::list));
 }
