@@ -5,9 +5,11 @@
 
 mod backfill;
 mod legacy;
+mod reads;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
 pub use legacy::LegacyStore;
+pub use reads::Reads;
 
 use crate::domain::Limits;
 use config::{Config as Source, ConfigError, Environment, File, FileFormat};
@@ -104,16 +106,6 @@ impl Lane {
             && self.floor_percent <= self.ceiling_percent
             && self.ceiling_percent <= 100
     }
-}
-
-/// What reads may take of connections and memory.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reads {
-    pub connections: usize,
-    pub max_bytes_in_flight: usize,
-    pub page_bytes: usize,
-    pub wait_timeout_ms: u64,
 }
 
 /// Work that no request waits for.
@@ -327,8 +319,8 @@ impl Config {
                 "server.stranger_bytes_in_flight must be at least server.max_body_bytes",
             ),
             (
-                self.reads.connections == 0,
-                "reads.connections must be at least 1",
+                self.reads.connections == 0 || self.reads.legacy_connections == 0,
+                "reads.connections and reads.legacy_connections must be at least 1",
             ),
             (
                 self.reads.page_bytes == 0

@@ -22,6 +22,7 @@ mod export;
 mod health;
 pub mod ingest;
 mod legacy;
+mod legacy_reads;
 pub mod mapping;
 pub mod metric_names;
 mod migration;

@@ -21,6 +21,7 @@ use crate::domain::{KeyHash, KeyKind};
 use crate::embedded::Embedded;
 use crate::health::Health;
 use crate::ingest::Ingest;
+use crate::legacy_reads::{LegacyReads, Line};
 use crate::mirror::{self, Relay};
 use crate::store::{self, Store};
 use crate::telemetry;
@@ -97,6 +98,11 @@ async fn serve_on(
         health.clone(),
         config.backfill.max_bytes_in_flight,
     );
+    let reads = Reads::new(&config.reads);
+    let legacy_reads = LegacyReads::new(config, store.clone(), reads.connections());
+    let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
+    let legacy_reads = Arc::new(legacy_reads);
+    legacy_reads.refresh().await;
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
@@ -109,6 +115,8 @@ async fn serve_on(
             spawn(frame::run(store.clone(), OldLists(config.upkeep.clone()))),
             spawn(frame::run(store.clone(), OldEvents(config.upkeep.clone()))),
             spawn(tidy(metrics.clone(), rates.clone())),
+            spawn(watch_reads(legacy_reads.clone())),
+            spawn(compare_reads(legacy_reads.clone(), line)),
         ],
     };
     drop(taking_in);
@@ -118,7 +126,8 @@ async fn serve_on(
         limits: config.limits.clone(),
         clock,
         lanes: lanes(config, &ingest),
-        reads: Reads::new(&config.reads),
+        reads,
+        legacy_reads,
         rates: rates.clone(),
         mirrored: (config.legacy.indices.clone(), config.legacy.topics.clone()),
         keys,
@@ -279,6 +288,14 @@ fn key_lookup(store: Store, config: &Config) -> api::auth::Lookup {
 
 async fn watch(health: Arc<Health>, store: Store) {
     health.watch(store).await;
+}
+
+async fn watch_reads(reads: Arc<LegacyReads>) {
+    reads.watch().await;
+}
+
+async fn compare_reads(reads: Arc<LegacyReads>, line: Line) {
+    reads.compare_all(line).await;
 }
 
 /// Keeps the histograms of the metrics and the memory of rates from growing, and tells what the log left out.

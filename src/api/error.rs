@@ -1,6 +1,7 @@
 //! The one table from what went wrong to what the caller is told: status, code, and when to come again.
 //!
-//! 4xx: the request has to change (429: it has to slow down). 503: we can't now, and the same request is safe to send again.
+//! 4xx: the request has to change (429: it has to slow down). 503: we can't now, and the same request is safe to send again; 502 and
+//! 504: the legacy store can't, from which the project is read.
 //! Each dialect has its own envelope around these; the texts tell nothing of our insides and nothing of the data.
 
 use crate::domain::Rejection;
@@ -60,6 +61,12 @@ pub enum ApiError {
     TargetNotAllowed(String),
     #[error("somebody else took a step meanwhile: the migration is at {0}")]
     MigrationMoved(&'static str),
+    #[error("the legacy store, from which this profile is read, does not answer: ask again")]
+    LegacyAway,
+    #[error("the legacy store, from which this profile is read, did not answer in time: ask again")]
+    LegacyLate,
+    #[error("the mapping can't read this profile's document in the legacy store: {0}")]
+    LegacyUnreadable(String),
     #[error("{0}")]
     Rejected(Rejection),
     #[error("this project or key sends more than it may: send it again in {seconds} s")]
@@ -116,6 +123,9 @@ impl ApiError {
             Self::TargetNotAllowed(_) => refused(StatusCode::FORBIDDEN, "target_not_allowed"),
             Self::StepRefused(_) => refused(StatusCode::CONFLICT, "step_refused"),
             Self::MigrationMoved(_) => refused(StatusCode::CONFLICT, "migration_moved"),
+            Self::LegacyAway => gateway(StatusCode::BAD_GATEWAY, "legacy_away", 2),
+            Self::LegacyLate => gateway(StatusCode::GATEWAY_TIMEOUT, "legacy_late", 2),
+            Self::LegacyUnreadable(_) => gateway(StatusCode::BAD_GATEWAY, "legacy_unreadable", 60),
             Self::TooManyRequests { seconds } => Verdict {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 code: "too_many_requests",
@@ -172,6 +182,15 @@ const fn refused(status: StatusCode, code: &'static str) -> Verdict {
     }
 }
 
+/// Somebody behind us is at fault.
+const fn gateway(status: StatusCode, code: &'static str, seconds: u32) -> Verdict {
+    Verdict {
+        status,
+        code,
+        retry_after: Some(seconds),
+    }
+}
+
 const fn come_again(code: &'static str, seconds: u32) -> Verdict {
     Verdict {
         status: StatusCode::SERVICE_UNAVAILABLE,
@@ -186,7 +205,7 @@ mod tests {
     use crate::domain::Code;
 
     #[test]
-    fn only_503_says_when_to_come_again() {
+    fn whoever_may_come_again_hears_when() {
         for error in [
             ApiError::Overloaded,
             ApiError::from(SubmitError::Draining),

@@ -28,6 +28,7 @@ use crate::config::Server;
 use crate::domain::{Allowed, Limits};
 use crate::health::Health;
 use crate::ingest::Ingest;
+use crate::legacy_reads::LegacyReads;
 use crate::store::Store;
 use actix_web::middleware::NormalizePath;
 use actix_web::web::{self, ServiceConfig};
@@ -50,6 +51,8 @@ pub struct State {
     pub lanes: Lanes,
     /// Connections and memory of reads.
     pub reads: Reads,
+    /// Profiles of projects that are not read from here alone.
+    pub legacy_reads: Arc<LegacyReads>,
     /// Whose keys are whose.
     pub keys: Keys,
     /// What an operator allows each project and key.

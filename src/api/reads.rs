@@ -35,6 +35,11 @@ impl Reads {
         }
     }
 
+    /// The connections, for whoever else reads.
+    pub fn connections(&self) -> Arc<Semaphore> {
+        self.connections.clone()
+    }
+
     /// Waits for one of the connections.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! `roster migration …`: a project's way out of a legacy store.
 
 mod verify;
+mod view;
 
 use crate::domain::ProjectId;
 use crate::domain::migration::Verb;
-use crate::migration::{self, Denied, Order, Status};
+use crate::domain::reads::ReadSource;
+use crate::migration::{self, Denied, Order, ReadsOrder};
 use crate::store::{MigrationPlan, Store, TopicFormat};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
@@ -12,7 +14,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::sleep;
+use view::{text_of, told};
 
+/// The view begins at the top of an empty screen.
+const WIPE: &str = "\x1b[2J\x1b[H";
 const EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +40,8 @@ pub enum MigrationVerb {
     },
     /// Compare the legacy store with Roster; a node that knows where the store is does it
     Verify(verify::Verify),
+    /// Say where profiles are read from
+    Reads(Reads),
     /// Go back: reads are the legacy store's again
     Rollback(Step),
     /// Show every step that was taken, one line of JSON each
@@ -83,6 +90,22 @@ pub struct Step {
 }
 
 #[derive(Debug, Args)]
+pub struct Reads {
+    project: String,
+    /// legacy, compare or roster
+    #[arg(value_parser = source)]
+    source: ReadSource,
+    /// Of a hundred people so many are read from Roster, whatever the source
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    share: u8,
+    /// Kept with the step
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
 struct Who {
     /// Who takes the step
     #[arg(long, env = "USER", default_value = "somebody")]
@@ -102,6 +125,7 @@ pub async fn run(verb: MigrationVerb, store: &Store) -> Result<()> {
         MigrationVerb::Start(step) => step.take(store, Verb::Start).await,
         MigrationVerb::Advance(step) => step.take(store, Verb::Advance).await,
         MigrationVerb::Verify(verify) => verify.run(store).await,
+        MigrationVerb::Reads(reads) => reads.set(store).await,
         MigrationVerb::Rollback(step) => step.take(store, Verb::Rollback).await,
         MigrationVerb::Status {
             project,
@@ -159,15 +183,29 @@ impl Step {
     }
 }
 
+impl Reads {
+    async fn set(self, store: &Store) -> Result<()> {
+        let project_id = super::find_project(store, &self.project).await?;
+        let order = ReadsOrder {
+            source: self.source,
+            share: self.share,
+            operator: self.who.operator,
+            reason: self.reason.unwrap_or_default(),
+        };
+        let status = migration::set_reads(store, project_id, &order).await;
+        let reads = status.map_err(refused)?.reads;
+        println!("profiles are read from {}", told(reads));
+        Ok(())
+    }
+}
+
 fn topic_format(text: &str) -> Result<TopicFormat, &'static str> {
     TopicFormat::parse(text).ok_or("it is roster or document")
 }
 
-async fn take(store: &Store, project_id: ProjectId, verb: Verb, order: &Order) -> Result<()> {
-    let status = migration::step(store, project_id, verb, order).await;
-    let status = status.map_err(refused)?;
-    println!("the migration is at {}", status.state);
-    Ok(())
+fn source(text: &str) -> Result<ReadSource, String> {
+    let told = "it is one of legacy, compare, roster";
+    ReadSource::parse(text).ok_or_else(|| told.to_owned())
 }
 
 fn refused(denied: Denied) -> anyhow::Error {
@@ -175,6 +213,13 @@ fn refused(denied: Denied) -> anyhow::Error {
         Denied::Store(error) => super::explained(error),
         other => anyhow!(other),
     }
+}
+
+async fn take(store: &Store, project_id: ProjectId, verb: Verb, order: &Order) -> Result<()> {
+    let status = migration::step(store, project_id, verb, order).await;
+    let status = status.map_err(refused)?;
+    println!("the migration is at {}", status.state);
+    Ok(())
 }
 
 async fn show(store: &Store, project_id: ProjectId, watch: bool, json: bool) -> Result<()> {
@@ -186,38 +231,12 @@ async fn show(store: &Store, project_id: ProjectId, watch: bool, json: bool) -> 
         if is_json {
             println!("{}", serde_json::to_string(&status)?);
         } else {
-            print!("{}", text_of(&status));
+            let wipe = if watch { WIPE } else { "" };
+            print!("{wipe}{}", text_of(&status));
         }
         if !watch {
             return Ok(());
         }
         sleep(EVERY).await;
     }
-}
-
-fn text_of(status: &Status) -> String {
-    let mirror = &status.mirror;
-    let mut text = format!(
-        "{} since {}; mirror: {} behind, {:.1} s, {} published, {} refused, {} foreign writes{}{}\n",
-        status.state,
-        status.since,
-        mirror.backlog,
-        mirror.lag_seconds,
-        mirror.published,
-        mirror.refused,
-        mirror.foreign_writes,
-        if mirror.reason.is_empty() { "" } else { "; " },
-        mirror.reason
-    );
-    for gate in &status.gates {
-        let colour = if gate.holds { "green" } else { "red  " };
-        text += &format!(
-            "  {colour} {}: {} (wanted: {})\n",
-            gate.name, gate.seen, gate.wanted
-        );
-    }
-    for own in &status.verifications {
-        text += &format!("  {}\n", verify::line(own));
-    }
-    text
 }

@@ -29,7 +29,7 @@ impl Stumble {
     /// What a failure of the store comes to.
     pub fn of(failure: &Failure, text: String) -> Self {
         match failure {
-            Failure::Passing(_) => Self::Again(text),
+            Failure::NoRoom | Failure::Passing(_) => Self::Again(text),
             Failure::Lasting { .. } | Failure::TooLarge(_) => Self::Stop(text),
         }
     }

@@ -89,7 +89,11 @@ impl Yielding {
         if times > SLOW && self.limit > 1 {
             // Where one more was tried just now, the next try comes later.
             let failed = self.changed.is_some_and(|at| now - at < self.wait);
-            self.wait = if failed { (self.wait * 2).min(LONGEST) } else { SHORTEST };
+            self.wait = if failed {
+                (self.wait * 2).min(LONGEST)
+            } else {
+                SHORTEST
+            };
             self.change(now, self.limit - 1);
         } else if times < GOOD && self.limit < self.most && rested {
             self.change(now, self.limit + 1);
@@ -153,7 +157,11 @@ mod tests {
         let mut before = 2;
         // Fast with one heavy batch, slow with two: for a minute.
         for _ in 0..6_000 {
-            let took = if yielding.limit(now) == 1 { QUICK } else { SLOWLY };
+            let took = if yielding.limit(now) == 1 {
+                QUICK
+            } else {
+                SLOWLY
+            };
             beside(&mut yielding, &mut now, took, 1);
             let limit = yielding.limit(now);
             tries += u32::from(limit > before);

@@ -20,7 +20,12 @@ pub enum Failure {
     Lasting { status: u16, text: String },
     /// The answer has more bytes than were asked for.
     TooLarge(usize),
+    /// Whoever asked has no room for the answer.
+    NoRoom,
 }
+
+/// Takes room for so many more bytes of an answer, before they are held; false where there is none.
+pub type Meter<'m> = &'m mut (dyn FnMut(usize) -> bool + Send);
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,6 +33,7 @@ impl std::fmt::Display for Failure {
             Self::Passing(text) => formatter.write_str(text),
             Self::Lasting { status, text } => write!(formatter, "{status}: {text}"),
             Self::TooLarge(bytes) => write!(formatter, "an answer has more than {bytes} bytes"),
+            Self::NoRoom => formatter.write_str("there is no room for the answer"),
         }
     }
 }
@@ -101,6 +107,18 @@ impl Client {
         self.ask(Method::POST, url, body, most_bytes).await
     }
 
+    /// The same, with room taken for each piece of the answer before it is held.
+    pub(super) async fn post_metered(
+        &self,
+        path: &[&str],
+        body: &Value,
+        most_bytes: usize,
+        meter: Meter<'_>,
+    ) -> Result<Vec<u8>, Failure> {
+        let request = self.http.post(self.url(path, &[])).json(body);
+        self.metered(request, most_bytes, meter).await
+    }
+
     /// Sends lines of JSON.
     pub(super) async fn post_lines(
         &self,
@@ -128,9 +146,18 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder, most_bytes: usize) -> Result<Vec<u8>, Failure> {
+        self.metered(request, most_bytes, &mut |_| true).await
+    }
+
+    async fn metered(
+        &self,
+        request: RequestBuilder,
+        most_bytes: usize,
+        meter: Meter<'_>,
+    ) -> Result<Vec<u8>, Failure> {
         let response = request.send().await.map_err(|error| self.away(&error))?;
         let status = response.status();
-        let bytes = self.body(response, most_bytes).await?;
+        let bytes = self.body(response, most_bytes, meter).await?;
         if status.is_success() {
             return Ok(bytes);
         }
@@ -149,11 +176,19 @@ impl Client {
         url
     }
 
-    async fn body(&self, mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Failure> {
+    async fn body(
+        &self,
+        mut response: Response,
+        most_bytes: usize,
+        meter: Meter<'_>,
+    ) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.away(&error))? {
             if bytes.len() + chunk.len() > most_bytes {
                 return Err(Failure::TooLarge(most_bytes));
+            }
+            if !meter(chunk.len()) {
+                return Err(Failure::NoRoom);
             }
             bytes.extend_from_slice(&chunk);
         }

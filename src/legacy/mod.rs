@@ -5,10 +5,12 @@
 mod client;
 mod index;
 mod page;
+mod read;
 pub mod record;
 mod write;
 
-pub use client::{Client, Failure};
+pub use client::{Client, Failure, Meter};
 pub use index::{Index, Source};
 pub use page::{Hit, PageAsk, hits};
+pub use read::Kept;
 pub use write::{Found, Outcome};

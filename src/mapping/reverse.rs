@@ -9,8 +9,9 @@ use super::kind::Kind;
 use super::names;
 use super::place::{Place, Pointer, View};
 use super::shape::{Dots, Shape};
-use super::{Form, Mapping};
-use crate::domain::Timestamp;
+use super::{Form, Mapping, Reading, Record};
+use crate::domain::{Gate, Rejection, Timestamp};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -77,6 +78,25 @@ impl Reverse {
     /// The ids that a person's document may have: the first keeps it, the others are to go.
     pub fn ids<'p>(&self, person: &'p Person) -> Vec<&'p str> {
         values(person, &self.kind)
+    }
+
+    /// Reads a document as the store gives it back by its id: `_id`, `_index`, `_source`. `source` is what stands in `_source`. What has
+    /// no time counts as older than all that has one.
+    ///
+    /// # Errors
+    /// Why the mapping can't take it.
+    pub fn read(&self, hit: &Bytes, source: &Bytes, gate: &Gate<'_>) -> Result<Reading, Rejection> {
+        let value = match self.document.envelope {
+            Envelope::Elasticsearch => hit,
+            _ => source,
+        };
+        let record = Record {
+            key: None,
+            value: Some(value),
+            headers: &[],
+            at: None,
+        };
+        self.document.read(&record, gate, Timestamp::MIN)
     }
 
     /// The document of a person, with what is there laid under it. Before all of the legacy store was taken in, the person is not

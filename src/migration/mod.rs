@@ -1,15 +1,21 @@
 //! Migrations as people act on them, from the command line and by HTTP: measure, judge, take the step.
 
+mod reads;
+
+pub use reads::{ReadsOrder, set_reads};
+
 use crate::domain::containment::Direction;
 use crate::domain::migration::{Gate, Input, Refused, State, Verb, next};
 use crate::domain::migration_gates::{BackfillSeen, Seen, VerifySeen, gates};
+use crate::domain::reads::{ReadSource, Reads, Unreadable};
 use crate::domain::{Allowed, ProjectId, Timestamp};
 use crate::mapping::Mapping;
 use crate::store::{
-    Error, Migration, MigrationPlan, MigrationStep, MirrorSeen, Sample, SourceStatus, Store,
-    Verification,
+    Error, FieldMismatches, Migration, MigrationPlan, MigrationStep, MirrorSeen, Sample,
+    SourceStatus, Store, Verification,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Who asks for a step, and how.
@@ -39,6 +45,8 @@ pub enum Denied {
     NoMigration,
     #[error("{0}")]
     Refused(Refused),
+    #[error("{0}")]
+    Reads(Unreadable),
     #[error("somebody else took a step meanwhile: the migration is at {}", .0.as_str())]
     Moved(State),
     #[error("nothing is mirrored at {}: there is nothing to verify", .0.as_str())]
@@ -58,12 +66,14 @@ pub struct Status {
     pub topic: Option<String>,
     pub source: Option<String>,
     pub document_kind: String,
+    pub reads: ReadsShown,
     /// The gates of the next step.
     pub gates: Vec<Gate>,
     pub mirror: MirrorSeen,
     pub backfill: Option<SourceStatus>,
     /// The newest of each direction.
     pub verifications: Vec<Verification>,
+    pub compare: Option<CompareShown>,
 }
 
 /// A verification with some of what it found.
@@ -115,6 +125,31 @@ pub async fn verified(
     }))
 }
 
+/// What comparing reads came to, as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct CompareShown {
+    pub reads: i64,
+    pub mismatches: i64,
+    /// By the first name of the path, with the last one of each.
+    pub fields: BTreeMap<String, FieldMismatches>,
+}
+
+/// Where profiles are read from, as it is shown.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ReadsShown {
+    pub source: ReadSource,
+    /// Of a hundred people so many are read from Roster, whatever the source.
+    pub share: u8,
+}
+
+impl ReadsShown {
+    fn of(reads: Option<Reads>) -> Self {
+        let (source, share) =
+            reads.map_or((ReadSource::Roster, 0), |reads| (reads.source, reads.share));
+        Self { source, share }
+    }
+}
+
 /// Takes a step, if it is one from here and its gates are green.
 ///
 /// # Errors
@@ -141,8 +176,11 @@ pub async fn step(
     };
     let state = from.as_ref().map(|from| from.state);
     let to = next(state, &input).map_err(Denied::Refused)?;
+    let version = from.as_ref().map_or(0, |from| from.version) + 1;
+    let reads = from.as_ref().and_then(|from| from.reads);
     let step = MigrationStep {
         id: Uuid::new_v4(),
+        reads: Reads::behind(reads, state, to, version),
         verb: verb.as_str(),
         from: from.as_ref(),
         to,
@@ -233,6 +271,9 @@ async fn seen(
     let mut sources = sources.into_iter();
     let own = migration.plan.source.as_ref();
     let source = own.and_then(|own| sources.find(|source| source.source == *own));
+    if let Some(reads) = migration.reads {
+        seen.compare = store.load_comparison((project_id, reads.since)).await?;
+    }
     seen.backfill = source.as_ref().map(|source| {
         let counts = source.counts;
         BackfillSeen {
@@ -275,6 +316,7 @@ async fn shown(
     migration: &Migration,
 ) -> Result<Status, Error> {
     let measured = seen(store, project_id, migration).await?;
+    let compare = compared(store, project_id, migration, &measured.seen).await?;
     let verb = match migration.state {
         State::Plan | State::RolledBack => Verb::Start,
         State::Done => Verb::Rollback,
@@ -290,9 +332,27 @@ async fn shown(
         topic: plan.topic.clone(),
         source: plan.source.clone(),
         document_kind: plan.document_kind.clone(),
+        reads: ReadsShown::of(migration.reads),
         gates: gates(migration.state, verb, &measured.seen),
         mirror: measured.mirror,
         backfill: measured.source,
         verifications: measured.verifications,
+        compare,
     })
+}
+
+async fn compared(
+    store: &Store,
+    project_id: ProjectId,
+    migration: &Migration,
+    seen: &Seen,
+) -> Result<Option<CompareShown>, Error> {
+    let (Some(reads), Some(own)) = (migration.reads, seen.compare) else {
+        return Ok(None);
+    };
+    Ok(Some(CompareShown {
+        reads: own.reads,
+        mismatches: own.mismatches,
+        fields: store.load_mismatches((project_id, reads.since)).await?,
+    }))
 }

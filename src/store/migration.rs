@@ -5,6 +5,7 @@ use super::profiles::timestamp;
 use super::{Error, MigrationPlan, Statement, Store};
 use crate::domain::migration::{Gate, State};
 use crate::domain::migration_gates::Seen;
+use crate::domain::reads::Reads;
 use crate::domain::{Json, ProjectId, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 pub(super) const LOAD_MIGRATION: Statement = Statement {
     name: "load_migration",
     sql: "-- load_migration
-SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8
+SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8, reads::TEXT
 FROM migration WHERE project_id = $1::INT4",
 };
 
@@ -26,10 +27,11 @@ pub(super) const TAKE_STEP: Statement = Statement {
     name: "take_step",
     sql: "-- take_step
 WITH moved AS (
-    INSERT INTO migration AS m (project_id, state, version, mirrors, document_kind, settings, changed_at)
-    VALUES ($1::INT4, $3::TEXT, 1, $4::BOOL, $5::TEXT, $6::JSONB, now())
+    INSERT INTO migration AS m (project_id, state, version, mirrors, document_kind, settings, changed_at, reads)
+    VALUES ($1::INT4, $3::TEXT, 1, $4::BOOL, $5::TEXT, $6::JSONB, now(), $18::JSONB)
     ON CONFLICT (project_id) DO UPDATE SET state = excluded.state, version = m.version + 1, mirrors = excluded.mirrors,
-        document_kind = excluded.document_kind, settings = excluded.settings, changed_at = excluded.changed_at
+        document_kind = excluded.document_kind, settings = excluded.settings, changed_at = excluded.changed_at,
+        reads = excluded.reads
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
@@ -93,6 +95,8 @@ pub struct Migration {
     pub version: i64,
     pub mirrors: bool,
     pub plan: MigrationPlan,
+    /// Where profiles are read from; `None` where nobody has said it.
+    pub reads: Option<Reads>,
     pub changed_at: Timestamp,
     /// Seconds in this state.
     pub seconds: i64,
@@ -106,6 +110,8 @@ pub struct MigrationStep<'a> {
     pub from: Option<&'a Migration>,
     pub to: State,
     pub plan: &'a MigrationPlan,
+    /// How profiles are read behind the step.
+    pub reads: Option<Reads>,
     pub operator: &'a str,
     pub reason: &'a str,
     pub is_forced: bool,
@@ -165,7 +171,8 @@ impl Store {
         let is_whole = step.to.is_whole();
         let walks = step.to == State::Mirror || (is_whole && !was_whole);
         let (plan, gates) = (Json::of(step.plan), Json::of(&step.gates));
-        let params: [&(dyn ToSql + Sync); 17] = [
+        let reads = step.reads.as_ref().map(Json::of);
+        let params: [&(dyn ToSql + Sync); 18] = [
             &project_id.0,
             &before,
             &step.to.as_str(),
@@ -183,13 +190,24 @@ impl Store {
             &Uuid::nil(),
             &JsonParam(&gates),
             &is_whole,
+            &reads.as_ref().map(JsonParam),
         ];
         if !self.run(&TAKE_STEP, &params).await?.is_empty() {
             return Ok(true);
         }
         // It may have been this one, and its answer was lost.
-        let since = self.steps_since(project_id, before).await?;
-        Ok(since.first().is_some_and(|taken| taken.id == step.id))
+        self.was_taken(project_id, before, step.id).await
+    }
+
+    /// True where the step behind a version is the one with that id.
+    pub(super) async fn was_taken(
+        &self,
+        project_id: ProjectId,
+        version: i64,
+        id: Uuid,
+    ) -> Result<bool, Error> {
+        let since = self.steps_since(project_id, version).await?;
+        Ok(since.first().is_some_and(|taken| taken.id == id))
     }
 
     /// Every step, the first first.
@@ -244,7 +262,7 @@ impl Store {
     }
 }
 
-fn malformed(column: &'static str, reason: impl std::fmt::Display) -> Error {
+pub(super) fn malformed(column: &'static str, reason: impl std::fmt::Display) -> Error {
     Error::Inconsistent {
         table: "migration",
         column,
@@ -259,6 +277,7 @@ fn migration(row: &Row) -> Result<Migration, Error> {
         version: row.get(1),
         mirrors: row.get(2),
         plan: plan(row.get(3))?,
+        reads: row.get::<_, Option<&str>>(6).map(reads).transpose()?,
         changed_at: timestamp(row, 4),
         seconds: row.get(5),
     })
@@ -267,6 +286,11 @@ fn migration(row: &Row) -> Result<Migration, Error> {
 /// Reads a plan as it is stored.
 pub(super) fn plan(text: &str) -> Result<MigrationPlan, Error> {
     serde_json::from_str(text).map_err(|error| malformed("settings", error))
+}
+
+/// Reads where a project is read from, as it is stored.
+pub(super) fn reads(text: &str) -> Result<Reads, Error> {
+    serde_json::from_str(text).map_err(|error| malformed("reads", error))
 }
 
 fn taken_step(row: &Row) -> Result<TakenStep, Error> {

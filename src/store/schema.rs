@@ -85,6 +85,9 @@ pub const STEPS: &[Step] = steps![
     "0061_verification_sample",
     "0062_verification_sample_by_name",
     "0063_verification_open",
+    "0065_migration_reads",
+    "0066_read_comparison",
+    "0067_read_mismatch",
     "0070_outbox_gone_erased_at",
     "0071_heartbeat_in_flight",
 ];

@@ -1,10 +1,11 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
 use super::{
-    backfill_statements as backfill, blocks, conflicts, erase_older, erase_statements as erase,
-    events, export, groups, heartbeat, lease, lookup, merge, merge_record, migration,
-    mirror_statements as mirror, others, profiles, projects, rejections, retention, rights, schema,
-    split_statements as split, verification_statements as verification, worker, write,
+    backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
+    erase_statements as erase, events, export, groups, heartbeat, lease, lookup, merge,
+    merge_record, migration, mirror_statements as mirror, others, profiles, projects, reads,
+    rejections, retention, rights, schema, split_statements as split,
+    verification_statements as verification, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -81,6 +82,13 @@ fn of_migrations() -> Vec<&'static Statement> {
         &migration::LOAD_STEPS,
         &migration::MEASURE_MIRROR,
         &migration::COUNT_OLD_NODES,
+        &reads::LOAD_READS,
+        &reads::SET_READS,
+        &reads::LOAD_UNMIRRORED,
+        &reads::FIND_GONE,
+        &comparisons::SAVE_COMPARISONS,
+        &comparisons::LOAD_COMPARISON,
+        &comparisons::LOAD_MISMATCHES,
         &mirror::LOAD_MIRRORS,
         &mirror::LIST_MIRRORS,
         &mirror::NOTE_MIRROR,

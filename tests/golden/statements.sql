@@ -22,6 +22,7 @@ UNION ALL SELECT 1::INT4 FROM migration WHERE FALSE UNION ALL SELECT 1::INT4 FRO
 UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM outbox_gone WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 FROM verification_sample WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -965,15 +966,16 @@ ON CONFLICT (name) DO UPDATE SET state = excluded.state, updated_at = excluded.u
 RETURNING name;
 
 -- load_migration
-SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8
+SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8, reads::TEXT
 FROM migration WHERE project_id = $1::INT4;
 
 -- take_step
 WITH moved AS (
-    INSERT INTO migration AS m (project_id, state, version, mirrors, document_kind, settings, changed_at)
-    VALUES ($1::INT4, $3::TEXT, 1, $4::BOOL, $5::TEXT, $6::JSONB, now())
+    INSERT INTO migration AS m (project_id, state, version, mirrors, document_kind, settings, changed_at, reads)
+    VALUES ($1::INT4, $3::TEXT, 1, $4::BOOL, $5::TEXT, $6::JSONB, now(), $18::JSONB)
     ON CONFLICT (project_id) DO UPDATE SET state = excluded.state, version = m.version + 1, mirrors = excluded.mirrors,
-        document_kind = excluded.document_kind, settings = excluded.settings, changed_at = excluded.changed_at
+        document_kind = excluded.document_kind, settings = excluded.settings, changed_at = excluded.changed_at,
+        reads = excluded.reads
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
@@ -1014,6 +1016,65 @@ CROSS JOIN LATERAL (
 -- count_old_nodes
 SELECT count(*)::INT8 FROM heartbeat
 WHERE beaten_at > now() - '30 seconds'::INTERVAL AND marking_node IS DISTINCT FROM node;
+
+-- load_reads
+SELECT project_id, version, state, reads::TEXT FROM migration WHERE reads IS NOT NULL;
+
+-- set_reads
+WITH moved AS (
+    UPDATE migration SET version = version + 1, reads = $3::JSONB
+    WHERE project_id = $1::INT4 AND version = $2::INT8
+    RETURNING project_id, version, state
+)
+INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
+SELECT moved.project_id, moved.version, $4::UUID, 'reads', moved.state, moved.state, $5::TEXT, $6::TEXT, FALSE, $7::JSONB, now() FROM moved
+RETURNING version;
+
+-- load_unmirrored
+SELECT p.position, p.traits, p.stamps, m.mirrors AND COALESCE(r.is_walked, FALSE), m.mirrors AND COALESCE(r.is_whole, FALSE),
+    EXISTS (SELECT 1 FROM outbox AS o WHERE o.project_id = p.project_id AND o.profile_id = p.profile_id),
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = p.project_id AND f.profile_id = p.profile_id)
+FROM (
+    SELECT t.position, q.project_id, q.profile_id, q.traits::TEXT AS traits, q.stamps::TEXT AS stamps
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
+    JOIN profile AS q ON q.project_id = t.project_id AND q.profile_id = t.profile_id
+    WHERE q.merged_into IS NULL
+    OFFSET 0
+) AS p
+JOIN migration AS m ON m.project_id = p.project_id
+LEFT JOIN mirror AS r ON r.project_id = p.project_id;
+
+-- find_gone
+SELECT t.position, g.only_ours
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+JOIN outbox_gone AS g ON g.project_id = t.project_id AND g.kind = t.kind AND g.value = t.value;
+
+-- save_comparisons
+WITH fields AS (
+    INSERT INTO read_mismatch (project_id, since, node, field, mismatches, profile_id, path, ours, theirs, seen_at)
+    SELECT t.project_id, t.since, $1::UUID, t.field, t.mismatches, t.profile_id, t.path, t.ours, t.theirs, now()
+    FROM unnest($6::INT4[], $7::INT8[], $8::TEXT[], $9::INT8[], $10::UUID[], $11::TEXT[], $12::TEXT[], $13::TEXT[])
+        AS t (project_id, since, field, mismatches, profile_id, path, ours, theirs)
+    ON CONFLICT (project_id, since, node, field) DO UPDATE SET mismatches = excluded.mismatches, profile_id = excluded.profile_id,
+        path = excluded.path, ours = excluded.ours, theirs = excluded.theirs, seen_at = excluded.seen_at
+    RETURNING field
+)
+INSERT INTO read_comparison (project_id, since, node, reads, mismatches)
+SELECT t.project_id, t.since, $1::UUID, t.reads, t.mismatches
+FROM unnest($2::INT4[], $3::INT8[], $4::INT8[], $5::INT8[]) AS t (project_id, since, reads, mismatches)
+ON CONFLICT (project_id, since, node) DO UPDATE SET reads = excluded.reads, mismatches = excluded.mismatches
+RETURNING project_id;
+
+-- load_comparison
+SELECT sum(c.reads)::INT8, sum(c.mismatches)::INT8
+FROM unnest($1::INT4[], $2::INT8[]) AS t (project_id, since)
+JOIN read_comparison AS c ON c.project_id = t.project_id AND c.since = t.since;
+
+-- load_mismatches
+SELECT f.field, f.mismatches, f.profile_id, f.path, f.ours, f.theirs
+FROM unnest($1::INT4[], $2::INT8[]) AS t (project_id, since)
+JOIN read_mismatch AS f ON f.project_id = t.project_id AND f.since = t.since
+ORDER BY f.seen_at DESC LIMIT 1000;
 
 -- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,

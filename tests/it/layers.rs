@@ -58,9 +58,22 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "legacy_reads",
+        &[
+            "legacy",
+            "mapping",
+            "ingest",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "api",
         &[
             "migration",
+            "legacy_reads",
             "ingest",
             "store",
             "domain",

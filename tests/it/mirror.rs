@@ -17,8 +17,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-/// So that what may be in flight is over soon.
-pub const QUICK: [(&str, &str); 2] = [
+/// So that what may be in flight is over soon, and a busy machine makes no store late.
+pub const QUICK: [(&str, &str); 4] = [
+    ("ROSTER__READS__LEGACY_TIMEOUT_MS", "5000"),
+    ("ROSTER__READS__COMPARE_TIMEOUT_MS", "5000"),
     ("ROSTER__INGEST__WRITE_DEADLINE_MS", "1000"),
     ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1000"),
 ];

@@ -15,6 +15,7 @@ const SCANNING: &[(&str, &str)] = &[
     ("load_salt", "one row"),
     ("load_mirrors", "a row for each project that moves"),
     ("list_mirrors", "a row for each project that moves"),
+    ("load_reads", "a row for each project that moves"),
     ("count_old_nodes", "64 rows"),
     ("take_step", "the 64 rows of nodes"),
     ("due_verifications", "those that go on"),

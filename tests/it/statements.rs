@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 11] = [
+const NOT_WRITING: [&str; 12] = [
     "heartbeat",
     "check_tables",
     "load_keys",
+    "load_reads",
     "take_turn",
     "keep_turn",
     "end_turn",

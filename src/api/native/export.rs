@@ -2,8 +2,9 @@
 //!
 //! First the profile, then the events, newest first, then the conflicts, then what is kept of merges; a page of rows is in memory at a time.
 
+use super::shown::shown;
 use super::stream::{self, Pages};
-use super::{answer_of, conflicts, events, profiles, reader, reference};
+use super::{answer_of, conflicts, events, reader, reference};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::profile::Traits;
@@ -73,7 +74,7 @@ impl Export {
         let found = answer_of(&self.state, reading).await?;
         self.next = Next::Events(None);
         let profile = found.ok_or(ApiError::NoSuchProfile)?;
-        Ok(lines("profile", [profiles::shown(profile)]))
+        Ok(lines("profile", [shown(profile)]))
     }
 
     async fn events(&mut self, after: Option<(Timestamp, Uuid)>) -> Result<String, ApiError> {

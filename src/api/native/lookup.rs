@@ -1,12 +1,15 @@
 //! `POST /v1/profiles/lookup`: many profiles by one request, loaded and sent in pieces.
 
-use super::profiles::{invalid, json_body, shown};
+use super::profiles::{invalid, json_body};
+use super::shown::{Shown, shown, shown_of};
 use super::stream::{self, Pages};
-use super::{answer_of, reader, reference, reply};
+use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::domain::ProjectId;
-use crate::store::Reference;
+use crate::domain::Caller;
+use crate::ingest::Reservation;
+use crate::legacy_reads::Asked;
+use crate::store::{Profile, Reference};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
@@ -25,7 +28,7 @@ struct LookupBody {
 /// `{"profiles":[…]}`: one for each reference, in their order; `null` where there is nobody.
 struct Lookup {
     state: Data<State>,
-    project_id: ProjectId,
+    caller: Caller,
     references: Vec<Reference>,
     done: usize,
     is_closed: bool,
@@ -52,10 +55,10 @@ async fn asked(
     let references = body.references.iter();
     Ok(Lookup {
         state: state.clone(),
-        project_id: caller.project_id,
         references: references
             .map(|text| reference::parse(text, &caller))
             .collect::<Result<_, _>>()?,
+        caller,
         done: 0,
         is_closed: false,
     })
@@ -86,18 +89,39 @@ impl Pages for Lookup {
 impl Lookup {
     async fn piece(&mut self, text: &mut String) -> Result<(), ApiError> {
         let state = self.state.clone();
-        let _room = state.reads.room().await?;
+        let room = state.reads.room().await?;
         let end = self.references.len().min(self.done + STEP);
         let asked = &self.references[self.done..end];
         let (store, bytes) = (&state.store, state.reads.page_bytes);
-        let reading = store.load_profiles(self.project_id, asked, bytes);
-        for profile in answer_of(&state, reading).await? {
+        let reading = store.load_profiles(self.caller.project_id, asked, bytes);
+        let profiles = answer_of(&state, reading).await?;
+        for shown in self.by_source(&state, asked, profiles, room).await? {
             if self.done > 0 {
                 text.push(',');
             }
-            text.push_str(&reply::text_of(&profile.map(shown)));
+            text.push_str(&reply::text_of(&shown));
             self.done += 1;
         }
         Ok(())
+    }
+
+    /// The people of a piece, each from where they are read.
+    async fn by_source(
+        &self,
+        state: &Data<State>,
+        asked: &[Reference],
+        profiles: Vec<Option<Profile>>,
+        room: Reservation,
+    ) -> Result<Vec<Option<Shown>>, ApiError> {
+        let Some(leaving) = by_source::leaving(state, &self.caller)? else {
+            return Ok(profiles.into_iter().map(|own| own.map(shown)).collect());
+        };
+        // Whoever waits for the legacy store must not keep others from what they can read here.
+        drop(room);
+        let asked = asked.iter().cloned().zip(profiles);
+        let asked = asked.map(|(reference, profile)| Asked { reference, profile });
+        let reading = by_source::by_source(state, &self.caller, &leaving, asked.collect());
+        let (answers, _room) = reading.await?;
+        Ok(answers.into_iter().map(shown_of).collect())
     }
 }

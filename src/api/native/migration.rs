@@ -1,5 +1,6 @@
 //! `/v1/migration`: a project's way out of a legacy store.
 
+use super::profiles::json_body;
 use super::query::Query;
 use super::{answer_of, reader, reply, segment};
 use crate::api::State;
@@ -9,7 +10,8 @@ use crate::config::millis;
 use crate::domain::Caller;
 use crate::domain::containment::Direction;
 use crate::domain::migration::Verb;
-use crate::migration::{self, Denied, Order, Status, Verified};
+use crate::domain::reads::ReadSource;
+use crate::migration::{self, Denied, Order, ReadsOrder, Status, Verified};
 use crate::store::{MigrationPlan, TakenStep, TopicFormat, Verification};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,6 +21,8 @@ use uuid::Uuid;
 
 /// The time of a soak where none is said: three days.
 const SOAK_SECONDS: i64 = 259_200;
+/// Who took a step by HTTP and did not say who they are.
+const BY_KEY: &str = "a server key";
 /// Bytes of each text: mappings are small.
 const LONGEST_TEXT: usize = 65_536;
 
@@ -37,6 +41,17 @@ struct Asked {
     source: Option<String>,
     document_kind: Option<String>,
     soak_seconds: Option<u32>,
+}
+
+/// Where profiles are to be read from.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedReads {
+    source: ReadSource,
+    #[serde(default)]
+    share: u8,
+    operator: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -94,6 +109,33 @@ async fn taken(
     }
 }
 
+/// Sets where profiles are read from.
+pub async fn reads(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    reply::json(&state, reads_set(&request, payload, &state).await)
+}
+
+async fn reads_set(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+) -> Result<Status, ApiError> {
+    let caller = reader(request, state).await?;
+    let asked: AskedReads = json_body(request, payload, state, &caller).await?;
+    check(&[("operator", &asked.operator), ("reason", &asked.reason)])?;
+    let order = ReadsOrder {
+        source: asked.source,
+        share: asked.share,
+        operator: asked.operator.unwrap_or_else(|| BY_KEY.to_owned()),
+        reason: asked.reason.unwrap_or_default(),
+    };
+    let _connection = state.reads.connection().await?;
+    let setting = migration::set_reads(&state.store, caller.project_id, &order);
+    match timeout(millis(state.server.request_timeout_ms), setting).await {
+        Ok(outcome) => outcome.map_err(denied),
+        Err(_) => Err(ApiError::Timeout),
+    }
+}
+
 /// A step needs no body.
 async fn asked(
     request: &HttpRequest,
@@ -116,6 +158,11 @@ async fn asked(
         ("source", &asked.source),
         ("document_kind", &asked.document_kind),
     ];
+    check(&texts)?;
+    Ok(asked)
+}
+
+fn check(texts: &[(&str, &Option<String>)]) -> Result<(), ApiError> {
     for (name, text) in texts {
         let text = text.as_deref().unwrap_or_default();
         if text.contains('\0') || text.len() > LONGEST_TEXT {
@@ -123,7 +170,7 @@ async fn asked(
             return Err(invalid(name, reason));
         }
     }
-    Ok(asked)
+    Ok(())
 }
 
 fn order(verb: Verb, asked: Asked) -> Order {
@@ -138,7 +185,7 @@ fn order(verb: Verb, asked: Asked) -> Order {
         soak_seconds: asked.soak_seconds.map_or(SOAK_SECONDS, i64::from),
     });
     Order {
-        operator: asked.operator.unwrap_or_else(|| "a server key".to_owned()),
+        operator: asked.operator.unwrap_or_else(|| BY_KEY.to_owned()),
         reason: asked.reason.unwrap_or_default(),
         force: asked.force,
         plan,
@@ -186,6 +233,7 @@ fn denied(denied: Denied) -> ApiError {
         Denied::NoMigration => ApiError::NoMigration,
         Denied::NotMirrored(_) => ApiError::StepRefused(denied.to_string()),
         Denied::Refused(refused) => ApiError::StepRefused(refused.to_string()),
+        Denied::Reads(why) => ApiError::StepRefused(why.to_string()),
         Denied::Moved(state) => ApiError::MigrationMoved(state.as_str()),
         Denied::Store(error) => {
             tracing::error!(reason = %error.full_text(), "a step was not taken");

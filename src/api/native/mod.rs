@@ -2,6 +2,7 @@
 
 mod backfill;
 mod blocks;
+mod by_source;
 mod conflicts;
 mod cursor;
 mod erasures;
@@ -14,6 +15,7 @@ mod query;
 mod reference;
 mod rejections;
 mod reply;
+mod shown;
 mod split;
 mod stream;
 
@@ -79,6 +81,7 @@ pub fn configure(app: &mut ServiceConfig) {
             "/v1/migration/verify/{id}",
             web::get().to(migration::verified),
         )
+        .route("/v1/migration/reads", web::put().to(migration::reads))
         .route("/v1/migration/{verb}", web::post().to(migration::step))
         .route("/v1/rejections", web::get().to(rejections::list));
 }

@@ -1,7 +1,8 @@
 //! `GET /v1/profiles/{reference}`, `GET /v1/profiles?{kind}={value}`, `POST …/merge`.
 
 use super::query::Query;
-use super::{answer_of, reader, reference, reply};
+use super::shown::shown;
+use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
@@ -9,41 +10,13 @@ use crate::domain::kinds::DEVICE_TOKEN;
 use crate::domain::plan::Merge;
 use crate::domain::{Caller, Code, Identity, IdentityKind, KeyKind, ProfileId, Rejection};
 use crate::ingest::MergeOutcome;
-use crate::store::{KnownIdentity, Profile, Reference};
+use crate::store::{Profile, Reference};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use serde::Deserialize;
 
-/// How long a read waits for the version that its caller has seen elsewhere, and how often it looks.
-const MOST_WAIT: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(50);
 /// Times that a merge looks again at profiles that somebody else merges meanwhile.
 const MERGE_TRIES: u32 = 5;
-
-/// A profile as it is shown.
-#[derive(Serialize)]
-pub struct Shown {
-    id: String,
-    traits: Box<RawValue>,
-    identities: Vec<ShownIdentity>,
-    version: i64,
-    created_at: String,
-    updated_at: String,
-    first_seen: Option<String>,
-    last_seen: Option<String>,
-    /// The ids of the groups it belongs to.
-    groups: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct ShownIdentity {
-    kind: String,
-    value: String,
-    first_seen: String,
-}
 
 /// Shows the profile in the path.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -51,9 +24,9 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let caller = reader(&request, &state).await?;
         let query = Query::parse(request.query_string(), &["min_version"])?;
         let reference = reference::of_path(&request, &caller)?;
-        find(&state, &caller, &reference, &query).await
+        by_source::one(&state, &caller, reference, &query).await
     };
-    reply::tagged(&request, &state, found.await.map(shown))
+    reply::tagged(&request, &state, found.await)
 }
 
 /// Shows the profile that a name in the query leads to: `?email=ada@example.com`.
@@ -69,32 +42,9 @@ pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpRespons
             return Err(invalid("query", "must have one name, such as email"));
         };
         let reference = Reference::Name(caller.kinds.identity(kind, value));
-        find(&state, &caller, &reference, &query).await
+        by_source::one(&state, &caller, reference, &query).await
     };
-    reply::tagged(&request, &state, found.await.map(shown))
-}
-
-async fn find(
-    state: &Data<State>,
-    caller: &Caller,
-    reference: &Reference,
-    query: &Query,
-) -> Result<Profile, ApiError> {
-    let wanted = query.number("min_version")?.unwrap_or(0);
-    let until = Instant::now() + MOST_WAIT;
-    loop {
-        let room = state.reads.room().await?;
-        let reading = state.store.load_profile(caller.project_id, reference);
-        match answer_of(state, reading).await? {
-            Some(profile) if profile.version >= wanted => return Ok(profile),
-            // Whoever saw a version saw a commit: what is not there by now was erased, or never was.
-            None => return Err(ApiError::NoSuchProfile),
-            _ if Instant::now() >= until => return Err(ApiError::NotThatFar),
-            _ => {}
-        }
-        drop(room);
-        sleep(POLL).await;
-    }
+    reply::tagged(&request, &state, found.await)
 }
 
 /// Reads a body of JSON.
@@ -114,46 +64,6 @@ pub fn invalid(name: &str, reason: &str) -> ApiError {
         name: name.to_owned(),
         reason: reason.to_owned(),
     }
-}
-
-/// How a profile is shown.
-pub fn shown(profile: Profile) -> Shown {
-    let shown = |known: &KnownIdentity| ShownIdentity {
-        kind: known.identity.kind.as_str().to_owned(),
-        value: known.identity.value.clone(),
-        first_seen: known.first_seen.to_string(),
-    };
-    Shown {
-        id: profile.id.to_string(),
-        traits: profile.traits.to_raw(),
-        identities: profile
-            .identities
-            .iter()
-            .filter(|known| !is_shadow(known, &profile.identities))
-            .map(shown)
-            .collect(),
-        version: profile.version,
-        created_at: profile.created_at.to_string(),
-        updated_at: profile.updated_at.to_string(),
-        first_seen: profile.first_seen.map(|time| time.to_string()),
-        last_seen: profile.last_seen.map(|time| time.to_string()),
-        groups: profile.groups,
-    }
-}
-
-/// An alias claims its previous id both as a user id and as an anonymous one, since senders don't say which it was. The claim as
-/// a user id, never older than the other, is not worth showing beside a real one.
-pub fn is_shadow(known: &KnownIdentity, all: &[KnownIdentity]) -> bool {
-    let is_user_id = |other: &KnownIdentity| other.identity.kind == IdentityKind::UserId;
-    let is_same = |other: &KnownIdentity| other.identity.value == known.identity.value;
-    let is_twin = |other: &KnownIdentity| {
-        other.identity.kind == IdentityKind::AnonymousId
-            && is_same(other)
-            && other.first_seen <= known.first_seen
-    };
-    is_user_id(known)
-        && all.iter().any(is_twin)
-        && all.iter().any(|other| is_user_id(other) && !is_same(other))
 }
 
 #[derive(Deserialize)]

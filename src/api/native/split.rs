@@ -1,6 +1,7 @@
 //! `POST /v1/profiles/{reference}/split`: takes names out of a person who is several.
 
-use super::profiles::{invalid, is_shadow, json_body};
+use super::profiles::{invalid, json_body};
+use super::shown::is_shadow;
 use super::{answer_of, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;

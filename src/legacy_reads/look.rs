@@ -1,0 +1,157 @@
+//! One look at both sides: Roster first, then the documents, then who of them was erased.
+
+use super::fetch::Failure;
+use super::known::Leaving;
+use super::person::{Document, Seen, as_read, laid, read_document};
+use super::{LegacyReads, Place, Reader};
+use crate::domain::reads::ReadSource;
+use crate::domain::{Class, Gate, Identity, IdentityKind, KeyKind, ProfileId};
+use crate::ingest::Reservation;
+use crate::store::{self, Profile, Unmirrored};
+use std::collections::HashMap;
+
+/// A place of the question for which the legacy store is asked, with the id of the document.
+type Sought<'a> = (usize, &'a Place, &'a str);
+
+impl LegacyReads {
+    /// The people whom the legacy store has to answer for, by their places.
+    pub(super) async fn look(
+        &self,
+        leaving: &Leaving,
+        reader: Reader<'_>,
+        places: &[Place],
+        room: &mut Reservation,
+    ) -> Result<HashMap<usize, Seen>, Failure> {
+        let asked = asked(places);
+        if asked.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // In this order: what is published in between stands in the document.
+        let mut unmirrored = self.unmirrored(leaving, &asked).await?;
+        let mut documents = self.documents(leaving, reader, &asked, room).await?;
+        self.without_gone(leaving, &asked, &unmirrored, &mut documents)
+            .await?;
+        let laid = |(number, place, _): &Sought<'_>| {
+            let document = documents.remove(number);
+            let person = match &place.profile {
+                Some(_) => laid(document, unmirrored.remove(number)),
+                None => document.map(Document::seen),
+            };
+            person.map(|person| (*number, person))
+        };
+        Ok(asked.iter().filter_map(laid).collect())
+    }
+
+    /// The documents as the mapping reads them, of those who have one.
+    async fn documents(
+        &self,
+        leaving: &Leaving,
+        reader: Reader<'_>,
+        asked: &[Sought<'_>],
+        room: &mut Reservation,
+    ) -> Result<HashMap<usize, Document>, Failure> {
+        let ids: Vec<&str> = asked.iter().map(|(_, _, id)| *id).collect();
+        let kept = self.legacy.documents(leaving, &ids, room).await?;
+        let gate = self.gate(reader);
+        let mut documents = HashMap::new();
+        for ((number, ..), kept) in asked.iter().zip(kept) {
+            let Some(kept) = kept else { continue };
+            let read = read_document(&leaving.reverse, &kept, &gate)?;
+            documents.extend(read.map(|document| (*number, document)));
+        }
+        Ok(documents)
+    }
+
+    /// What Roster has of people and the legacy store may lack. Who was merged away since they were read is taken as read.
+    async fn unmirrored(
+        &self,
+        leaving: &Leaving,
+        asked: &[Sought<'_>],
+    ) -> Result<HashMap<usize, Unmirrored>, Failure> {
+        let known = asked.iter();
+        let known = known.filter_map(|(number, place, _)| Some((*number, place.profile.as_ref()?)));
+        let known: Vec<(usize, &Profile)> = known.collect();
+        if known.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<(usize, ProfileId)> = known.iter().map(|(at, own)| (*at, own.id)).collect();
+        let loading = self.store.load_unmirrored(leaving.project_id, &ids);
+        let mut found = self.with_connection(loading).await?;
+        for (number, profile) in known {
+            found.entry(number).or_insert_with(|| as_read(profile));
+        }
+        Ok(found)
+    }
+
+    /// Forgets documents of people who were erased: those that are still to be deleted, and where nothing is mirrored those that are
+    /// older than the erasure.
+    async fn without_gone(
+        &self,
+        leaving: &Leaving,
+        asked: &[Sought<'_>],
+        unmirrored: &HashMap<usize, Unmirrored>,
+        documents: &mut HashMap<usize, Document>,
+    ) -> Result<(), Failure> {
+        let is_open = |number: &usize| unmirrored.get(number).is_none_or(|own| !own.is_mirrored);
+        let doubtful = asked.iter();
+        let doubtful: Vec<(usize, &str)> = doubtful
+            .filter(|(number, ..)| documents.contains_key(number) && is_open(number))
+            .map(|(number, _, id)| (*number, *id))
+            .collect();
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        let (project_id, kind) = (leaving.project_id, leaving.reverse.document_kind());
+        let finding = self.store.find_gone(project_id, kind, &doubtful);
+        for (number, only_ours) in self.with_connection(finding).await? {
+            documents.retain(|own, document| *own != number || (only_ours && !document.is_ours()));
+        }
+        let key = |id: &str| {
+            let kind = IdentityKind::parse(kind);
+            let value = id.to_owned();
+            (project_id, Identity { kind, value })
+        };
+        let keys: Vec<_> = doubtful.iter().map(|(_, id)| key(id)).collect();
+        let asked: Vec<_> = keys.iter().collect();
+        let erased = self.with_connection(self.store.load_erased(&asked)).await?;
+        for ((number, _), key) in doubtful.iter().zip(&keys) {
+            let Some(erased) = erased.get(key) else {
+                continue;
+            };
+            documents.retain(|own, document| own != number || !erased.bars(document.at));
+        }
+        Ok(())
+    }
+
+    /// Asks the database with one of the connections of reads.
+    pub(super) async fn with_connection<T>(
+        &self,
+        asking: impl Future<Output = Result<T, store::Error>>,
+    ) -> Result<T, Failure> {
+        let _connection = self.connections.acquire().await;
+        asking.await.map_err(Failure::Store)
+    }
+
+    fn gate<'a>(&'a self, reader: Reader<'a>) -> Gate<'a> {
+        Gate {
+            project_id: reader.caller.project_id,
+            class: Class::Backfill,
+            by: KeyKind::Server,
+            kinds: &reader.caller.kinds,
+            limits: &self.limits,
+            received_at: reader.now,
+            is_measured: false,
+        }
+    }
+}
+
+/// The places for which the legacy store has to be asked.
+fn asked(places: &[Place]) -> Vec<Sought<'_>> {
+    let places = places.iter().enumerate();
+    let foreign = places.filter(|(_, place)| place.source != ReadSource::Roster);
+    let sought = foreign.filter_map(|(number, place)| {
+        let id = place.document_id.as_deref()?;
+        Some((number, place, id))
+    });
+    sought.collect()
+}
