@@ -81,6 +81,7 @@ pub const STEPS: &[Step] = steps![
     "0055_mirror",
     "0056_mirror_refusal",
     "0057_heartbeat_marking_node",
+    "0075_backfill_rejection_by_time",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
