@@ -43,7 +43,7 @@ metrics! {
     PROFILES_SPLIT = "roster_profiles_split_total", Counter, "", "Profiles that were taken out of another one by a call.";
     TRAITS_DROPPED = "roster_traits_dropped_total", Counter, "", "Traits that a merged profile had no room for, the oldest; each merge is listed among the rejections.";
     EVENTS_EXPIRED = "roster_events_expired_total", Counter, "", "Events deleted because they had reached their project's age.";
-    REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections deleted because they had reached their project's age.";
+    REJECTIONS_EXPIRED = "roster_rejections_expired_total", Counter, "", "Rejections, of records of topics too, deleted because they had reached their project's age.";
     CONFLICTS_EXPIRED = "roster_conflicts_expired_total", Counter, "", "Conflicts deleted because they had reached the age of their project's rejections.";
     MERGE_RECORDS_EXPIRED = "roster_merge_records_expired_total", Counter, "", "Records by which merges could be undone, deleted because they had reached the age of their project's rejections.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
@@ -52,7 +52,7 @@ metrics! {
     BATCH_SECONDS = "roster_batch_duration_seconds", Histogram, "lane, outcome", "Time to write a batch, with all its statements and retries.";
     BATCH_ROUNDS = "roster_batch_rounds", Histogram, "", "Rounds of look-up and write that a batch with new links or traits needed.";
     BATCHES_HALVED = "roster_batches_halved_total", Counter, "", "Batches split because the database refused some item's data.";
-    BYTES_AVAILABLE = "roster_admission_available_bytes", Gauge, "room", "Room left in memory, in bytes: for requests of known callers, for strangers' bodies, for reads. At 0 the next is answered 503.";
+    BYTES_AVAILABLE = "roster_admission_available_bytes", Gauge, "room", "Room left in memory, in bytes: for requests of known callers, for beginnings of bodies without a key before them, for the rest of strangers' bodies, for reads. At 0 the next is answered 503.";
     STATEMENT_SECONDS = "roster_statement_duration_seconds", Histogram, "statement, outcome", "Time of one try of a statement, with the wait for a connection.";
     STATEMENT_RETRIES = "roster_statement_retries_total", Counter, "statement, remedy", "Statements tried again, by what was done about the failure.";
     POOL_CONNECTIONS = "roster_pool_connections", Gauge, "state", "Connections to the database: open, idle, and callers waiting for one.";

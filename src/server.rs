@@ -170,10 +170,8 @@ fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
 /// Strangers have one thread for large bodies: what they send is worth less than the work of the others.
 fn lanes(config: &Config, ingest: &Ingest) -> Lanes {
     let settings = &config.server;
-    Lanes {
-        known: Lane::within(ingest.admission().clone(), settings.parallel_decoders),
-        strangers: Lane::new(settings.stranger_bytes_in_flight, 1),
-    }
+    let known = Lane::within(ingest.admission().clone(), settings.parallel_decoders);
+    Lanes::new(known, settings.stranger_bytes_in_flight)
 }
 
 struct Tasks {

@@ -1,7 +1,8 @@
 //! From a socket to the whole, decoded body: in time, within the limits, with room reserved for every byte as it arrives.
 //!
 //! A slow or lying sender holds only room for what it really sent. A stranger, whose key can only be in the body itself, has
-//! the strangers' lane until the beginning of the body shows a known key: only then is the rest inflated where there is plenty.
+//! a little room for its beginning. Where that shows a known key the rest is inflated where there is plenty, else in the strangers' lane:
+//! who fills that keeps nobody out whose key stands early.
 
 use super::State;
 use super::buffer::{Body, Buffer};
@@ -48,18 +49,25 @@ pub async fn read(
     let lanes = &state.lanes;
     let lane = match caller {
         Some(project_id) => lanes.known.of(project_id),
-        None => lanes.strangers.clone(),
+        None => lanes.beginnings.clone(),
     };
     let buffer = Buffer::new(&lane, limit, announced as usize);
     let is_plain = matches!(named, Encoding::Identity | Encoding::Unknown);
-    let looks_early = caller.is_none() && is_plain;
-    let arrival = receive(payload, buffer, looks_early.then_some(state));
+    let arrival = receive(
+        payload,
+        buffer,
+        caller.is_none().then_some((state, is_plain)),
+    );
     let encoded = timeout(millis(state.server.body_timeout_ms), arrival)
         .await
         .map_err(|_| ApiError::BodyTimeout)??;
     let encoding = named.of_body(&encoded.bytes)?;
     if encoding == Encoding::Identity {
-        return Ok(encoded);
+        return if caller.is_none() && !is_plain {
+            moved(encoded, state).await
+        } else {
+            Ok(encoded)
+        };
     }
     let decoding = decode(encoding, encoded, state, caller.is_some());
     timeout(millis(state.server.request_timeout_ms), decoding)
@@ -83,11 +91,12 @@ pub async fn discard(mut payload: web::Payload, state: &State) {
     let _ = timeout(millis(state.server.body_timeout_ms), arrival).await;
 }
 
-/// Gathers what arrives; a stranger's key is looked for once, as soon as it would have come if it came early.
+/// Gathers what arrives; a stranger's key is looked for once, as soon as it would have come if it came early. Of a body that is not
+/// plain (false) only the length shows whether it has left its beginning.
 async fn receive(
     mut payload: web::Payload,
     mut buffer: Buffer,
-    mut strangers: Option<&State>,
+    mut strangers: Option<(&State, bool)>,
 ) -> Result<Body, ApiError> {
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| match error {
@@ -95,14 +104,25 @@ async fn receive(
             _ => ApiError::BodyCut,
         })?;
         buffer.append(&chunk)?;
-        if let Some(state) = strangers.take_if(|_| buffer.bytes().len() >= EARLY_BYTES) {
-            buffer.change_to(&lane_of(buffer.bytes(), state).await?)?;
+        let is_begun = |_: &mut _| buffer.bytes().len() >= EARLY_BYTES;
+        match strangers.take_if(is_begun) {
+            Some((state, true)) => buffer.change_to(&lane_of(buffer.bytes(), state).await?)?,
+            Some((state, false)) => buffer.change_to(&state.lanes.strangers)?,
+            None => {}
         }
     }
-    if let Some(state) = strangers {
+    if let Some((state, true)) = strangers {
         buffer.change_to(&lane_of(buffer.bytes(), state).await?)?;
     }
     Ok(buffer.into_body())
+}
+
+/// A stranger's body that turned out to be plain.
+async fn moved(body: Body, state: &State) -> Result<Body, ApiError> {
+    let lane = lane_of(&body.bytes, state).await?;
+    let room = lane.room.try_reserve(body.bytes.len());
+    let room = Some(room.ok_or(ApiError::Overloaded)?);
+    Ok(Body { room, lane, ..body })
 }
 
 /// The lane for a stranger whose body begins so. It trusts what looks like a known key: whose the body is, is decided when all

@@ -22,8 +22,25 @@ pub struct Lane {
 pub struct Lanes {
     /// Of callers whose key is known.
     pub known: Lane,
-    /// Of those who may turn out to be anybody.
+    /// Of those who may turn out to be anybody: the beginnings of their bodies, in which most keys stand.
+    pub beginnings: Lane,
+    /// The same without a known key in the beginning.
     pub strangers: Lane,
+}
+
+/// Bytes of beginnings at once: thirty, each in twice the 64 KiB that it may have, while a body of strangers' takes up all of their
+/// own room.
+const BEGINNINGS: usize = 4 << 20;
+
+impl Lanes {
+    /// The lanes of a service whose known callers have one already.
+    pub fn new(known: Lane, stranger_bytes: usize) -> Self {
+        Self {
+            known,
+            beginnings: Lane::new(BEGINNINGS, 1),
+            strangers: Lane::new(stranger_bytes, 1),
+        }
+    }
 }
 
 impl Lane {

@@ -50,6 +50,7 @@ async fn metrics(state: Data<State>) -> impl Responder {
     gauge!(POOL_CONNECTIONS, "state" => "waiting").set(pool.waiting as f64);
     let rooms = [
         ("requests", state.ingest.admission().available_bytes()),
+        ("beginnings", state.lanes.beginnings.room.available_bytes()),
         ("strangers", state.lanes.strangers.room.available_bytes()),
         ("reads", state.reads.available_bytes()),
     ];

@@ -49,6 +49,8 @@ impl Letters {
             ("enable.idempotence", "true"),
             ("compression.type", "zstd"),
             ("message.timeout.ms", "300000"),
+            // A topic that is not there yet is waited for as long: brokers say so too while they elect.
+            ("topic.metadata.propagation.max.ms", "300000"),
             ("queue.buffering.max.kbytes", "16384"),
         ];
         let config = source.properties.client(&defaults);

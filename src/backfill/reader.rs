@@ -7,8 +7,10 @@ use super::poller::Thread;
 use super::room::Room;
 use super::source::Source;
 use crate::store::Store;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use std::sync::{Arc, Mutex, mpsc as orders};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as orders};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -95,18 +97,40 @@ pub fn check(source: &Source) -> Result<(), String> {
 /// # Errors
 /// One sentence: no broker answers, no such topic, no right to see it.
 pub fn probe(source: &Source) -> Result<(), String> {
-    let consumer: BaseConsumer = client(&source.properties, &source.group)
-        .create()
+    let last_words = LastWords::default();
+    let consumer: BaseConsumer<LastWords> = client(&source.properties, &source.group)
+        .create_with_context(last_words.clone())
         .map_err(|error| error.to_string())?;
-    find_topic(&consumer, &source.properties, &source.topic)
+    find_topic(&consumer, &source.properties, &source.topic).map_err(|error| {
+        let said = last_words.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_ref()
+            .map_or(error.clone(), |said| format!("{error}: {said}"))
+    })
 }
+
+/// What librdkafka said last about a connection that failed: a certificate, a password, a name that is not known.
+#[derive(Clone, Default)]
+struct LastWords(Arc<Mutex<Option<String>>>);
+
+impl ClientContext for LastWords {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // Before it stands the name of a thread.
+            let said = message.split_once("]: ").map_or(message, |(_, said)| said);
+            let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(said.to_owned());
+        }
+    }
+}
+
+impl ConsumerContext for LastWords {}
 
 /// Tells whether a topic is there.
 ///
 /// # Errors
 /// As `probe`.
-pub(super) fn find_topic(
-    consumer: &BaseConsumer,
+pub(super) fn find_topic<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
     properties: &Properties,
     topic: &str,
 ) -> Result<(), String> {

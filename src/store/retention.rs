@@ -62,15 +62,20 @@ ON CONFLICT (project_id) DO UPDATE SET after = COALESCE($2::UUID, w.after), due_
     ),
 };
 
-/// The text for one list, whose rows are found by project, time and id.
+/// The text for one list, whose rows are found by project, time and id; `$of_nobody` adds to the projects.
 macro_rules! expire {
     ($name:literal, $table:literal, $time:literal, $id:literal) => {
+        expire!($name, $table, $time, $id, "")
+    };
+    ($name:literal, $table:literal, $time:literal, $id:literal, $of_nobody:literal) => {
         concat!("-- ", $name, "
 WITH ", held!("$4", "$5"), ", asked AS (
     SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
     WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked", $of_nobody, "
 ), expired AS (
-    SELECT r.project_id, r.", $time, ", r.", $id, " FROM asked AS s
+    SELECT r.project_id, r.", $time, ", r.", $id, " FROM owners AS s
     CROSS JOIN LATERAL (
         SELECT project_id, ", $time, ", ", $id, " FROM ", $table, " AS l
         WHERE l.project_id = s.project_id AND l.", $time, " < s.before
@@ -111,6 +116,19 @@ pub(super) const EXPIRE_MERGE_RECORDS: Statement = Statement {
     ),
 };
 
+/// Records of which nobody knows whose they are stay as long as a project's do that says nothing about it. Of one time and offset
+/// all have the same age.
+pub(super) const EXPIRE_BACKFILL_REJECTIONS: Statement = Statement {
+    name: "expire_backfill_rejections",
+    sql: expire!(
+        "expire_backfill_rejections",
+        "backfill_rejection",
+        "rejected_at",
+        "record_offset",
+        " UNION ALL SELECT 0::INT4, now() - 30 * '1 day'::INTERVAL WHERE $1::INT4 = 0"
+    ),
+};
+
 pub(super) const SET_RETENTION: Statement = Statement {
     name: "set_retention",
     sql: "-- set_retention
@@ -121,6 +139,7 @@ UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $
 #[derive(Clone, Copy, Debug)]
 pub enum ExpiringList {
     Rejections,
+    BackfillRejections,
     Conflicts,
     MergeRecords,
 }
@@ -242,6 +261,7 @@ impl Store {
     ) -> Result<(Option<ProjectId>, i64), Error> {
         let statement = match list {
             ExpiringList::Rejections => &EXPIRE_REJECTIONS,
+            ExpiringList::BackfillRejections => &EXPIRE_BACKFILL_REJECTIONS,
             ExpiringList::Conflicts => &EXPIRE_CONFLICTS,
             ExpiringList::MergeRecords => &EXPIRE_MERGE_RECORDS,
         };

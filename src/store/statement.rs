@@ -189,6 +189,7 @@ fn of_all() -> Vec<&'static Statement> {
         &retention::EXPIRE_REJECTIONS,
         &retention::EXPIRE_CONFLICTS,
         &retention::EXPIRE_MERGE_RECORDS,
+        &retention::EXPIRE_BACKFILL_REJECTIONS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,

@@ -34,6 +34,7 @@ impl Work for OldLists {
             let mut last = None;
             for list in [
                 ExpiringList::Rejections,
+                ExpiringList::BackfillRejections,
                 ExpiringList::Conflicts,
                 ExpiringList::MergeRecords,
             ] {
@@ -61,7 +62,7 @@ impl OldLists {
             let expiring = turn.store.expire(turn.fence, list, after, page);
             let (last, gone) = expiring.await?;
             let metric = match list {
-                ExpiringList::Rejections => REJECTIONS_EXPIRED,
+                ExpiringList::Rejections | ExpiringList::BackfillRejections => REJECTIONS_EXPIRED,
                 ExpiringList::Conflicts => CONFLICTS_EXPIRED,
                 ExpiringList::MergeRecords => MERGE_RECORDS_EXPIRED,
             };

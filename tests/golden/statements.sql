@@ -594,8 +594,10 @@ ON CONFLICT (project_id) DO UPDATE SET after = COALESCE($2::UUID, w.after), due_
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
     SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
     WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked
 ), expired AS (
-    SELECT r.project_id, r.received_at, r.rejection_id FROM asked AS s
+    SELECT r.project_id, r.received_at, r.rejection_id FROM owners AS s
     CROSS JOIN LATERAL (
         SELECT project_id, received_at, rejection_id FROM rejection AS l
         WHERE l.project_id = s.project_id AND l.received_at < s.before
@@ -613,8 +615,10 @@ SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
     SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
     WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked
 ), expired AS (
-    SELECT r.project_id, r.first_seen, r.conflict_id FROM asked AS s
+    SELECT r.project_id, r.first_seen, r.conflict_id FROM owners AS s
     CROSS JOIN LATERAL (
         SELECT project_id, first_seen, conflict_id FROM conflict AS l
         WHERE l.project_id = s.project_id AND l.first_seen < s.before
@@ -632,8 +636,10 @@ SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
     SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
     WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked
 ), expired AS (
-    SELECT r.project_id, r.merged_at, r.absorbed_id FROM asked AS s
+    SELECT r.project_id, r.merged_at, r.absorbed_id FROM owners AS s
     CROSS JOIN LATERAL (
         SELECT project_id, merged_at, absorbed_id FROM merge_record AS l
         WHERE l.project_id = s.project_id AND l.merged_at < s.before
@@ -644,6 +650,27 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     DELETE FROM merge_record WHERE (project_id, merged_at, absorbed_id) IN (SELECT o.project_id, o.merged_at, o.absorbed_id FROM expired AS o)
         AND EXISTS (SELECT 1 FROM held)
     RETURNING absorbed_id
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_backfill_rejections
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked UNION ALL SELECT 0::INT4, now() - 30 * '1 day'::INTERVAL WHERE $1::INT4 = 0
+), expired AS (
+    SELECT r.project_id, r.rejected_at, r.record_offset FROM owners AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, rejected_at, record_offset FROM backfill_rejection AS l
+        WHERE l.project_id = s.project_id AND l.rejected_at < s.before
+        ORDER BY l.rejected_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM backfill_rejection WHERE (project_id, rejected_at, record_offset) IN (SELECT o.project_id, o.rejected_at, o.record_offset FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING record_offset
 )
 SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 

@@ -4,6 +4,8 @@ mod calls;
 mod check;
 mod demo;
 mod faults;
+mod guarded;
+mod letters;
 mod memory;
 mod model;
 mod operation;
@@ -37,6 +39,8 @@ struct Settings<'a> {
     more: &'a str,
     of_source: &'a str,
     properties: &'a str,
+    /// Where the service finds the brokers; the test's own address of them where it is none.
+    address: Option<&'a str>,
 }
 
 impl<'a> Road<'a> {
@@ -63,6 +67,7 @@ impl<'a> Road<'a> {
             more,
             of_source,
             properties,
+            address: None,
         };
         let database_url = shared().await.database_url.clone();
         Self::of(
@@ -89,7 +94,11 @@ impl<'a> Road<'a> {
         let text = format!(
             "[backfill]\n{}\n[backfill.kafka]\n\"bootstrap.servers\" = \"{}\"\n{}\n\
              [[backfill.sources]]\nname = \"{topic}\"\ntopic = \"{topic}\"\nproject = \"{}\"\ndead_letter_topic = \"{topic}-dead\"\n{}\n",
-            texts.more, broker.address, texts.properties, project.name, texts.of_source
+            texts.more,
+            texts.address.unwrap_or(&broker.address),
+            texts.properties,
+            project.name,
+            texts.of_source
         );
         fs::write(&settings, text).expect("written");
         Self {

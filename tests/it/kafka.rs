@@ -10,6 +10,7 @@ use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
@@ -55,17 +56,30 @@ impl Sent {
 impl Broker {
     /// Starts one.
     pub async fn start() -> Self {
-        let folder = public_dir("kafka");
+        Self::with(public_dir("kafka"), &[], "", &[]).await
+    }
+
+    /// The same in a folder, with more listeners (a name and an address each), settings, and arguments of its first command.
+    pub async fn with(
+        folder: PathBuf,
+        listeners: &[(&str, &str)],
+        more: &str,
+        formatting: &[&str],
+    ) -> Self {
         let (port, controller) = (free_port(), free_port());
         let address = format!("127.0.0.1:{port}");
+        let others = listeners.iter();
+        let others: String = others
+            .map(|(name, address)| format!(",{name}://{address}"))
+            .collect();
         let settings = format!(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
+             listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}{others}\nadvertised.listeners=PLAINTEXT://{address}{others}\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\nlog.dirs={data}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\ntransaction.state.log.replication.factor=1\n\
              transaction.state.log.num.partitions=4\ntransaction.state.log.min.isr=1\nauto.create.topics.enable=false\n\
              group.initial.rebalance.delay.ms=0\nmessage.max.bytes=16777216\nreplica.fetch.max.bytes=16777216\n\
-             group.min.session.timeout.ms=3000\n",
+             group.min.session.timeout.ms=3000\n{more}\n",
             data = folder.join("data").display(),
         );
         fs::write(folder.join("server.properties"), settings).expect("written");
@@ -78,6 +92,7 @@ impl Broker {
             "-c",
         ]);
         format.arg(folder.join("server.properties"));
+        format.args(formatting);
         let formatted = format.output().expect("`scripts/setup test` fetches Kafka");
         assert!(
             formatted.status.success(),
@@ -110,6 +125,21 @@ impl Broker {
             assert!(Instant::now() < deadline, "the broker does not answer");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// Flips one bit of what is on the disk of a topic's first partition: of the first byte of a text that stands there.
+    pub fn damage(&self, topic: &str, text: &str) {
+        let path = self
+            .folder
+            .join(format!("data/{topic}-0/00000000000000000000.log"));
+        let bytes = fs::read(&path).expect("the partition's log");
+        let mut places = bytes.windows(text.len());
+        let place = places.position(|window| window == text.as_bytes());
+        let place = place.expect("it stands there");
+        let file = fs::OpenOptions::new().write(true).open(&path);
+        let flipped = [bytes[place] ^ 1];
+        file.and_then(|file| file.write_all_at(&flipped, place as u64))
+            .expect("written");
     }
 
     /// kill -9.

@@ -12,7 +12,7 @@ const OFTEN: [(&str, &str); 2] = [
     ("ROSTER__UPKEEP__RETENTION_ROWS_PER_SECOND", "20000"),
 ];
 
-/// 1 200 events and 30 rejections, every third of each as if it had come 40 days ago.
+/// 1 200 events, 30 rejections and 30 of records, a third of each as if it had come 40 days ago.
 async fn filled(url: &str, database: &str) -> Project {
     let project = Project::on(url, database).await;
     let event = |number: usize| json!({"type": "track", "event": "Seen", "userId": format!("u{}", number % 7), "messageId": format!("m{number}")});
@@ -27,7 +27,18 @@ async fn filled(url: &str, database: &str) -> Project {
         );
         sql(database, &third).await;
     }
+    list_records(database, project.id).await;
     project
+}
+
+/// 30 refused records of a topic, ten of them as if they had come 40 days ago.
+async fn list_records(database: &str, project_id: i32) {
+    let records = format!(
+        "INSERT INTO backfill_rejection (project_id, source, topic, partition, record_offset, rejected_at, code, message, record_bytes, attempts)
+         SELECT {project_id}, 'people', 'people', 0, n, now() - CASE WHEN n <= 10 THEN INTERVAL '40 days' ELSE INTERVAL '0 days' END, 'not_json', 'no JSON', 0, 1
+         FROM generate_series(1, 30) AS s (n)"
+    );
+    sql(database, &records).await;
 }
 
 async fn count(database: &str, table: &str, project: &Project) -> usize {
@@ -63,6 +74,7 @@ async fn what_is_too_old_goes_and_the_rest_stays() {
     );
     let bounded = filled(&one.url, database).await;
     let unbounded = filled(&one.url, database).await;
+    list_records(database, 0).await;
     let told = retain(&bounded, database, &["--events", "30", "--rejections", "7"]);
     assert_eq!(
         told.trim(),
@@ -81,6 +93,14 @@ async fn what_is_too_old_goes_and_the_rest_stays() {
             && count(database, "rejection", &unbounded).await == 20
     })
     .await;
+    let records = "SELECT count(*) FROM backfill_rejection WHERE project_id =";
+    for project_id in [bounded.id, unbounded.id, 0] {
+        let records = format!("{records} {project_id}");
+        wait_until("old records of topics go", PATIENCE, async || {
+            sql(database, &records).await == ["20"]
+        })
+        .await;
+    }
     assert_eq!(
         count(database, "event", &unbounded).await,
         1_200,

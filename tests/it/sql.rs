@@ -134,7 +134,8 @@ fn the_keys_of_the_design_are_hash_sharded_and_no_others() {
             "outbox",
             "outbox_by_time",
             "outbox_gone",
-            "mirror_refusal"
+            "mirror_refusal",
+            "backfill_rejection_by_time"
         ]
     );
     for (table, key) in [
