@@ -40,14 +40,14 @@ SELECT p.position, p.traits, p.stamps, m.mirrors AND COALESCE(r.is_walked, FALSE
     EXISTS (SELECT 1 FROM outbox AS o WHERE o.project_id = p.project_id AND o.profile_id = p.profile_id),
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = p.project_id AND f.profile_id = p.profile_id)
 FROM (
-    SELECT t.position, q.project_id, q.profile_id, q.traits::TEXT AS traits, q.stamps::TEXT AS stamps
+    SELECT t.position, q.project_id, q.profile_id, q.traits::TEXT AS traits, q.stamps::TEXT AS stamps, q.merged_into
     FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
     JOIN profile AS q ON q.project_id = t.project_id AND q.profile_id = t.profile_id
-    WHERE q.merged_into IS NULL
     OFFSET 0
 ) AS p
 JOIN migration AS m ON m.project_id = p.project_id
-LEFT JOIN mirror AS r ON r.project_id = p.project_id",
+LEFT JOIN mirror AS r ON r.project_id = p.project_id
+WHERE p.merged_into IS NULL",
 };
 
 /// Names of erased people whose documents still have to go.
