@@ -1,8 +1,6 @@
 //! Servers that are written in Java, from the jars that `scripts/setup test` fetches.
 
 use crate::machine::{Frozen, freeze_children};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,17 +28,6 @@ impl Java {
     /// The server stands still until that is dropped.
     pub fn freeze(&self) -> Frozen {
         freeze_children(self.0.id())
-    }
-
-    /// Sends a signal to the server itself.
-    pub fn signal(&self, signal: Signal) {
-        let shell = self.0.id();
-        let path = format!("/proc/{shell}/task/{shell}/children");
-        let text = std::fs::read_to_string(path).expect("it runs");
-        for pid in text.split_whitespace() {
-            let pid = Pid::from_raw(pid.parse().expect("a number"));
-            kill(pid, signal).expect("it runs");
-        }
     }
 
     /// kill -9.

@@ -3,7 +3,6 @@
 use crate::harness::{http_builder, public_dir};
 use crate::java::{Java, free_port, java};
 use crate::machine::Frozen;
-use nix::sys::signal::Signal;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -80,17 +79,6 @@ impl LegacyStore {
     pub fn kill(&self) {
         let running = self.process.lock().expect("whole").take();
         running.expect("it runs").kill();
-    }
-
-    /// SIGSTOP, or SIGCONT: connections stay open, and nothing is answered.
-    pub fn freeze(&self, is_frozen: bool) {
-        let signal = if is_frozen {
-            Signal::SIGSTOP
-        } else {
-            Signal::SIGCONT
-        };
-        let running = self.process.lock().expect("whole");
-        running.as_ref().expect("it runs").signal(signal);
     }
 
     /// Asks the store; a body of lines is sent as such.

@@ -135,6 +135,7 @@ mod tests {
             since: "2026-01-01T00:00:00Z".to_owned(),
             mirrors: true,
             index: "people".to_owned(),
+            topic: None,
             source: None,
             document_kind: "user_id".to_owned(),
             reads: ReadsShown {
@@ -148,6 +149,7 @@ mod tests {
                 ..MirrorSeen::default()
             },
             backfill: None,
+            verifications: Vec::new(),
             compare: Some(CompareShown {
                 reads: 12_000,
                 mismatches: 3,

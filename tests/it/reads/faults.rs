@@ -64,7 +64,7 @@ async fn a_store_that_does_not_answer_harms_nobody_while_reads_are_compared_and_
     read_from(&project, "legacy", 0).await;
     until_source(&project, "user_id:ada", &json!("legacy")).await;
 
-    store.freeze(true);
+    let frozen = store.freeze();
     fails(
         &project,
         "user_id:ada",
@@ -82,7 +82,7 @@ async fn a_store_that_does_not_answer_harms_nobody_while_reads_are_compared_and_
     read_from(&project, "compare", 0).await;
     until_source(&project, "user_id:ada", &json!("roster")).await;
     compared(&project, StatusCode::NOT_FOUND).await;
-    store.freeze(false);
+    drop(frozen);
     until_source(&project, "user_id:ada", &json!("legacy")).await;
 
     store.kill();
