@@ -153,7 +153,7 @@ impl LegacyReads {
                 places.map(answer).collect()
             }
             Err(failure) if self.falls_back(leaving, &places, &failure) => {
-                places.into_iter().map(Place::from_roster).collect()
+                places.into_iter().map(Place::by_roster).collect()
             }
             Err(failure) => return Err(failure),
         };
@@ -169,7 +169,7 @@ impl LegacyReads {
         person: Option<Seen>,
     ) -> Answer {
         if place.source == ReadSource::Roster {
-            return place.from_roster();
+            return place.by_roster();
         }
         if place.source == ReadSource::Compare {
             self.compare(leaving, reader, &place, person.as_ref());
@@ -243,7 +243,7 @@ impl Place {
         }
     }
 
-    fn from_roster(self) -> Answer {
+    fn by_roster(self) -> Answer {
         let own = self.profile.map(Box::new);
         own.map_or(Answer::Nobody, Answer::Roster)
     }
