@@ -203,15 +203,15 @@ impl Application {
         match round % 20 {
             0..=8 => {
                 self.identify(round, user, json!({"plan": format!("r-{round}")}))
-                    .await
+                    .await;
             }
             9 => {
                 self.identify(round, user, json!({"address": null, "bio": "short"}))
-                    .await
+                    .await;
             }
             10 => {
                 self.identify(round, user, json!({"height": 1.8, "tags": ["new"]}))
-                    .await
+                    .await;
             }
             11..=13 => self.track(round, user).await,
             14 => self.alias(round, user).await,
