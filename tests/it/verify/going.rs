@@ -139,3 +139,24 @@ async fn what_can_not_be_verified_is_told() {
         .await;
     assert_eq!(status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_back_keeps_what_was_known_of_the_legacy_store() {
+    let scene = equal(Scene::fresh().await, 40).await;
+    assert_eq!(verified(&scene.project, "reverse").await["checked"], 80);
+    let force = json!({"force": true, "reason": "a drill"});
+    for _ in 0..2 {
+        step(&scene.project, "advance", force.clone()).await;
+    }
+    step(&scene.project, "rollback", json!({})).await;
+    let history = scene.project.read("/v1/migration/history").await;
+    let steps = history["steps"].as_array().expect("a list");
+    let last = steps.last().expect("one");
+    let gates = last["gates"].as_array().expect("a list").iter();
+    let told: Vec<_> = gates
+        .map(|gate| (gate["name"].as_str(), gate["seen"].as_str().unwrap_or("-")))
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, Some("reverse_verify"));
+    assert!(told[0].1.starts_with("0 differences"), "{told:?}");
+}
