@@ -1,11 +1,11 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws siege faults demo-backfill check fmt docs bench clean
+.PHONY: help setup run test laws siege faults demo-backfill demo-migration check fmt docs bench clean
 
 TESTED := --locked --features failpoints
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 setup: ## Install all that the other targets need; each also installs its own share
 	@scripts/setup
@@ -34,7 +34,11 @@ faults: ## Kills, faults of a backfill and of a mirror, drawn stories, in their 
 
 demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
 	@scripts/setup test
-	ROSTER_DEMO_PEOPLE=$(or $(PEOPLE),200000) cargo test $(TESTED) --test it demo -- --nocapture
+	ROSTER_DEMO_PEOPLE=$(or $(PEOPLE),200000) cargo test $(TESTED) --test it backfill_demo -- --nocapture
+
+demo-migration: ## 200,000 people leave OpenSearch for Roster, go back and leave again, under a live application; PEOPLE=n for fewer
+	@scripts/setup test
+	ROSTER_MIGRATION_PEOPLE=$(or $(PEOPLE),200000) cargo test $(TESTED) --test it migration_demo -- --nocapture
 
 check: ## Formatting, lints, the compose file
 	@scripts/setup check

@@ -54,7 +54,8 @@ WITH gone AS (
         SELECT project_id, kind, value FROM gone
         UNION SELECT t.project_id, t.kind, t.value FROM unnest($2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (project_id, kind, value)
     ) AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors AND m.document_kind IN (c.kind, '')
-    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = o.only_ours AND excluded.only_ours,
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0,
+        marked_at = CASE WHEN o.looks = 0 THEN o.marked_at ELSE excluded.marked_at END, only_ours = o.only_ours AND excluded.only_ours,
         erased_at = GREATEST(o.erased_at, excluded.erased_at)
     RETURNING o.value
 )

@@ -1,5 +1,8 @@
 //! Leaving a legacy store: the steps, by hand and by HTTP, and that of two operators one wins.
 
+mod application;
+mod demo;
+
 use crate::harness::{Project, ROSTER, Service, fresh_database, public_dir, shared, sql};
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -332,3 +332,24 @@ async fn a_relay_that_is_killed_between_publishing_and_deleting_the_mark_loses_n
     scene.is_equal().await;
     assert_eq!(scene.document("ada").await, None);
 }
+
+/// The erased are looked for once more later; whoever is erased again until then waits since then, not since the first time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_follows_another_is_no_older_than_itself() {
+    let scene = Scene::fresh().await;
+    scene.start().await;
+    scene.identify(&scene.project, "ada", json!({"n": 1})).await;
+    scene.at_rest().await;
+    scene.erase("ada").await;
+    scene.at_rest().await;
+    crate::reads::stop_relay(&scene).await;
+    let long_ago = "UPDATE outbox_gone SET marked_at = now() - INTERVAL '1 minute'";
+    sql(&scene.database, long_ago).await;
+    scene.erase("ada").await;
+    let status = scene.status().await;
+    assert_eq!(status["backlog"], 1, "{status}");
+    assert!(
+        status["lag_seconds"].as_f64().expect("an age") < 30.0,
+        "{status}"
+    );
+}

@@ -43,7 +43,7 @@ async fn until_source(project: &Project, reference: &str, source: &Value) {
 }
 
 /// As if another node relayed, and stood still.
-async fn stop_relay(scene: &Scene) {
+pub async fn stop_relay(scene: &Scene) {
     let taken = "INSERT INTO worker (name, owner, token, expires_at, due_at, progress)
         VALUES ('mirror', gen_random_uuid(), 1000, now() + INTERVAL '1 hour', now(), '')
         ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, token = worker.token + 1000, expires_at = excluded.expires_at";
