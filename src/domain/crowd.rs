@@ -1,21 +1,21 @@
 //! A person with all the names that one may have, and what a public key can do about that.
 //!
-//! Whoever knows a user id can give it anonymous ids without end by a write key. So the last names of a profile are kept for what
+//! Whoever knows a user id can give it anonymous ids without end by a write key. So a profile has some room beyond the limit for what
 //! such a sender can't fill: names by a server key's word, a user id where there is none, and emails, of which there are few.
 
 use super::plan::Planner;
 use super::profile::Room;
 use super::{IdentityKey, IdentityKind, KeyKind, ProfileId, Subject};
 
-/// One in so many names of a profile is kept: 50 of 1,000 are more devices than a person brings in years, and no loss to the others.
-const KEPT_ONE_IN: usize = 20;
+/// One in so many names more: 50 beyond 1,000 are more devices than a person brings in years.
+const MORE_ONE_IN: usize = 20;
 
 impl Room {
     /// How many names a profile may have by somebody's word.
     pub fn names_by(&self, by: KeyKind) -> usize {
         match by {
-            KeyKind::Server => self.identities,
-            KeyKind::Write => self.identities - self.identities / KEPT_ONE_IN,
+            KeyKind::Server => self.identities + self.identities / MORE_ONE_IN,
+            KeyKind::Write => self.identities,
         }
     }
 }
