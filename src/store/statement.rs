@@ -24,7 +24,8 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    [of_all(), of_people(), of_backfills(), of_migrations()].concat()
+    let of_the_rest = [of_people(), of_backfills(), of_migrations()];
+    [of_requests(), of_upkeep(), of_the_rest.concat()].concat()
 }
 
 fn of_people() -> Vec<&'static Statement> {
@@ -119,7 +120,7 @@ fn of_migrations() -> Vec<&'static Statement> {
     ]
 }
 
-fn of_all() -> Vec<&'static Statement> {
+fn of_requests() -> Vec<&'static Statement> {
     vec![
         &PING,
         &heartbeat::HEARTBEAT,
@@ -183,6 +184,11 @@ fn of_all() -> Vec<&'static Statement> {
         &projects::SET_RULES,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
+    ]
+}
+
+fn of_upkeep() -> Vec<&'static Statement> {
+    vec![
         &retention::DUE_WALKS,
         &retention::EXPIRE_EVENTS,
         &retention::SET_WALK,
