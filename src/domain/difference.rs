@@ -2,7 +2,7 @@
 //!
 //! What means the same is no difference: `1` and `1.0`, one instant in two spellings, members in another order, `null` and nothing.
 
-use super::Timestamp;
+use super::{Json, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -60,9 +60,7 @@ fn member<'v>(members: &'v Map<String, Value>, name: &str) -> &'v Value {
 
 fn is_same(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
-        (Value::Number(own), Value::Number(other)) => {
-            decimal(&own.to_string()) == decimal(&other.to_string())
-        }
+        (Value::Number(_), Value::Number(_)) => Json::of(ours).meant() == Json::of(theirs).meant(),
         (Value::String(own), Value::String(other)) => own == other || is_same_time(own, other),
         (Value::Array(own), Value::Array(other)) => {
             own.len() == other.len()
@@ -85,25 +83,6 @@ fn is_same(ours: &Value, theirs: &Value) -> bool {
 fn is_same_time(own: &str, other: &str) -> bool {
     let at = Timestamp::parse(own);
     at.is_some() && at == Timestamp::parse(other)
-}
-
-/// Sign, digits without zeros around them, and the power of ten of the last digit; zero has no sign.
-fn decimal(text: &str) -> (bool, String, i64) {
-    let (is_negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let significant = digits.trim_start_matches('0').trim_end_matches('0');
-    if significant.is_empty() {
-        return (false, String::new(), 0);
-    }
-    let zeros = digits.len() - digits.trim_end_matches('0').len();
-    let exponent: i64 = exponent.parse().unwrap_or(i64::MAX / 2);
-    let power = exponent + zeros as i64 - fraction.len() as i64;
-    (is_negative, significant.to_owned(), power)
 }
 
 fn described(value: &Value) -> String {

@@ -11,6 +11,9 @@ const SHOWN: usize = 300;
 /// Answers about indices; pages of documents have a limit of their own.
 const ANSWER_BYTES: usize = 16 << 20;
 
+/// Time of one request under a turn: what is still on its way must end before the turn does.
+const TURN_REQUEST_MS: u64 = 8_000;
+
 /// Why the store did not do what it was asked for.
 #[derive(Clone, Debug)]
 pub enum Failure {
@@ -77,6 +80,17 @@ impl Client {
         }
         let http = builder.build().map_err(|error| error.to_string())?;
         Ok(Self { http, base })
+    }
+
+    /// The same for work under a turn: each request ends well before the turn does.
+    ///
+    /// # Errors
+    /// One sentence that names the setting.
+    pub fn under_turn(settings: &LegacyStore) -> Result<Self, String> {
+        let mut settings = settings.clone();
+        settings.request_timeout_ms = settings.request_timeout_ms.min(TURN_REQUEST_MS);
+        settings.connect_timeout_ms = settings.connect_timeout_ms.min(TURN_REQUEST_MS);
+        Self::new(&settings)
     }
 
     /// Where the store is, for messages.

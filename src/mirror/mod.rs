@@ -39,8 +39,8 @@ use tokio::time::{Instant, timeout};
 use topic::Topic;
 use watch::Watched;
 
-/// Time of one request: what is still on its way must end before the turn does.
-const REQUEST_MS: u64 = 8_000;
+/// Time of one record on its way: it must end before the turn does.
+const RECORD_MS: u64 = 8_000;
 /// Profiles of one page.
 const PAGE: i64 = 200;
 /// A walk marks no more while so many marks wait.
@@ -188,17 +188,12 @@ impl Relay {
         let mapping = mapping.map_err(|complaints| complaints.join("; "))?;
         let has_index = !plan.index.is_empty();
         Ok(Ways {
-            client: has_index.then(|| self.client()).transpose()?,
+            client: has_index
+                .then(|| Client::under_turn(&self.legacy))
+                .transpose()?,
             outlet: plan.topic.as_ref().map(|_| self.open()).transpose()?,
             reverse: mapping.reverse(Some(plan.document_kind.as_str()))?,
         })
-    }
-
-    fn client(&self) -> Result<Client, String> {
-        let mut settings = self.legacy.clone();
-        settings.request_timeout_ms = settings.request_timeout_ms.min(REQUEST_MS);
-        settings.connect_timeout_ms = settings.connect_timeout_ms.min(REQUEST_MS);
-        Client::new(&settings)
     }
 
     fn open(&self) -> Result<Arc<Outlet>, String> {
@@ -206,10 +201,7 @@ impl Relay {
         if let Some(outlet) = &*outlet {
             return Ok(outlet.clone());
         }
-        let opened = Arc::new(Outlet::open(
-            &self.kafka,
-            Duration::from_millis(REQUEST_MS),
-        )?);
+        let opened = Arc::new(Outlet::open(&self.kafka, Duration::from_millis(RECORD_MS))?);
         *outlet = Some(opened.clone());
         Ok(opened)
     }

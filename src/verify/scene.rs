@@ -3,7 +3,6 @@
 use super::progress::Progress;
 use super::seen::Seen;
 use super::{Stop, Verify};
-use crate::config::LegacyStore;
 use crate::domain::{Class, Gate, KeyKind, Kinds, Limits, Timestamp};
 use crate::legacy::{Client, Failure};
 use crate::mapping::{Mapping, Reverse};
@@ -11,9 +10,6 @@ use crate::store::{DueVerification, Store};
 use crate::upkeep::frame::Turn;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-
-/// Time of one request: it must end before the turn does.
-const REQUEST_MS: u64 = 8_000;
 
 /// One project's two sides, and how they are read.
 pub struct Scene<'a> {
@@ -62,7 +58,7 @@ impl<'a> Scene<'a> {
         Ok(Self {
             store,
             due,
-            client: client(&own.legacy).map_err(Stop::Passing)?,
+            client: Client::under_turn(&own.legacy).map_err(Stop::Passing)?,
             mapping,
             reverse,
             kinds,
@@ -112,11 +108,4 @@ impl<'a> Scene<'a> {
     pub fn stop(&self, failure: &Failure) -> Stop {
         Stop::Passing(format!("index {}: {failure}", self.index()))
     }
-}
-
-fn client(settings: &LegacyStore) -> Result<Client, String> {
-    let mut settings = settings.clone();
-    settings.request_timeout_ms = settings.request_timeout_ms.min(REQUEST_MS);
-    settings.connect_timeout_ms = settings.connect_timeout_ms.min(REQUEST_MS);
-    Client::new(&settings)
 }
