@@ -75,7 +75,7 @@ metrics! {
     MIRROR_FOREIGN = "roster_mirror_foreign_writes_total", Counter, "", "Documents that somebody else had written since Roster did.";
     VERIFY_CHECKED = "roster_verify_checked_total", Counter, "", "Documents and people that verifications of migrations have looked at.";
     VERIFY_DIFFERENCES = "roster_verify_differences_total", Counter, "", "Of those that are not the same on both sides; `roster migration status` names some.";
-    PROFILE_READS = "roster_profile_reads_total", Counter, "source", "Profiles read of projects that leave a legacy store, by who answered: legacy, roster, or nobody.";
+    PROFILE_READS = "roster_profile_reads_total", Counter, "source", "Profiles read of projects that leave a legacy store, by who answered: legacy, roster, nobody, or unreadable (502).";
     READS_FALLEN_BACK = "roster_profile_reads_fallen_back_total", Counter, "", "Profiles that Roster answered although they were to be compared: the legacy store did not answer in time.";
     LEGACY_READ_FAILURES = "roster_legacy_read_failures_total", Counter, "reason", "Reads that got no document of the legacy store: late, away, rests (it failed a moment ago), unreadable, no_room.";
     READ_SECONDS = "roster_profile_read_duration_seconds", Histogram, "source", "Time to ask one side for the profiles of a read, of projects that leave a legacy store: legacy, roster.";

@@ -100,7 +100,10 @@ impl Place {
             let counts = pending.counts.entry(taken.project_id).or_default();
             match &taken.outcome {
                 Outcome::Stored => counts.stored += 1,
-                Outcome::Rejected(_) | Outcome::Truncated(_) => counts.rejected += 1,
+                Outcome::Rejected(_) | Outcome::Truncated(_) => {
+                    counts.rejected += 1;
+                    counts.erased += i64::from(taken.outcome.complaint().is_none());
+                }
                 Outcome::Unchanged | Outcome::Control => counts.unchanged += 1,
             }
         }

@@ -119,7 +119,9 @@ impl World {
             }
             Kind::People(people) => {
                 let people = people.iter().filter_map(|(.., person)| person.as_ref());
-                let actions = actions((&self.reverse, page.is_whole), people, &page.there);
+                let there = page.there.iter();
+                let under: Vec<_> = there.map(|there| Some(&there.as_ref()?.source)).collect();
+                let actions = actions((&self.reverse, page.is_whole), people, &under);
                 let owned = actions
                     .into_iter()
                     .map(|(id, action)| (id.to_owned(), action));

@@ -65,6 +65,8 @@ pub struct Counts {
     pub stored: i64,
     pub unchanged: i64,
     pub rejected: i64,
+    /// Of the rejected those of people who were erased.
+    pub erased: i64,
 }
 
 /// How far a partition has got, as operators see it.
@@ -175,7 +177,8 @@ impl Store {
         let stored: Vec<i64> = counts.iter().map(|count| count.2.stored).collect();
         let unchanged: Vec<i64> = counts.iter().map(|count| count.2.unchanged).collect();
         let rejected: Vec<i64> = counts.iter().map(|count| count.2.rejected).collect();
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 22] = [
+        let erased: Vec<i64> = counts.iter().map(|count| count.2.erased).collect();
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 23] = [
             &sources,
             &topics,
             &numbers,
@@ -198,6 +201,7 @@ impl Store {
             &stored,
             &unchanged,
             &rejected,
+            &erased,
         ];
         let rows = self.run(&MOVE_PARTITIONS, &params).await?;
         let moved: Vec<Partition> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
@@ -235,6 +239,7 @@ impl Store {
                 stored: row.get(3),
                 unchanged: row.get(4),
                 rejected: row.get(5),
+                erased: row.get(6),
             };
             ((row.get(0), row.get(1)), ProjectId(row.get(2)), counts)
         };

@@ -56,13 +56,13 @@ WITH moved AS (
     WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
     RETURNING p.topic, p.partition
 ), counted AS (
-    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected)
-    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected
-    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[])
-        AS n (source, topic, partition, project_id, stored, unchanged, rejected)
+    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected, erased)
+    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected, n.erased
+    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[], $23::INT8[])
+        AS n (source, topic, partition, project_id, stored, unchanged, rejected, erased)
     WHERE EXISTS (SELECT 1 FROM moved AS m WHERE m.topic = n.topic AND m.partition = n.partition)
     ON CONFLICT (source, topic, partition, project_id) DO UPDATE SET stored = c.stored + excluded.stored,
-        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected
+        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected, erased = c.erased + excluded.erased
     RETURNING c.partition
 )
 SELECT topic, partition FROM moved",
@@ -98,7 +98,7 @@ FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition",
 pub(super) const LOAD_COUNTS: Statement = Statement {
     name: "load_counts",
     sql: "-- load_counts
-SELECT topic, partition, project_id, stored, unchanged, rejected
+SELECT topic, partition, project_id, stored, unchanged, rejected, erased
 FROM backfill_count WHERE source = $1::TEXT AND ($2::INT4 IS NULL OR project_id = $2::INT4)
 ORDER BY topic, partition, project_id",
 };

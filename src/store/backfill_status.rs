@@ -63,6 +63,8 @@ pub struct CountsShown {
     pub stored: i64,
     pub unchanged: i64,
     pub rejected: i64,
+    /// Of the rejected those of people who were erased: as it should be.
+    pub erased: i64,
 }
 
 impl CountsShown {
@@ -70,6 +72,7 @@ impl CountsShown {
         self.stored += counts.stored;
         self.unchanged += counts.unchanged;
         self.rejected += counts.rejected;
+        self.erased += counts.erased;
     }
 }
 

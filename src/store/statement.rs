@@ -98,6 +98,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::LOAD_MARKED,
         &mirror::DELETE_MARKS,
         &mirror::LOAD_GONE,
+        &mirror::NOTE_GONE,
         &mirror::PUT_OFF_GONE,
         &mirror::MARK_OWNERS,
         &mirror::DELETE_GONE,
