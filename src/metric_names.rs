@@ -65,6 +65,7 @@ metrics! {
     BACKFILL_RESTARTS = "roster_backfill_restarts_total", Counter, "source", "Consumers that were made anew: they failed, were given up by the group, or stood still.";
     BACKFILL_REBALANCES = "roster_backfill_rebalances_total", Counter, "source", "Partitions given to this node or taken from it.";
     BACKFILL_LOST = "roster_backfill_partitions_lost_total", Counter, "source", "Partitions that somebody else had before this node's last step in them; that comes again there.";
+    BACKFILL_MISSED = "roster_backfill_deletions_missed_total", Counter, "source", "Partitions that were not read for longer than their compacted topic keeps deletions.";
     BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
     BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";

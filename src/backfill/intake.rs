@@ -6,12 +6,16 @@
 use super::arrival::{Arrival, Arrived, Failure};
 use super::breaker::Breaker;
 use super::letters::Letters;
+use super::missed::missed;
 use super::pace::Pace;
 use super::place::{Admittance, Place};
 use super::reader::Reader;
+use super::source::Source;
 use super::taking::{Outcome, Taken, Taker};
-use crate::metric_names::{BACKFILL_LAG, BACKFILL_LOST, BACKFILL_PACE, BACKFILL_RECORDS};
-use crate::store::{PartitionMove, Refusal};
+use crate::metric_names::{
+    BACKFILL_LAG, BACKFILL_LOST, BACKFILL_MISSED, BACKFILL_PACE, BACKFILL_RECORDS,
+};
+use crate::store::{Partition, PartitionMove, Refusal};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
@@ -134,6 +138,10 @@ impl Intake {
             Some(Arrival::Assigned { owner, partitions }) => {
                 let topic = &self.taker.source.topic;
                 tracing::info!(source = %self.taker.source.name, %topic, partitions = partitions.len(), "partitions assigned");
+                let missing = missed(&self.taker.source, &partitions).await;
+                if !missing.is_empty() {
+                    self.tell_missed(&missing, owner).await;
+                }
                 for taken in partitions {
                     self.places
                         .insert(taken.partition.1, Place::new(owner, taken));
@@ -159,6 +167,18 @@ impl Intake {
             None => Err(End::Failed(Failure::Passing(
                 "the thread that reads has ended".to_owned(),
             ))),
+        }
+    }
+
+    /// Says that deletions may be gone that nobody has read, and notes it for whoever looks.
+    async fn tell_missed(&self, partitions: &[Partition], owner: Uuid) {
+        let Source { name, topic, .. } = &*self.taker.source;
+        tracing::warn!(source = %name, %topic, partitions = partitions.len(),
+            "deletions may be missing: these partitions were not read for longer than the compacted topic keeps them (delete.retention.ms)");
+        counter!(BACKFILL_MISSED, "source" => name.clone()).increment(partitions.len() as u64);
+        let noting = self.taker.store.note_missed(name, partitions, owner);
+        if let Err(error) = noting.await {
+            tracing::warn!(source = %name, reason = %error.full_text(), "missing deletions were not noted");
         }
     }
 
@@ -347,6 +367,8 @@ impl Intake {
             }
             if let Some(mut step) = place.step(end, held.trim_end_matches("; ")) {
                 step.records_per_second = rate;
+                // Who is paused asks for nothing, and hears of no end.
+                step.is_read &= !self.is_paused;
                 by_owner.entry(place.owner).or_default().push(step);
             }
         }

@@ -3,6 +3,7 @@
 //! Only of who was erased while changes are marked the ids of documents are noted. Of the others the names are known by their hashes alone,
 //! so that a document has to be read to be known. One without a time counts as older than any erasure, as does one that can't be read.
 
+use super::version::Versions;
 use crate::domain::{Class, Gate, Identity, IdentityKey, KeyKind, Limits, Timestamp};
 use crate::legacy::{Found, Hit, record};
 use crate::mapping::{Reading, Reverse};
@@ -28,6 +29,12 @@ pub struct Said {
     at: Timestamp,
     /// It says itself that its person is deleted.
     is_deletion: bool,
+}
+
+/// True of a document that has to be judged before anything is laid over it. Roster's own were judged when they were written, once all are
+/// looked at whose people were erased before.
+pub fn is_doubtful(found: &Found, used: Versions, is_swept: bool) -> bool {
+    !is_swept || !used.has(found.version)
 }
 
 impl Said {

@@ -1,7 +1,7 @@
 //! A page of marks: people read, published wherever the project is mirrored to, and the marks of those that were taken deleted.
 
 use super::Stop;
-use super::erased::{Judge, Said};
+use super::erased::{Judge, Said, is_doubtful};
 use super::index::{Index, actions};
 use super::send::Sent;
 use super::topic::Topic;
@@ -117,8 +117,7 @@ impl Page<'_> {
             .collect())
     }
 
-    /// What of documents is laid under what Roster says: nothing of somebody who was erased since. Roster's own documents were judged
-    /// when they were written, once all are looked at who were erased before.
+    /// What of documents is laid under what Roster says: nothing of somebody who was erased since.
     async fn under<'t>(
         &self,
         turn: &Turn,
@@ -130,11 +129,11 @@ impl Page<'_> {
             .map(|there| Some(&there.as_ref()?.source))
             .collect();
         let used = Versions::of(&turn.progress);
-        let is_judged = |found: &Found| self.mirror.swept.is_none() && used.has(found.version);
+        let is_swept = self.mirror.swept.is_none();
         let doubtful = ids.iter().zip(there).enumerate();
         let doubtful: Vec<(usize, &str, &Found)> = doubtful
             .filter_map(|(place, (id, there))| Some((place, *id, there.as_ref()?)))
-            .filter(|(.., found)| !is_judged(found))
+            .filter(|(.., found)| is_doubtful(found, used, is_swept))
             .collect();
         if doubtful.is_empty() || !self.mirror.has_erased {
             return Ok(under);

@@ -109,7 +109,11 @@ impl Sweep<'_> {
                 last: Some(shard.last),
                 size,
                 with_source: true,
-                most_bytes: if size == 1 { MOST_BYTES_OF_ONE } else { MOST_BYTES },
+                most_bytes: if size == 1 {
+                    MOST_BYTES_OF_ONE
+                } else {
+                    MOST_BYTES
+                },
             };
             match self.client.page(ask).await {
                 Err(Failure::TooLarge(_)) if size > 1 => size = (size / 4).max(1),
@@ -129,12 +133,7 @@ impl Sweep<'_> {
     }
 
     /// Notes the ids of documents whose people were erased. Who came back is published anew, by which nothing of the document is left.
-    async fn note(
-        &self,
-        turn: &Turn,
-        read: Vec<(&str, &Said)>,
-        said: &[Said],
-    ) -> Result<(), Stop> {
+    async fn note(&self, turn: &Turn, read: Vec<(&str, &Said)>, said: &[Said]) -> Result<(), Stop> {
         let store = &turn.store;
         let erased = self.judge.erased(store, said).await?;
         let erased = read.into_iter().zip(erased);

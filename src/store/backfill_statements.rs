@@ -38,7 +38,7 @@ INSERT INTO backfill_partition AS p (source, topic, partition, owner, first_offs
 SELECT t.source, t.topic, t.partition, $4::UUID, -1, -1, -1, 0, 0, 0, 0, '', now()
 FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
 ON CONFLICT (source, topic, partition) DO UPDATE SET owner = excluded.owner
-RETURNING topic, partition, next_offset, last_at, last_digest",
+RETURNING topic, partition, next_offset, last_at, last_digest, EXTRACT(EPOCH FROM now() - read_at)::FLOAT8",
 };
 
 /// Moves partitions on, with their counts, if they are where they were left and still this assignment's.
@@ -49,10 +49,11 @@ WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
         end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
-        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now()
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
+        read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
-            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[])
-        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace)
+            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[], $24::BOOL[])
+        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace, is_read)
     WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
     RETURNING p.topic, p.partition
 ), counted AS (
@@ -66,6 +67,15 @@ WITH moved AS (
     RETURNING c.partition
 )
 SELECT topic, partition FROM moved",
+};
+
+/// Notes of partitions that deletions may have been missed since they were last read; where that was so before, it stays so.
+pub(super) const NOTE_MISSED: Statement = Statement {
+    name: "note_missed",
+    sql: "-- note_missed
+UPDATE backfill_partition AS p SET missed_since = COALESCE(p.missed_since, p.read_at)
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID",
 };
 
 /// Whose some partitions are now, and where: for who could not move them and wants to know whether an earlier try did.
@@ -91,7 +101,7 @@ pub(super) const FORGET_PARTITIONS: Statement = Statement {
 pub(super) const LOAD_PARTITIONS: Statement = Statement {
     name: "load_partitions",
     sql: "-- load_partitions
-SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at, missed_since
 FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition",
 };
 

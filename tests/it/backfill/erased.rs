@@ -36,12 +36,18 @@ async fn refusals_of_erased_people_are_counted_apart_and_hold_up_no_migration() 
     let at = json!({"updated_at": "2020-01-01T00:00:00Z"});
     // Without a time it may be older than the erasure, whenever the source began.
     let untold = |number: usize| if number == 0 { json!({}) } else { at.clone() };
-    let records: Vec<Sent> = (0..PEOPLE).map(|number| record(number, untold(number))).collect();
+    let records: Vec<Sent> = (0..PEOPLE)
+        .map(|number| record(number, untold(number)))
+        .collect();
     road.send(&records).await;
     let _node = road.node(&[]).await;
     let status = road.arrived().await;
     let counted = ["stored", "rejected", "erased"].map(|name| status[name].clone());
-    assert_eq!(counted, [PEOPLE - ERASED, ERASED, ERASED].map(Value::from), "{status}");
+    assert_eq!(
+        counted,
+        [PEOPLE - ERASED, ERASED, ERASED].map(Value::from),
+        "{status}"
+    );
 
     let plan = json!({"mapping": MAPPING, "index": "people", "source": road.topic});
     step(&road.project, "plan", plan).await;
@@ -56,7 +62,69 @@ async fn refusals_of_erased_people_are_counted_apart_and_hold_up_no_migration() 
     road.send(&[record(PEOPLE, json!({"traits": 7}))]).await;
     road.arrived().await;
     let red = gate(&road).await;
-    assert_eq!((&red["seen"], &red["holds"]), (&json!("1 of 21"), &json!(false)));
+    assert_eq!(
+        (&red["seen"], &red["holds"]),
+        (&json!("1 of 21"), &json!(false))
+    );
+}
+
+/// The node was away for two hours, as far as anybody noted.
+async fn away(road: &Road<'_>) {
+    let away = format!(
+        "UPDATE backfill_partition SET read_at = read_at - INTERVAL '2 hours' WHERE source = '{}' RETURNING (read_at IS NULL)::TEXT",
+        road.topic
+    );
+    assert_eq!(
+        sql(&road.database_url, &away).await,
+        ["false"],
+        "it was noted"
+    );
+}
+
+fn missed_since(status: &Value) -> Value {
+    status["partitions"][0]["deletions_missed_since"].clone()
+}
+
+/// Row 31: a compacted topic keeps deletions for a while only. Whoever was away for longer is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_says_where_a_compacted_topic_may_have_dropped_deletions_meanwhile() {
+    let road = Road::fresh(1).await;
+    let one = |number: usize| {
+        upsert(
+            &format!("p-{number}"),
+            "2023-05-01T10:00:00Z",
+            json!({"n": number}),
+        )
+    };
+    road.send(&[one(0), one(1)]).await;
+    let node = road.node(&[]).await;
+    road.arrived().await;
+    node.kill();
+
+    away(&road).await;
+    road.send(&[one(2)]).await;
+    let node = road.node(&[]).await;
+    let status = road.arrived().await;
+    assert_eq!(missed_since(&status), Value::Null, "nothing is compacted");
+    node.kill();
+
+    let kept = [
+        ("cleanup.policy", "compact"),
+        ("delete.retention.ms", "3600000"),
+    ];
+    road.broker.alter_topic(&road.topic, &kept).await;
+    away(&road).await;
+    road.send(&[one(3)]).await;
+    let node = road.node(&[]).await;
+    let status = road.arrived().await;
+    let since = missed_since(&status);
+    assert_ne!(since, Value::Null, "{status}");
+    node.kill();
+
+    // It stays told, also where it was away for a moment only.
+    road.send(&[one(4)]).await;
+    let _node = road.node(&[]).await;
+    assert_eq!(missed_since(&road.arrived().await), since);
 }
 
 /// A deletion erases what is older, whatever comes in which order, and keeps what is newer.
