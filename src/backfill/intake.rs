@@ -6,16 +6,13 @@
 use super::arrival::{Arrival, Arrived, Failure};
 use super::breaker::Breaker;
 use super::letters::Letters;
-use super::missed::missed;
+use super::missed;
 use super::pace::Pace;
 use super::place::{Admittance, Place};
 use super::reader::Reader;
-use super::source::Source;
 use super::taking::{Outcome, Taken, Taker};
-use crate::metric_names::{
-    BACKFILL_LAG, BACKFILL_LOST, BACKFILL_MISSED, BACKFILL_PACE, BACKFILL_RECORDS,
-};
-use crate::store::{Partition, PartitionMove, Refusal};
+use crate::metric_names::{BACKFILL_LAG, BACKFILL_LOST, BACKFILL_PACE, BACKFILL_RECORDS};
+use crate::store::{PartitionMove, Refusal};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
@@ -138,10 +135,7 @@ impl Intake {
             Some(Arrival::Assigned { owner, partitions }) => {
                 let topic = &self.taker.source.topic;
                 tracing::info!(source = %self.taker.source.name, %topic, partitions = partitions.len(), "partitions assigned");
-                let missing = missed(&self.taker.source, &partitions).await;
-                if !missing.is_empty() {
-                    self.tell_missed(&missing, owner).await;
-                }
+                missed::look(&self.taker.clone(), &partitions, owner).await;
                 for taken in partitions {
                     self.places
                         .insert(taken.partition.1, Place::new(owner, taken));
@@ -167,18 +161,6 @@ impl Intake {
             None => Err(End::Failed(Failure::Passing(
                 "the thread that reads has ended".to_owned(),
             ))),
-        }
-    }
-
-    /// Says that deletions may be gone that nobody has read, and notes it for whoever looks.
-    async fn tell_missed(&self, partitions: &[Partition], owner: Uuid) {
-        let Source { name, topic, .. } = &*self.taker.source;
-        tracing::warn!(source = %name, %topic, partitions = partitions.len(),
-            "deletions may be missing: these partitions were not read for longer than the compacted topic keeps them (delete.retention.ms)");
-        counter!(BACKFILL_MISSED, "source" => name.clone()).increment(partitions.len() as u64);
-        let noting = self.taker.store.note_missed(name, partitions, owner);
-        if let Err(error) = noting.await {
-            tracing::warn!(source = %name, reason = %error.full_text(), "missing deletions were not noted");
         }
     }
 

@@ -11,6 +11,7 @@ use super::profiles::timestamp;
 use super::{Error, Store};
 use crate::domain::{ProjectId, Timestamp};
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
