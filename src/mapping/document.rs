@@ -8,7 +8,7 @@ use super::names::{self, Sought};
 use super::opened::{Action, Content, Opened};
 use super::place::{Place, Pointer, View};
 use super::shape::Shape;
-use super::{Control, Reading, Record, done};
+use super::{Control, Reading, Record, done, earliest};
 use crate::domain::{
     Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp, Warning,
 };
@@ -175,7 +175,7 @@ impl Reader<'_> {
 
     fn write(&mut self, view: View<'_>, at: Option<Timestamp>) -> Result<Reading, Rejection> {
         let names = self.names(view)?;
-        let occurred_at = self.written_at(view, at);
+        let at = self.written_at(view, at);
         let sequence = self.sequence(view);
         let shape = &self.document.shape;
         let (root, is_there) = root(&shape.root, view.row)?;
@@ -193,7 +193,8 @@ impl Reader<'_> {
             sequence,
             times,
             group: self.group(view),
-            ..Draft::at(occurred_at)
+            earliest: earliest(self.gate, at),
+            ..Draft::at(at.unwrap_or(self.start))
         };
         self.finish(draft)
     }
@@ -209,14 +210,14 @@ impl Reader<'_> {
             .find(self.gate, view, &mut self.warnings)
     }
 
-    fn written_at(&mut self, view: View<'_>, envelope: Option<Timestamp>) -> Timestamp {
+    fn written_at(&mut self, view: View<'_>, envelope: Option<Timestamp>) -> Option<Timestamp> {
         let document = self.document;
         let at = self.time_at(&document.time.at, view).or(envelope);
         if at.is_none() && !document.time.at.is_empty() {
             let message = "the record has no time: it counts as true since the migration's start";
             self.warnings.push(Warning::of("no_time", "time", message));
         }
-        at.unwrap_or(self.start)
+        at
     }
 
     /// A row that a connector deleted carries the time of its last change, which is not that of its end.

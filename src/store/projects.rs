@@ -208,7 +208,7 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
 }
 
 /// What a project says about identities, in three columns. What somebody wrote past this program counts as nothing.
-fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
+pub(super) fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
     let kinds: Kinds = serde_json::from_str(row.get(column)).unwrap_or_default();
     let mut rules: Rules = serde_json::from_str(row.get(column + 1)).unwrap_or_default();
     let blocked: Vec<(String, String)> =

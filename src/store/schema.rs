@@ -91,6 +91,10 @@ pub const STEPS: &[Step] = steps![
     "0070_outbox_gone_erased_at",
     "0071_heartbeat_in_flight",
     "0075_backfill_rejection_by_time",
+    "0076_mirror_swept",
+    "0077_backfill_count_erased",
+    "0078_backfill_partition_read_at",
+    "0079_backfill_partition_missed_since",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

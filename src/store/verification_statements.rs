@@ -75,7 +75,7 @@ pub(super) const DUE_VERIFICATIONS: Statement = Statement {
     name: "due_verifications",
     sql: "-- due_verifications
 SELECT v.project_id, v.verification_id, v.direction, v.attempts, v.checked, v.missing, v.different, v.extra, v.rejected, v.superseded, v.erased,
-    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked, FALSE), COALESCE(r.is_whole, FALSE)
+    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked AND r.swept IS NULL, FALSE), COALESCE(r.is_whole, FALSE)
 FROM verification AS v
 JOIN project AS p ON p.project_id = v.project_id
 JOIN migration AS m ON m.project_id = v.project_id
