@@ -28,7 +28,7 @@ pub struct Said {
     names: Vec<Identity>,
     at: Timestamp,
     /// It says itself that its person is deleted.
-    is_deletion: bool,
+    pub is_deletion: bool,
 }
 
 /// True of a document that has to be judged before anything is laid over it. Roster's own were judged when they were written, once all are
@@ -106,7 +106,7 @@ impl Judge<'_> {
         let known = store.load_erased(&keys.iter().collect::<Vec<_>>()).await?;
         let bars = |one: &Said, name: &Identity| {
             let erased = known.get(&key(name)).filter(|erased| erased.bars(one.at));
-            erased.filter(|_| !one.is_deletion).map(|erased| erased.at)
+            erased.map(|erased| erased.at)
         };
         let by_own = |one: &Said| bars(one, one.strongest()).or_else(|| bars(one, &one.id));
         let by_others = |one: &Said| one.names.iter().find_map(|name| bars(one, name));

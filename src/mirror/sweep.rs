@@ -5,8 +5,9 @@
 
 use super::Stop;
 use super::erased::{Judge, Said};
+use super::version::Versions;
 use crate::domain::{Identity, Timestamp};
-use crate::legacy::{Client, Failure, PageAsk, hits};
+use crate::legacy::{Client, Failure, Hit, PageAsk, hits};
 use crate::upkeep::frame::Turn;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -123,8 +124,7 @@ impl Sweep<'_> {
         let hits = hits(&page).map_err(|failure| self.stop(&failure))?;
         let read = || hits.iter().map(|hit| self.judge.hit(hit)).collect();
         let said: Vec<Said> = tokio::task::block_in_place(read);
-        let ids = hits.iter().map(|hit| &*hit._id);
-        self.note(turn, ids.zip(&said).collect(), &said).await?;
+        self.note(turn, &hits, &said).await?;
         shard.after = match hits.last() {
             Some(last) if hits.len() == size => last._seq_no,
             _ => shard.last,
@@ -132,15 +132,18 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Notes the ids of documents whose people were erased. Who came back is published anew, by which nothing of the document is left.
-    async fn note(&self, turn: &Turn, read: Vec<(&str, &Said)>, said: &[Said]) -> Result<(), Stop> {
-        let store = &turn.store;
+    /// Notes the ids of documents whose people were erased. Of who came back only what Roster itself once wrote: anything else is judged
+    /// when it is written over.
+    async fn note(&self, turn: &Turn, hits: &[Hit<'_>], said: &[Said]) -> Result<(), Stop> {
+        let (store, used) = (&turn.store, Versions::of(&turn.progress));
         let erased = self.judge.erased(store, said).await?;
-        let erased = read.into_iter().zip(erased);
-        let erased: Vec<(&str, &Identity, Timestamp)> = erased
+        let erased = hits.iter().zip(said).zip(erased);
+        let erased: Vec<(&Hit<'_>, &Identity, Timestamp)> = erased
             // The database takes no such text.
-            .filter(|((id, _), _)| !id.contains('\0'))
-            .filter_map(|((id, said), at)| Some((id, &said.id, at?)))
+            .filter(|((hit, _), _)| !hit._id.contains('\0'))
+            // That somebody is deleted is the legacy store's own to keep.
+            .filter(|((_, said), _)| !said.is_deletion)
+            .filter_map(|((hit, said), at)| Some((hit, &said.id, at?)))
             .collect();
         if erased.is_empty() {
             return Ok(());
@@ -150,8 +153,8 @@ impl Sweep<'_> {
         let owners = store.find_owners(mirror.project_id, &names).await?;
         let gone = erased.iter().zip(owners);
         let gone: Vec<(&str, Timestamp)> = gone
-            .filter(|(_, owner)| owner.is_none())
-            .map(|((id, _, at), _)| (*id, *at))
+            .filter(|((hit, ..), owner)| owner.is_none() || used.has(hit._version))
+            .map(|((hit, _, at), _)| (&*hit._id, *at))
             .collect();
         let kind = self.judge.reverse.document_kind();
         store

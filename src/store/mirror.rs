@@ -3,13 +3,13 @@
 use super::migration::plan;
 use super::mirror_statements::{
     CLEAR_OUTBOX, DELETE_GONE, DELETE_MARKS, END_MIRROR, FORGET_REFUSALS, LIST_MIRRORS, LOAD_GONE,
-    LOAD_MARKED, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_GONE, NOTE_MIRROR,
-    PUT_OFF_GONE, RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
+    LOAD_MARKED, LOAD_MARKED_LATELY, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_GONE,
+    NOTE_MIRROR, PUT_OFF_GONE, RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
 use super::params::stored_traits;
 use super::profiles::timestamp;
 use super::projects::kinds;
-use super::{Error, Fence, MigrationPlan, Store};
+use super::{AsOf, Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
 use crate::domain::{Kinds, ProfileId, ProjectId, Timestamp};
 use serde_json::Value;
@@ -195,11 +195,25 @@ impl Store {
         project_id: ProjectId,
         ids: &[ProfileId],
     ) -> Result<HashMap<ProfileId, MarkedProfile>, Error> {
+        self.load_marked_as_of(AsOf::Now, project_id, ids).await
+    }
+
+    /// The same, as they are or were lately.
+    pub async fn load_marked_as_of(
+        &self,
+        as_of: AsOf,
+        project_id: ProjectId,
+        ids: &[ProfileId],
+    ) -> Result<HashMap<ProfileId, MarkedProfile>, Error> {
+        let statement = match as_of {
+            AsOf::Now => &LOAD_MARKED,
+            AsOf::Lately => &LOAD_MARKED_LATELY,
+        };
         let positions: Vec<i32> = (0..).take(ids.len()).collect();
         let projects = vec![project_id.0; ids.len()];
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let params: [&(dyn ToSql + Sync); 4] = [&positions, &projects, &ids, &BYTES_AT_ONCE];
-        let rows = self.run(&LOAD_MARKED, &params).await?;
+        let rows = self.run(statement, &params).await?;
         let with_id = |row: &Row| (ProfileId(row.get(0)), marked_profile(row));
         Ok(rows.iter().map(with_id).collect())
     }

@@ -1,6 +1,7 @@
 //! The texts by which a mirror is relayed; `mirror.rs` runs them.
 
 use super::Statement;
+use super::as_of::lately;
 use super::worker::held;
 
 pub(super) const LOAD_MIRRORS: Statement = Statement {
@@ -71,10 +72,12 @@ SELECT profile_id, mark, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
 FROM outbox WHERE project_id = $1::INT4 ORDER BY marked_at LIMIT $2::INT8",
 };
 
-/// Profiles as they are, in the order of the question; beyond so many bytes ($4) without their traits.
-pub(super) const LOAD_MARKED: Statement = Statement {
-    name: "load_marked",
-    sql: "-- load_marked
+macro_rules! load_marked {
+    ($name:literal, $as_of:expr) => {
+        concat!(
+            "-- ",
+            $name,
+            "
 SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
     ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value),
     ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value)
@@ -85,6 +88,21 @@ FROM (
     JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
     WHERE p.merged_into IS NULL
 ) AS w",
+            $as_of
+        )
+    };
+}
+
+/// Profiles as they are, in the order of the question; beyond so many bytes ($4) without their traits.
+pub(super) const LOAD_MARKED: Statement = Statement {
+    name: "load_marked",
+    sql: load_marked!("load_marked", ""),
+};
+
+/// Profiles as they were lately.
+pub(super) const LOAD_MARKED_LATELY: Statement = Statement {
+    name: "load_marked_lately",
+    sql: load_marked!("load_marked_lately", lately!()),
 };
 
 pub(super) const DELETE_MARKS: Statement = Statement {

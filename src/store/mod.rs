@@ -3,6 +3,7 @@
 //! One struct, one door: `run` for single statements (the write path) and `run_tx` for the rare transaction of several.
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
+mod as_of;
 mod backfill;
 mod backfill_refusals;
 mod backfill_statements;
@@ -52,6 +53,7 @@ mod verification_statements;
 mod worker;
 mod write;
 
+pub use as_of::AsOf;
 pub use backfill::{
     BackfillSource, Counts, Partition, PartitionMove, StoredPartition, TakenPartition,
 };

@@ -122,7 +122,7 @@ impl Step {
     pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
         match engine {
             Engine::PostgreSql => self.sql.into(),
-            Engine::CockroachDb => open_clauses(self.sql).into(),
+            Engine::CockroachDb => open_clauses(self.sql),
         }
     }
 
@@ -137,7 +137,10 @@ impl Step {
 }
 
 /// Opens every `/*crdb ... */`.
-fn open_clauses(sql: &str) -> String {
+pub(super) fn open_clauses(sql: &'static str) -> Cow<'static, str> {
+    if !sql.contains("/*crdb") {
+        return sql.into();
+    }
     let mut parts = sql.split("/*crdb");
     let mut opened = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -145,7 +148,7 @@ fn open_clauses(sql: &str) -> String {
         opened.push_str(clause);
         opened.push_str(rest);
     }
-    opened
+    opened.into()
 }
 
 impl Store {

@@ -1,12 +1,15 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
+use super::schema::open_clauses;
 use super::{
-    backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
+    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
     erase_statements as erase, events, export, groups, heartbeat, lease, lookup, merge,
     merge_record, migration, mirror_statements as mirror, others, profiles, projects, reads,
     rejections, retention, rights, schema, split_statements as split,
     verification_statements as verification, worker, write,
 };
+
+use std::borrow::Cow;
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -15,6 +18,16 @@ pub struct Statement {
     pub name: &'static str,
     /// The text, with `$n` for every value.
     pub sql: &'static str,
+}
+
+impl Statement {
+    /// The text for one engine: on CockroachDB its `/*crdb ... */` clauses are opened, elsewhere they are comments.
+    pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
+        match engine {
+            Engine::CockroachDb => open_clauses(self.sql),
+            Engine::PostgreSql => self.sql.into(),
+        }
+    }
 }
 
 pub(super) const PING: Statement = Statement {
@@ -97,6 +110,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::MARK_PAGE,
         &mirror::LOAD_MARKS,
         &mirror::LOAD_MARKED,
+        &mirror::LOAD_MARKED_LATELY,
         &mirror::DELETE_MARKS,
         &mirror::LOAD_GONE,
         &mirror::NOTE_GONE,
@@ -115,6 +129,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &verification::DUE_VERIFICATIONS,
         &verification::NOTE_VERIFICATION,
         &verification::FIND_OWNERS,
+        &verification::FIND_OWNERS_LATELY,
         &verification::PEOPLE_PAGE,
         &verification::LOAD_STANDING,
         &verification::FIND_GOING,

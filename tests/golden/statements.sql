@@ -1190,6 +1190,18 @@ FROM (
     WHERE p.merged_into IS NULL
 ) AS w;
 
+-- load_marked_lately
+SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
+    ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value),
+    ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value)
+FROM (
+    SELECT p.profile_id, p.traits, p.stamps,
+        COALESCE(sum(p.size_bytes) OVER (ORDER BY t.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
+    JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+    WHERE p.merged_into IS NULL
+) AS w /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+
 -- delete_marks
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
 DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
@@ -1340,8 +1352,13 @@ SELECT t.position, i.profile_id
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
 
+-- find_owners_lately
+SELECT t.position, i.profile_id
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+
 -- people_page
-SELECT p.profile_id FROM profile AS p
+SELECT p.profile_id FROM profile AS p /*crdb AS OF SYSTEM TIME follower_read_timestamp() */
 WHERE p.project_id = $1::INT4 AND p.profile_id > $2::UUID AND p.merged_into IS NULL
 ORDER BY p.profile_id LIMIT $3::INT8;
 

@@ -73,9 +73,12 @@ fn every_statement_carries_its_name() {
 
 #[test]
 fn cockroachdbs_parser_takes_every_statement_and_step() {
-    let statements = catalogue()
-        .into_iter()
-        .map(|statement| (statement.name, statement.sql.to_owned()));
+    let statements = catalogue().into_iter().map(|statement| {
+        (
+            statement.name,
+            statement.sql_for(Engine::CockroachDb).into_owned(),
+        )
+    });
     let steps = schema::STEPS
         .iter()
         .map(|step| (step.name, step.sql_for(Engine::CockroachDb).into_owned()));

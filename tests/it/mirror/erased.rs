@@ -9,7 +9,7 @@ const OTHERS: usize = 700;
 const LONG_AGO: &str = "2020-01-01T00:00:00Z";
 const WITH_EMAIL: &str =
     "preset = \"elasticsearch\"\n[identities]\nuser_id = \"record:/_id\"\nemail = \"/email\"\n
-[time]\nat = \"/updated_at\"\n[traits]\ndrop = [\"updated_at\", \"secret\", \"email\"]\n";
+[time]\nat = \"/updated_at\"\n[delete]\nmark = \"/deleted\"\n[traits]\ndrop = [\"updated_at\", \"secret\", \"email\"]\n";
 
 fn document(id: &str, more: Value) -> (String, String) {
     let mut text = json!({"plan": "old", "city": "Ulm", "secret": id, "updated_at": LONG_AGO});
@@ -33,7 +33,7 @@ async fn forget(scene: &Scene, user: &str) {
 /// A project whose documents have emails, as they stand before the mirror begins.
 async fn standing() -> Scene {
     // Whatever a document looks like, the store takes it.
-    let takes_all = json!({"settings": {"number_of_replicas": 0}, "mappings": {"enabled": false}});
+    let takes_all = json!({"settings": {"number_of_replicas": 0, "number_of_shards": 3}, "mappings": {"enabled": false}});
     let scene = Scene::with(takes_all).await;
     let plan = json!({"mapping": WITH_EMAIL, "index": scene.index});
     step(&scene.project, "plan", plan).await;
@@ -43,6 +43,9 @@ async fn standing() -> Scene {
         .into();
     all.push(document("by-email", mail));
     all.push(document("timeless", json!({"updated_at": null})));
+    for id in ["marked", "marked-back"] {
+        all.push(document(id, json!({"deleted": true})));
+    }
     let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
     all.push(document("unreadable", json!({"deep": deep})));
     all.extend((0..OTHERS).map(|number| document(&format!("other-{number}"), json!({}))));
@@ -59,60 +62,71 @@ async fn is_back_without_the_past(scene: &Scene, id: &str) {
     assert_eq!(back, json!({"plan": "new"}), "nothing of before");
 }
 
+/// Whose documents go, and who comes back before the mirror begins.
+const GONE: [&str; 6] = [
+    "gone",
+    "unknown",
+    "by-email",
+    "timeless",
+    "unreadable",
+    "forgotten",
+];
+const BACK: [&str; 2] = ["back", "marked-back"];
+
+async fn all_identify(scene: &Scene, users: &[&str], plan: &str) {
+    for user in users {
+        scene
+            .identify(&scene.project, user, json!({"plan": plan}))
+            .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_erased_before_anything_was_mirrored_is_erased_in_the_legacy_store_too() {
     let scene = standing().await;
-    let known = ["gone", "back", "kept", "newer"];
-    for user in known {
-        scene
-            .identify(&scene.project, user, json!({"plan": "known"}))
-            .await;
+    all_identify(&scene, &["gone", "back", "kept", "newer"], "known").await;
+    for user in [
+        "gone",
+        "unknown",
+        "timeless",
+        "unreadable",
+        "newer",
+        "marked",
+    ] {
+        scene.erase(user).await;
     }
-    for user in ["gone", "back", "unknown", "timeless", "unreadable", "newer"] {
+    for user in BACK {
         scene.erase(user).await;
     }
     erase_by(&scene, "email:e@example.com").await;
     forget(&scene, "forgotten").await;
-    // Written by somebody else after all that: about somebody who is there.
+    // Written by somebody else after all that.
     let now = json!({"updated_at": jiff::Timestamp::now().to_string()});
     let newer = [document("newer", now)];
     scene.store.put(&scene.index, &newer).await;
-    scene
-        .identify(&scene.project, "back", json!({"plan": "new"}))
-        .await;
+    all_identify(&scene, &BACK, "new").await;
     scene.start().await;
     scene.at_rest().await;
-    for id in [
-        "gone",
-        "unknown",
-        "by-email",
-        "timeless",
-        "unreadable",
-        "forgotten",
-    ] {
+    for id in GONE {
         assert_eq!(scene.document(id).await, None, "{id}");
     }
-    is_back_without_the_past(&scene, "back").await;
+    for id in BACK {
+        is_back_without_the_past(&scene, id).await;
+    }
     let kept = scene.document("kept").await.expect("one");
     assert_eq!(
         (&kept["plan"], &kept["city"]),
         (&json!("known"), &json!("Ulm"))
     );
-    assert!(
-        scene.document("newer").await.is_some(),
-        "it says newer things"
-    );
     let last = format!("other-{}", OTHERS - 1);
-    for id in ["other-0", &last] {
+    for id in ["newer", "marked", "other-0", &last] {
         assert!(
             scene.document(id).await.is_some(),
             "{id} is nobody's to touch"
         );
     }
     // Who comes back later comes back alone.
-    scene
-        .identify(&scene.project, "gone", json!({"plan": "new"}))
-        .await;
+    all_identify(&scene, &["gone"], "new").await;
     scene.at_rest().await;
     is_back_without_the_past(&scene, "gone").await;
 }
