@@ -6,7 +6,7 @@
 
 use super::erase_older;
 use super::erase_statements::{
-    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_REFUSALS, EMPTY_REJECTIONS, EMPTY_SAMPLES,
+    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_LINES, EMPTY_REFUSALS, EMPTY_REJECTIONS, EMPTY_SAMPLES,
     ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, MARK_CLEARED,
     MARK_FINISHED, PUT_OFF_ERASURE,
 };
@@ -137,7 +137,12 @@ impl Store {
                 return Ok(false);
             }
         }
-        for emptying in [&EMPTY_REJECTIONS, &EMPTY_REFUSALS, &EMPTY_SAMPLES] {
+        for emptying in [
+            &EMPTY_REJECTIONS,
+            &EMPTY_REFUSALS,
+            &EMPTY_LINES,
+            &EMPTY_SAMPLES,
+        ] {
             if !self.empty_list(emptying, request, fence, until).await? {
                 return Ok(false);
             }

@@ -21,6 +21,9 @@ mod events;
 mod export;
 mod groups;
 mod heartbeat;
+mod import_refusals;
+mod import_statements;
+mod imports;
 mod lease;
 mod lookup;
 mod marks;
@@ -66,6 +69,10 @@ pub use error::Error;
 pub use event_row::EventRow;
 pub use events::{StoredEvent, TimelinePage, TimelineQuery};
 pub use groups::Membership;
+pub use import_refusals::ImportRefusal;
+pub use imports::{
+    ImportChange, ImportCounts, ImportKey, ImportStep, NewImport, StoredImport,
+};
 pub use lookup::{KnownIdentity, Profile, Reference};
 pub use merge::Merged;
 pub use merge_record::{KeptMerge, KeptMerges};

@@ -91,6 +91,11 @@ pub const STEPS: &[Step] = steps![
     "0070_outbox_gone_erased_at",
     "0071_heartbeat_in_flight",
     "0075_backfill_rejection_by_time",
+    "0080_import_job",
+    "0081_import_rejection",
+    "0082_import_rejection_by_name",
+    "0083_import_rejection_by_time",
+    "0084_import_job_by_expiry",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
