@@ -20,6 +20,7 @@ pub mod domain;
 pub mod embedded;
 mod export;
 mod health;
+pub mod imports;
 pub mod ingest;
 mod legacy;
 mod legacy_reads;
