@@ -70,9 +70,7 @@ pub use event_row::EventRow;
 pub use events::{StoredEvent, TimelinePage, TimelineQuery};
 pub use groups::Membership;
 pub use import_refusals::ImportRefusal;
-pub use imports::{
-    ImportChange, ImportCounts, ImportKey, ImportStep, NewImport, StoredImport,
-};
+pub use imports::{ImportChange, ImportCounts, ImportKey, ImportStep, NewImport, StoredImport};
 pub use lookup::{KnownIdentity, Profile, Reference};
 pub use merge::Merged;
 pub use merge_record::{KeptMerge, KeptMerges};

@@ -137,7 +137,9 @@ impl Store {
     /// What a project says about identities; nothing where there is no such project.
     pub async fn load_kinds(&self, project_id: ProjectId) -> Result<Kinds, Error> {
         let rows = self.run(&LOAD_KINDS, &[&project_id.0]).await?;
-        Ok(rows.first().map_or_else(Kinds::default, |row| kinds(row, 0)))
+        Ok(rows
+            .first()
+            .map_or_else(Kinds::default, |row| kinds(row, 0)))
     }
 
     /// Adds a key to a project; a key that exists stays as it is.

@@ -2,9 +2,9 @@
 
 use super::{
     backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, groups, heartbeat, import_statements as imports, lease, lookup, merge,
-    merge_record, migration, mirror_statements as mirror, others, profiles, projects, reads,
-    rejections, retention, rights, schema, split_statements as split,
+    erase_statements as erase, events, export, groups, heartbeat, import_statements as imports,
+    lease, lookup, merge, merge_record, migration, mirror_statements as mirror, others, profiles,
+    projects, reads, rejections, retention, rights, schema, split_statements as split,
     verification_statements as verification, worker, write,
 };
 

@@ -33,8 +33,8 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(web::delete().to(upload::delete))
         .route(web::post().to(upload::overridden));
     let list = resource("/v1/imports/{id}/rejections").route(web::get().to(rejections::list));
-    let verbs = resource("/v1/imports/{id}/{verb:pause|resume|cancel}")
-        .route(web::post().to(jobs::change));
+    let verbs =
+        resource("/v1/imports/{id}/{verb:pause|resume|cancel}").route(web::post().to(jobs::change));
     for route in [files, file, list, verbs] {
         let method_not_allowed = web::to(method_not_allowed);
         app.service(

@@ -100,7 +100,8 @@ async fn take_piece(
     let opening = Opening {
         offset: Some(offset),
         length,
-        is_whole: offset == 0 && announced.is_none_or(|bytes| length.is_none_or(|all| bytes == all)),
+        is_whole: offset == 0
+            && announced.is_none_or(|bytes| length.is_none_or(|all| bytes == all)),
     };
     take(request, payload, state, (key, opening)).await
 }
@@ -138,7 +139,7 @@ pub async fn take(
 }
 
 /// The job after a piece: over, where that was the last.
-async fn ended(intake: Intake) -> Result<Job, ApiError> {
+async fn ended(mut intake: Intake) -> Result<Job, ApiError> {
     let is_last = intake.length() == Some(intake.offset());
     if is_last {
         return Ok(intake.end().await?);
