@@ -44,3 +44,5 @@ pub use unusable::Unusable;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tools_tests;
