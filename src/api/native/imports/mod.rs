@@ -6,6 +6,7 @@ mod create;
 mod digest;
 mod headers;
 mod jobs;
+mod preview;
 mod rejections;
 mod said;
 mod upload;
@@ -26,6 +27,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(web::get().to(jobs::list))
         .route(web::post().to(create::create))
         .route(web::put().to(create::create));
+    let preview = resource("/v1/imports/preview").route(web::post().to(preview::preview));
     let file = resource("/v1/imports/{id}")
         .route(web::get().to(jobs::show))
         .route(web::head().to(upload::head))
@@ -35,7 +37,7 @@ pub fn configure(app: &mut ServiceConfig) {
     let list = resource("/v1/imports/{id}/rejections").route(web::get().to(rejections::list));
     let verbs =
         resource("/v1/imports/{id}/{verb:pause|resume|cancel}").route(web::post().to(jobs::change));
-    for route in [files, file, list, verbs] {
+    for route in [files, preview, file, list, verbs] {
         let method_not_allowed = web::to(method_not_allowed);
         app.service(
             route
