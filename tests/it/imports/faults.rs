@@ -89,11 +89,11 @@ async fn killed_between_receipts_and_position_the_piece_comes_again_and_changes_
     let stopped = [("FAILPOINTS", "import-written=1*off->pause")];
     let service = Service::start_at(&database, &address, &stopped).await;
     let project = Project::on(&service.url, &database).await;
-    let file = events(0, 3_000).into_bytes();
+    let file = events(0, 9_000).into_bytes();
     let length = file.len().to_string();
     let upload = Upload::create(&project, "name=between", ("Upload-Length", &length)).await;
     let sending = tokio::spawn(upload.piece(0).body(file.clone()).send());
-    let written = async || project.count("*", "event").await > 2_000;
+    let written = async || project.count("*", "event").await > 4_000;
     wait_until("the second piece is written", PATIENCE, written).await;
     service.kill();
     assert!(sending.await.unwrap().is_err());
@@ -102,8 +102,8 @@ async fn killed_between_receipts_and_position_the_piece_comes_again_and_changes_
     let job = upload.job().await;
     must_add_up(&job);
     let [stored, _, duplicate, _] = counts(&job);
-    assert!(duplicate > 0 && stored + duplicate == 3_000, "{job}");
-    assert_eq!(project.count("*", "event").await, 3_000);
+    assert!(duplicate > 0 && stored + duplicate == 9_000, "{job}");
+    assert_eq!(project.count("*", "event").await, 9_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
