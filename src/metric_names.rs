@@ -68,6 +68,10 @@ metrics! {
     BACKFILL_MISSED = "roster_backfill_deletions_missed_total", Counter, "source", "Partitions that were not read for longer than their compacted topic keeps deletions.";
     BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
     BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
+    IMPORT_RECORDS = "roster_import_records_total", Counter, "outcome", "Records of files that are done: stored, unchanged, duplicate, or rejected and listed with their import.";
+    IMPORT_BYTES = "roster_import_bytes_total", Counter, "", "Bytes of uploads that are done, as they were sent.";
+    IMPORTS_RUNNING = "roster_imports_running", Gauge, "", "Files that this node takes in at the moment.";
+    IMPORTS_ENDED = "roster_imports_ended_total", Counter, "state", "Files that came to an end: done, failed (refused whole), incomplete (nobody went on).";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";
     MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by every node that may relay; 0 once the project mirrors no more.";
     MIRROR_BACKLOG = "roster_mirror_backlog", Gauge, "project", "Profiles that changed and are not published; of more than ten thousand no more are counted.";

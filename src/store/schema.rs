@@ -95,6 +95,11 @@ pub const STEPS: &[Step] = steps![
     "0077_backfill_count_erased",
     "0078_backfill_partition_read_at",
     "0079_backfill_partition_missed_since",
+    "0080_import_job",
+    "0081_import_rejection",
+    "0082_import_rejection_by_name",
+    "0083_import_rejection_by_time",
+    "0084_import_job_by_expiry",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

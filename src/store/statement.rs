@@ -3,9 +3,9 @@
 use super::schema::open_clauses;
 use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, groups, heartbeat, lease, lookup, merge,
-    merge_record, migration, mirror_statements as mirror, others, profiles, projects, reads,
-    rejections, retention, rights, schema, split_statements as split,
+    erase_statements as erase, events, export, groups, heartbeat, import_statements as imports,
+    lease, lookup, merge, merge_record, migration, mirror_statements as mirror, others, profiles,
+    projects, reads, rejections, retention, rights, schema, split_statements as split,
     verification_statements as verification, worker, write,
 };
 
@@ -37,7 +37,7 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    let of_the_rest = [of_people(), of_backfills(), of_migrations()];
+    let of_the_rest = [of_people(), of_backfills(), of_imports(), of_migrations()];
     [of_requests(), of_upkeep(), of_the_rest.concat()].concat()
 }
 
@@ -87,6 +87,21 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::FORGET_REFUSALS,
         &export::LOAD_EXPORT,
         &export::SAVE_EXPORT,
+    ]
+}
+
+fn of_imports() -> Vec<&'static Statement> {
+    vec![
+        &imports::CREATE_IMPORT,
+        &imports::LOAD_IMPORT,
+        &imports::LOAD_IMPORTS,
+        &imports::OPEN_IMPORT,
+        &imports::ADVANCE_IMPORT,
+        &imports::SET_IMPORT,
+        &imports::SET_IMPORT_LENGTH,
+        &imports::DUE_IMPORTS,
+        &imports::FORGET_IMPORTS,
+        &imports::LOAD_IMPORT_REFUSALS,
     ]
 }
 
@@ -169,6 +184,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &erase::ERASE_EVENTS,
         &erase::EMPTY_REJECTIONS,
         &erase::EMPTY_REFUSALS,
+        &erase::EMPTY_LINES,
         &erase::EMPTY_SAMPLES,
         &erase::DELETE_CONFLICTS,
         &erase::DELETE_CLAIMS,
@@ -194,6 +210,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &projects::CREATE_PROJECT,
         &projects::FIND_PROJECT,
         &projects::LOAD_PROJECT,
+        &projects::LOAD_KINDS,
         &projects::LOAD_PROJECT_NAMES,
         &projects::CREATE_KEY,
         &projects::LOAD_KEYS,
@@ -214,6 +231,7 @@ fn of_upkeep() -> Vec<&'static Statement> {
         &retention::EXPIRE_MERGE_RECORDS,
         &retention::EXPIRE_BACKFILL_REJECTIONS,
         &retention::EXPIRE_COMPARISONS,
+        &retention::EXPIRE_IMPORT_REJECTIONS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,

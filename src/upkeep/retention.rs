@@ -35,6 +35,7 @@ impl Work for OldLists {
             for list in [
                 ExpiringList::Rejections,
                 ExpiringList::BackfillRejections,
+                ExpiringList::ImportRejections,
                 ExpiringList::Conflicts,
                 ExpiringList::MergeRecords,
                 ExpiringList::Comparisons,
@@ -63,9 +64,9 @@ impl OldLists {
             let expiring = turn.store.expire(turn.fence, list, after, page);
             let (last, gone) = expiring.await?;
             let metric = match list {
-                ExpiringList::Rejections | ExpiringList::BackfillRejections => {
-                    Some(REJECTIONS_EXPIRED)
-                }
+                ExpiringList::Rejections
+                | ExpiringList::BackfillRejections
+                | ExpiringList::ImportRejections => Some(REJECTIONS_EXPIRED),
                 ExpiringList::Conflicts => Some(CONFLICTS_EXPIRED),
                 ExpiringList::MergeRecords => Some(MERGE_RECORDS_EXPIRED),
                 ExpiringList::Comparisons => None,

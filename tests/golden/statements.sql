@@ -23,6 +23,7 @@ UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM o
 UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 FROM verification_sample WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_rejection WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -310,6 +311,21 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
 )
 SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
+-- empty_lines
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT r.project_id, r.job_id, r.number
+    FROM erasure AS e
+    JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND LEAST(r.record_at, r.rejected_at) <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE import_rejection AS r SET field = NULL, message = 'the person was erased', record = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.job_id = f.job_id AND r.number = f.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING r.number
+)
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+
 -- empty_samples
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
     SELECT s.project_id, s.verification_id, s.number
@@ -531,6 +547,11 @@ SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
     (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM project AS p WHERE p.name = $1::TEXT;
 
+-- load_kinds
+SELECT p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+FROM project AS p WHERE p.project_id = $1::INT4;
+
 -- load_project_names
 SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.project_id = t.project_id;
 
@@ -694,6 +715,24 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     DELETE FROM read_comparison WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
         AND EXISTS (SELECT 1 FROM held)
     RETURNING node
+-- expire_import_rejections
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked
+), expired AS (
+    SELECT r.project_id, r.rejected_at, r.number FROM owners AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, rejected_at, number FROM import_rejection AS l
+        WHERE l.project_id = s.project_id AND l.rejected_at < s.before
+        ORDER BY l.rejected_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM import_rejection WHERE (project_id, rejected_at, number) IN (SELECT o.project_id, o.rejected_at, o.number FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING number
 )
 SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
@@ -1020,6 +1059,99 @@ INSERT INTO backfill_export (name, state, updated_at)
 SELECT $1::TEXT, $2::JSONB, now() FROM lease WHERE name = $3::TEXT AND owner = $4::UUID
 ON CONFLICT (name) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
 RETURNING name;
+
+-- create_import
+INSERT INTO import_job (project_id, job_id, name, layout, mapping, file_time, length, next_offset, checksum, records, lines, blank, stored,
+    unchanged, duplicate, rejected, warned, records_per_second, bytes_per_second, state, reason, sender, step, created_at, updated_at,
+    expires_at)
+VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, COALESCE($6::TIMESTAMPTZ, now()), $7::INT8, 0, $8::INT8, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 'waiting', '', 0, 0, now(), now(), now() + ($9::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (project_id, job_id) DO UPDATE SET name = excluded.name
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- load_import
+SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at FROM import_job WHERE project_id = $1::INT4 AND job_id = $2::UUID;
+
+-- load_imports
+SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at
+FROM import_job
+WHERE project_id = $1::INT4 AND job_id < $2::UUID AND ($3::TEXT IS NULL OR name = $3::TEXT)
+ORDER BY job_id DESC LIMIT $4::INT8;
+
+-- open_import
+UPDATE import_job SET sender = sender + 1, state = 'running', length = COALESCE(length, $4::INT8), updated_at = now(),
+    expires_at = now() + ($5::FLOAT8 * '1 second'::INTERVAL)
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state IN ('waiting', 'running')
+    AND ($3::INT8 IS NULL OR next_offset = $3::INT8 OR compression IS NOT NULL)
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- advance_import
+WITH moved AS (
+    UPDATE import_job SET step = step + 1, next_offset = GREATEST(next_offset, $5::INT8),
+        checksum = CASE WHEN next_offset < $5::INT8 THEN $6::INT8 ELSE checksum END,
+        records = $7::INT8, kept = $8::BYTEA, lines = GREATEST(lines, $9::INT8), blank = GREATEST(blank, $10::INT8),
+        stored = stored + $11::INT8, unchanged = unchanged + $12::INT8, duplicate = duplicate + $13::INT8,
+        rejected = rejected + $14::INT8, warned = warned + $15::INT8, seen = $16::TEXT, compression = COALESCE($17::TEXT, compression),
+        records_per_second = $18::FLOAT8, bytes_per_second = $19::FLOAT8, length = COALESCE(length, $20::INT8), state = $21::TEXT,
+        reason = $22::TEXT, updated_at = now(),
+        finished_at = CASE WHEN $21::TEXT = 'running' THEN NULL ELSE now() END,
+        expires_at = CASE WHEN $21::TEXT = 'running' THEN now() + ($23::FLOAT8 * '1 second'::INTERVAL) ELSE now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL END
+    WHERE project_id = $1::INT4 AND job_id = $2::UUID AND sender = $3::INT8 AND step = $4::INT8 AND state IN ('waiting', 'running')
+    RETURNING project_id, job_id, file_time
+), listed AS (
+    INSERT INTO import_rejection (project_id, job_id, number, place, record_at, rejected_at, code, field, message, record, record_bytes,
+        name_hashes)
+    SELECT m.project_id, m.job_id, t.number, t.place, m.file_time, now(), t.code, t.field, t.message, t.record, t.record_bytes, t.name_hashes
+    FROM moved AS m CROSS JOIN
+        unnest($24::INT8[], $25::TEXT[], $26::TEXT[], $27::TEXT[], $28::TEXT[], $29::BYTEA[], $30::INT8[], $31::JSONB[])
+        AS t (number, place, code, field, message, record, record_bytes, name_hashes)
+    ON CONFLICT (project_id, job_id, number) DO NOTHING
+    RETURNING number
+)
+SELECT m.job_id FROM moved AS m;
+
+-- set_import
+UPDATE import_job SET state = $3::TEXT, reason = $4::TEXT, sender = sender + 1, updated_at = now(),
+    kept = CASE WHEN $6::BOOL THEN NULL ELSE kept END, finished_at = CASE WHEN $6::BOOL THEN now() END,
+    expires_at = CASE WHEN $6::BOOL THEN now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state = ANY($5::TEXT[])
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- set_import_length
+UPDATE import_job SET length = $3::INT8
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND (length IS NULL OR length = $3::INT8)
+    AND (next_offset <= $3::INT8 OR compression IS NOT NULL)
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- due_imports
+SELECT project_id, job_id FROM import_job WHERE expires_at <= now() AND finished_at IS NULL ORDER BY expires_at LIMIT $1::INT8;
+
+-- forget_imports
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE), old AS (
+    SELECT project_id, job_id FROM import_job WHERE expires_at <= now() AND finished_at IS NOT NULL ORDER BY expires_at LIMIT $1::INT8
+), gone AS (
+    DELETE FROM import_job WHERE (project_id, job_id) IN (SELECT o.project_id, o.job_id FROM old AS o) AND EXISTS (SELECT 1 FROM held)
+    RETURNING job_id
+)
+SELECT count(*)::INT8 FROM gone;
+
+-- load_import_refusals
+SELECT number, place, rejected_at, code, field, message, record, record_bytes
+FROM import_rejection
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND number > $3::INT8
+ORDER BY number LIMIT $4::INT8;
 
 -- load_migration
 SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8, reads::TEXT

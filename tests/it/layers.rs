@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("health", &["store", "domain", "clock", "metric_names"]),
     ("upkeep", &["store", "domain", "config", "metric_names"]),
     ("mapping", &["domain"]),
+    ("files", &["domain", "mapping"]),
     (
         "backfill",
         &[
@@ -70,8 +71,23 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "imports",
+        &[
+            "files",
+            "mapping",
+            "ingest",
+            "upkeep",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "api",
         &[
+            "imports",
+            "files",
             "migration",
             "legacy_reads",
             "ingest",

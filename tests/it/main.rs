@@ -27,6 +27,7 @@ mod harness;
 mod held;
 mod hot;
 mod hubs;
+mod imports;
 mod ingest;
 mod isolation;
 mod java;

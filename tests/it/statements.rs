@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 14] = [
+const NOT_WRITING: [&str; 17] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -23,6 +23,9 @@ const NOT_WRITING: [&str; 14] = [
     "expire_conflicts",
     "expire_backfill_rejections",
     "expire_comparisons",
+    "expire_import_rejections",
+    "due_imports",
+    "forget_imports",
 ];
 const TABLES: [&str; 7] = [
     "profile",
