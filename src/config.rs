@@ -5,10 +5,12 @@
 
 mod backfill;
 mod legacy;
+mod pulls;
 mod reads;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
 pub use legacy::LegacyStore;
+pub use pulls::{Credential, PullPlace, Pulls};
 pub use reads::Reads;
 
 use crate::domain::Limits;

@@ -27,6 +27,7 @@ pub mod mapping;
 pub mod metric_names;
 mod migration;
 mod mirror;
+pub mod pulls;
 mod server;
 pub mod store;
 mod telemetry;

@@ -58,6 +58,10 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "pulls",
+        &["upkeep", "store", "domain", "config", "metric_names"],
+    ),
+    (
         "legacy_reads",
         &[
             "legacy",
@@ -101,7 +105,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["store"]),
     ("actix_web", &["api", "server"]),
     ("rdkafka", &["backfill"]),
-    ("reqwest", &["legacy"]),
+    ("object_store", &["pulls"]),
+    ("reqwest", &["legacy", "pulls"]),
 ];
 
 /// Parts of `api` that never import each other.
