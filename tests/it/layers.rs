@@ -106,7 +106,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("actix_web", &["api", "server"]),
     ("rdkafka", &["backfill"]),
     ("object_store", &["pulls"]),
-    ("reqwest", &["legacy", "pulls"]),
+    ("reqwest", &["legacy", "pulls", "cli"]),
 ];
 
 /// Parts of `api` that never import each other.

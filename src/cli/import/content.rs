@@ -1,0 +1,187 @@
+//! The bytes of a file as they are sent: plain, from any place that was not passed yet.
+//!
+//! A compressed file is opened here: so its upload can go on in the middle, which no server could do with it.
+
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Bytes of one request.
+pub const PIECE: usize = 8 << 20;
+
+/// Where bytes come from.
+enum Origin {
+    Plain(File),
+    Stream(Box<dyn Read + Send>),
+}
+
+/// The bytes of one file.
+pub struct Content {
+    origin: Origin,
+    /// The place of the first byte that is held.
+    at: u64,
+    held: Vec<u8>,
+    is_at_end: bool,
+    /// Bytes in all, where that is known before the end.
+    pub length: Option<u64>,
+}
+
+impl Content {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// With the name of the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let told = || format!("{} can't be read", path.display());
+        let mut file = File::open(path).with_context(told)?;
+        let length = file.metadata().with_context(told)?.len();
+        let mut first = [0; 4];
+        let count = file.read(&mut first).with_context(told)?;
+        file.rewind().with_context(told)?;
+        let (origin, length) = match &first[..count] {
+            [0x1f, 0x8b, ..] => {
+                let reader = flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file));
+                (Origin::Stream(Box::new(reader)), None)
+            }
+            [0x28, 0xb5, 0x2f, 0xfd] => {
+                let reader = zstd::Decoder::new(file).with_context(told)?;
+                (Origin::Stream(Box::new(reader)), None)
+            }
+            _ => (Origin::Plain(file), Some(length)),
+        };
+        Ok(Self::of(origin, length))
+    }
+
+    /// What comes through the standard input.
+    pub fn standard_input() -> Self {
+        Self::of(Origin::Stream(Box::new(std::io::stdin())), None)
+    }
+
+    const fn of(origin: Origin, length: Option<u64>) -> Self {
+        Self {
+            origin,
+            at: 0,
+            held: Vec::new(),
+            is_at_end: false,
+            length,
+        }
+    }
+
+    /// The next bytes from a place on, and whether they are the last. What was sent and not taken is still there.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or is shorter than that.
+    pub fn piece(&mut self, from: u64) -> Result<(&[u8], bool)> {
+        self.pass(from)?;
+        while self.held.len() < PIECE && !self.is_at_end {
+            let missing = PIECE - self.held.len();
+            let count = self.read(missing)?;
+            self.is_at_end = count == 0;
+        }
+        // One more byte tells whether a whole piece is the last: the length does, or the next reading.
+        let end = self.at + self.held.len() as u64;
+        let is_last = self.is_at_end || self.length == Some(end);
+        Ok((&self.held, is_last))
+    }
+
+    fn pass(&mut self, from: u64) -> Result<()> {
+        if from < self.at {
+            let Origin::Plain(_) = self.origin else {
+                bail!("the server has less than it said before; begin again");
+            };
+            self.held.clear();
+        }
+        let held = self.at + self.held.len() as u64;
+        if (self.at..=held).contains(&from) {
+            self.held.drain(..(from - self.at) as usize);
+            self.at = from;
+            return Ok(());
+        }
+        self.held.clear();
+        match &mut self.origin {
+            Origin::Plain(file) => drop(file.seek(SeekFrom::Start(from))?),
+            Origin::Stream(reader) => {
+                let left = from - held;
+                let passed = std::io::copy(&mut reader.by_ref().take(left), &mut std::io::sink())?;
+                if passed < left {
+                    bail!("the file is shorter than what the server has of it: it is another one by now");
+                }
+            }
+        }
+        (self.at, self.is_at_end) = (from, false);
+        Ok(())
+    }
+
+    fn read(&mut self, most: usize) -> Result<usize> {
+        let held = &mut self.held;
+        let read = match &mut self.origin {
+            Origin::Plain(file) => file.take(most as u64).read_to_end(held),
+            Origin::Stream(reader) => reader.take(most as u64).read_to_end(held),
+        };
+        read.context("the file can't be read to its end")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn all(content: &mut Content, mut from: u64) -> Vec<u8> {
+        let mut read = Vec::new();
+        loop {
+            let (bytes, is_last) = content.piece(from).expect("bytes");
+            read.extend_from_slice(bytes);
+            from += bytes.len() as u64;
+            if is_last {
+                return read;
+            }
+        }
+    }
+
+    fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_plain_file_is_read_from_anywhere() {
+        let bytes: Vec<u8> = (0..PIECE + 7).map(|place| place as u8).collect();
+        let (_folder, path) = written("x", &bytes);
+        let mut content = Content::open(&path).expect("a file");
+        assert_eq!(content.length, Some(bytes.len() as u64));
+        assert!(all(&mut content, 0) == bytes);
+        assert!(all(&mut content, 5) == bytes[5..]);
+        assert!(all(&mut content, bytes.len() as u64).is_empty());
+    }
+
+    #[test]
+    fn a_compressed_file_is_opened_and_gone_on_with_in_the_middle() {
+        let bytes: Vec<u8> = (0..PIECE + 7).map(|place| (place / 3) as u8).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&bytes).expect("memory");
+        let zstd = zstd::encode_all(&bytes[..], 1).expect("memory");
+        for packed in [gzip.finish().expect("memory"), zstd] {
+            let (_folder, path) = written("x", &packed);
+            let mut content = Content::open(&path).expect("a file");
+            assert!(content.length.is_none());
+            let (piece, is_last) = content.piece(100).expect("bytes");
+            assert!(!is_last && piece == &bytes[100..100 + PIECE]);
+            // Of what was sent the server took only a part.
+            assert!(all(&mut content, 150) == bytes[150..]);
+            let mut again = Content::open(&path).expect("a file");
+            assert!(again.piece(bytes.len() as u64 + 1).is_err());
+        }
+    }
+
+    #[test]
+    fn an_empty_file_ends_at_once() {
+        let (_folder, path) = written("x", b"");
+        let mut content = Content::open(&path).expect("a file");
+        let (piece, is_last) = content.piece(0).expect("bytes");
+        assert!(piece.is_empty() && is_last);
+    }
+}
