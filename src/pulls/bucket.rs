@@ -4,10 +4,11 @@
 //! it gives up after three minutes, and an import may wait longer than that for live traffic.
 
 use super::address::Forbidden;
-use super::piece::{Failure, PIECE, Piece, Version};
+use super::piece::{Failure, Look, PIECE, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::Ways;
 use crate::config::{Credential, PullPlace};
+use crate::domain::Timestamp;
 use futures_util::StreamExt;
 use object_store::aws::AmazonS3Builder;
 use object_store::client::{HttpClient, HttpConnector};
@@ -33,9 +34,7 @@ pub struct BucketFile {
 #[derive(Debug)]
 pub struct Listed {
     pub key: String,
-    pub version: Version,
-    /// Microseconds since 1970.
-    pub changed_at: i64,
+    pub look: Look,
 }
 
 impl BucketFile {
@@ -45,6 +44,12 @@ impl BucketFile {
             store: store(ways, source, place)?,
             path: path(source.path())?,
         })
+    }
+
+    /// What it is.
+    pub async fn look(&self) -> Result<Look, Failure> {
+        let meta = self.store.head(&self.path).await;
+        meta.map(|meta| look(&meta)).map_err(failure)
     }
 
     /// The bytes from a place on, of the file that was there before.
@@ -113,8 +118,7 @@ pub async fn list(
         if rest.is_some_and(|name| !name.is_empty() && !name.contains('/')) {
             found.push(Listed {
                 key: meta.location.to_string(),
-                version: version(&meta),
-                changed_at: meta.last_modified.timestamp_micros(),
+                look: look(&meta),
             });
         }
         if found.len() > most {
@@ -128,6 +132,13 @@ pub async fn list(
 /// A key as it is: what was decoded once is not encoded again.
 fn path(key: &str) -> Result<Path, Failure> {
     Path::parse(key).map_err(|error| Failure::Refused(format!("the key can't be read: {error}")))
+}
+
+fn look(meta: &ObjectMeta) -> Look {
+    Look {
+        version: version(meta),
+        changed_at: Timestamp::from_micros(meta.last_modified.timestamp_micros()),
+    }
 }
 
 fn version(meta: &ObjectMeta) -> Version {

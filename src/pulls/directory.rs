@@ -2,8 +2,9 @@
 //!
 //! The way down is opened part by part, each from the one before and none through a link: what is put there meanwhile leads nowhere else.
 
-use super::piece::{Failure, PIECE, Piece, Version};
+use super::piece::{Failure, Look, PIECE, Piece, Version};
 use super::source::below;
+use crate::domain::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
@@ -20,9 +21,7 @@ pub struct LocalFile(File);
 #[derive(Debug)]
 pub struct Listed {
     pub name: String,
-    pub version: Version,
-    /// Microseconds since 1970.
-    pub changed_at: i64,
+    pub look: Look,
 }
 
 impl LocalFile {
@@ -42,6 +41,13 @@ impl LocalFile {
             Ok(_) => Err(Failure::Refused("that is no regular file".to_owned())),
             Err(error) => Err(Failure::Passing(error.to_string())),
         }
+    }
+
+    /// What it is.
+    pub fn look(&self) -> Result<Look, Failure> {
+        let metadata = self.0.metadata();
+        let metadata = metadata.map_err(|error| Failure::Passing(error.to_string()))?;
+        Ok(look(&metadata))
     }
 
     /// The bytes from a place on.
@@ -84,8 +90,7 @@ pub fn list(directory: &str, path: &str, most: usize) -> Result<Vec<Listed>, Fai
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => found.push(Listed {
                 name,
-                version: version(&metadata),
-                changed_at: metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1_000,
+                look: look(&metadata),
             }),
             _ => {}
         }
@@ -120,6 +125,14 @@ fn failure(error: Errno) -> Failure {
             Failure::Refused("links are not followed".to_owned())
         }
         other => Failure::Passing(other.desc().to_owned()),
+    }
+}
+
+fn look(metadata: &Metadata) -> Look {
+    let micros = metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1_000;
+    Look {
+        version: version(metadata),
+        changed_at: Timestamp::from_micros(micros),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A piece of a file, what the file was when its fetching began, and why it does not go on.
 
+use crate::domain::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,14 @@ impl Version {
             None => format!("without a tag ({size})"),
         }
     }
+}
+
+/// A file before its first byte is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    pub version: Version,
+    /// Of its last change, where the store says it.
+    pub changed_at: Option<Timestamp>,
 }
 
 /// Why a piece could not be had.

@@ -1,5 +1,6 @@
 //! Where files may be fetched: the places of the settings, and to which of them an address belongs.
 
+use super::address::is_public;
 use super::source::{Kind, Source, below};
 use crate::config::{PullPlace, Pulls};
 use std::net::IpAddr;
@@ -19,6 +20,9 @@ impl Places {
             let source = Source::parse(&place.url).map_err(told)?;
             if !place.internal && is_plain(&source, place) {
                 return Err(told("http is for places that are internal".to_owned()));
+            }
+            if !place.internal && leads_inside(place.endpoint.as_deref()) {
+                return Err(told("its endpoint is no public address".to_owned()));
             }
             Ok((source, place.clone()))
         };
@@ -47,6 +51,12 @@ impl Places {
 fn is_plain(source: &Source, place: &PullPlace) -> bool {
     let endpoint = place.endpoint.as_deref().unwrap_or("https://");
     source.url().scheme() == "http" || !endpoint.starts_with("https://")
+}
+
+/// True where a number stands in place of a server's name, and is not that of a public address.
+fn leads_inside(endpoint: Option<&str>) -> bool {
+    let source = endpoint.and_then(|endpoint| Source::parse(endpoint).ok());
+    source.and_then(|source| number(&source)).is_some_and(|address| !is_public(address))
 }
 
 fn is_in(place: &Source, source: &Source) -> bool {
@@ -155,6 +165,7 @@ mod tests {
         assert!(of("url = 'http://h/'\ninternal = true").is_ok());
         assert!(of("url = 's3://b/'\nendpoint = 'http://h:9000'").is_err());
         assert!(of("url = 's3://b/'\nendpoint = 'http://h:9000'\ninternal = true").is_ok());
+        assert!(of("url = 's3://b/'\nendpoint = 'https://169.254.1.1'").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::bucket::{self, BucketFile};
 use super::directory::{self, LocalFile};
-use super::piece::{Failure, Piece, Version};
+use super::piece::{Failure, Look, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::{Ways, WebFile};
 use crate::config::{Credential, PullPlace};
@@ -24,9 +24,7 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct Found {
     pub source: Source,
-    pub version: Version,
-    /// Microseconds since 1970.
-    pub changed_at: i64,
+    pub look: Look,
 }
 
 impl Reading {
@@ -45,6 +43,18 @@ impl Reading {
                     .map(|file| Self::Web(Box::new(file)))
             }
             Kind::S3 | Kind::Gcs => BucketFile::new(ways, source, place).map(Self::Bucket),
+        }
+    }
+
+    /// What the file is, before its first byte is read.
+    pub async fn look(&mut self) -> Result<Look, Failure> {
+        match self {
+            Self::Local(file) => {
+                let file = file.clone();
+                blocking(move || file.look()).await
+            }
+            Self::Web(file) => file.look().await,
+            Self::Bucket(file) => file.look().await,
         }
     }
 
@@ -71,26 +81,22 @@ impl Reading {
 
 /// The files of a folder, by their names.
 pub async fn list(ways: &Ways, source: &Source, place: &PullPlace) -> Result<Vec<Found>, Failure> {
-    let found = |name: &str, version, changed_at| {
+    let found = |name: &str, look| {
         let source = source.child(name).map_err(Failure::Refused)?;
-        Ok(Found {
-            source,
-            version,
-            changed_at,
-        })
+        Ok(Found { source, look })
     };
     match source.kind() {
         Kind::Directory => {
             let (directory, path) = (directory_of(place)?, source.path().to_owned());
             let all = blocking(move || directory::list(&directory, &path, MOST_FILES)).await?;
             let all = all.into_iter();
-            all.map(|one| found(&one.name, one.version, one.changed_at)).collect()
+            all.map(|one| found(&one.name, one.look)).collect()
         }
         Kind::S3 | Kind::Gcs => {
             let all = bucket::list(ways, source, place, MOST_FILES).await?.into_iter();
             all.map(|one| {
                 let name = one.key.strip_prefix(source.path()).unwrap_or(&one.key);
-                found(name, one.version, one.changed_at)
+                found(name, one.look)
             })
             .collect()
         }

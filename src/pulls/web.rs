@@ -1,10 +1,11 @@
 //! Files of web servers: by ranges where the server knows them, else as one stream that is read on.
 
 use super::address::{Forbidden, PublicOnly, is_public};
-use super::piece::{Failure, PIECE, Piece, Version};
+use super::piece::{Failure, Look, PIECE, Piece, Version};
 use super::places::number;
 use super::source::Source;
 use crate::config::Secret;
+use crate::domain::Timestamp;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
@@ -105,12 +106,29 @@ impl WebFile {
         }
     }
 
-    async fn ask(&mut self, from: u64, known: &Version) -> Result<Piece, Failure> {
+    /// What it is: by its first byte, since an address that is signed for reading is of no use for anything else.
+    pub async fn look(&self) -> Result<Look, Failure> {
+        let response = self.request((0, 1), &Version::default()).await?;
+        let (status, headers) = (response.status(), response.headers());
+        let changed_at = text(headers, LAST_MODIFIED).and_then(moment);
+        match status {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                Ok(Look {
+                    version: version(headers, status),
+                    changed_at,
+                })
+            }
+            status => Err(refused(status)),
+        }
+    }
+
+    async fn request(&self, (from, count): (u64, usize), known: &Version) -> Result<Response, Failure> {
+        let last = from + count as u64 - 1;
         let mut request = self
             .client
             .get(self.url.clone())
             .header(ACCEPT_ENCODING, "identity")
-            .header(RANGE, format!("bytes={from}-{}", from + PIECE as u64 - 1));
+            .header(RANGE, format!("bytes={from}-{last}"));
         // A weak tag never matches; what is there is then compared with what the answer says.
         if let Some(tag) = known.tag.as_deref().filter(|tag| tag.starts_with('"')) {
             request = request.header(IF_MATCH, tag);
@@ -121,7 +139,11 @@ impl WebFile {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let response = request.send().await.map_err(failure)?;
+        request.send().await.map_err(failure)
+    }
+
+    async fn ask(&mut self, from: u64, known: &Version) -> Result<Piece, Failure> {
+        let response = self.request((from, PIECE), known).await?;
         let version = version(response.headers(), response.status());
         match response.status() {
             StatusCode::PARTIAL_CONTENT => self.part(response, from, (known, version)).await,
@@ -244,6 +266,12 @@ fn version(headers: &HeaderMap, status: StatusCode) -> Version {
         tag: tag.map(str::to_owned),
         size: size.and_then(|size| size.trim().parse().ok()),
     }
+}
+
+/// `Fri, 27 Nov 2026 12:00:00 GMT`.
+fn moment(text: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Timestamp::new(parsed.timestamp()))
 }
 
 /// The first byte of an answer: `bytes 5-9/20`.

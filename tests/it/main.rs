@@ -46,6 +46,7 @@ mod mobile;
 mod native;
 mod outage;
 mod own_kinds;
+mod pulls;
 mod reads;
 mod retention;
 mod rights;
