@@ -6,10 +6,10 @@
 use super::arrival::{Arrival, Arrived, Failure};
 use super::breaker::Breaker;
 use super::letters::Letters;
-use super::pace::Pace;
 use super::place::{Admittance, Place};
 use super::reader::Reader;
 use super::taking::{Outcome, Taken, Taker};
+use crate::ingest::Tempo;
 use crate::metric_names::{BACKFILL_LAG, BACKFILL_LOST, BACKFILL_PACE, BACKFILL_RECORDS};
 use crate::store::{PartitionMove, Refusal};
 use futures_util::StreamExt;
@@ -55,7 +55,7 @@ pub(super) struct Intake {
     /// What arrived behind a batch and is no record.
     next: VecDeque<Arrival>,
     breaker: Breaker,
-    pace: Pace,
+    pace: Tempo,
     is_paused: bool,
     looked: Instant,
     rounds: (u64, Instant),
@@ -68,7 +68,7 @@ impl Intake {
         taker: Arc<Taker>,
         reader: Reader,
         letters: Option<Letters>,
-        pace: Pace,
+        pace: Tempo,
         is_paused: bool,
     ) -> Self {
         let settings = &taker.source.settings;
@@ -94,7 +94,7 @@ impl Intake {
     }
 
     /// Goes on until something has to change; gives back the pace that it had found.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> (End, Pace) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> (End, Tempo) {
         let end = self.go(&mut stop).await;
         if matches!(end, End::Changed | End::Stopped) {
             // What is not done then comes again.

@@ -103,9 +103,10 @@ impl ImportArgs {
             let text = text.with_context(|| format!("{} can't be read", path.display()))?;
             said.push(("mapping".to_owned(), text));
         }
-        let time = self.time.as_deref().map(|text| {
-            Timestamp::parse(text).with_context(|| format!("{text:?} is no time"))
-        });
+        let time = self
+            .time
+            .as_deref()
+            .map(|text| Timestamp::parse(text).with_context(|| format!("{text:?} is no time")));
         let time = time.transpose()?;
         let mut uploads = Vec::new();
         for text in &self.files {
@@ -127,7 +128,10 @@ impl ImportArgs {
         time: Option<Timestamp>,
     ) -> Result<Upload> {
         let name = path.as_deref().and_then(Path::file_name);
-        let name = name.map_or_else(|| self.name.clone(), |name| name.to_string_lossy().into_owned());
+        let name = name.map_or_else(
+            || self.name.clone(),
+            |name| name.to_string_lossy().into_owned(),
+        );
         let time = match (&path, time) {
             (Some(path), None) => Some(changed_at(path)?),
             (_, time) => time,
@@ -161,7 +165,9 @@ fn changed_at(path: &Path) -> Result<Timestamp> {
 /// The format that the end of a name speaks of, behind that of a compression.
 fn format_of(name: &str) -> &'static str {
     let name = name.to_ascii_lowercase();
-    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+    let inner = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"));
     match inner.unwrap_or(&name).rsplit('.').next() {
         Some("csv" | "tsv" | "txt") => "csv",
         Some("json") => "json",
@@ -180,7 +186,9 @@ impl Outcome {
     fn new(path: Option<PathBuf>) -> Result<Self> {
         let open = |path: PathBuf| {
             let told = || format!("{} can't be written", path.display());
-            let is_csv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+            let is_csv = path
+                .extension()
+                .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
             let file = File::create(&path).with_context(told)?;
             anyhow::Ok((file, if is_csv { "csv" } else { "ndjson" }))
         };

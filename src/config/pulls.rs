@@ -162,8 +162,14 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_settings_is_refused_without_being_repeated() {
-        let error = pulls("AKIA-hush").expect_err("no reference").message().to_owned();
-        assert!(error.contains("env:NAME") && !error.contains("hush"), "{error}");
+        let error = pulls("AKIA-hush")
+            .expect_err("no reference")
+            .message()
+            .to_owned();
+        assert!(
+            error.contains("env:NAME") && !error.contains("hush"),
+            "{error}"
+        );
     }
 
     #[test]

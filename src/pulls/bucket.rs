@@ -15,7 +15,8 @@ use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
+    ClientOptions, Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
+    RetryConfig,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +123,9 @@ pub async fn list(
             });
         }
         if found.len() > most {
-            return Err(Failure::Refused(format!("there are more than {most} files")));
+            return Err(Failure::Refused(format!(
+                "there are more than {most} files"
+            )));
         }
     }
     found.sort_unstable_by(|one, other| one.key.cmp(&other.key));
@@ -225,7 +228,9 @@ fn secret(credential: Option<&Credential>) -> Result<Option<String>, Failure> {
 fn failure(error: Error) -> Failure {
     let text = chain(&error);
     if forbidden(&error) {
-        return Failure::Refused("the store stands for an address that is not a public one".to_owned());
+        return Failure::Refused(
+            "the store stands for an address that is not a public one".to_owned(),
+        );
     }
     match error {
         Error::NotFound { .. } => Failure::Missing(text),

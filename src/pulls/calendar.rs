@@ -63,7 +63,9 @@ impl Calendar {
 
 fn stagger(schedule: Uuid) -> Duration {
     let digest = Sha256::digest(schedule.as_bytes());
-    let number = digest[..8].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    let number = digest[..8]
+        .iter()
+        .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
     Duration::from_secs(number % SPREAD_SECONDS)
 }
 
@@ -141,7 +143,14 @@ mod tests {
 
     #[test]
     fn what_never_comes_or_is_no_expression_is_told() {
-        for expression in ["", "0 2 * *", "61 * * * *", "0 0 30 2 *", "0 0 2 * * *", "\0"] {
+        for expression in [
+            "",
+            "0 2 * *",
+            "61 * * * *",
+            "0 0 30 2 *",
+            "0 0 2 * * *",
+            "\0",
+        ] {
             let told = Calendar::parse(expression, "UTC", Uuid::nil());
             assert!(told.is_err(), "{expression:?}");
         }

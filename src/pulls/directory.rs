@@ -66,7 +66,9 @@ impl LocalFile {
         bytes.truncate(filled);
         // After the reading: what was written meanwhile shows.
         let version = version(&self.0.metadata().map_err(told)?);
-        let is_last = version.size.is_some_and(|size| from + filled as u64 >= size);
+        let is_last = version
+            .size
+            .is_some_and(|size| from + filled as u64 >= size);
         Ok(Piece {
             bytes: bytes.into(),
             version,
@@ -95,7 +97,9 @@ pub fn list(directory: &str, path: &str, most: usize) -> Result<Vec<Listed>, Fai
             _ => {}
         }
         if found.len() > most {
-            return Err(Failure::Refused(format!("there are more than {most} files")));
+            return Err(Failure::Refused(format!(
+                "there are more than {most} files"
+            )));
         }
     }
     found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -121,9 +125,7 @@ fn failure(error: Errno) -> Failure {
     match error {
         Errno::ENOENT => Failure::Missing("there is no such file".to_owned()),
         Errno::EACCES | Errno::EPERM => Failure::Denied("the service may not read it".to_owned()),
-        Errno::ELOOP | Errno::ENOTDIR => {
-            Failure::Refused("links are not followed".to_owned())
-        }
+        Errno::ELOOP | Errno::ENOTDIR => Failure::Refused("links are not followed".to_owned()),
         other => Failure::Passing(other.desc().to_owned()),
     }
 }
@@ -204,7 +206,10 @@ mod tests {
             "deep",
         ] {
             let refused = read(&scene, path);
-            assert!(matches!(refused, Err(Failure::Refused(_))), "{path}: {refused:?}");
+            assert!(
+                matches!(refused, Err(Failure::Refused(_))),
+                "{path}: {refused:?}"
+            );
         }
         let secret = scene.root.join("secret").display().to_string();
         let refused = LocalFile::open(&scene.inside, &secret);

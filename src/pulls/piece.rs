@@ -40,7 +40,10 @@ impl Version {
 
     /// What stood there, for messages.
     pub fn shown(&self) -> String {
-        let size = self.size.map_or_else(|| "of unknown size".to_owned(), |size| format!("{size} bytes"));
+        let size = self.size.map_or_else(
+            || "of unknown size".to_owned(),
+            |size| format!("{size} bytes"),
+        );
         match &self.tag {
             Some(tag) => format!("{} ({size})", cut(tag)),
             None => format!("without a tag ({size})"),
@@ -98,7 +101,10 @@ impl std::fmt::Display for Failure {
             Self::Changed { was, is } => {
                 write!(formatter, "{code}: the file was {was} and is {is} now")
             }
-            Self::Passing(text) | Self::Denied(text) | Self::Missing(text) | Self::Refused(text) => {
+            Self::Passing(text)
+            | Self::Denied(text)
+            | Self::Missing(text)
+            | Self::Refused(text) => {
                 write!(formatter, "{code}: {}", cut(text))
             }
         }
@@ -107,7 +113,10 @@ impl std::fmt::Display for Failure {
 
 /// The beginning of a text, whole characters, without control characters.
 pub fn cut(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(SHOWN).collect()
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(SHOWN)
+        .collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,12 @@ impl Places {
             }
             Ok((source, place.clone()))
         };
-        settings.places.iter().map(read).collect::<Result<_, _>>().map(Self)
+        settings
+            .places
+            .iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The place that an address of a project is in: the one with the longest address.
@@ -56,7 +61,9 @@ fn is_plain(source: &Source, place: &PullPlace) -> bool {
 /// True where a number stands in place of a server's name, and is not that of a public address.
 fn leads_inside(endpoint: Option<&str>) -> bool {
     let source = endpoint.and_then(|endpoint| Source::parse(endpoint).ok());
-    source.and_then(|source| number(&source)).is_some_and(|address| !is_public(address))
+    source
+        .and_then(|source| number(&source))
+        .is_some_and(|address| !is_public(address))
 }
 
 fn is_in(place: &Source, source: &Source) -> bool {
@@ -68,7 +75,10 @@ fn is_in(place: &Source, source: &Source) -> bool {
         Kind::Web => {
             let origin = |source: &Source| {
                 let url = source.url();
-                (url.host_str().map(str::to_owned), url.port_or_known_default())
+                (
+                    url.host_str().map(str::to_owned),
+                    url.port_or_known_default(),
+                )
             };
             origin(place) == origin(source) && begins(place.path(), source.path())
         }
@@ -156,11 +166,7 @@ mod tests {
 
     #[test]
     fn http_is_for_internal_places_only() {
-        let of = |more: &str| {
-            places(&format!(
-                "[[places]]\nprojects = ['*']\n{more}"
-            ))
-        };
+        let of = |more: &str| places(&format!("[[places]]\nprojects = ['*']\n{more}"));
         assert!(of("url = 'http://h/'").is_err());
         assert!(of("url = 'http://h/'\ninternal = true").is_ok());
         assert!(of("url = 's3://b/'\nendpoint = 'http://h:9000'").is_err());

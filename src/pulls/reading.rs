@@ -6,8 +6,8 @@ use super::piece::{Failure, Look, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::{Ways, WebFile};
 use crate::config::{Credential, PullPlace};
-use tokio::task::spawn_blocking;
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// Files of a folder that one run looks at.
 const MOST_FILES: usize = 10_000;
@@ -93,14 +93,18 @@ pub async fn list(ways: &Ways, source: &Source, place: &PullPlace) -> Result<Vec
             all.map(|one| found(&one.name, one.look)).collect()
         }
         Kind::S3 | Kind::Gcs => {
-            let all = bucket::list(ways, source, place, MOST_FILES).await?.into_iter();
+            let all = bucket::list(ways, source, place, MOST_FILES)
+                .await?
+                .into_iter();
             all.map(|one| {
                 let name = one.key.strip_prefix(source.path()).unwrap_or(&one.key);
                 found(name, one.look)
             })
             .collect()
         }
-        Kind::Web => Err(Failure::Refused("a web server has no list of files".to_owned())),
+        Kind::Web => Err(Failure::Refused(
+            "a web server has no list of files".to_owned(),
+        )),
     }
 }
 

@@ -47,9 +47,7 @@ impl Source {
             "s3" => Kind::S3,
             "gs" => Kind::Gcs,
             other => {
-                return Err(format!(
-                    "{other:?} is none of s3, gs, https and file"
-                ));
+                return Err(format!("{other:?} is none of s3, gs, https and file"));
             }
         };
         refuse_what_is_never_read(kind, &url)?;
@@ -263,7 +261,10 @@ mod tests {
     #[test]
     fn below_is_decided_by_whole_parts() {
         assert_eq!(below("/data/in", "/data/in/x"), Some(PathBuf::from("x")));
-        assert_eq!(below("/data/in/", "/data/in/a/x"), Some(PathBuf::from("a/x")));
+        assert_eq!(
+            below("/data/in/", "/data/in/a/x"),
+            Some(PathBuf::from("a/x"))
+        );
         assert_eq!(below("/data/in", "/data/inner/x"), None);
         assert_eq!(below("/data/in", "/data/in/../x"), None);
         assert_eq!(below("/data/in", "/etc/passwd"), None);

@@ -41,7 +41,8 @@ impl Ways {
                 .connect_timeout(CONNECT_TIME)
                 .read_timeout(SILENT_TIME)
         };
-        let built = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| error.to_string());
+        let built =
+            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| error.to_string());
         Ok(Self {
             public: built(builder().dns_resolver(Arc::new(PublicOnly)))?,
             internal: built(builder())?,
@@ -49,7 +50,11 @@ impl Ways {
     }
 
     pub const fn of(&self, is_internal: bool) -> &Client {
-        if is_internal { &self.internal } else { &self.public }
+        if is_internal {
+            &self.internal
+        } else {
+            &self.public
+        }
     }
 }
 
@@ -83,9 +88,9 @@ impl WebFile {
         authorization: Option<Secret>,
     ) -> Result<Self, Failure> {
         match number(source) {
-            Some(address) if !is_internal && !is_public(address) => {
-                Err(Failure::Refused(format!("{address} is not a public address")))
-            }
+            Some(address) if !is_internal && !is_public(address) => Err(Failure::Refused(format!(
+                "{address} is not a public address"
+            ))),
             _ => Ok(Self {
                 client: ways.of(is_internal).clone(),
                 url: source.url().clone(),
@@ -122,7 +127,11 @@ impl WebFile {
         }
     }
 
-    async fn request(&self, (from, count): (u64, usize), known: &Version) -> Result<Response, Failure> {
+    async fn request(
+        &self,
+        (from, count): (u64, usize),
+        known: &Version,
+    ) -> Result<Response, Failure> {
         let last = from + count as u64 - 1;
         let mut request = self
             .client
@@ -155,9 +164,9 @@ impl WebFile {
                 self.skip(response, from, rest).await
             }
             StatusCode::RANGE_NOT_SATISFIABLE if version.size == Some(from) => Ok(end(version)),
-            StatusCode::OK | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE => {
-                Err(Failure::changed(known, &version))
-            }
+            StatusCode::OK
+            | StatusCode::PRECONDITION_FAILED
+            | StatusCode::RANGE_NOT_SATISFIABLE => Err(Failure::changed(known, &version)),
             status => Err(refused(status)),
         }
     }
@@ -178,7 +187,9 @@ impl WebFile {
         }
         let (bytes, held) = gather(&mut response, Bytes::new()).await?;
         if !held.is_empty() {
-            return Err(Failure::Refused("the server sent more than was asked for".to_owned()));
+            return Err(Failure::Refused(
+                "the server sent more than was asked for".to_owned(),
+            ));
         }
         let size = version.size;
         let at = from + bytes.len() as u64;
@@ -194,11 +205,18 @@ impl WebFile {
     }
 
     /// The server sends all from the beginning: what was taken before is read and dropped.
-    async fn skip(&mut self, mut response: Response, from: u64, mut rest: Rest) -> Result<Piece, Failure> {
+    async fn skip(
+        &mut self,
+        mut response: Response,
+        from: u64,
+        mut rest: Rest,
+    ) -> Result<Piece, Failure> {
         let mut left = from;
         while left > 0 {
             let Some(mut bytes) = response.chunk().await.map_err(failure)? else {
-                return Err(Failure::Passing("the file ended before the place to go on from".to_owned()));
+                return Err(Failure::Passing(
+                    "the file ended before the place to go on from".to_owned(),
+                ));
             };
             let taken = left.min(bytes.len() as u64);
             rest.held = bytes.split_off(taken as usize);
@@ -207,7 +225,12 @@ impl WebFile {
         self.read_on(response, from, rest).await
     }
 
-    async fn read_on(&mut self, mut response: Response, at: u64, rest: Rest) -> Result<Piece, Failure> {
+    async fn read_on(
+        &mut self,
+        mut response: Response,
+        at: u64,
+        rest: Rest,
+    ) -> Result<Piece, Failure> {
         let (bytes, held) = gather(&mut response, rest.held).await?;
         let next = at + bytes.len() as u64;
         let is_last = bytes.len() < PIECE || rest.version.size == Some(next);
@@ -283,9 +306,9 @@ fn first(headers: &HeaderMap) -> Option<u64> {
 fn refused(status: StatusCode) -> Failure {
     let told = format!("the server answered {}", status.as_u16());
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Failure::Denied(told)
-        }
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Failure::Denied(told),
         StatusCode::NOT_FOUND | StatusCode::GONE => Failure::Missing(told),
         status if status.is_redirection() => {
             Failure::Refused(format!("{told}: redirects are not followed"))

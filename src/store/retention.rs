@@ -129,6 +129,16 @@ pub(super) const EXPIRE_BACKFILL_REJECTIONS: Statement = Statement {
     ),
 };
 
+pub(super) const EXPIRE_IMPORT_REJECTIONS: Statement = Statement {
+    name: "expire_import_rejections",
+    sql: expire!(
+        "expire_import_rejections",
+        "import_rejection",
+        "rejected_at",
+        "number"
+    ),
+};
+
 pub(super) const SET_RETENTION: Statement = Statement {
     name: "set_retention",
     sql: "-- set_retention
@@ -140,6 +150,7 @@ UPDATE project SET event_retention_days = $2::INT4, rejection_retention_days = $
 pub enum ExpiringList {
     Rejections,
     BackfillRejections,
+    ImportRejections,
     Conflicts,
     MergeRecords,
 }
@@ -262,6 +273,7 @@ impl Store {
         let statement = match list {
             ExpiringList::Rejections => &EXPIRE_REJECTIONS,
             ExpiringList::BackfillRejections => &EXPIRE_BACKFILL_REJECTIONS,
+            ExpiringList::ImportRejections => &EXPIRE_IMPORT_REJECTIONS,
             ExpiringList::Conflicts => &EXPIRE_CONFLICTS,
             ExpiringList::MergeRecords => &EXPIRE_MERGE_RECORDS,
         };

@@ -174,8 +174,7 @@ impl Store {
         due: &DueSchedule,
         (name, tag): &(String, String),
     ) -> Result<(), Error> {
-        let params: [&(dyn ToSql + Sync); 4] =
-            [&due.project_id.0, &due.schedule.id, name, tag];
+        let params: [&(dyn ToSql + Sync); 4] = [&due.project_id.0, &due.schedule.id, name, tag];
         self.run(&REMEMBER_FETCHED, &params).await.map(drop)
     }
 

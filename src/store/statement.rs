@@ -2,10 +2,10 @@
 
 use super::{
     backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, groups, heartbeat, lease, lookup, merge,
-    merge_record, migration, mirror_statements as mirror, others, profiles, projects, pull_statements as pulls, reads,
-    rejections, retention, rights, schema, split_statements as split,
-    verification_statements as verification, worker, write,
+    erase_statements as erase, events, export, groups, heartbeat, import_statements as imports,
+    lease, lookup, merge, merge_record, migration, mirror_statements as mirror, others, profiles,
+    projects, pull_statements as pulls, reads, rejections, retention, rights, schema,
+    split_statements as split, verification_statements as verification, worker, write,
 };
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
@@ -24,7 +24,13 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    let of_the_rest = [of_people(), of_backfills(), of_pulls(), of_migrations()];
+    let of_the_rest = [
+        of_people(),
+        of_backfills(),
+        of_imports(),
+        of_pulls(),
+        of_migrations(),
+    ];
     [of_requests(), of_upkeep(), of_the_rest.concat()].concat()
 }
 
@@ -92,6 +98,21 @@ fn of_pulls() -> Vec<&'static Statement> {
         &pulls::FIND_FETCHED,
         &pulls::REMEMBER_FETCHED,
         &pulls::FORGET_FETCHED,
+    ]
+}
+
+fn of_imports() -> Vec<&'static Statement> {
+    vec![
+        &imports::CREATE_IMPORT,
+        &imports::LOAD_IMPORT,
+        &imports::LOAD_IMPORTS,
+        &imports::OPEN_IMPORT,
+        &imports::ADVANCE_IMPORT,
+        &imports::SET_IMPORT,
+        &imports::SET_IMPORT_LENGTH,
+        &imports::DUE_IMPORTS,
+        &imports::FORGET_IMPORTS,
+        &imports::LOAD_IMPORT_REFUSALS,
     ]
 }
 
@@ -171,6 +192,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &erase::ERASE_EVENTS,
         &erase::EMPTY_REJECTIONS,
         &erase::EMPTY_REFUSALS,
+        &erase::EMPTY_LINES,
         &erase::EMPTY_SAMPLES,
         &erase::DELETE_CONFLICTS,
         &erase::DELETE_CLAIMS,
@@ -196,6 +218,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &projects::CREATE_PROJECT,
         &projects::FIND_PROJECT,
         &projects::LOAD_PROJECT,
+        &projects::LOAD_KINDS,
         &projects::LOAD_PROJECT_NAMES,
         &projects::CREATE_KEY,
         &projects::LOAD_KEYS,
@@ -215,6 +238,7 @@ fn of_upkeep() -> Vec<&'static Statement> {
         &retention::EXPIRE_CONFLICTS,
         &retention::EXPIRE_MERGE_RECORDS,
         &retention::EXPIRE_BACKFILL_REJECTIONS,
+        &retention::EXPIRE_IMPORT_REJECTIONS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,

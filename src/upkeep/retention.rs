@@ -35,6 +35,7 @@ impl Work for OldLists {
             for list in [
                 ExpiringList::Rejections,
                 ExpiringList::BackfillRejections,
+                ExpiringList::ImportRejections,
                 ExpiringList::Conflicts,
                 ExpiringList::MergeRecords,
             ] {
@@ -62,7 +63,9 @@ impl OldLists {
             let expiring = turn.store.expire(turn.fence, list, after, page);
             let (last, gone) = expiring.await?;
             let metric = match list {
-                ExpiringList::Rejections | ExpiringList::BackfillRejections => REJECTIONS_EXPIRED,
+                ExpiringList::Rejections
+                | ExpiringList::BackfillRejections
+                | ExpiringList::ImportRejections => REJECTIONS_EXPIRED,
                 ExpiringList::Conflicts => CONFLICTS_EXPIRED,
                 ExpiringList::MergeRecords => MERGE_RECORDS_EXPIRED,
             };

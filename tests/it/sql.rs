@@ -28,9 +28,11 @@ const SCANNING: &[(&str, &str)] = &[
 /// Statements that go along a whole project in the order of a key, a page at a time, or of `project` itself.
 const BY_PROJECT: &[&str] = &[
     "load_rejections",
+    "load_imports",
     "load_conflicts",
     "load_keys",
     "load_project",
+    "load_kinds",
     "load_project_names",
     "block_name",
     "expire_events",
@@ -135,7 +137,9 @@ fn the_keys_of_the_design_are_hash_sharded_and_no_others() {
             "outbox_by_time",
             "outbox_gone",
             "mirror_refusal",
-            "backfill_rejection_by_time"
+            "backfill_rejection_by_time",
+            "import_rejection_by_time",
+            "import_job_by_expiry"
         ]
     );
     for (table, key) in [

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 12] = [
+const NOT_WRITING: [&str; 15] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -21,6 +21,9 @@ const NOT_WRITING: [&str; 12] = [
     "expire_merge_records",
     "expire_rejections",
     "expire_conflicts",
+    "expire_import_rejections",
+    "due_imports",
+    "forget_imports",
 ];
 const TABLES: [&str; 7] = [
     "profile",

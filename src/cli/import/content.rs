@@ -105,7 +105,9 @@ impl Content {
                 let left = from - held;
                 let passed = std::io::copy(&mut reader.by_ref().take(left), &mut std::io::sink())?;
                 if passed < left {
-                    bail!("the file is shorter than what the server has of it: it is another one by now");
+                    bail!(
+                        "the file is shorter than what the server has of it: it is another one by now"
+                    );
                 }
             }
         }

@@ -20,7 +20,10 @@ pub fn opened(text: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let fits = entry.file_name().to_str().is_some_and(|file| fits(name, file));
+        let fits = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|file| fits(name, file));
         if fits && entry.path().is_file() {
             found.push(path.with_file_name(entry.file_name()));
         }
@@ -37,7 +40,8 @@ fn fits(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;
     }
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut star, mut next) = (0, None, 0);
     while next < name.len() {
         match pattern.get(at) {
@@ -68,10 +72,21 @@ mod tests {
 
     #[test]
     fn stars_and_marks_stand_for_characters() {
-        for (pattern, name) in [("*", "a"), ("a*.csv", "a.csv"), ("?b*", "abc"), ("*a*b", "xaxxb")] {
+        for (pattern, name) in [
+            ("*", "a"),
+            ("a*.csv", "a.csv"),
+            ("?b*", "abc"),
+            ("*a*b", "xaxxb"),
+        ] {
             assert!(fits(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("*", ".a"), ("?", "ab"), ("a*b", "a"), ("", "a"), ("*.csv", "a.csv2")] {
+        for (pattern, name) in [
+            ("*", ".a"),
+            ("?", "ab"),
+            ("a*b", "a"),
+            ("", "a"),
+            ("*.csv", "a.csv2"),
+        ] {
             assert!(!fits(pattern, name), "{pattern} {name}");
         }
     }

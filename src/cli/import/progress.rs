@@ -79,7 +79,10 @@ impl Shown {
             self.bar.set_position(sent);
             return;
         }
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self
+            .last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.is_some_and(|last| last.elapsed() < PAUSE) {
             return;
         }

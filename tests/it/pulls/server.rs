@@ -138,6 +138,8 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 }
 
 fn range(head: &str) -> Option<(usize, usize)> {
-    let (first, last) = header(head, "range")?.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = header(head, "range")?
+        .strip_prefix("bytes=")?
+        .split_once('-')?;
     Some((first.parse().ok()?, last.parse().unwrap_or(usize::MAX - 1)))
 }

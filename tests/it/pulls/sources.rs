@@ -17,7 +17,9 @@ pub fn internal() -> PullPlace {
 
 /// Bytes that differ wherever they are cut.
 fn body(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8 ^ (at >> 16) as u8).collect()
+    (0..length)
+        .map(|at| (at % 251) as u8 ^ (at >> 16) as u8)
+        .collect()
 }
 
 async fn open(text: &str, place: &PullPlace) -> Result<Reading, Failure> {
@@ -55,7 +57,9 @@ async fn a_file_comes_in_ranges_and_can_be_gone_on_with_anywhere() {
     let seen = server.seen.lock().expect("whole")[1].to_lowercase();
     assert!(seen.contains("if-match: \"a\""), "row 54: {seen}");
     let half = PIECE as u64 + 3;
-    let more = rest(&mut reading, half, &mut known).await.expect("the rest");
+    let more = rest(&mut reading, half, &mut known)
+        .await
+        .expect("the rest");
     assert!(more == bytes[half as usize..]);
     let none = rest(&mut reading, bytes.len() as u64, &mut known).await;
     assert!(none.expect("the end").is_empty());
@@ -109,10 +113,17 @@ async fn row_55_a_file_that_was_replaced_is_told_with_both_tags() {
             ..Manner::file(body(PIECE + 5), "first")
         });
         let mut reading = open(&server.url("x"), &internal()).await.expect("open");
-        let known = reading.read(0, &Version::default()).await.expect("one").version;
+        let known = reading
+            .read(0, &Version::default())
+            .await
+            .expect("one")
+            .version;
         server.now(|manner| manner.tag = Some("\"second\"".to_owned()));
         let mut again = open(&server.url("x"), &internal()).await.expect("open");
-        let changed = again.read(PIECE as u64, &known).await.expect_err("another file");
+        let changed = again
+            .read(PIECE as u64, &known)
+            .await
+            .expect_err("another file");
         let told = changed.to_string();
         assert!(told.contains("first") && told.contains("second"), "{told}");
         assert_eq!(changed.code(), "source_changed");
@@ -133,8 +144,13 @@ async fn answers_that_are_no_file_are_told_apart() {
         (503, "source_unreachable"),
     ] {
         server.now(|manner| manner.status = Some(status));
-        let mut reading = open(&server.url("x?X-Amz-Signature=hush"), &internal()).await.expect("open");
-        let failure = reading.read(0, &Version::default()).await.expect_err("no file");
+        let mut reading = open(&server.url("x?X-Amz-Signature=hush"), &internal())
+            .await
+            .expect("open");
+        let failure = reading
+            .read(0, &Version::default())
+            .await
+            .expect_err("no file");
         assert_eq!(failure.code(), code, "{status}");
         assert!(!failure.to_string().contains("hush"), "row 57: {failure}");
     }
@@ -150,7 +166,10 @@ async fn row_58_redirects_are_not_followed_wherever_they_lead() {
             ..Manner::file("", "a")
         });
         let mut reading = open(&outer.url("x"), &internal()).await.expect("open");
-        let failure = reading.read(0, &Version::default()).await.expect_err("no file");
+        let failure = reading
+            .read(0, &Version::default())
+            .await
+            .expect_err("no file");
         assert_eq!(failure.code(), "source_refused", "{failure}");
     }
     assert_eq!(inner.requests(), 0);
@@ -161,7 +180,14 @@ async fn row_58_no_name_and_no_number_leads_into_the_machine() {
     let server = WebServer::start(Manner::file("secret", "a"));
     let port = server.port;
     let public = place("https://localhost/", "");
-    for host in ["localhost", "127.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "2130706433",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ] {
         for scheme in ["http", "https"] {
             let url = format!("{scheme}://{host}:{port}/x");
             let refused = match open(&url, &public).await {
@@ -209,7 +235,10 @@ async fn what_a_place_needs_is_sent_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "Bearer hush\n").expect("a file");
-    let more = format!("internal = true\nauthorization = 'file:{}'", secret.display());
+    let more = format!(
+        "internal = true\nauthorization = 'file:{}'",
+        secret.display()
+    );
     let place = place("http://127.0.0.1/", &more);
     let mut reading = open(&server.url("x"), &place).await.expect("open");
     reading.read(0, &Version::default()).await.expect("bytes");
