@@ -1,5 +1,6 @@
 //! `roster import`: files of this machine into a service, wherever that is.
 
+mod checksum;
 mod content;
 mod pattern;
 mod progress;
@@ -84,8 +85,9 @@ impl ImportArgs {
         let service = Service::new(&self.url, key)?;
         let (screen, patience) = (Screen::new(), Duration::from_secs(self.patience_seconds));
         let mut outcome = Outcome::new(self.rejections)?;
-        let sending = uploads.iter().map(|upload| async {
-            let ended = sending::send(&service, upload, &screen, patience).await;
+        let (to, screen) = (&service, &screen);
+        let sending = uploads.iter().map(|upload| async move {
+            let ended = sending::send(to, upload, screen, patience).await;
             (upload, ended)
         });
         let mut all = stream::iter(sending).buffered(self.parallel.into());

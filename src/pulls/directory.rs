@@ -184,7 +184,7 @@ mod tests {
         let file = LocalFile::open(&scene.inside, &format!("{}/a.csv", scene.inside));
         let file = file.expect("a file");
         let rest = file.read(2).expect("bytes");
-        assert!(rest.is_last && rest.bytes == *b"c");
+        assert!(rest.is_last && rest.bytes[..] == *b"c");
         assert!(matches!(read(&scene, "none"), Err(Failure::Missing(_))));
     }
 

@@ -27,6 +27,7 @@ mod harness;
 mod held;
 mod hot;
 mod hubs;
+mod import_command;
 mod ingest;
 mod isolation;
 mod java;

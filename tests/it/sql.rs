@@ -29,6 +29,8 @@ const SCANNING: &[(&str, &str)] = &[
 const BY_PROJECT: &[&str] = &[
     "load_rejections",
     "load_imports",
+    "load_schedules",
+    "create_schedule",
     "load_conflicts",
     "load_keys",
     "load_project",
@@ -139,7 +141,9 @@ fn the_keys_of_the_design_are_hash_sharded_and_no_others() {
             "mirror_refusal",
             "backfill_rejection_by_time",
             "import_rejection_by_time",
-            "import_job_by_expiry"
+            "import_job_by_expiry",
+            "import_pull_by_due",
+            "import_schedule_by_due"
         ]
     );
     for (table, key) in [

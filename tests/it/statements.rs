@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 15] = [
+const NOT_WRITING: [&str; 17] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -24,6 +24,8 @@ const NOT_WRITING: [&str; 15] = [
     "expire_import_rejections",
     "due_imports",
     "forget_imports",
+    "due_pulls",
+    "due_schedules",
 ];
 const TABLES: [&str; 7] = [
     "profile",

@@ -2,6 +2,7 @@
 //!
 //! A compressed file is opened here: so its upload can go on in the middle, which no server could do with it.
 
+use super::checksum::Checksum;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -9,6 +10,11 @@ use std::path::Path;
 
 /// Bytes of one request.
 pub const PIECE: usize = 8 << 20;
+
+/// Bytes that are looked at at once, of what the service has already.
+const BLOCK: usize = 1 << 20;
+const SHORTER: &str =
+    "the file is shorter than what the service has of it: it is another one by now";
 
 /// Where bytes come from.
 enum Origin {
@@ -85,6 +91,30 @@ impl Content {
         Ok((&self.held, is_last))
     }
 
+    /// Passes the first bytes: their checksum. For the beginning only.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or is shorter than that.
+    pub fn passed(&mut self, bytes: u64) -> Result<Checksum> {
+        let mut checksum = Checksum::EMPTY;
+        let mut block = vec![0; BLOCK];
+        while self.at < bytes {
+            let most = BLOCK.min(usize::try_from(bytes - self.at).unwrap_or(BLOCK));
+            let read = match &mut self.origin {
+                Origin::Plain(file) => file.read(&mut block[..most]),
+                Origin::Stream(reader) => reader.read(&mut block[..most]),
+            };
+            match read.context("the file can't be read")? {
+                0 => bail!("{SHORTER}"),
+                count => {
+                    checksum.add(&block[..count]);
+                    self.at += count as u64;
+                }
+            }
+        }
+        Ok(checksum)
+    }
+
     fn pass(&mut self, from: u64) -> Result<()> {
         if from < self.at {
             let Origin::Plain(_) = self.origin else {
@@ -105,9 +135,7 @@ impl Content {
                 let left = from - held;
                 let passed = std::io::copy(&mut reader.by_ref().take(left), &mut std::io::sink())?;
                 if passed < left {
-                    bail!(
-                        "the file is shorter than what the server has of it: it is another one by now"
-                    );
+                    bail!("{SHORTER}");
                 }
             }
         }
@@ -162,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_compressed_file_is_opened_and_gone_on_with_in_the_middle() {
-        let bytes: Vec<u8> = (0..PIECE + 7).map(|place| (place / 3) as u8).collect();
+        let bytes: Vec<u8> = (0..PIECE + 1_000).map(|place| (place / 3) as u8).collect();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&bytes).expect("memory");
         let zstd = zstd::encode_all(&bytes[..], 1).expect("memory");
@@ -177,6 +205,17 @@ mod tests {
             let mut again = Content::open(&path).expect("a file");
             assert!(again.piece(bytes.len() as u64 + 1).is_err());
         }
+    }
+
+    #[test]
+    fn what_the_service_has_is_compared_and_passed() {
+        let (_folder, path) = written("x", b"foobar and more");
+        let mut content = Content::open(&path).expect("a file");
+        let checksum = content.passed(6).expect("bytes");
+        assert_eq!(checksum.to_text(), "85944171f73967e8");
+        assert!(all(&mut content, 6) == b" and more");
+        let mut short = Content::open(&path).expect("a file");
+        assert!(short.passed(100).is_err());
     }
 
     #[test]

@@ -59,7 +59,7 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     async fn all(&mut self, mut content: Content) -> Result<Job> {
-        let (id, mut offset) = self.begun(content.length).await?;
+        let (id, mut offset) = self.begun(&mut content).await?;
         let begun = offset;
         loop {
             let (bytes, is_last) = content.piece(offset)?;
@@ -85,10 +85,18 @@ impl Sending<'_> {
     }
 
     /// The job that goes on, or a new one, and how much of it is there.
-    async fn begun(&mut self, length: Option<u64>) -> Result<(String, u64)> {
-        if let Some((id, offset)) = self.left(length).await? {
-            self.shown.say(&format!("goes on at byte {offset}"));
-            return Ok((id, offset));
+    async fn begun(&mut self, content: &mut Content) -> Result<(String, u64)> {
+        let length = content.length;
+        if let Some(job) = self.left(length).await? {
+            if content.passed(job.offset)?.to_text() != job.checksum {
+                bail!(
+                    "the file is not the one of import {}, which is at byte {}; cancel that one to begin anew",
+                    job.id,
+                    job.offset
+                );
+            }
+            self.shown.say(&format!("goes on at byte {}", job.offset));
+            return Ok((job.id, job.offset));
         }
         loop {
             match self.service.create(&self.upload.said, length).await {
@@ -99,7 +107,7 @@ impl Sending<'_> {
     }
 
     /// A job of the same file that did not come to its end. What comes through the standard input is never known again.
-    async fn left(&mut self, length: Option<u64>) -> Result<Option<(String, u64)>> {
+    async fn left(&mut self, length: Option<u64>) -> Result<Option<Job>> {
         if self.upload.path.is_none() {
             return Ok(None);
         }
@@ -113,11 +121,7 @@ impl Sending<'_> {
             let fits = job.length.is_none() || length.is_none() || job.length == length;
             job.is_open() && job.time == self.upload.time && fits
         };
-        let Some(job) = jobs.iter().find(is_ours) else {
-            return Ok(None);
-        };
-        let offset = self.offset(&job.id).await?;
-        Ok(offset.map(|offset| (job.id.clone(), offset)))
+        Ok(jobs.iter().find(is_ours).cloned())
     }
 
     /// After trouble: from where to go on, nowhere where the job has ended.

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,11 @@ pub struct Job {
     pub state: String,
     pub reason: Option<String>,
     pub time: Option<String>,
+    pub offset: u64,
     pub length: Option<u64>,
+    /// Of the bytes that are done.
+    #[serde(skip_serializing)]
+    pub checksum: String,
     pub lines: u64,
     pub blank: u64,
     pub stored: u64,
@@ -104,8 +109,9 @@ impl Service {
 
     /// The project's jobs of a name, the newest first.
     pub async fn jobs(&self, name: &str) -> Result<Vec<Job>, Trouble> {
-        let request = self.request(Method::GET, "v1/imports");
-        let answer = done(request.query(&[("name", name)])).await?;
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        let request = self.request(Method::GET, &format!("v1/imports?name={name}"));
+        let answer = done(request).await?;
         let jobs: Jobs = json(answer).await?;
         Ok(jobs.imports)
     }
@@ -179,8 +185,8 @@ impl Service {
         format: &str,
         mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<()> {
-        let request = self.request(Method::GET, &format!("v1/imports/{id}/rejections"));
-        let answer = done(request.query(&[("format", format)])).await;
+        let path = format!("v1/imports/{id}/rejections?format={format}");
+        let answer = done(self.request(Method::GET, &path)).await;
         let mut answer = answer.map_err(Trouble::into_error)?;
         while let Some(bytes) = answer.chunk().await? {
             take(&bytes)?;
