@@ -71,9 +71,9 @@ impl Source {
         url.into()
     }
 
-    /// True where the address says more than is shown.
-    pub fn has_secret(&self) -> bool {
-        self.url.query().is_some()
+    /// The whole address, where it says more than is shown.
+    pub fn secret(&self) -> Option<&str> {
+        self.url.query().map(|_| self.url.as_str())
     }
 
     /// The key in a bucket, or the path of a file.
@@ -223,7 +223,7 @@ mod tests {
     fn row_57_neither_query_nor_password_is_shown() {
         let signed = source("https://h.test/x.csv?X-Amz-Signature=hush&a=b");
         assert_eq!(signed.shown(), "https://h.test/x.csv");
-        assert!(signed.has_secret() && !format!("{signed:?}").contains("hush"));
+        assert!(signed.secret().is_some() && !format!("{signed:?}").contains("hush"));
         let told = Source::parse("https://u:hush@h.test/x").expect_err("a password");
         assert!(!told.contains("hush"), "{told}");
     }

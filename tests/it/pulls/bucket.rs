@@ -62,6 +62,8 @@ impl S3 {
     /// Puts an object under a key, encoded as in an address.
     pub async fn put(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) {
         let put = http().put(format!("{}/{bucket}/{key}", self.url));
+        // Over what is there already nobody writes without a name; the signature is not looked at.
+        let put = put.header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x");
         let put = put.body(body.into()).send().await.expect("an answer");
         assert!(put.status().is_success(), "{}", put.status());
     }
@@ -199,8 +201,5 @@ async fn a_bucket_of_googles_is_read_in_the_same_way() {
     let all = rest(&mut file, 0, &mut Version::default()).await;
     assert_eq!(all.expect("bytes"), b"{\"a\":1}\n");
     let seen = server.seen.lock().expect("whole").join("\n");
-    assert!(
-        seen.contains("/bucket/in%2Fx%20y.ndjson") || seen.contains("/bucket/in/x%20y.ndjson"),
-        "{seen}"
-    );
+    assert!(seen.contains("GET /bucket/in%2Fx%20y%2Endjson "), "{seen}");
 }
