@@ -19,6 +19,7 @@ pub mod docs;
 pub mod domain;
 pub mod embedded;
 mod export;
+pub mod files;
 mod health;
 pub mod ingest;
 mod legacy;

@@ -58,6 +58,7 @@ pub fn read_with(
         value: value.as_ref(),
         headers,
         at: Some(recorded_at),
+        from: None,
     };
     mapping.read(&record, &gate, at(START), &no_calls)
 }

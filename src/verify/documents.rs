@@ -89,6 +89,7 @@ impl Scene<'_> {
             value: Some(&document.record),
             headers: &[],
             at: None,
+            from: None,
         };
         let no_calls = |_: &Bytes, _: &crate::domain::Gate<'_>| {
             let message = "documents are no messages";

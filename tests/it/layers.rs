@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("health", &["store", "domain", "clock", "metric_names"]),
     ("upkeep", &["store", "domain", "config", "metric_names"]),
     ("mapping", &["domain"]),
+    ("files", &["domain", "mapping"]),
     (
         "backfill",
         &[

@@ -1,0 +1,38 @@
+//! A file as records: bytes in, JSON objects out, each with the place where it stands, or with why it can't be taken.
+//!
+//! Pure: no I/O, no clock, and no knowledge of what the records say; `mapping` reads that. A reader can be stopped anywhere and gone
+//! on with by another node: what that one needs beside the offset is in `FileReader::kept`. `docs/IMPORTS.md` says what a file may
+//! look like.
+
+mod cells;
+mod columns;
+mod decoder;
+mod encoding;
+mod guess;
+mod gunzip;
+mod held;
+mod inflater;
+mod json_stream;
+mod kept;
+mod layout;
+mod lines;
+mod lost;
+mod reader;
+mod record;
+mod row;
+mod scan;
+mod signature;
+mod start;
+mod table;
+mod unusable;
+
+pub use encoding::Encoding;
+pub use inflater::Inflater;
+pub use layout::{CsvLayout, Empty, Format, Layout};
+pub use reader::{FileLimits, FileReader};
+pub use record::{FileRecord, Place, Seen};
+pub use signature::{FIRST_BYTES, Told, told};
+pub use unusable::Unusable;
+
+#[cfg(test)]
+mod testing;

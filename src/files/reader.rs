@@ -1,0 +1,173 @@
+//! The reader of a file: decodes, cuts into records, and can be gone on with by another.
+
+use super::decoder::Decoder;
+use super::held::{Held, Out};
+use super::json_stream::Stream;
+use super::kept;
+use super::layout::{Format, Layout};
+use super::lines::Lines;
+use super::record::{FileRecord, Seen};
+use super::table::Table;
+use super::unusable::Unusable;
+use serde::{Deserialize, Serialize};
+
+/// How much one record may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct FileLimits {
+    /// Bytes of a record, decoded. So much of a file is held at most, and kept with its job.
+    pub record_bytes: usize,
+    /// Columns of a table.
+    pub columns: usize,
+    /// Bytes from the beginning of a table that tell what stands between its cells; a header has to end within them.
+    pub first_bytes: usize,
+}
+
+impl Default for FileLimits {
+    /// A record of 1 MiB is far more than a person; tables of spreadsheets have up to some hundred columns.
+    fn default() -> Self {
+        Self {
+            record_bytes: 1 << 20,
+            columns: 2_000,
+            first_bytes: 128 << 10,
+        }
+    }
+}
+
+/// Reads one file. Where its bytes are cut never matters.
+#[derive(Clone, Debug)]
+pub struct FileReader {
+    layout: Layout,
+    limits: FileLimits,
+    state: State,
+    held: Held,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    decoder: Decoder,
+    framer: Framer,
+    scanned: usize,
+    seen: Seen,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Framer {
+    Lines(Lines),
+    Stream(Stream),
+    Table(Box<Table>),
+}
+
+impl FileReader {
+    /// A reader at the beginning of a file.
+    ///
+    /// # Errors
+    /// What in the layout can't be.
+    pub fn new(layout: &Layout, limits: FileLimits) -> Result<Self, Unusable> {
+        layout.csv.check()?;
+        let framer = match layout.format {
+            Format::Ndjson => Framer::Lines(Lines::new(layout.commas)),
+            Format::Json => Framer::Stream(Stream::default()),
+            Format::Csv => Framer::Table(Box::new(Table::new(layout))),
+        };
+        let (decoder, seen) = (Decoder::default(), Seen::default());
+        let state = State {
+            decoder,
+            framer,
+            scanned: 0,
+            seen,
+        };
+        let (layout, held) = (layout.clone(), Held::default());
+        Ok(Self {
+            layout,
+            limits,
+            state,
+            held,
+        })
+    }
+
+    /// A reader that goes on where another one stopped, by what that one kept.
+    ///
+    /// # Errors
+    /// `state` where another version kept it.
+    pub fn resumed(layout: &Layout, limits: FileLimits, kept: &[u8]) -> Result<Self, Unusable> {
+        let (state, bytes): (State, _) = kept::read(kept)?;
+        let scanned = state.scanned.min(bytes.len());
+        let (layout, held) = (layout.clone(), Held { bytes, scanned });
+        Ok(Self {
+            layout,
+            limits,
+            state,
+            held,
+        })
+    }
+
+    /// Takes the next bytes; the records that are whole come out. Give it some ten or hundred kilobytes at a time: what comes out is
+    /// held at once.
+    ///
+    /// # Errors
+    /// Why the whole file is refused. What came out before stands.
+    pub fn feed(&mut self, bytes: &[u8], records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
+        self.take(bytes, false, records)
+    }
+
+    /// The file ends here: what is open is a record, or was cut.
+    ///
+    /// # Errors
+    /// Why the whole file is refused.
+    pub fn end(&mut self, records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
+        self.take(&[], true, records)?;
+        if self.state.seen.records == 0 {
+            self.state
+                .seen
+                .warn("empty_file", "there is no record in the file");
+        }
+        Ok(())
+    }
+
+    /// What a successor needs beside the offset; at most the limit of a record and some hundred kilobytes.
+    pub fn kept(&self) -> Vec<u8> {
+        let scanned = self.held.scanned;
+        let state = State {
+            scanned,
+            ..self.state.clone()
+        };
+        kept::write(&state, &self.held.bytes)
+    }
+
+    /// What was seen of the file so far.
+    pub fn seen(&self) -> &Seen {
+        &self.state.seen
+    }
+
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        is_end: bool,
+        records: &mut Vec<FileRecord>,
+    ) -> Result<(), Unusable> {
+        let state = &mut self.state;
+        let text = state.decoder.decode(self.layout.encoding, bytes, is_end)?;
+        self.held.bytes.extend_from_slice(&text);
+        state.seen.encoding = state.decoder.encoding();
+        let most = self.limits.record_bytes;
+        let mut out = Out {
+            records,
+            seen: &mut state.seen,
+            most,
+            columns: self.limits.columns,
+            window: self.limits.first_bytes,
+        };
+        match &mut state.framer {
+            Framer::Lines(lines) => lines.advance(&mut self.held, is_end, &mut out)?,
+            Framer::Stream(stream) => stream.advance(&mut self.held, is_end, &mut out),
+            Framer::Table(table) => {
+                table.advance(&mut self.held, is_end, &self.layout, &mut out)?
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "law_tests.rs"]
+mod law_tests;
