@@ -4,11 +4,13 @@
 //! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
 
 mod backfill;
+mod imports;
 mod legacy;
 mod pulls;
 mod reads;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
+pub use imports::Imports;
 pub use legacy::LegacyStore;
 pub use pulls::{Credential, PullPlace, Pulls};
 pub use reads::Reads;
@@ -36,6 +38,7 @@ pub struct Config {
     pub reads: Reads,
     pub upkeep: Upkeep,
     pub backfill: Backfill,
+    pub imports: Imports,
     pub legacy: LegacyStore,
     pub limits: Limits,
     pub rates: Rates,
@@ -219,6 +222,7 @@ impl Config {
             .into_iter()
             .chain(self.complaints_about_bounds())
             .chain(self.backfill.complaints())
+            .chain(self.imports.complaints())
             .chain(self.legacy.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())

@@ -21,6 +21,7 @@ pub mod embedded;
 mod export;
 pub mod files;
 mod health;
+pub mod imports;
 pub mod ingest;
 mod legacy;
 mod legacy_reads;

@@ -67,6 +67,10 @@ metrics! {
     BACKFILL_LOST = "roster_backfill_partitions_lost_total", Counter, "source", "Partitions that somebody else had before this node's last step in them; that comes again there.";
     BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
     BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
+    IMPORT_RECORDS = "roster_import_records_total", Counter, "outcome", "Records of files that are done: stored, unchanged, duplicate, or rejected and listed with their import.";
+    IMPORT_BYTES = "roster_import_bytes_total", Counter, "", "Bytes of uploads that are done, as they were sent.";
+    IMPORTS_RUNNING = "roster_imports_running", Gauge, "", "Files that this node takes in at the moment.";
+    IMPORTS_ENDED = "roster_imports_ended_total", Counter, "state", "Files that came to an end: done, failed (refused whole), incomplete (nobody went on).";
     PULL_BYTES = "roster_import_pull_bytes_total", Counter, "", "Bytes of files that this node fetched and handed to their imports.";
     PULL_FAILURES = "roster_import_pull_failures_total", Counter, "code", "Tries to fetch a piece of a file that failed: source_unreachable is tried again, the others stop or pause their import.";
     PULL_RUNS = "roster_import_schedule_runs_total", Counter, "outcome", "Runs of schedules: begun, nothing_new, failed, or skipped because the one before was still at work.";

@@ -20,6 +20,7 @@ use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind};
 use crate::embedded::Embedded;
 use crate::health::Health;
+use crate::imports::{Imports, OldImports};
 use crate::ingest::Ingest;
 use crate::legacy_reads::{LegacyReads, Line};
 use crate::mirror::{self, Relay};
@@ -103,10 +104,20 @@ async fn serve_on(
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
     let legacy_reads = Arc::new(legacy_reads);
     legacy_reads.refresh().await;
+    let imports = Imports::new(
+        store.clone(),
+        ingest.clone(),
+        (&config.imports, &config.limits),
+        backfill::calls(),
+    );
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
+        imports: vec![spawn(frame::run(
+            store.clone(),
+            OldImports(imports.clone()),
+        ))],
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -132,6 +143,7 @@ async fn serve_on(
         mirrored: (config.legacy.indices.clone(), config.legacy.topics.clone()),
         keys,
         ingest,
+        imports: imports.clone(),
         store: store.clone(),
         health: health.clone(),
         metrics,
@@ -142,7 +154,7 @@ async fn serve_on(
     let serving = spawn(server);
     tracing::info!(%address, "serving");
     wait_for_signal().await?;
-    let stop = drain(config, &health, &handle, tasks, serving);
+    let stop = drain(config, (&health, imports), &handle, tasks, serving);
     let outcome = timeout(millis(config.server.shutdown_timeout_ms), stop).await;
     store.close();
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
@@ -178,6 +190,7 @@ struct Tasks {
     batcher: JoinHandle<()>,
     backfills: Vec<JoinHandle<()>>,
     stop_backfill: watch::Sender<bool>,
+    imports: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -373,7 +386,7 @@ async fn wait_for_signal() -> Result<()> {
 
 async fn drain(
     config: &Config,
-    health: &Health,
+    (health, imports): (&Health, Imports),
     handle: &ServerHandle,
     tasks: Tasks,
     serving: JoinHandle<std::io::Result<()>>,
@@ -383,9 +396,16 @@ async fn drain(
     // What they have begun is finished while requests are; nobody is left to tell where it fails.
     let _ = tasks.stop_backfill.send(true);
     sleep(millis(config.server.drain_delay_ms)).await;
+    imports.stop();
+    drop(imports);
     handle.stop(true).await;
     // The server's end drops the last handles of ingest and keys, which ends their tasks.
     let _ = serving.await;
+    for worker in tasks.imports {
+        worker.abort();
+        // It was aborted; what it had begun another node goes on with.
+        let _ = worker.await;
+    }
     for backfill in tasks.backfills {
         let _ = backfill.await;
     }

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::Server;
 use crate::domain::{Allowed, Limits};
 use crate::health::Health;
+use crate::imports::Imports;
 use crate::ingest::Ingest;
 use crate::legacy_reads::LegacyReads;
 use crate::store::Store;
@@ -61,6 +62,8 @@ pub struct State {
     pub mirrored: (Allowed, Allowed),
     /// The one way to write.
     pub ingest: Ingest,
+    /// Files that are taken in.
+    pub imports: Imports,
     /// For reads.
     pub store: Store,
     /// Whether this node should get traffic.

@@ -86,7 +86,7 @@ WITH moved AS (
         checksum = CASE WHEN next_offset < $5::INT8 THEN $6::INT8 ELSE checksum END,
         records = $7::INT8, kept = $8::BYTEA, lines = GREATEST(lines, $9::INT8), blank = GREATEST(blank, $10::INT8),
         stored = stored + $11::INT8, unchanged = unchanged + $12::INT8, duplicate = duplicate + $13::INT8,
-        rejected = rejected + $14::INT8, warned = warned + $15::INT8, seen = $16::TEXT, compression = $17::TEXT,
+        rejected = rejected + $14::INT8, warned = warned + $15::INT8, seen = $16::TEXT, compression = COALESCE($17::TEXT, compression),
         records_per_second = $18::FLOAT8, bytes_per_second = $19::FLOAT8, length = COALESCE(length, $20::INT8), state = $21::TEXT,
         reason = $22::TEXT, updated_at = now(),
         finished_at = CASE WHEN $21::TEXT = 'running' THEN NULL ELSE now() END,

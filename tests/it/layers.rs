@@ -75,8 +75,23 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "imports",
+        &[
+            "files",
+            "mapping",
+            "ingest",
+            "upkeep",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "api",
         &[
+            "imports",
+            "files",
             "migration",
             "legacy_reads",
             "ingest",
