@@ -7,6 +7,7 @@
 pub mod backfill;
 pub mod check;
 pub mod export;
+pub mod trial;
 
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};
@@ -24,6 +25,7 @@ use crate::imports::{Imports, OldImports};
 use crate::ingest::Ingest;
 use crate::legacy_reads::{LegacyReads, Line};
 use crate::mirror::{self, Relay};
+use crate::pulls::{Desk, Pulls};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
@@ -110,14 +112,17 @@ async fn serve_on(
         (&config.imports, &config.limits),
         backfill::calls(),
     );
+    let settings = &config.imports.pulls;
+    let desk = Desk::new(settings).map_err(|text| anyhow!(text))?;
+    let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
-        imports: vec![spawn(frame::run(
-            store.clone(),
-            OldImports(imports.clone()),
-        ))],
+        imports: vec![
+            spawn(frame::run(store.clone(), OldImports(imports.clone()))),
+            spawn(frame::run(store.clone(), pulls)),
+        ],
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -144,6 +149,7 @@ async fn serve_on(
         keys,
         ingest,
         imports: imports.clone(),
+        pulls: desk,
         store: store.clone(),
         health: health.clone(),
         metrics,

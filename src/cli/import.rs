@@ -1,10 +1,10 @@
 //! `roster import`: files of this machine into a service, wherever that is.
 
-mod checksum;
 mod content;
 mod pattern;
 mod progress;
 mod sending;
+mod trial;
 mod upload;
 
 use crate::domain::Timestamp;
@@ -56,6 +56,12 @@ pub struct ImportArgs {
     /// Files that are sent side by side
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     parallel: u8,
+    /// Read and count, and send nothing
+    #[arg(long, conflicts_with_all = ["rejections", "preview"])]
+    dry_run: bool,
+    /// The same with the first thousand records
+    #[arg(long, conflicts_with = "rejections")]
+    preview: bool,
     /// Seconds in which a service that is away may come back
     #[arg(long, default_value_t = 600)]
     patience_seconds: u64,
@@ -72,10 +78,26 @@ impl ImportArgs {
     /// # Errors
     /// With one sentence for the operator.
     pub fn run(self) -> Result<ExitCode> {
+        if self.dry_run || self.preview {
+            return self.look();
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
         runtime.block_on(self.send())
+    }
+
+    /// Says what would come of the files.
+    fn look(&self) -> Result<ExitCode> {
+        let mut rejected = 0;
+        for upload in self.uploads()? {
+            rejected += trial::run(&upload, self.preview)?;
+        }
+        Ok(if rejected > 0 {
+            ExitCode::from(SOME_REJECTED)
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 
     async fn send(self) -> Result<ExitCode> {

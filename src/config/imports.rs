@@ -1,5 +1,6 @@
 //! The settings of imports.
 
+use super::Pulls;
 use serde::{Deserialize, Serialize};
 
 /// Files of profiles and events.
@@ -12,6 +13,7 @@ pub struct Imports {
     pub idle_seconds: u64,
     pub expire_seconds: u64,
     pub known_seconds: u64,
+    pub pulls: Pulls,
 }
 
 impl Imports {

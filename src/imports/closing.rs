@@ -29,7 +29,9 @@ impl Work for OldImports {
             match given_up {
                 Ok(()) => tracing::info!(import = %key.1, "nobody went on with an import"),
                 Err(Stopped::Paused(_) | Stopped::Refused(_)) => self.cancel(key).await,
-                Err(stopped) => tracing::warn!(import = %key.1, reason = %stopped, "an import is not given up"),
+                Err(stopped) => {
+                    tracing::warn!(import = %key.1, reason = %stopped, "an import is not given up")
+                }
             }
         }
         while turn.store.forget_imports(turn.fence, AT_ONCE).await? == AT_ONCE {

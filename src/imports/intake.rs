@@ -196,7 +196,10 @@ impl Intake {
         self.begin(batch).await?;
         let reason = "nobody went on with the upload".to_owned();
         match self.pending.take() {
-            Some(pending) => self.finish(pending, Some((state::INCOMPLETE, reason))).await,
+            Some(pending) => {
+                self.finish(pending, Some((state::INCOMPLETE, reason)))
+                    .await
+            }
             None => Ok(()),
         }
     }

@@ -86,7 +86,9 @@ pub fn shown(job: &Job) -> Shown {
     let seen = job.seen.as_deref();
     let counts = &job.counts;
     let is_running = job.state == state::RUNNING;
-    let left = job.length.map(|length| length - job.next_offset.min(length));
+    let left = job
+        .length
+        .map(|length| length - job.next_offset.min(length));
     let left = left.filter(|_| is_running && job.bytes_per_second >= 1.0);
     Shown {
         id: job.key.1.to_string(),

@@ -98,6 +98,14 @@ impl Imports {
     /// # Errors
     /// `Refused` with what was said and can't be; `Unavailable`.
     pub async fn create(&self, new: NewJob) -> Result<Job, Stopped> {
+        self.create_as(Uuid::now_v7(), new).await
+    }
+
+    /// Holds what is said of a file against what can be.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn check(&self, new: &NewJob) -> Result<(), Stopped> {
         let limits = file_limits(self.parts.settings.max_record_bytes);
         FileReader::new(&new.layout, limits).map_err(Stopped::Refused)?;
         let refused = |reason: String| Stopped::Refused(Unusable::of("mapping", reason));
@@ -106,8 +114,17 @@ impl Imports {
             let reason = format!("a name has at most {NAME_BYTES} bytes, none of them NUL");
             return Err(Stopped::Refused(Unusable::of("name", reason)));
         }
+        Ok(())
+    }
+
+    /// As `create`, under an id that follows from what made it: a repeat finds the job.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub async fn create_as(&self, id: Uuid, new: NewJob) -> Result<Job, Stopped> {
+        self.check(&new)?;
         let new = NewImport {
-            key: (new.project_id, Uuid::now_v7()),
+            key: (new.project_id, id),
             name: new.name,
             layout: serde_json::to_string(&new.layout).unwrap_or_default(),
             mapping: new.mapping,
@@ -197,7 +214,10 @@ impl Imports {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Job>, Stopped> {
-        let page = self.parts.store.load_imports(project_id, name, before, limit);
+        let page = self
+            .parts
+            .store
+            .load_imports(project_id, name, before, limit);
         page.await.map_err(|error| unavailable(&error))
     }
 
@@ -250,6 +270,15 @@ impl Imports {
         self.change(key, (state::CANCELLED, ""), from, true).await
     }
 
+    /// Ends a job whose file can't be had; what was taken in stays.
+    ///
+    /// # Errors
+    /// As `pause`.
+    pub async fn fail(&self, key: JobKey, reason: &str) -> Result<Job, Stopped> {
+        let from = &[state::WAITING, state::RUNNING, state::PAUSED];
+        self.change(key, (state::FAILED, reason), from, true).await
+    }
+
     /// Says how long the upload of a job is.
     ///
     /// # Errors
@@ -260,7 +289,9 @@ impl Imports {
             Some(job) => Ok(job),
             None => {
                 let found = self.find(key).await?;
-                Err(Stopped::OtherLength(found.length.unwrap_or(found.next_offset)))
+                Err(Stopped::OtherLength(
+                    found.length.unwrap_or(found.next_offset),
+                ))
             }
         }
     }

@@ -4,9 +4,7 @@
 
 use super::choice::Choice;
 use super::unpack::Unpack;
-use crate::domain::{
-    Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp,
-};
+use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
 use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable};
 use crate::mapping::{Calls, Reading as Read};
 use crate::store::StoredImport;
@@ -166,7 +164,9 @@ impl Reading {
             text: record.text,
         };
         let warned = !record.warnings.is_empty();
-        let read = record.read.and_then(|object| self.command(&object, &standing));
+        let read = record
+            .read
+            .and_then(|object| self.command(&object, &standing));
         match read {
             Ok(Read::Command { command, warnings }) => {
                 batch.warned += u64::from(warned || !warnings.is_empty());
@@ -192,4 +192,3 @@ impl Reading {
         means.choice.read(object, standing, means, &gate)
     }
 }
-

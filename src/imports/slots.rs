@@ -108,12 +108,20 @@ mod tests {
         let first = [take(1).await.unwrap(), take(1).await.unwrap()];
         assert_eq!(take(1).await.unwrap_err(), Stopped::Busy);
         let other = take(2).await.unwrap();
-        assert_eq!(take(3).await.unwrap_err(), Stopped::Busy, "the node is full");
+        assert_eq!(
+            take(3).await.unwrap_err(),
+            Stopped::Busy,
+            "the node is full"
+        );
         drop(first);
         assert!(take(1).await.is_ok());
         drop(other);
         drop(take(4).await.unwrap());
-        assert_eq!(slots.projects.lock().unwrap().len(), 1, "who has gone is forgotten");
+        assert_eq!(
+            slots.projects.lock().unwrap().len(),
+            1,
+            "who has gone is forgotten"
+        );
     }
 
     #[tokio::test]

@@ -23,8 +23,7 @@ impl Outcomes {
             own.add(item, receipt, standing);
         }
         own.counts.unchanged += batch.empty;
-        own.counts.rejected =
-            (own.refusals.len() + batch.refused.len() + batch.cut.len()) as u64;
+        own.counts.rejected = (own.refusals.len() + batch.refused.len() + batch.cut.len()) as u64;
         own.counts.warned = batch.warned;
         own.tell();
         own
@@ -43,7 +42,8 @@ impl Outcomes {
             Receipt::Taken(rejection) | Receipt::Rejected(rejection) => {
                 let subjects = item.command().into_iter().flat_map(Command::subjects);
                 let names = subjects.flat_map(|subject| subject.identities).cloned();
-                self.refusals.push(refusal(standing, &rejection.about(names)));
+                self.refusals
+                    .push(refusal(standing, &rejection.about(names)));
             }
         }
     }

@@ -81,7 +81,10 @@ impl Unpack {
         match told(first)? {
             Told::Plain => *self = Self::Plain,
             Told::Gzip | Told::Zstd => {
-                return Err(Unusable::of("unsupported_file", "compressed files are to come"));
+                return Err(Unusable::of(
+                    "unsupported_file",
+                    "compressed files are to come",
+                ));
             }
         }
         Ok(())

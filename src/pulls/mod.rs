@@ -6,9 +6,15 @@
 pub mod address;
 pub mod bucket;
 pub mod calendar;
+mod desk;
 pub mod directory;
 pub mod piece;
 pub mod places;
 pub mod reading;
+mod scheduling;
 pub mod source;
 pub mod web;
+mod work;
+
+pub use desk::Desk;
+pub use work::Pulls;

@@ -60,7 +60,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "pulls",
-        &["upkeep", "store", "domain", "config", "metric_names"],
+        &[
+            "imports",
+            "upkeep",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
     ),
     (
         "legacy_reads",
@@ -91,6 +98,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "api",
         &[
             "imports",
+            "pulls",
             "files",
             "migration",
             "legacy_reads",

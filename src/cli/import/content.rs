@@ -2,7 +2,7 @@
 //!
 //! A compressed file is opened here: so its upload can go on in the middle, which no server could do with it.
 
-use super::checksum::Checksum;
+use crate::imports::Checksum;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

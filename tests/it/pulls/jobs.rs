@@ -122,7 +122,9 @@ async fn files_of_a_directory_a_web_server_and_a_bucket_come_in() {
         "s3://jobs/in/events.ndjson".to_owned(),
     ];
     for (round, source) in sources.iter().enumerate() {
-        let id = scene.pull(&json!({"source": source, "format": "ndjson"})).await;
+        let id = scene
+            .pull(&json!({"source": source, "format": "ndjson"}))
+            .await;
         let job = scene.until(&id, "done").await;
         adds_up(&job, 1_000);
         // One file by its name and lines, wherever it comes from.
@@ -168,9 +170,14 @@ async fn what_may_not_be_fetched_is_refused_at_once_and_explained() {
         "s3://somebodys/x.csv".to_owned(),
         "ftp://h/x".to_owned(),
     ] {
-        let (status, told) = scene.post("/v1/imports", &json!({"source": source, "format": "csv"})).await;
+        let (status, told) = scene
+            .post("/v1/imports", &json!({"source": source, "format": "csv"}))
+            .await;
         assert!(status.is_client_error(), "{source}: {status} {told}");
-        assert!(told["detail"].as_str().is_some_and(|text| text.len() > 10), "{source}: {told}");
+        assert!(
+            told["detail"].as_str().is_some_and(|text| text.len() > 10),
+            "{source}: {told}"
+        );
     }
     assert_eq!(inner.requests(), 0);
 }
@@ -182,7 +189,9 @@ async fn a_node_that_is_killed_with_a_pull_leaves_it_to_the_next() {
     std::fs::write(folder.join("events.ndjson"), events(lines)).expect("a file");
     let mut scene = Scene::with(&place(&format!("file://{}/", folder.display()), "")).await;
     let source = format!("file://{}/events.ndjson", folder.display());
-    let id = scene.pull(&json!({"source": source, "format": "ndjson"})).await;
+    let id = scene
+        .pull(&json!({"source": source, "format": "ndjson"}))
+        .await;
     for _ in 0..2 {
         let before = scene.job(&id).await["offset"].as_u64().expect("a place");
         let moves = async || {
@@ -207,23 +216,33 @@ async fn row_55_a_file_that_is_replaced_stops_its_job_and_row_61_a_denied_one_wa
     });
     let scene = Scene::with(&place(&web.url(""), "internal = true")).await;
     let source = web.url("events.ndjson?sig=hush");
-    let id = scene.pull(&json!({"source": source, "format": "ndjson"})).await;
+    let id = scene
+        .pull(&json!({"source": source, "format": "ndjson"}))
+        .await;
     let moves = async || scene.job(&id).await["offset"].as_u64() > Some(0);
     wait_until("it moves", PATIENCE, moves).await;
     web.now(|manner| manner.status = Some(403));
     let job = scene.until(&id, "paused").await;
     let reason = job["reason"].as_str().expect("a reason");
-    assert!(reason.starts_with("source_denied") && !reason.contains("hush"), "{reason}");
+    assert!(
+        reason.starts_with("source_denied") && !reason.contains("hush"),
+        "{reason}"
+    );
     web.now(|manner| {
         manner.status = None;
         manner.tag = Some("\"second\"".to_owned());
     });
     let path = format!("/v1/imports/{id}/source");
-    let (status, told) = scene.post(&path, &json!({"source": web.url("events.ndjson?sig=new")})).await;
+    let (status, told) = scene
+        .post(&path, &json!({"source": web.url("events.ndjson?sig=new")}))
+        .await;
     assert_eq!(status, StatusCode::OK, "{told}");
     let job = scene.until(&id, "failed").await;
     let reason = job["reason"].as_str().expect("a reason");
-    assert!(reason.contains("first") && reason.contains("second"), "{reason}");
+    assert!(
+        reason.contains("first") && reason.contains("second"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -234,14 +253,20 @@ async fn row_61_a_new_address_goes_on_where_the_old_one_ended() {
         ..Manner::file("", "a")
     });
     let scene = Scene::with(&place(&web.url(""), "internal = true")).await;
-    let id = scene.pull(&json!({"source": web.url("e.ndjson?sig=1"), "format": "ndjson"})).await;
+    let id = scene
+        .pull(&json!({"source": web.url("e.ndjson?sig=1"), "format": "ndjson"}))
+        .await;
     let moves = async || scene.job(&id).await["offset"].as_u64() > Some(0);
     wait_until("it moves", PATIENCE, moves).await;
     web.now(|manner| manner.status = Some(403));
-    let at = scene.until(&id, "paused").await["offset"].as_u64().expect("a place");
+    let at = scene.until(&id, "paused").await["offset"]
+        .as_u64()
+        .expect("a place");
     web.now(|manner| manner.status = None);
     let path = format!("/v1/imports/{id}/source");
-    let (status, told) = scene.post(&path, &json!({"source": web.url("e.ndjson?sig=2")})).await;
+    let (status, told) = scene
+        .post(&path, &json!({"source": web.url("e.ndjson?sig=2")}))
+        .await;
     assert_eq!(status, StatusCode::OK, "{told}");
     let job = scene.until(&id, "done").await;
     assert!(at > 0);
@@ -254,7 +279,11 @@ async fn a_schedule_fetches_what_is_new_in_its_folder_and_nothing_twice() {
     let folder = public_dir("in");
     let write = |name: &str, from: usize| {
         let lines = events(from + 10);
-        let lines: String = lines.lines().skip(from).map(|line| format!("{line}\n")).collect();
+        let lines: String = lines
+            .lines()
+            .skip(from)
+            .map(|line| format!("{line}\n"))
+            .collect();
         std::fs::write(folder.join(name), lines).expect("a file");
     };
     write("a.ndjson", 0);
@@ -286,7 +315,10 @@ async fn a_schedule_fetches_what_is_new_in_its_folder_and_nothing_twice() {
             all.iter().all(|job| job["state"] == "done")
         };
         wait_until("all are done", PATIENCE, is_done).await;
-        scene.project.read("/v1/imports").await["imports"].as_array().expect("a list").len()
+        scene.project.read("/v1/imports").await["imports"]
+            .as_array()
+            .expect("a list")
+            .len()
     };
     due_now().await;
     runs(1).await;
@@ -307,11 +339,22 @@ async fn a_schedule_fetches_what_is_new_in_its_folder_and_nothing_twice() {
     runs(4).await;
     assert_eq!(jobs().await, 3);
     let next = scene.project.read("/v1/imports/schedules").await["schedules"][0]["due_at"].clone();
-    let next = next.as_str().expect("a time").parse::<jiff::Timestamp>().expect("a time");
+    let next = next
+        .as_str()
+        .expect("a time")
+        .parse::<jiff::Timestamp>()
+        .expect("a time");
     assert!(next > jiff::Timestamp::now(), "row 59: {next}");
     let url = format!("{}/v1/imports/schedules/{id}", scene.project.url);
-    let gone = scene.project.client.delete(&url).bearer_auth(&scene.project.server_key);
-    assert_eq!(gone.send().await.expect("an answer").status(), StatusCode::NO_CONTENT);
+    let gone = scene
+        .project
+        .client
+        .delete(&url)
+        .bearer_auth(&scene.project.server_key);
+    assert_eq!(
+        gone.send().await.expect("an answer").status(),
+        StatusCode::NO_CONTENT
+    );
     let left = crate::harness::sql(&scene.database, "SELECT count(*) FROM import_fetched").await;
     assert_eq!(left, ["0"]);
 }
@@ -332,11 +375,17 @@ async fn row_62_a_run_that_finds_the_one_before_at_work_is_skipped_and_counted()
     wait_until("it ran", PATIENCE, async || seen("runs").await == 1).await;
     let job = scene.project.read("/v1/imports").await["imports"][0]["id"].clone();
     // As if it were still at work.
-    let at_work = format!("UPDATE import_job SET state = 'paused', finished_at = NULL WHERE job_id = '{}'", job.as_str().expect("an id"));
+    let at_work = format!(
+        "UPDATE import_job SET state = 'paused', finished_at = NULL WHERE job_id = '{}'",
+        job.as_str().expect("an id")
+    );
     scene.until(job.as_str().expect("an id"), "done").await;
     crate::harness::sql(&scene.database, &at_work).await;
     crate::harness::sql(&scene.database, due_now).await;
-    wait_until("it was skipped", PATIENCE, async || seen("skipped").await >= 1).await;
+    wait_until("it was skipped", PATIENCE, async || {
+        seen("skipped").await >= 1
+    })
+    .await;
     assert_eq!(seen("runs").await, 1);
 }
 
@@ -345,21 +394,53 @@ async fn another_project_sees_neither_pulls_nor_schedules() {
     let web = WebServer::start(Manner::file(events(10), "a"));
     let scene = Scene::with(&place(&web.url(""), "internal = true")).await;
     let source = web.url("e.ndjson");
-    let id = scene.pull(&json!({"source": source, "format": "ndjson"})).await;
+    let id = scene
+        .pull(&json!({"source": source, "format": "ndjson"}))
+        .await;
     let (_, schedule) = scene
-        .post("/v1/imports/schedules", &json!({"source": source, "format": "ndjson", "cron": "0 2 * * *"}))
+        .post(
+            "/v1/imports/schedules",
+            &json!({"source": source, "format": "ndjson", "cron": "0 2 * * *"}),
+        )
         .await;
     let other = Project::on(&scene.project.url, &scene.database).await;
     let (status, _) = other.get(&format!("/v1/imports/{id}")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert_eq!(other.read("/v1/imports/schedules").await["schedules"], json!([]));
-    let url = format!("{}/v1/imports/schedules/{}", other.url, schedule["id"].as_str().expect("an id"));
-    let gone = other.client.delete(&url).bearer_auth(&other.server_key).send().await;
+    assert_eq!(
+        other.read("/v1/imports/schedules").await["schedules"],
+        json!([])
+    );
+    let url = format!(
+        "{}/v1/imports/schedules/{}",
+        other.url,
+        schedule["id"].as_str().expect("an id")
+    );
+    let gone = other
+        .client
+        .delete(&url)
+        .bearer_auth(&other.server_key)
+        .send()
+        .await;
     assert_eq!(gone.expect("an answer").status(), StatusCode::NOT_FOUND);
     let path = format!("{}/v1/imports/{id}/source", other.url);
-    let moved = other.client.post(path).bearer_auth(&other.server_key).json(&json!({"source": source}));
-    assert_eq!(moved.send().await.expect("an answer").status(), StatusCode::NOT_FOUND);
-    let write = scene.project.client.post(format!("{}/v1/imports/schedules", other.url));
-    let write = write.bearer_auth(&scene.project.write_key).json(&json!({"source": source}));
-    assert_eq!(write.send().await.expect("an answer").status(), StatusCode::FORBIDDEN);
+    let moved = other
+        .client
+        .post(path)
+        .bearer_auth(&other.server_key)
+        .json(&json!({"source": source}));
+    assert_eq!(
+        moved.send().await.expect("an answer").status(),
+        StatusCode::NOT_FOUND
+    );
+    let write = scene
+        .project
+        .client
+        .post(format!("{}/v1/imports/schedules", other.url));
+    let write = write
+        .bearer_auth(&scene.project.write_key)
+        .json(&json!({"source": source}));
+    assert_eq!(
+        write.send().await.expect("an answer").status(),
+        StatusCode::FORBIDDEN
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::body::{Arrival, Arriving};
 use super::said::Said;
-use super::{headers, reader, reply, upload};
+use super::{headers, pulls, reader, reply, upload};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
@@ -81,7 +81,7 @@ async fn begin_upload(
     upload::take(request, payload, state, (job.key, opening)).await
 }
 
-/// A job that is described in JSON; its bytes come by `PATCH`.
+/// A job that is described in JSON: its bytes come by `PATCH`, or the service fetches them.
 async fn describe(
     request: &HttpRequest,
     payload: Payload,
@@ -89,9 +89,13 @@ async fn describe(
     project_id: ProjectId,
 ) -> Result<Job, ApiError> {
     let body = body::read(request, payload, state, Some(project_id)).await?;
-    let document: Map<String, Value> = serde_json::from_slice(&body.bytes)
+    let mut document: Map<String, Value> = serde_json::from_slice(&body.bytes)
         .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
+    let source = pulls::source_of(&mut document)?;
     let said = Said::of_document(&document)?;
+    if let Some(source) = source {
+        return pulls::begin(state, project_id, (&source, said)).await;
+    }
     Ok(state.imports.create(said.job(project_id, None)).await?)
 }
 

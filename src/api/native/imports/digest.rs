@@ -28,7 +28,12 @@ pub fn expected(request: &HttpRequest) -> Result<Option<Expected>, ApiError> {
     let Some(said) = text(request, "upload-checksum") else {
         return Ok(None);
     };
-    let wrong = || invalid("Upload-Checksum", "is no sha1, sha256 or md5 and its Base64");
+    let wrong = || {
+        invalid(
+            "Upload-Checksum",
+            "is no sha1, sha256 or md5 and its Base64",
+        )
+    };
     let (name, encoded) = said.split_once(' ').ok_or_else(wrong)?;
     let algorithm = match name {
         "sha1" => MessageDigest::sha1(),

@@ -29,7 +29,10 @@ pub fn text<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
 /// # Errors
 /// `InvalidParameter` where it is none.
 pub fn number(request: &HttpRequest, name: &'static str) -> Result<Option<u64>, ApiError> {
-    let read = |text: &str| text.parse().map_err(|_| invalid(name, "is no whole number"));
+    let read = |text: &str| {
+        text.parse()
+            .map_err(|_| invalid(name, "is no whole number"))
+    };
     let text = match request.headers().get(name) {
         Some(value) => Some(value.to_str().unwrap_or("?").trim()),
         None => None,
@@ -59,7 +62,10 @@ pub fn is_tus(request: &HttpRequest) -> Result<bool, ApiError> {
         Some(_) => Err(ApiError::OtherTusVersion),
         None => {
             let headers = request.headers();
-            Ok(headers.contains_key("upload-length") || headers.contains_key("upload-defer-length"))
+            Ok(
+                headers.contains_key("upload-length")
+                    || headers.contains_key("upload-defer-length"),
+            )
         }
     }
 }
@@ -82,7 +88,8 @@ pub fn metadata(request: &HttpRequest) -> Vec<(String, String)> {
 /// `InvalidParameter`.
 pub fn length(request: &HttpRequest) -> Result<Option<u64>, ApiError> {
     if text(request, "upload-concat").is_some() {
-        let reason = "is not known here: parts of a file would cut its lines; send it as one upload";
+        let reason =
+            "is not known here: parts of a file would cut its lines; send it as one upload";
         return Err(invalid("Upload-Concat", reason));
     }
     number(request, "upload-length")
@@ -121,7 +128,9 @@ pub fn is_known(job: &Job, now: Timestamp, known_seconds: u64) -> bool {
 }
 
 fn http_date(at: Timestamp) -> String {
-    at.instant().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    at.instant()
+        .strftime("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
 }
 
 pub fn invalid(name: &str, reason: impl Into<String>) -> ApiError {

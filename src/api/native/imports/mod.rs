@@ -6,8 +6,10 @@ mod create;
 mod digest;
 mod headers;
 mod jobs;
+mod pulls;
 mod rejections;
 mod said;
+mod schedules;
 mod upload;
 
 use super::{reader, reply, segment};
@@ -33,9 +35,15 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(web::delete().to(upload::delete))
         .route(web::post().to(upload::overridden));
     let list = resource("/v1/imports/{id}/rejections").route(web::get().to(rejections::list));
-    let verbs = resource("/v1/imports/{id}/{verb:pause|resume|cancel}")
-        .route(web::post().to(jobs::change));
-    for route in [files, file, list, verbs] {
+    let verbs =
+        resource("/v1/imports/{id}/{verb:pause|resume|cancel}").route(web::post().to(jobs::change));
+    let source = resource("/v1/imports/{id}/source").route(web::post().to(pulls::renew));
+    let schedules = resource("/v1/imports/schedules")
+        .route(web::get().to(schedules::list))
+        .route(web::post().to(schedules::create));
+    let schedule = resource("/v1/imports/schedules/{id}").route(web::delete().to(schedules::end));
+    // What has a name of its own goes before what has any.
+    for route in [files, schedules, schedule, file, list, verbs, source] {
         let method_not_allowed = web::to(method_not_allowed);
         app.service(
             route

@@ -82,7 +82,9 @@ impl Said {
             "mapping" => self.mapping = Some(value.to_owned()).filter(|text| !text.is_empty()),
             "time" => self.time = Some(time(value)?),
             "length" => {
-                let length = value.parse().map_err(|_| invalid(key, "is no whole number"))?;
+                let length = value
+                    .parse()
+                    .map_err(|_| invalid(key, "is no whole number"))?;
                 self.length = Some(length);
             }
             _ => {
@@ -125,16 +127,27 @@ mod tests {
     fn the_query_goes_before_the_metadata_and_what_is_misspelt_is_named() {
         let of = |uri: &str| {
             let request = TestRequest::with_uri(uri);
-            let request = request.insert_header(("Upload-Metadata", "filename eC5jc3Y=,relativePath"));
+            let request =
+                request.insert_header(("Upload-Metadata", "filename eC5jc3Y=,relativePath"));
             Said::of(&request.to_http_request())
         };
         let job = of("/v1/imports").unwrap().job(ProjectId(1), None);
-        assert_eq!((job.name.as_str(), job.layout.format), ("x.csv", Format::Csv));
+        assert_eq!(
+            (job.name.as_str(), job.layout.format),
+            ("x.csv", Format::Csv)
+        );
         let job = of("/v1/imports?format=ndjson&name=y%20z").unwrap();
         let job = job.job(ProjectId(1), Some(7));
-        assert_eq!((job.name.as_str(), job.layout.format), ("y z", Format::Ndjson));
+        assert_eq!(
+            (job.name.as_str(), job.layout.format),
+            ("y z", Format::Ndjson)
+        );
         assert_eq!(job.length, Some(7));
-        for (wrong, named) in [("formt=csv", "formt"), ("time=soon", "time"), ("format=xlsx", "csv")] {
+        for (wrong, named) in [
+            ("formt=csv", "formt"),
+            ("time=soon", "time"),
+            ("format=xlsx", "csv"),
+        ] {
             let error = of(&format!("/v1/imports?{wrong}")).unwrap_err().to_string();
             assert!(error.contains(named), "{wrong}: {error}");
         }

@@ -100,7 +100,8 @@ async fn take_piece(
     let opening = Opening {
         offset: Some(offset),
         length,
-        is_whole: offset == 0 && announced.is_none_or(|bytes| length.is_none_or(|all| bytes == all)),
+        is_whole: offset == 0
+            && announced.is_none_or(|bytes| length.is_none_or(|all| bytes == all)),
     };
     take(request, payload, state, (key, opening)).await
 }
