@@ -1,6 +1,7 @@
 //! `roster import`: files of this machine into a service, wherever that is.
 
 mod content;
+mod inflated;
 mod pattern;
 mod progress;
 mod sending;

@@ -2,6 +2,7 @@
 //!
 //! A compressed file is opened here: so its upload can go on in the middle, which no server could do with it.
 
+use super::inflated::{self, Inflated};
 use crate::imports::Checksum;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -40,28 +41,26 @@ impl Content {
     /// With the name of the file.
     pub fn open(path: &Path) -> Result<Self> {
         let told = || format!("{} can't be read", path.display());
-        let mut file = File::open(path).with_context(told)?;
+        let file = File::open(path).with_context(told)?;
         let length = file.metadata().with_context(told)?.len();
-        let mut first = [0; 4];
-        let count = file.read(&mut first).with_context(told)?;
+        let (inflater, all) = inflated::told(file).with_context(told)?;
+        if !inflater.is_plain() {
+            let reader = Inflated::new(inflater, all);
+            return Ok(Self::of(Origin::Stream(Box::new(reader)), None));
+        }
+        let (_, mut file) = all.into_inner();
         file.rewind().with_context(told)?;
-        let (origin, length) = match &first[..count] {
-            [0x1f, 0x8b, ..] => {
-                let reader = flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file));
-                (Origin::Stream(Box::new(reader)), None)
-            }
-            [0x28, 0xb5, 0x2f, 0xfd] => {
-                let reader = zstd::Decoder::new(file).with_context(told)?;
-                (Origin::Stream(Box::new(reader)), None)
-            }
-            _ => (Origin::Plain(file), Some(length)),
-        };
-        Ok(Self::of(origin, length))
+        Ok(Self::of(Origin::Plain(file), Some(length)))
     }
 
     /// What comes through the standard input.
-    pub fn standard_input() -> Self {
-        Self::of(Origin::Stream(Box::new(std::io::stdin())), None)
+    ///
+    /// # Errors
+    /// Where nothing can be read from it.
+    pub fn standard_input() -> Result<Self> {
+        let (inflater, all) = inflated::told(std::io::stdin())?;
+        let reader = Inflated::new(inflater, all);
+        Ok(Self::of(Origin::Stream(Box::new(reader)), None))
     }
 
     const fn of(origin: Origin, length: Option<u64>) -> Self {
@@ -205,6 +204,23 @@ mod tests {
             let mut again = Content::open(&path).expect("a file");
             assert!(again.piece(bytes.len() as u64 + 1).is_err());
         }
+    }
+
+    #[test]
+    fn row_38_all_members_count_padding_does_not_and_a_cut_is_told() {
+        let packed = |text: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(text).expect("memory");
+            gzip.finish().expect("memory")
+        };
+        let both = [packed(b"one"), packed(b"two"), vec![0; 512]].concat();
+        let (_folder, path) = written("x", &both);
+        assert!(all(&mut Content::open(&path).expect("a file"), 0) == b"onetwo");
+        let (_folder, path) = written("x", &both[..both.len() - 520]);
+        let mut cut = Content::open(&path).expect("a file");
+        assert!(cut.piece(0).is_err());
+        let (_folder, path) = written("x.xlsx", b"PK\x03\x04 and more");
+        assert!(Content::open(&path).is_err());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub async fn send(
 ) -> Result<Job> {
     let content = match &upload.path {
         Some(path) => Content::open(path)?,
-        None => Content::standard_input(),
+        None => Content::standard_input()?,
     };
     let shown = screen.file(&upload.name, content.length);
     let mut sending = Sending {

@@ -22,7 +22,7 @@ pub fn run(upload: &Upload, is_preview: bool) -> Result<u64> {
     let asked = asked(upload, is_preview)?;
     let mut content = match &upload.path {
         Some(path) => Content::open(path)?,
-        None => Content::standard_input(),
+        None => Content::standard_input()?,
     };
     let (mut at, mut is_over) = (0, false);
     let next = || {
