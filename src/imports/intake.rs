@@ -125,7 +125,7 @@ impl Intake {
     ///
     /// # Errors
     /// Why it is not.
-    pub async fn look(&self) -> Result<(), Stopped> {
+    pub async fn look(&mut self) -> Result<(), Stopped> {
         let job = self.job().await?;
         if job.sender == self.job.sender {
             return Ok(());
@@ -208,7 +208,7 @@ impl Intake {
     ///
     /// # Errors
     /// `NoSuchImport`, `Unavailable`.
-    pub async fn job(&self) -> Result<Job, Stopped> {
+    pub async fn job(&mut self) -> Result<Job, Stopped> {
         let found = self.parts.store.load_import(self.job.key).await;
         found
             .map_err(|error| unavailable(&error))?
@@ -356,7 +356,7 @@ impl Intake {
         Ok(step)
     }
 
-    async fn leave_out_erased(&self, step: &mut ImportStep) -> Result<(), Stopped> {
+    async fn leave_out_erased(&mut self, step: &mut ImportStep) -> Result<(), Stopped> {
         let store = &self.parts.store;
         let mut tries = Tries::begin();
         let (project_id, at) = (self.job.key.0, self.job.file_time);

@@ -5,7 +5,6 @@
 //! that any node can go on. `docs/IMPORTS.md` tells what a sender sees.
 
 mod checksum;
-mod choice;
 mod closing;
 mod intake;
 mod job;
@@ -26,11 +25,10 @@ pub use stopped::Stopped;
 
 use crate::config;
 use crate::domain::{Limits, ProjectId};
-use crate::files::{FileReader, Layout, Unusable};
+use crate::files::{FileReader, Format, Layout, Unusable};
 use crate::ingest::Ingest;
-use crate::mapping::Calls;
+use crate::mapping::{Calls, Mapping};
 use crate::store::{ImportChange, ImportKey, ImportRefusal, NewImport, Store};
-use choice::Choice;
 use intake::unavailable;
 use pace::Pace;
 use parts::Parts;
@@ -101,20 +99,20 @@ impl Imports {
         self.create_as(Uuid::now_v7(), new).await
     }
 
-    /// Holds what is said of a file against what can be.
+    /// Holds what is said of a file against what can be: how it is read then.
     ///
     /// # Errors
     /// `Refused`.
-    pub fn check(&self, new: &NewJob) -> Result<(), Stopped> {
+    pub fn check(&self, new: &NewJob) -> Result<Layout, Stopped> {
         let limits = file_limits(self.parts.settings.max_record_bytes);
-        FileReader::new(&new.layout, limits).map_err(Stopped::Refused)?;
-        let refused = |reason: String| Stopped::Refused(Unusable::of("mapping", reason));
-        Choice::of(new.mapping.as_deref()).map_err(refused)?;
+        let mapping = mapping_of(&new.layout, new.mapping.as_deref())?;
+        let layout = new.layout.clone().used_by(&mapping);
+        FileReader::new(&layout, limits).map_err(Stopped::Refused)?;
         if new.name.len() > NAME_BYTES || new.name.contains('\0') {
             let reason = format!("a name has at most {NAME_BYTES} bytes, none of them NUL");
             return Err(Stopped::Refused(Unusable::of("name", reason)));
         }
-        Ok(())
+        Ok(layout)
     }
 
     /// As `create`, under an id that follows from what made it: a repeat finds the job.
@@ -122,11 +120,11 @@ impl Imports {
     /// # Errors
     /// As `create`.
     pub async fn create_as(&self, id: Uuid, new: NewJob) -> Result<Job, Stopped> {
-        self.check(&new)?;
+        let layout = self.check(&new)?;
         let new = NewImport {
             key: (new.project_id, id),
             name: new.name,
-            layout: serde_json::to_string(&new.layout).unwrap_or_default(),
+            layout: serde_json::to_string(&layout).unwrap_or_default(),
             mapping: new.mapping,
             file_time: new.time,
             length: new.length,
@@ -182,8 +180,8 @@ impl Imports {
             kinds: kinds.await.map_err(|error| unavailable(&error))?,
             limits: parts.limits.clone(),
             calls: parts.calls.clone(),
-            choice: Choice::of(job.mapping.as_deref())
-                .map_err(|reason| refused("mapping", reason))?,
+            mapping: mapping_of(&layout, job.mapping.as_deref())?,
+            is_table: layout.format == Format::Csv,
             name: job.name.clone(),
             file_time: job.file_time,
             received_at: job.created_at,
@@ -325,6 +323,16 @@ impl Imports {
     }
 }
 
+/// How records are understood: by the text of a mapping file, or as files of that format usually are.
+fn mapping_of(layout: &Layout, text: Option<&str>) -> Result<Mapping, Stopped> {
+    let refused =
+        |complaints: Vec<String>| Stopped::Refused(Unusable::of("mapping", complaints.join("; ")));
+    text.map_or_else(
+        || Ok(layout.default_mapping()),
+        |text| Mapping::parse(text).map_err(refused),
+    )
+}
+
 /// Whether a sender may go on with a job as he thinks.
 fn is_open(job: &Job, opening: Opening) -> Result<(), Stopped> {
     match &*job.state {
@@ -344,7 +352,7 @@ fn is_open(job: &Job, opening: Opening) -> Result<(), Stopped> {
 
 impl Parts {
     /// Why a sender's step was not taken.
-    pub(self) async fn why(&self, key: JobKey) -> Stopped {
+    async fn why(&self, key: JobKey) -> Stopped {
         match self.store.load_import(key).await {
             Ok(Some(job)) => is_open(&job, Opening::default())
                 .err()

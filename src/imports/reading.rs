@@ -2,16 +2,12 @@
 //!
 //! All of it is work for a processor alone, so that it can be done where nobody waits for the thread.
 
-use super::choice::Choice;
 use super::unpack::Unpack;
 use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
 use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable};
-use crate::mapping::{Calls, Reading as Read};
+use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
 use bytes::Bytes;
-
-/// Columns of a table: spreadsheets have up to some hundred, and each costs a name in the mapping.
-const COLUMNS: usize = 2_000;
 
 /// What all records of a file are read with.
 pub(super) struct Means {
@@ -19,10 +15,12 @@ pub(super) struct Means {
     pub kinds: Kinds,
     pub limits: Limits,
     pub calls: Calls,
-    pub choice: Choice,
+    pub mapping: Mapping,
     pub name: String,
     /// The time of records that have none.
     pub file_time: Timestamp,
+    /// A row of a table, whose members are its columns.
+    pub is_table: bool,
     /// No record is later than its job.
     pub received_at: Timestamp,
 }
@@ -74,7 +72,7 @@ pub(super) struct Standing {
 pub(super) fn file_limits(record_bytes: usize) -> FileLimits {
     FileLimits {
         record_bytes,
-        columns: COLUMNS,
+        ..FileLimits::default()
     }
 }
 
@@ -189,6 +187,21 @@ impl Reading {
             received_at: means.received_at,
             is_measured: false,
         };
-        means.choice.read(object, standing, means, &gate)
+        let from = FromFile {
+            name: &means.name,
+            number: standing.number,
+            line: standing.place.line,
+            part: standing.place.part,
+            is_row: means.is_table,
+        };
+        let record = Record {
+            key: None,
+            value: Some(object),
+            headers: &[],
+            at: None,
+            from: Some(from),
+        };
+        let calls = &*means.calls;
+        means.mapping.read(&record, &gate, means.file_time, calls)
     }
 }

@@ -1,17 +1,20 @@
 //! The bytes of an upload as those of its file: told by the first of them, never by a name or a header.
 
-use crate::files::{FIRST_BYTES, Told, Unusable, told};
+use crate::files::{FIRST_BYTES, Inflater, Told, Unusable, told};
 use bytes::Bytes;
 
 /// What `kept` of a job begins with: first bytes that are too few to tell, or what the reader kept.
 const FIRST: u8 = 0;
 const READER: u8 = 1;
+/// Bytes that are unpacked at once: a small piece of an upload may be a thousand times as much.
+const MOST: usize = 512 << 10;
 
 /// How far an upload is unpacked.
 pub(super) enum Unpack {
     /// Too few bytes to tell.
     First(Vec<u8>),
     Plain,
+    Packed(Inflater, &'static str),
 }
 
 /// Bytes of the file.
@@ -36,18 +39,23 @@ impl Unpack {
         let (kind, kept) = match self {
             Self::First(first) => (FIRST, first.clone()),
             Self::Plain => (READER, reader()),
+            Self::Packed(..) => return None,
         };
         Some([&[kind], &kept[..]].concat())
     }
 
+    /// How it is compressed, once that is known.
     pub fn compression(&self) -> Option<&'static str> {
-        None
+        match self {
+            Self::First(_) | Self::Plain => None,
+            Self::Packed(_, name) => Some(name),
+        }
     }
 
     /// Takes bytes of the upload.
     ///
     /// # Errors
-    /// What it is that is not read.
+    /// What it is that is not read; `compression` where it is broken.
     pub fn take(&mut self, bytes: Bytes) -> Result<Unpacked, Unusable> {
         let bytes = match self {
             Self::First(first) => {
@@ -55,13 +63,14 @@ impl Unpack {
                 if first.len() < FIRST_BYTES {
                     return Ok(plain(Bytes::new()));
                 }
-                let first = std::mem::take(first);
-                self.tell(&first)?;
-                first.into()
+                self.tell()?
             }
-            Self::Plain => bytes,
+            Self::Plain | Self::Packed(..) => bytes,
         };
-        Ok(plain(bytes))
+        match self {
+            Self::Packed(inflater, _) => unpacked(inflater, bytes),
+            Self::First(_) | Self::Plain => Ok(plain(bytes)),
+        }
     }
 
     /// The upload ends here: what is left of the file.
@@ -69,28 +78,43 @@ impl Unpack {
     /// # Errors
     /// `truncated` where a compressed file is cut.
     pub fn end(&mut self) -> Result<Bytes, Unusable> {
+        let mut last = Bytes::new();
+        if matches!(self, Self::First(_)) {
+            last = self.tell()?;
+        }
+        if let Self::Packed(inflater, _) = self {
+            last = unpacked(inflater, last)?.bytes;
+            inflater.end()?;
+        }
+        Ok(last)
+    }
+
+    /// Tells by the first bytes, and gives them back.
+    fn tell(&mut self) -> Result<Bytes, Unusable> {
         let Self::First(first) = self else {
             return Ok(Bytes::new());
         };
         let first = std::mem::take(first);
-        self.tell(&first)?;
+        *self = match told(&first)? {
+            Told::Plain => Self::Plain,
+            Told::Gzip => Self::Packed(Inflater::told(&first)?, "gzip"),
+            Told::Zstd => Self::Packed(Inflater::told(&first)?, "zstd"),
+        };
         Ok(first.into())
-    }
-
-    fn tell(&mut self, first: &[u8]) -> Result<(), Unusable> {
-        match told(first)? {
-            Told::Plain => *self = Self::Plain,
-            Told::Gzip | Told::Zstd => {
-                return Err(Unusable::of(
-                    "unsupported_file",
-                    "compressed files are to come",
-                ));
-            }
-        }
-        Ok(())
     }
 }
 
 fn plain(bytes: Bytes) -> Unpacked {
     Unpacked { bytes, rest: None }
+}
+
+fn unpacked(inflater: &mut Inflater, bytes: Bytes) -> Result<Unpacked, Unusable> {
+    let mut out = Vec::new();
+    let taken = inflater.feed(&bytes, &mut out, MOST)?;
+    let rest = (taken < bytes.len()).then(|| bytes.slice(taken..));
+    if rest.is_none() {
+        while inflater.drain(&mut out)? {}
+    }
+    let bytes = out.into();
+    Ok(Unpacked { bytes, rest })
 }

@@ -28,6 +28,7 @@ mod held;
 mod hot;
 mod hubs;
 mod import_command;
+mod imports;
 mod ingest;
 mod isolation;
 mod java;

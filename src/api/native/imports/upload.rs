@@ -139,7 +139,7 @@ pub async fn take(
 }
 
 /// The job after a piece: over, where that was the last.
-async fn ended(intake: Intake) -> Result<Job, ApiError> {
+async fn ended(mut intake: Intake) -> Result<Job, ApiError> {
     let is_last = intake.length() == Some(intake.offset());
     if is_last {
         return Ok(intake.end().await?);

@@ -1,0 +1,182 @@
+//! Bad lines among good ones: each is listed, its neighbours are stored, and the list, mended, completes the set.
+
+use super::{counts, events, id_of, must_add_up, rejections, send, take};
+use crate::harness::{Project, shared, sql};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::io::Write;
+
+/// One bad line of a kind, and the code by which it is listed.
+fn bad_lines() -> Vec<(Vec<u8>, &'static str)> {
+    vec![
+        (
+            br#"{"type":"track","userId":"x","event":"#.to_vec(),
+            "not_json",
+        ),
+        (
+            b"{\"type\":\"track\",\"userId\":\"caf\xe9\",\"event\":\"x\"}".to_vec(),
+            "bad_utf8",
+        ),
+        (
+            br#"{"type":"track","event":"Nobody"}"#.to_vec(),
+            "missing_identity",
+        ),
+        (br#"{"type":"dance","userId":"x"}"#.to_vec(), "unknown_type"),
+        (b"42".to_vec(), "not_an_object"),
+        (b"null".to_vec(), "not_an_object"),
+        (
+            format!("{{\"x\":\"{}\"}}", "y".repeat(3 << 20)).into_bytes(),
+            "record_too_large",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_bad_line_is_listed_with_its_number_and_its_neighbours_are_stored() {
+    let project = Project::fresh().await;
+    let bad = bad_lines();
+    let mut file = b"\xef\xbb\xbf".to_vec();
+    let mut expected = Vec::new();
+    let mut line = 0;
+    for (number, (text, code)) in bad.iter().enumerate() {
+        let ends: &[u8] = if number % 2 == 0 { b"\r\n" } else { b"\n" };
+        file.extend_from_slice(events(number, 1).trim_end().as_bytes());
+        file.extend_from_slice(ends);
+        file.extend_from_slice(text);
+        file.extend_from_slice(ends);
+        file.extend_from_slice(ends);
+        expected.push(((line + 2).to_string(), *code));
+        line += 3;
+    }
+    file.extend_from_slice(events(bad.len(), 1).trim_end().as_bytes());
+    let job = take(&project, "name=bad", file).await;
+    assert_eq!(counts(&job), [8, 0, 0, 7]);
+    assert_eq!((&job["lines"], &job["blank"]), (&json!(22), &json!(7)));
+    let listed = rejections(&project, id_of(&job)).await;
+    let found: Vec<(String, &str)> = listed
+        .iter()
+        .map(|one| {
+            (
+                one["line"].as_str().unwrap().to_owned(),
+                one["code"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+    assert!(
+        listed[0]["record"]
+            .as_str()
+            .unwrap()
+            .starts_with("{\"type\":\"track\"")
+    );
+    assert_eq!(project.count("*", "event").await, 8);
+}
+
+#[tokio::test]
+async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
+    let project = Project::fresh().await;
+    for (query, file, status, hint) in [
+        (
+            "format=csv",
+            b"PK\x03\x04rest of a workbook".to_vec(),
+            415,
+            "xlsx",
+        ),
+        (
+            "format=ndjson",
+            b"{\n  \"type\": \"track\",\n  \"userId\": \"x\"\n}\n".to_vec(),
+            400,
+            "format=json",
+        ),
+        (
+            "format=csv",
+            "e\0m\0a\0i\0l\0,\0a\0\n\0x\0,\0y\0\n\0"
+                .repeat(9)
+                .into_bytes(),
+            400,
+            "UTF-16",
+        ),
+        (
+            "format=csv&delimiter=\"",
+            b"a,b\n".to_vec(),
+            400,
+            "delimiter",
+        ),
+    ] {
+        let (reply, problem) = send(&project, query, file).await;
+        assert_eq!(reply.as_u16(), status, "{query}: {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(hint),
+            "{hint}: {problem}"
+        );
+    }
+    let listed = project.read("/v1/imports").await;
+    assert_eq!(listed["imports"][0]["state"], "failed");
+    assert!(
+        listed["imports"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("UTF-16")
+    );
+}
+
+#[tokio::test]
+async fn compressed_files_are_told_by_their_bytes_and_a_cut_one_is_never_done() {
+    let project = Project::fresh().await;
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let members = [gzip(&events(0, 700)), gzip(&events(700, 800)), vec![0; 512]].concat();
+    let job = take(&project, "name=two.gz", members.clone()).await;
+    assert_eq!(counts(&job), [1_500, 0, 0, 0]);
+    assert_eq!(
+        (&job["compression"], &job["offset"]),
+        (&json!("gzip"), &json!(members.len()))
+    );
+    let zstd = zstd::encode_all(events(0, 1_500).as_bytes(), 3).unwrap();
+    let job = take(&project, "name=two.gz", zstd).await;
+    assert_eq!(counts(&job), [0, 0, 1_500, 0]);
+    let cut = gzip(&events(2_000, 1_000));
+    let (status, problem) = send(&project, "name=cut.gz", &cut[..cut.len() / 2]).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::BAD_REQUEST, &json!("truncated"))
+    );
+    let listed = project.read("/v1/imports?name=cut.gz").await;
+    let job = &listed["imports"][0];
+    assert_eq!(job["state"], "failed");
+    assert!(job["stored"].as_u64().unwrap() > 0, "{job}");
+    must_add_up(job);
+}
+
+#[tokio::test]
+async fn of_who_was_erased_nothing_is_listed() {
+    let project = Project::fresh().await;
+    let line =
+        r#"{"type":"track","userId":"ada-in-a-file","event":"x","properties":{"n":1e999999}}"#;
+    let job = take(&project, "name=ada", format!("{line}\n{{\"roster\":1,\"type\":\"upsert\",\"identities\":{{\"user_id\":\"ada-in-a-file\"}},\"traits\":[]}}\n")).await;
+    assert_eq!(job["rejected"], 1, "{job}");
+    let erased = format!("{}/v1/profiles/user_id:ada-in-a-file", project.url);
+    let erase = project
+        .client
+        .delete(erased)
+        .bearer_auth(&project.server_key);
+    assert!(erase.send().await.unwrap().status().is_success());
+    let kept = format!(
+        "SELECT concat(record, message, field) FROM import_rejection WHERE project_id = {}",
+        project.id
+    );
+    let url = &shared().await.database_url;
+    let is_empty = async || sql(url, &kept).await == ["the person was erased"];
+    crate::harness::wait_until("it is emptied", super::PATIENCE, is_empty).await;
+    // The same file again lists nothing of the person either.
+    let again = take(&project, "name=ada", format!("{line}\n")).await;
+    assert_eq!(again["rejected"], 1);
+    let listed = rejections(&project, id_of(&again)).await;
+    assert_eq!(
+        (&listed[0]["code"], &listed[0]["record"]),
+        (&json!("erased"), &json!(null))
+    );
+}
