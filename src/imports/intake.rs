@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Bytes of an upload that are read at once: some hundred records, written in a moment.
-const PIECE: usize = 256 << 10;
+/// Bytes of an upload that are read at once: some thousand records, written in a moment.
+const PIECE: usize = 512 << 10;
 /// More than this is read where nobody waits for the thread.
 const LIGHT: usize = 16 << 10;
 
@@ -295,11 +295,7 @@ impl Intake {
     }
 
     async fn finish(&mut self, pending: Pending, end: Option<End>) -> Result<(), Stopped> {
-        let parts = self.parts.clone();
-        let receipts = tokio::select! {
-            receipts = pending.work => receipts?,
-            () = parts.stopped() => return Err(Stopped::Draining),
-        };
+        let receipts = pending.work.await?;
         fail::fail_point!("import-written");
         let outcomes = Outcomes::of(&pending.items, receipts, &pending.batch);
         let step = self.step(pending.batch, pending.at, outcomes, end).await?;
@@ -388,7 +384,8 @@ impl Intake {
     }
 }
 
-fn in_one_piece() -> Unusable {
+/// Why a piece of a compressed file is refused.
+pub fn in_one_piece() -> Unusable {
     let message = "a compressed file is sent in one piece, from its first byte to its last: set the client's chunk size to the \
                    size of the file, or send it unpacked";
     Unusable::of("compressed_parts", message)

@@ -19,7 +19,7 @@ mod write;
 
 pub use checksum::Checksum;
 pub use closing::OldImports;
-pub use intake::Intake;
+pub use intake::{Intake, in_one_piece};
 pub use job::{Job, NewJob, Shown, offset_of, shown, state};
 pub use stopped::Stopped;
 
@@ -41,6 +41,8 @@ use uuid::Uuid;
 /// Whose job it is, and which.
 pub type JobKey = ImportKey;
 
+/// Bytes of the text of a mapping: some thousand columns.
+const MAPPING_BYTES: usize = 256 << 10;
 /// Bytes of a file's name.
 const NAME_BYTES: usize = 1_024;
 
@@ -108,6 +110,14 @@ impl Imports {
         let mapping = mapping_of(&new.layout, new.mapping.as_deref())?;
         let layout = new.layout.clone().used_by(&mapping);
         FileReader::new(&layout, limits).map_err(Stopped::Refused)?;
+        if new
+            .mapping
+            .as_ref()
+            .is_some_and(|text| text.len() > MAPPING_BYTES)
+        {
+            let reason = format!("a mapping has at most {MAPPING_BYTES} bytes");
+            return Err(Stopped::Refused(Unusable::of("mapping", reason)));
+        }
         if new.name.len() > NAME_BYTES || new.name.contains('\0') {
             let reason = format!("a name has at most {NAME_BYTES} bytes, none of them NUL");
             return Err(Stopped::Refused(Unusable::of("name", reason)));

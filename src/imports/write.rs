@@ -28,7 +28,10 @@ pub(super) async fn write(
     let mut receipts = Vec::with_capacity(items.len());
     while receipts.len() < items.len() {
         let left = &items[receipts.len()..];
-        let most = parts.pace.turn(&parts.ingest, left.len()).await;
+        let most = tokio::select! {
+            most = parts.pace.turn(&parts.ingest, left.len()) => most,
+            () = parts.stopped() => return Err(Stopped::Draining),
+        };
         receipts.extend(submit(&parts, project_id, &left[..most]).await?);
     }
     Ok(receipts)
@@ -43,7 +46,10 @@ async fn submit(
     let origin = Origin { project_id, class };
     let mut tries = Tries::begin();
     loop {
-        let room = room(parts, project_id, items).await;
+        let room = tokio::select! {
+            room = room(parts, project_id, items) => room,
+            () = parts.stopped() => return Err(Stopped::Draining),
+        };
         match parts.ingest.submit(origin, items.to_vec(), room).await {
             Ok(receipts) => return Ok(receipts),
             Err(SubmitError::Draining) => return Err(Stopped::Draining),

@@ -81,6 +81,11 @@ impl Tempo {
         }
     }
 
+    /// True where live requests were there at the last look.
+    pub fn is_beside_live(&self) -> bool {
+        self.is_beside_live
+    }
+
     /// A batch has begun.
     pub fn begin(&mut self, records: usize, bytes: usize) {
         self.begun.0 += records;

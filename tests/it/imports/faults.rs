@@ -73,8 +73,8 @@ async fn a_server_killed_at_any_point_goes_on_where_it_was() {
         (job["records"].as_u64().unwrap(), unchanged, rejected),
         (lines as u64, 0, 0)
     );
-    // A piece has at most 256 KiB.
-    let piece = (256 << 10) / (file.len() / lines) as u64 + 1;
+    // A piece has at most 512 KiB.
+    let piece = (512 << 10) / (file.len() / lines) as u64 + 1;
     assert!(
         duplicate <= piece * kills,
         "{duplicate} of {stored} came again"

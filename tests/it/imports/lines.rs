@@ -57,14 +57,14 @@ async fn each_bad_line_is_listed_with_its_number_and_its_neighbours_are_stored()
         .iter()
         .map(|one| {
             (
-                one["line"].as_str().unwrap().to_owned(),
+                one["line_number"].as_str().unwrap().to_owned(),
                 one["code"].as_str().unwrap(),
             )
         })
         .collect();
     assert_eq!(found, expected);
     assert!(
-        listed[0]["record"]
+        listed[0]["line"]
             .as_str()
             .unwrap()
             .starts_with("{\"type\":\"track\"")
@@ -176,7 +176,7 @@ async fn of_who_was_erased_nothing_is_listed() {
     assert_eq!(again["rejected"], 1);
     let listed = rejections(&project, id_of(&again)).await;
     assert_eq!(
-        (&listed[0]["code"], &listed[0]["record"]),
+        (&listed[0]["code"], &listed[0]["line"]),
         (&json!("erased"), &json!(null))
     );
 }

@@ -53,7 +53,7 @@ async fn row_42_a_line_longer_than_the_pieces_moves_the_offset_all_the_same() {
     assert_eq!(counts(&job), [2, 0, 0, 1]);
     let refused = rejections(&project, upload.id()).await;
     assert_eq!(
-        (&refused[0]["line"], &refused[0]["code"]),
+        (&refused[0]["line_number"], &refused[0]["code"]),
         (&json!("2"), &json!("record_too_large"))
     );
 }
@@ -309,7 +309,7 @@ async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
     assert_eq!(counts(&job), [2, 0, 0, 1]);
     must_add_up(&job);
     let listed = rejections(&project, upload.id()).await;
-    assert_eq!(listed[0]["line"], "3");
-    assert!(file[..cut].ends_with(listed[0]["record"].as_str().unwrap()));
+    assert_eq!(listed[0]["line_number"], "3");
+    assert!(file[..cut].ends_with(listed[0]["line"].as_str().unwrap()));
     assert_eq!(upload.head().await.status(), StatusCode::GONE);
 }

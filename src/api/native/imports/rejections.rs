@@ -23,12 +23,12 @@ struct List {
 
 #[derive(Serialize)]
 struct Shown<'a> {
-    line: &'a str,
+    line_number: &'a str,
     code: &'a str,
     field: Option<&'a str>,
     reason: &'a str,
     /// The text as it was; nothing of people who were erased.
-    record: Option<String>,
+    line: Option<String>,
 }
 
 /// Streams the list.
@@ -69,11 +69,11 @@ impl Pages for List {
 fn line(refusal: &ImportRefusal) -> String {
     let record = refusal.record.as_deref();
     let shown = Shown {
-        line: &refusal.place,
+        line_number: &refusal.place,
         code: &refusal.code,
         field: refusal.field.as_deref(),
         reason: &refusal.message,
-        record: record.map(|text| String::from_utf8_lossy(text).into_owned()),
+        line: record.map(|text| String::from_utf8_lossy(text).into_owned()),
     };
     let text = serde_json::to_string(&shown).expect("plain texts always serialise");
     text + "\n"

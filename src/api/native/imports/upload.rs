@@ -7,7 +7,7 @@ use super::body::{Arrival, Arriving};
 use super::{digest, headers, key_of, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::imports::{Intake, Job, JobKey, Opening, Stopped};
+use crate::imports::{Intake, Job, JobKey, Opening, Stopped, in_one_piece};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -97,11 +97,14 @@ async fn take_piece(
     let job = state.imports.find(key).await?;
     let length = length.or(job.length);
     let announced = headers::body_bytes(request);
+    let end = offset.saturating_add(announced.unwrap_or(0));
+    if let Some(length) = length.filter(|length| end > *length) {
+        return Err(Stopped::OtherLength(length).into());
+    }
     let opening = Opening {
         offset: Some(offset),
         length,
-        is_whole: offset == 0
-            && announced.is_none_or(|bytes| length.is_none_or(|all| bytes == all)),
+        is_whole: offset == 0 && (announced.is_none() || announced == length),
     };
     take(request, payload, state, (key, opening)).await
 }
@@ -146,7 +149,7 @@ async fn ended(mut intake: Intake) -> Result<Job, ApiError> {
     }
     if intake.is_compressed() {
         // Its offset stays 0: a client that hears 204 would send the same again for ever.
-        return Err(Stopped::Elsewhere(0).into());
+        return Err(Stopped::Refused(in_one_piece()).into());
     }
     Ok(intake.job().await?)
 }
