@@ -1,9 +1,9 @@
 //! From the cells of a record to an object: the names of columns are its members, and texts its values.
 
+use super::grid::Grid;
 use super::held::refused;
 use super::layout::{Empty, Layout};
 use super::row::Cell;
-use super::table::Rows;
 use crate::domain::{Code, Rejection, Warning};
 use bytes::Bytes;
 
@@ -15,17 +15,6 @@ pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '\u{feff}' | '\u{200b}'))
 }
 
-/// True where there are as many cells as columns, but for empty ones at the end.
-pub fn is_count(cells: &[Cell], text: &[u8], rows: &Rows<'_>, layout: &Layout) -> bool {
-    let columns = rows.columns;
-    let is_short = cells.len() < columns.least && !layout.csv.short_rows;
-    let more = cells.get(columns.all.len()..).unwrap_or_default();
-    !is_short
-        && more
-            .iter()
-            .all(|cell| cell.text(text, rows.dialect).trim_ascii().is_empty())
-}
-
 /// The object of a record that is UTF-8.
 ///
 /// # Errors
@@ -33,10 +22,10 @@ pub fn is_count(cells: &[Cell], text: &[u8], rows: &Rows<'_>, layout: &Layout) -
 pub fn object(
     bytes: &Bytes,
     cells: &[Cell],
-    rows: &Rows<'_>,
+    rows: &Grid<'_>,
     layout: &Layout,
 ) -> Result<(Bytes, Problem), Rejection> {
-    if !is_count(cells, bytes, rows, layout) {
+    if !rows.is_count(cells, bytes, layout) {
         let (cells, columns) = (cells.len(), rows.columns.all.len());
         let message = format!("the record has {cells} cells where the table has {columns} columns");
         return Err(refused(Code::WrongColumnCount, message));
@@ -96,7 +85,7 @@ fn quoted(object: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(object, text).expect("a text always serialises");
 }
 
-fn is_header(bytes: &[u8], cells: &[Cell], rows: &Rows<'_>) -> bool {
+fn is_header(bytes: &[u8], cells: &[Cell], rows: &Grid<'_>) -> bool {
     let columns = &rows.columns.all;
     let is_alike = |(name, cell): (&String, &Cell)| {
         let text = cell.text(bytes, rows.dialect);
@@ -115,7 +104,7 @@ pub fn with_column(
     rejection: Rejection,
     bytes: &[u8],
     cells: &[Cell],
-    rows: &Rows<'_>,
+    rows: &Grid<'_>,
 ) -> Rejection {
     let bad = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
     let place = cells.iter().rposition(|cell| cell.start() <= bad);

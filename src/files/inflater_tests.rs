@@ -94,7 +94,7 @@ fn row_41_all_frames_are_read_and_a_window_over_the_limit_is_refused_by_name() {
 
 #[test]
 fn a_bomb_comes_out_in_pieces() {
-    let bomb = gzip(&vec![0; 50_000_000]);
+    let bomb = gzip(&vec![0; 5_000_000]);
     let mut inflater = Inflater::told(&bomb).expect("gzip");
     let mut out = Vec::new();
     let taken = inflater.feed(&bomb, &mut out, 1_000).expect("fed");

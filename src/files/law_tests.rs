@@ -78,6 +78,8 @@ proptest! {
         let whole = told(FORMATS[format], &bytes, bytes.len(), false);
         prop_assert_eq!(&told(FORMATS[format], &bytes, cut, false), &whole);
         prop_assert_eq!(&told(FORMATS[format], &bytes, cut, true), &whole);
-        prop_assert_eq!(&told(FORMATS[format], &bytes, 1, true), &whole);
+        if bytes.len() < 300 {
+            prop_assert_eq!(&told(FORMATS[format], &bytes, 1, true), &whole);
+        }
     }
 }

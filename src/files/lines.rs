@@ -31,6 +31,15 @@ impl Lines {
         }
     }
 
+    /// Lines of which it is known that they are some.
+    pub fn begun(commas: bool) -> Self {
+        let has_begun = true;
+        Self {
+            has_begun,
+            ..Self::new(commas)
+        }
+    }
+
     /// Takes the lines that are whole.
     pub fn advance(
         &mut self,

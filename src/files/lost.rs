@@ -1,9 +1,9 @@
 //! Lines that belong to a record over the limit: they are lost, up to one that is a record by itself, and held no longer than a line.
 
+use super::grid::{Grid, line, unbalanced};
 use super::held::{Long, Out, refused};
 use super::layout::Layout;
 use super::record::Place;
-use super::table::{Rows, line, unbalanced};
 use crate::domain::Code;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ impl Lost {
     /// Takes more of it; true once it has ended.
     pub(super) fn take(
         &mut self,
-        rows: &Rows<'_>,
+        rows: &Grid<'_>,
         at: &mut usize,
         layout: &Layout,
         out: &mut Out<'_>,

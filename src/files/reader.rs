@@ -1,14 +1,13 @@
 //! The reader of a file: decodes, cuts into records, and can be gone on with by another.
 
 use super::decoder::Decoder;
+use super::framer::Framer;
 use super::held::{Held, Out};
-use super::json_stream::Stream;
 use super::kept;
-use super::layout::{Format, Layout};
-use super::lines::Lines;
+use super::layout::Layout;
 use super::record::{FileRecord, Seen};
-use super::table::Table;
 use super::unusable::Unusable;
+use super::wrapped::{self, Wrapped};
 use serde::{Deserialize, Serialize};
 
 /// How much one record may hold.
@@ -45,16 +44,19 @@ pub struct FileReader {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     decoder: Decoder,
-    framer: Framer,
+    body: Body,
     scanned: usize,
     seen: Seen,
 }
 
+/// What reads the text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Framer {
-    Lines(Lines),
-    Stream(Stream),
-    Table(Box<Table>),
+enum Body {
+    /// The first bytes have not come.
+    Untold,
+    Own(Framer),
+    /// The file is one of rejections.
+    Wrapped(Box<Wrapped>),
 }
 
 impl FileReader {
@@ -64,15 +66,10 @@ impl FileReader {
     /// What in the layout can't be.
     pub fn new(layout: &Layout, limits: FileLimits) -> Result<Self, Unusable> {
         layout.csv.check()?;
-        let framer = match layout.format {
-            Format::Ndjson => Framer::Lines(Lines::new(layout.commas)),
-            Format::Json => Framer::Stream(Stream::default()),
-            Format::Csv => Framer::Table(Box::new(Table::new(layout))),
-        };
         let (decoder, seen) = (Decoder::default(), Seen::default());
         let state = State {
             decoder,
-            framer,
+            body: Body::Untold,
             scanned: 0,
             seen,
         };
@@ -157,14 +154,21 @@ impl FileReader {
             columns: self.limits.columns,
             window: self.limits.first_bytes,
         };
-        match &mut state.framer {
-            Framer::Lines(lines) => lines.advance(&mut self.held, is_end, &mut out)?,
-            Framer::Stream(stream) => stream.advance(&mut self.held, is_end, &mut out),
-            Framer::Table(table) => {
-                table.advance(&mut self.held, is_end, &self.layout, &mut out)?
+        let layout = &self.layout;
+        if matches!(state.body, Body::Untold) {
+            if self.held.bytes.len() < wrapped::FIRST && !is_end {
+                return Ok(());
             }
+            state.body = match Wrapped::told(&self.held.bytes, layout) {
+                Some(wrapped) => Body::Wrapped(Box::new(wrapped)),
+                None => Body::Own(Framer::of(layout)),
+            };
         }
-        Ok(())
+        match &mut state.body {
+            Body::Untold => Ok(()),
+            Body::Own(framer) => framer.advance(&mut self.held, is_end, layout, &mut out),
+            Body::Wrapped(wrapped) => wrapped.advance(&mut self.held, is_end, layout, &mut out),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::cells::{self, Problem};
 use super::columns::Columns;
+use super::grid::{Grid, line, unbalanced, without_end};
 use super::guess;
 use super::held::{Held, Out, text};
 use super::layout::Layout;
@@ -26,13 +27,8 @@ pub struct Table {
     lost: Option<Lost>,
 }
 
-/// A table whose dialect and columns are known, over some bytes of it.
-pub(super) struct Rows<'a> {
-    pub whole: &'a Bytes,
-    pub dialect: &'a Dialect,
-    pub columns: &'a Columns,
-    pub is_end: bool,
-}
+/// The rows of a grid.
+struct Rows<'a>(Grid<'a>);
 
 impl Table {
     pub fn new(layout: &Layout) -> Self {
@@ -161,13 +157,13 @@ impl Table {
         let Some(columns) = &self.columns else {
             return Ok(());
         };
-        let rows = Rows {
+        let grid = Grid {
             whole,
             dialect: &dialect,
             columns,
             is_end,
         };
-        rows.take(at, &mut self.lost, layout, out);
+        Rows(grid).take(at, &mut self.lost, layout, out);
         Ok(())
     }
 }
@@ -177,22 +173,22 @@ impl Rows<'_> {
         let mut cells = Vec::new();
         loop {
             if let Some(more) = lost {
-                if !more.take(self, at, layout, out) {
+                if !more.take(&self.0, at, layout, out) {
                     return;
                 }
                 *lost = None;
             }
-            if self.whole[*at..].starts_with(MARK) {
+            if self.0.whole[*at..].starts_with(MARK) {
                 *at += MARK.len();
             }
-            let rest = &self.whole[*at..];
+            let rest = &self.0.whole[*at..];
             if rest.is_empty() {
                 return;
             }
             // A record and its line end; of one that is longer it does not matter how much.
             let window = &rest[..rest.len().min(out.most + 2)];
-            let is_all = self.is_end && window.len() == rest.len();
-            match row::read(window, self.dialect, is_all, &mut cells) {
+            let is_all = self.0.is_end && window.len() == rest.len();
+            match row::read(window, self.0.dialect, is_all, &mut cells) {
                 Some(row) => self.row(at, row, &cells, layout, out),
                 None if rest.len() > out.most + 1 => *lost = self.over(at, layout, out),
                 None => return,
@@ -201,16 +197,16 @@ impl Rows<'_> {
     }
 
     fn row(&self, at: &mut usize, row: Row, cells: &[Cell], layout: &Layout, out: &mut Out<'_>) {
-        let text = self.whole.slice(*at..*at + row.length);
-        let lines = self.lines(&self.whole[*at..*at + row.whole]);
-        let is_count = cells::is_count(cells, &text, self, layout);
+        let text = self.0.whole.slice(*at..*at + row.length);
+        let lines = self.0.lines(&self.0.whole[*at..*at + row.whole]);
+        let is_count = self.0.is_count(cells, &text, layout);
         if (row.is_faulty || !is_count) && lines > 1 && self.again(at, row.whole, layout, out) {
             return;
         }
         *at += row.whole;
         let place = Place::of(out.seen.lines + 1);
         out.seen.lines += lines;
-        if text.is_empty() || (self.columns.all.len() > 1 && text.trim_ascii().is_empty()) {
+        if text.is_empty() || (self.0.columns.all.len() > 1 && text.trim_ascii().is_empty()) {
             out.seen.blank += 1;
             return;
         }
@@ -228,23 +224,23 @@ impl Rows<'_> {
         layout: &Layout,
     ) -> Result<(Bytes, Problem), Rejection> {
         if let Err(rejection) = text(bytes) {
-            return Err(cells::with_column(rejection, bytes, cells, self));
+            return Err(cells::with_column(rejection, bytes, cells, &self.0));
         }
         if is_faulty {
             return Err(unbalanced());
         }
-        cells::object(bytes, cells, self, layout)
+        cells::object(bytes, cells, &self.0, layout)
     }
 
     /// A quote that is not closed swallows what follows. Where a later line of a record is one by itself, the record ends before it.
     fn again(&self, at: &mut usize, length: usize, layout: &Layout, out: &mut Out<'_>) -> bool {
-        let record = &self.whole[*at..*at + length];
+        let record = &self.0.whole[*at..*at + length];
         let Some(end) = self.next_good(record, layout) else {
             return false;
         };
-        let text = self.whole.slice(*at..*at + without_end(&record[..end]));
+        let text = self.0.whole.slice(*at..*at + without_end(&record[..end]));
         let place = Place::of(out.seen.lines + 1);
-        out.seen.lines += self.lines(&record[..end]);
+        out.seen.lines += self.0.lines(&record[..end]);
         out.refuse(place, super::held::cut(&text), unbalanced());
         *at += end;
         true
@@ -252,9 +248,9 @@ impl Rows<'_> {
 
     /// A record that is longer than the limit: its lines are lost, up to one that is a record by itself.
     fn over(&self, at: &mut usize, layout: &Layout, out: &mut Out<'_>) -> Option<Lost> {
-        let rest = &self.whole[*at..];
+        let rest = &self.0.whole[*at..];
         let window = &rest[..rest.len().min(out.most + 2)];
-        let first = line(window, self.dialect, false);
+        let first = line(window, self.0.dialect, false);
         if first.is_some() && self.again(at, window.len(), layout, out) {
             return None;
         }
@@ -265,52 +261,16 @@ impl Rows<'_> {
 
     /// Where the first line behind the first one begins that is a record by itself.
     fn next_good(&self, record: &[u8], layout: &Layout) -> Option<usize> {
-        let mut at = line(record, self.dialect, true)?;
+        let mut at = line(record, self.0.dialect, true)?;
         while at < record.len() {
-            let end = at + line(&record[at..], self.dialect, true)?;
-            if self.is_good(&record[at..end], layout) {
+            let end = at + line(&record[at..], self.0.dialect, true)?;
+            if self.0.is_good(&record[at..end], layout) {
                 return Some(at);
             }
             at = end;
         }
         None
     }
-
-    /// True of a line that is a whole record of the right count.
-    pub fn is_good(&self, line: &[u8], layout: &Layout) -> bool {
-        let mut cells = Vec::new();
-        let row = row::read(line, self.dialect, true, &mut cells);
-        let is_whole =
-            row.is_some_and(|row| !row.is_faulty && row.whole == line.len() && row.length > 0);
-        is_whole && cells::is_count(&cells, line, self, layout)
-    }
-
-    /// Lines of a text, the last one also without its end.
-    pub fn lines(&self, text: &[u8]) -> u64 {
-        let (mut count, mut rest) = (0, text);
-        while !rest.is_empty() {
-            let end = row::end_of_line(rest, self.dialect.returns, true);
-            rest = &rest[end.unwrap_or(rest.len())..];
-            count += 1;
-        }
-        count
-    }
-}
-
-/// The first line with its end; `None` where that may be still to come.
-pub(super) fn line(text: &[u8], dialect: &Dialect, is_end: bool) -> Option<usize> {
-    let end = row::end_of_line(text, dialect.returns, is_end);
-    end.or_else(|| (is_end && !text.is_empty()).then_some(text.len()))
-}
-
-pub(super) fn without_end(text: &[u8]) -> usize {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    text.strip_suffix(b"\r").unwrap_or(text).len()
-}
-
-pub(super) fn unbalanced() -> Rejection {
-    let message = "a quote of the record is not closed, or text follows the closing one";
-    super::held::refused(crate::domain::Code::UnbalancedQuote, message)
 }
 
 fn dialect(layout: &Layout) -> Dialect {

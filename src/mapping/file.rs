@@ -3,7 +3,7 @@
 use super::document::{Delete, Document, GroupAt, Time};
 use super::envelope::Envelope;
 use super::file_event;
-use super::file_types::typed;
+use super::file_types::{formats, typed};
 use super::moment::Moments;
 use super::names::{self, Sought};
 use super::place::{Place, Pointer};
@@ -201,24 +201,6 @@ fn time(section: &mut Section, time: &mut Time) {
         time.traits.extend(place.map(|place| (name, place)));
     }
     section.take_in(traits);
-}
-
-/// The formats and the zone of a section.
-pub(super) fn formats(section: &mut Section, default: &Moments) -> Moments {
-    let written = section.texts("format");
-    let zone = section.text("zone");
-    if written.is_none() && zone.is_none() {
-        return default.clone();
-    }
-    match Moments::of(&written.unwrap_or_default(), zone.as_deref()) {
-        Ok(moments) => moments,
-        Err(complaints) => {
-            for complaint in complaints {
-                section.complain(format!("format: {complaint}"));
-            }
-            Moments::default()
-        }
-    }
 }
 
 fn delete(section: &mut Section, delete: &mut Delete) {

@@ -1,6 +1,5 @@
 //! The types of a mapping file: by their names, or as tables with more about them.
 
-use super::file::formats;
 use super::kind::{Kind, Words};
 use super::moment::Moments;
 use super::place::Pointer;
@@ -9,6 +8,24 @@ use toml::Value;
 
 const NO_TYPE: &str =
     "a type is text, number, integer, boolean, time, decimal(SCALE), json_text, json, list or geo";
+
+/// The formats and the zone of a section.
+pub(super) fn formats(section: &mut Section, default: &Moments) -> Moments {
+    let written = section.texts("format");
+    let zone = section.text("zone");
+    if written.is_none() && zone.is_none() {
+        return default.clone();
+    }
+    match Moments::of(&written.unwrap_or_default(), zone.as_deref()) {
+        Ok(moments) => moments,
+        Err(complaints) => {
+            for complaint in complaints {
+                section.complain(format!("format: {complaint}"));
+            }
+            Moments::default()
+        }
+    }
+}
 
 /// Values by their pointers.
 pub(super) fn typed(section: &mut Section, moments: &Moments) -> Vec<(Pointer, Kind)> {

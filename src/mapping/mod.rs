@@ -217,6 +217,9 @@ fn done(command: Command, mut warnings: Vec<Warning>) -> Reading {
 #[path = "document_tests.rs"]
 mod document_tests;
 #[cfg(test)]
+#[path = "file_row_tests.rs"]
+mod file_row_tests;
+#[cfg(test)]
 #[path = "law_tests.rs"]
 mod law_tests;
 #[cfg(test)]
