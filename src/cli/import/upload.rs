@@ -61,7 +61,7 @@ pub struct Job {
 impl Job {
     /// True while it may go on.
     pub fn is_open(&self) -> bool {
-        ["waiting", "running"].contains(&self.state.as_str())
+        ["waiting", "running", "paused"].contains(&self.state.as_str())
     }
 }
 
