@@ -257,3 +257,54 @@ async fn what_can_not_be_sent_is_said() {
     assert!(error.contains("goes on from here"), "{error}");
     assert_eq!(project.count("*", "event").await, 0);
 }
+
+/// The shell blocks of a section of the page, as one script.
+fn script(section: &str) -> String {
+    let page = format!("{}/docs/IMPORTS.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(page).expect("a page");
+    let begin = page.find(&format!("## {section}\n")).expect("the section");
+    let section = page[begin + 3..].split("\n## ").next().expect("one");
+    let blocks = section.split("```sh\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap_or_default());
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn the_five_minutes_of_the_page_are_as_they_are_printed() {
+    let project = Project::fresh().await;
+    let script = script("In five minutes")
+        .replace("http://127.0.0.1:8080", &project.url)
+        .replace("dev-server-key", &project.server_key);
+    let folder = public_dir("five");
+    let programs = Path::new(ROSTER).parent().expect("a folder");
+    let path = format!(
+        "{}:{}",
+        programs.display(),
+        std::env::var("PATH").expect("set")
+    );
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", &script])
+        .current_dir(&folder)
+        .env("PATH", path);
+    let output = tokio::task::spawn_blocking(move || bash.output().expect("it runs"));
+    let output = output.await.expect("it ended");
+    let (told, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{told}\n{errors}");
+    assert!(told.contains("upserts 2"), "{told}\n{errors}");
+    assert!(told.contains("ended with 2"), "{told}\n{errors}");
+    let jobs = told
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let jobs: Vec<Value> = jobs.filter(|job| job.get("state").is_some()).collect();
+    let stored: Vec<_> = jobs.iter().map(|job| job["stored"].as_u64()).collect();
+    assert_eq!(stored, [Some(2), Some(0), Some(1)], "{told}");
+    let ada = project.profile("email:ada@example.com").await;
+    assert_eq!(ada["traits"]["plan"], "pro", "{ada}");
+    assert_eq!(
+        project.profile("email:eve@example.com").await["traits"]["signed_up"],
+        "2024-01-01"
+    );
+}
