@@ -8,7 +8,7 @@ use super::piece::{Failure, Version};
 use super::reading::Reading;
 use super::scheduling;
 use crate::config::Pulls as Settings;
-use crate::imports::{Imports, Intake, Stopped};
+use crate::imports::{Imports, Intake, Job, Stopped};
 use crate::metric_names::{PULL_BYTES, PULL_FAILURES};
 use crate::store::{DuePull, Error, PullNote};
 use crate::upkeep::frame::{Turn, Work, pause_after};
@@ -149,6 +149,9 @@ impl Pulls {
             Ok(Reached::More) => {}
             Ok(Reached::End) => over(note),
             Err(Halt::Store(error)) => return Err(error),
+            Err(Halt::Job(stop @ Stopped::Changed(_))) => {
+                unless_said(self.imports.fail(key, &stop.to_string()).await);
+            }
             Err(Halt::Job(stop)) => {
                 tracing::info!(reason = %stop, "a pull waits for its job");
                 note.pause = LOOK;
@@ -166,10 +169,7 @@ impl Pulls {
                     }
                     _ => self.imports.fail(key, &told).await,
                 };
-                // Where it could not be said now, the next stretch says it: it comes to the same failure.
-                if let Err(stopped) = ended {
-                    tracing::warn!(reason = %stopped, "a pull can't be stopped");
-                }
+                unless_said(ended);
             }
         }
         Ok(())
@@ -184,13 +184,20 @@ impl Pulls {
         let mut known = version(note);
         let until = Instant::now() + STRETCH;
         while Instant::now() < until {
-            let piece = open.reading.read(open.intake.offset(), &known).await?;
+            let piece = match open.reading.read(open.intake.offset(), &known).await {
+                Ok(piece) => piece,
+                Err(failure) => {
+                    open.intake.settle().await.map_err(Halt::Job)?;
+                    return Err(failure.into());
+                }
+            };
             if known != piece.version {
                 // Whoever goes on from here, wherever that is, goes on with this file or not at all.
                 known = piece.version;
                 note.tag.clone_from(&known.tag);
                 note.size = known.size.and_then(|size| i64::try_from(size).ok());
                 turn.store.note_pull(turn.fence, due, note).await?;
+                self.say_length(due, &known).await;
             }
             open.intake.take(&piece.bytes).await.map_err(Halt::Job)?;
             counter!(PULL_BYTES).increment(piece.bytes.len() as u64);
@@ -199,8 +206,20 @@ impl Pulls {
                 return Ok(Reached::End);
             }
         }
+        open.intake.settle().await.map_err(Halt::Job)?;
+        note.is_first = open.intake.is_compressed();
         self.opened().insert(due.job_id, open);
         Ok(Reached::More)
+    }
+
+    /// So that people see how much is left. Without it they do not.
+    async fn say_length(&self, due: &DuePull, known: &Version) {
+        if let Some(size) = known.size {
+            let said = self.imports.set_length((due.project_id, due.job_id), size);
+            if let Err(stopped) = said.await {
+                tracing::info!(reason = %stopped, "the length of a pull is not said");
+            }
+        }
     }
 
     async fn begin(&self, due: &DuePull) -> Result<Open, Halt> {
@@ -211,6 +230,13 @@ impl Pulls {
         let key = (due.project_id, due.job_id);
         let intake = self.imports.open(key).await.map_err(Halt::Job)?;
         Ok(Open { reading, intake })
+    }
+}
+
+/// Where it could not be said now, the next stretch says it: it comes to the same failure.
+fn unless_said(said: Result<Job, Stopped>) {
+    if let Err(stopped) = said {
+        tracing::warn!(reason = %stopped, "a pull can't be stopped");
     }
 }
 

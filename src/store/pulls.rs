@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+/// What goes before all others counts as due since then.
+const FIRST_SECONDS: f64 = 86_400.0;
+
 /// One that is to be gone on with.
 #[derive(Clone)]
 pub struct DuePull {
@@ -33,6 +36,8 @@ pub struct PullNote {
     pub attempts: i32,
     /// Until it is due again; of one that is over, until it is forgotten.
     pub pause: Duration,
+    /// It goes before all others: it could only be begun anew.
+    pub is_first: bool,
     pub is_over: bool,
 }
 
@@ -97,7 +102,8 @@ impl Store {
         due: &DuePull,
         note: &PullNote,
     ) -> Result<(), Error> {
-        let seconds = note.pause.as_secs_f64();
+        let first = if note.is_first { FIRST_SECONDS } else { 0.0 };
+        let seconds = note.pause.as_secs_f64() - first;
         let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
             &fence.worker,
             &fence.token,
