@@ -363,7 +363,7 @@ async fn a_schedule_fetches_what_is_new_in_its_folder_and_nothing_twice() {
 async fn row_62_a_run_that_finds_the_one_before_at_work_is_skipped_and_counted() {
     let web = WebServer::start(Manner::file(events(10), "a"));
     let scene = Scene::with(&place(&web.url(""), "internal = true")).await;
-    let body = json!({"source": web.url("e.ndjson"), "format": "ndjson", "cron": "* * * * *"});
+    let body = json!({"source": web.url("e.ndjson"), "format": "ndjson", "cron": "0 2 * * *"});
     let (status, schedule) = scene.post("/v1/imports/schedules", &body).await;
     assert_eq!(status, StatusCode::CREATED, "{schedule}");
     let due_now = "UPDATE import_schedule SET due_at = now() - '1 hour'::INTERVAL";
