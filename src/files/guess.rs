@@ -43,7 +43,7 @@ pub fn delimiter(
         let alike = rows.iter().filter(|row| row[place].is(expected)).count();
         // A bad record now and then tells nothing about the others; of few records each is a larger part.
         let is_most = if rows.len() < FEW {
-            alike * 2 > rows.len()
+            alike * 2 >= rows.len()
         } else {
             alike * 10 >= rows.len() * 9
         };

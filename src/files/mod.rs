@@ -5,6 +5,7 @@
 //! look like.
 
 mod cells;
+mod column_types;
 mod columns;
 mod decoder;
 mod encoding;
@@ -19,6 +20,7 @@ mod kept;
 mod layout;
 mod lines;
 mod lost;
+mod preview;
 mod reader;
 mod record;
 mod rejections;
@@ -33,6 +35,7 @@ mod wrapped;
 pub use encoding::Encoding;
 pub use inflater::Inflater;
 pub use layout::{CsvLayout, Empty, Format, Layout};
+pub use preview::{Preview, Sampler};
 pub use reader::{FileLimits, FileReader};
 pub use record::{FileRecord, Place, Seen};
 pub use rejections::{RefusedLine, csv_header};
@@ -41,3 +44,5 @@ pub use unusable::Unusable;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tools_tests;

@@ -6,7 +6,7 @@
 use super::record::Place;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The columns of the table, in the order of the file. It does not begin with `ID`, which spreadsheets take for another format.
 pub const COLUMNS: [&str; 5] = ["line_number", "code", "field", "reason", "line"];
@@ -40,19 +40,20 @@ impl<'a> RefusedLine<'a> {
 
     /// As an object on a line.
     pub fn to_ndjson(&self) -> Vec<u8> {
-        let mut object = Map::new();
-        let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-        put("line_number", self.place.to_string().into());
-        put("code", self.code.into());
-        put("field", self.field.into());
-        put("reason", self.reason.into());
-        match std::str::from_utf8(self.text) {
-            Ok(text) => put("line", text.into()),
-            Err(_) => put(BYTES, STANDARD.encode(self.text).into()),
+        let (name, line) = match std::str::from_utf8(self.text) {
+            Ok(text) => ("line", Value::from(text)),
+            Err(_) => (BYTES, STANDARD.encode(self.text).into()),
         };
-        let mut line = Value::Object(object).to_string().into_bytes();
-        line.push(b'\n');
-        line
+        let members = [
+            ("line_number", self.place.to_string().into()),
+            ("code", self.code.into()),
+            ("field", self.field.into()),
+            ("reason", self.reason.into()),
+            (name, line),
+        ];
+        // In this order: by its first member a file of rejections is known again.
+        let members = members.map(|(name, value)| format!("\"{name}\":{value}"));
+        format!("{{{}}}\n", members.join(",")).into_bytes()
     }
 
     /// As a row of the table.

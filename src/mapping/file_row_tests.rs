@@ -404,3 +404,17 @@ fn messages_without_an_id_are_named_by_their_place_and_told_apart_from_own_recor
     let own = json!({"type": "track", "messageId": "m-1", "context": {"roster": 1}});
     assert_eq!(said(&own, from(1, false)), own.to_string());
 }
+
+#[test]
+fn fact_12_values_that_postgresql_writes_have_types() {
+    let mapping = format!(
+        "{EMAIL}[time]\nat = \"/seen\"\n[traits.types]\nactive = \"boolean\"\nmore = \"json\"\nraw = \"text\"\n"
+    );
+    let value = json!({"email": "a@x.test", "seen": "2023-05-01 12:00:00+02", "active": "t", "more": "{\"age\": 42}", "raw": "\\xdead"});
+    let (command, _) = row(&mapping, value).expect("read");
+    assert_eq!(command.occurred_at(), at("2023-05-01T10:00:00.000Z"));
+    assert_eq!(
+        traits(&command),
+        json!({"active": true, "more": {"age": 42}, "raw": "\\xdead"})
+    );
+}

@@ -34,6 +34,8 @@ mod text;
 mod used;
 
 pub use calls::{Calls, ReadCall};
+pub use cell::is_damaged;
+pub use columns::kind_of;
 pub use from_file::FromFile;
 pub use own_write::{deletion, upserts};
 pub use reverse::{Person, Reverse};
