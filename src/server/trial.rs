@@ -3,7 +3,7 @@
 use super::backfill::calls;
 use crate::config::Config;
 use crate::domain::{Class, Gate, KeyKind, Kinds, ProjectId, Timestamp};
-use crate::files::{FileLimits, FileReader, FileRecord, Format, Layout, Seen};
+use crate::files::{FileLimits, FileReader, FileRecord, Format, Layout, Preview, Sampler, Seen};
 use crate::mapping::{FromFile, Mapping, Record, Survey};
 use anyhow::{Context, Result, anyhow};
 
@@ -29,11 +29,7 @@ pub fn trial(
 ) -> Result<(Survey, Seen)> {
     let mapping = mapping(asked)?;
     let layout = asked.layout.clone().used_by(&mapping);
-    let limits = FileLimits {
-        record_bytes: config.imports.max_record_bytes,
-        ..FileLimits::default()
-    };
-    let mut reader = FileReader::new(&layout, limits)?;
+    let mut reader = FileReader::new(&layout, limits(config))?;
     let mut survey = Survey::new(&mapping, false);
     let (mut records, mut is_over) = (Vec::new(), false);
     while !is_over && survey.records < asked.most {
@@ -51,6 +47,47 @@ pub fn trial(
     Ok((survey, reader.seen().clone()))
 }
 
+/// The same with the beginning of a file, and with what to begin with.
+///
+/// # Errors
+/// As `trial`.
+pub fn preview(config: &Config, asked: &Trial, (bytes, is_all): (&[u8], bool)) -> Result<Preview> {
+    let mapping = mapping(asked)?;
+    let (kinds, calls) = (Kinds::default(), calls());
+    let gate = gate(config, asked, &kinds);
+    let sampler = Sampler {
+        layout: &asked.layout.clone().used_by(&mapping),
+        limits: limits(config),
+        mapping: &mapping,
+        gate: &gate,
+        start: asked.time,
+        calls: &*calls,
+        name: &asked.name,
+    };
+    let most = usize::try_from(asked.most).unwrap_or(usize::MAX);
+    Ok(sampler.preview(bytes, is_all, most)?)
+}
+
+fn limits(config: &Config) -> FileLimits {
+    FileLimits {
+        record_bytes: config.imports.max_record_bytes,
+        ..FileLimits::default()
+    }
+}
+
+/// Kinds of identity of a project's own are none here: no project is looked up.
+fn gate<'a>(config: &'a Config, asked: &Trial, kinds: &'a Kinds) -> Gate<'a> {
+    Gate {
+        project_id: ProjectId(0),
+        class: Class::Import,
+        by: KeyKind::Server,
+        kinds,
+        limits: &config.limits,
+        received_at: asked.time,
+        is_measured: false,
+    }
+}
+
 fn mapping(asked: &Trial) -> Result<Mapping> {
     let parsed = asked.mapping.as_deref().map(Mapping::parse).transpose();
     let parsed = parsed.map_err(|complaints| anyhow!(complaints.join("; ")));
@@ -58,7 +95,6 @@ fn mapping(asked: &Trial) -> Result<Mapping> {
     Ok(parsed.context("the mapping")?.unwrap_or_else(usual))
 }
 
-/// Reads a record. Kinds of identity of a project's own are none here: no project is looked up.
 fn take(
     config: &Config,
     (asked, mapping): (&Trial, &Mapping),
@@ -66,15 +102,7 @@ fn take(
     survey: &mut Survey,
 ) {
     let (kinds, calls) = (Kinds::default(), calls());
-    let gate = Gate {
-        project_id: ProjectId(0),
-        class: Class::Import,
-        by: KeyKind::Server,
-        kinds: &kinds,
-        limits: &config.limits,
-        received_at: asked.time,
-        is_measured: false,
-    };
+    let gate = gate(config, asked, &kinds);
     let from = FromFile {
         name: &asked.name,
         number: file.number,

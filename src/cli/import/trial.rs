@@ -6,7 +6,7 @@ use crate::cli::check;
 use crate::config::Config;
 use crate::domain::Timestamp;
 use crate::files::{Layout, Seen};
-use crate::server::trial::{Trial, trial};
+use crate::server::trial::{Trial, preview, trial};
 use anyhow::{Result, bail};
 use std::collections::HashMap;
 
@@ -24,6 +24,9 @@ pub fn run(upload: &Upload, is_preview: bool) -> Result<u64> {
         Some(path) => Content::open(path)?,
         None => Content::standard_input()?,
     };
+    if is_preview {
+        return previewed(&config, &asked, &mut content);
+    }
     let (mut at, mut is_over) = (0, false);
     let next = || {
         if is_over {
@@ -44,6 +47,18 @@ pub fn run(upload: &Upload, is_preview: bool) -> Result<u64> {
         .values()
         .map(|refused| refused.count)
         .sum())
+}
+
+/// As the route of previews answers, but for the mapping, which is text to be saved.
+fn previewed(config: &Config, asked: &Trial, content: &mut Content) -> Result<u64> {
+    let (bytes, is_all) = content.piece(0)?;
+    let mut preview = preview(config, asked, (bytes, is_all))?;
+    let mapping = preview.mapping.take();
+    println!("{}", serde_json::to_string_pretty(&preview)?);
+    if let Some(mapping) = mapping {
+        println!("\n# a mapping to begin with\n{mapping}");
+    }
+    Ok(preview.rejections.len() as u64)
 }
 
 fn asked(upload: &Upload, is_preview: bool) -> Result<Trial> {
