@@ -227,7 +227,6 @@ impl Config {
             .chain(self.complaints_about_bounds())
             .chain(self.backfill.complaints())
             .chain(self.imports.complaints())
-            .chain(self.imports.pulls.complaints())
             .chain(self.legacy.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())

@@ -19,7 +19,8 @@ pub struct Imports {
 impl Imports {
     /// What is wrong, and whether it is.
     pub(super) fn complaints(&self) -> Vec<(bool, &'static str)> {
-        vec![
+        let mut complaints = self.pulls.complaints();
+        complaints.extend([
             (
                 self.parallel == 0 || self.parallel_per_project == 0,
                 "imports.parallel and imports.parallel_per_project must be at least 1",
@@ -32,6 +33,7 @@ impl Imports {
                 self.idle_seconds == 0 || self.expire_seconds == 0,
                 "imports.idle_seconds and imports.expire_seconds must be at least 1",
             ),
-        ]
+        ]);
+        complaints
     }
 }
