@@ -156,7 +156,7 @@ async fn of_who_was_erased_nothing_is_listed() {
     let project = Project::fresh().await;
     let line =
         r#"{"type":"track","userId":"ada-in-a-file","event":"x","properties":{"n":1e999999}}"#;
-    let job = take(&project, "name=ada", format!("{line}\n{{\"roster\":1,\"type\":\"upsert\",\"identities\":{{\"user_id\":\"ada-in-a-file\"}},\"traits\":[]}}\n")).await;
+    let job = take(&project, "name=ada", format!("{line}\n")).await;
     assert_eq!(job["rejected"], 1, "{job}");
     let erased = format!("{}/v1/profiles/user_id:ada-in-a-file", project.url);
     let erase = project
@@ -179,4 +179,34 @@ async fn of_who_was_erased_nothing_is_listed() {
         (&listed[0]["code"], &listed[0]["line"]),
         (&json!("erased"), &json!(null))
     );
+}
+
+#[tokio::test]
+async fn the_list_mended_and_sent_again_completes_the_set() {
+    let project = Project::fresh().await;
+    let table = "user_id,email,note\n1,ada@example.com,=1+1\n2,bob@example.com\n3,\"cy@example.com,open\n4,dee@example.com,\"two\nlines\"\n,,nobody\n";
+    let job = take(&project, "name=people.csv&delimiter=comma", table).await;
+    assert_eq!(counts(&job), [2, 0, 0, 3], "{job}");
+    let path = format!("/v1/imports/{}/rejections?format=csv", id_of(&job));
+    let reply = super::request(&project, reqwest::Method::GET, &path)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        super::header(&reply, "content-type")
+            .unwrap()
+            .starts_with("text/csv")
+    );
+    let list = reply.text().await.unwrap();
+    let mended = list
+        .replace("2,bob@example.com", "2,bob@example.com,")
+        .replace("3,\"\"cy@example.com,open", "3,cy@example.com,open")
+        .replace(",,nobody", "5,,nobody");
+    assert_ne!(list, mended);
+    let again = take(&project, "name=people.csv&delimiter=comma", mended).await;
+    assert_eq!(counts(&again), [3, 0, 0, 0], "{again}\n{list}");
+    for person in 1..=5 {
+        project.profile(&format!("user_id:{person}")).await;
+    }
+    assert_eq!(project.profile("user_id:1").await["traits"]["note"], "=1+1");
 }
