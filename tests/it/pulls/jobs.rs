@@ -4,6 +4,7 @@ use super::bucket::S3;
 use super::server::{Manner, WebServer};
 use crate::folder::public_dir;
 use crate::harness::{Project, Service, fresh_database, store_at, wait_until};
+use crate::machine::{peak_memory_mib, resident_memory_mib};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -180,6 +181,52 @@ async fn what_may_not_be_fetched_is_refused_at_once_and_explained() {
         );
     }
     assert_eq!(inner.requests(), 0);
+}
+
+/// A file as gzip packs it.
+fn packed(text: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, text).expect("memory");
+    gzip.finish().expect("memory")
+}
+
+#[tokio::test]
+async fn a_compressed_file_is_read_once_however_many_stretches_it_takes() {
+    let lines = 60_000;
+    let web = WebServer::start(Manner::file(packed(events(lines).as_bytes()), "a"));
+    let scene = Scene::with(&place(&web.url(""), "internal = true")).await;
+    let source = web.url("events.ndjson.gz");
+    let id = scene
+        .pull(&json!({"source": source, "format": "ndjson"}))
+        .await;
+    let job = scene.until(&id, "done").await;
+    adds_up(&job, lines as u64);
+    assert_eq!(job["stored"], lines, "{job}");
+    // A look, and one answer: it was never begun anew.
+    assert!(web.requests() <= 3, "{} requests", web.requests());
+}
+
+#[tokio::test]
+async fn a_bomb_is_one_long_line_and_no_memory() {
+    let bomb = packed(&vec![b'x'; 200 << 20]);
+    assert!(bomb.len() < 2 << 20);
+    let lines = [&bomb[..], &packed(b"\n"), &packed(events(3).as_bytes())].concat();
+    let web = WebServer::start(Manner::file(lines, "a"));
+    let scene = Scene::with(&place(&web.url(""), "internal = true")).await;
+    let service = scene.service.as_ref().expect("it runs").pid();
+    let before = resident_memory_mib(service);
+    let source = web.url("bomb.ndjson.gz");
+    let id = scene
+        .pull(&json!({"source": source, "format": "ndjson"}))
+        .await;
+    let job = scene.until(&id, "done").await;
+    assert_eq!(
+        (&job["stored"], &job["rejected"]),
+        (&json!(3), &json!(1)),
+        "{job}"
+    );
+    let grown = peak_memory_mib(service).saturating_sub(before);
+    assert!(grown < 100, "{grown} MiB");
 }
 
 #[tokio::test]
