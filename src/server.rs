@@ -119,10 +119,10 @@ async fn serve_on(
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
-        imports: vec![
-            spawn(frame::run(store.clone(), OldImports(imports.clone()))),
-            spawn(frame::run(store.clone(), pulls)),
-        ],
+        imports: vec![spawn(frame::run(
+            store.clone(),
+            OldImports(imports.clone()),
+        ))],
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -137,6 +137,10 @@ async fn serve_on(
     };
     drop(taking_in);
     tasks.others.extend(relay(&store, config));
+    if !settings.places.is_empty() {
+        let fetching = frame::run(store.clone(), pulls);
+        tasks.imports.push(spawn(fetching));
+    }
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
