@@ -114,7 +114,6 @@ async fn serve_on(
     );
     let settings = &config.imports.pulls;
     let desk = Desk::new(settings).map_err(|text| anyhow!(text))?;
-    let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
@@ -138,8 +137,8 @@ async fn serve_on(
     drop(taking_in);
     tasks.others.extend(relay(&store, config));
     if !settings.places.is_empty() {
-        let fetching = frame::run(store.clone(), pulls);
-        tasks.imports.push(spawn(fetching));
+        let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
+        tasks.imports.push(spawn(frame::run(store.clone(), pulls)));
     }
     let state = Data::new(State {
         server: config.server.clone(),
