@@ -23,6 +23,9 @@ UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM o
 UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 FROM verification_sample WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_pull WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_schedule WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -310,6 +313,21 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
 )
 SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
+-- empty_lines
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT r.project_id, r.job_id, r.number
+    FROM erasure AS e
+    JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND LEAST(r.record_at, r.rejected_at) <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE import_rejection AS r SET field = NULL, message = 'the person was erased', record = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.job_id = f.job_id AND r.number = f.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING r.number
+)
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+
 -- empty_samples
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
     SELECT s.project_id, s.verification_id, s.number
@@ -531,6 +549,11 @@ SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
     (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM project AS p WHERE p.name = $1::TEXT;
 
+-- load_kinds
+SELECT p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+FROM project AS p WHERE p.project_id = $1::INT4;
+
 -- load_project_names
 SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.project_id = t.project_id;
 
@@ -672,6 +695,27 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     DELETE FROM backfill_rejection WHERE (project_id, rejected_at, record_offset) IN (SELECT o.project_id, o.rejected_at, o.record_offset FROM expired AS o)
         AND EXISTS (SELECT 1 FROM held)
     RETURNING record_offset
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_import_rejections
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked
+), expired AS (
+    SELECT r.project_id, r.rejected_at, r.number FROM owners AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, rejected_at, number FROM import_rejection AS l
+        WHERE l.project_id = s.project_id AND l.rejected_at < s.before
+        ORDER BY l.rejected_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM import_rejection WHERE (project_id, rejected_at, number) IN (SELECT o.project_id, o.rejected_at, o.number FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING number
 )
 SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
@@ -992,6 +1036,177 @@ INSERT INTO backfill_export (name, state, updated_at)
 SELECT $1::TEXT, $2::JSONB, now() FROM lease WHERE name = $3::TEXT AND owner = $4::UUID
 ON CONFLICT (name) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
 RETURNING name;
+
+-- create_import
+INSERT INTO import_job (project_id, job_id, name, layout, mapping, file_time, length, next_offset, checksum, records, lines, blank, stored,
+    unchanged, duplicate, rejected, warned, records_per_second, bytes_per_second, state, reason, sender, step, created_at, updated_at,
+    expires_at)
+VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, COALESCE($6::TIMESTAMPTZ, now()), $7::INT8, 0, $8::INT8, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 'waiting', '', 0, 0, now(), now(), now() + ($9::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (project_id, job_id) DO UPDATE SET name = excluded.name
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- load_import
+SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at FROM import_job WHERE project_id = $1::INT4 AND job_id = $2::UUID;
+
+-- load_imports
+SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at
+FROM import_job
+WHERE project_id = $1::INT4 AND job_id < $2::UUID AND ($3::TEXT IS NULL OR name = $3::TEXT)
+ORDER BY job_id DESC LIMIT $4::INT8;
+
+-- open_import
+UPDATE import_job SET sender = sender + 1, state = 'running', length = COALESCE(length, $4::INT8), updated_at = now(),
+    expires_at = now() + ($5::FLOAT8 * '1 second'::INTERVAL)
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state IN ('waiting', 'running')
+    AND ($3::INT8 IS NULL OR next_offset = $3::INT8 OR compression IS NOT NULL)
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- advance_import
+WITH moved AS (
+    UPDATE import_job SET step = step + 1, next_offset = GREATEST(next_offset, $5::INT8),
+        checksum = CASE WHEN next_offset < $5::INT8 THEN $6::INT8 ELSE checksum END,
+        records = $7::INT8, kept = $8::BYTEA, lines = GREATEST(lines, $9::INT8), blank = GREATEST(blank, $10::INT8),
+        stored = stored + $11::INT8, unchanged = unchanged + $12::INT8, duplicate = duplicate + $13::INT8,
+        rejected = rejected + $14::INT8, warned = warned + $15::INT8, seen = $16::TEXT, compression = COALESCE($17::TEXT, compression),
+        records_per_second = $18::FLOAT8, bytes_per_second = $19::FLOAT8, length = COALESCE(length, $20::INT8), state = $21::TEXT,
+        reason = $22::TEXT, updated_at = now(),
+        finished_at = CASE WHEN $21::TEXT = 'running' THEN NULL ELSE now() END,
+        expires_at = CASE WHEN $21::TEXT = 'running' THEN now() + ($23::FLOAT8 * '1 second'::INTERVAL) ELSE now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL END
+    WHERE project_id = $1::INT4 AND job_id = $2::UUID AND sender = $3::INT8 AND step = $4::INT8 AND state IN ('waiting', 'running')
+    RETURNING project_id, job_id, file_time
+), listed AS (
+    INSERT INTO import_rejection (project_id, job_id, number, place, record_at, rejected_at, code, field, message, record, record_bytes,
+        name_hashes)
+    SELECT m.project_id, m.job_id, t.number, t.place, m.file_time, now(), t.code, t.field, t.message, t.record, t.record_bytes, t.name_hashes
+    FROM moved AS m CROSS JOIN
+        unnest($24::INT8[], $25::TEXT[], $26::TEXT[], $27::TEXT[], $28::TEXT[], $29::BYTEA[], $30::INT8[], $31::JSONB[])
+        AS t (number, place, code, field, message, record, record_bytes, name_hashes)
+    ON CONFLICT (project_id, job_id, number) DO NOTHING
+    RETURNING number
+)
+SELECT m.job_id FROM moved AS m;
+
+-- set_import
+UPDATE import_job SET state = $3::TEXT, reason = $4::TEXT, sender = sender + 1, updated_at = now(),
+    kept = CASE WHEN $6::BOOL THEN NULL ELSE kept END, finished_at = CASE WHEN $6::BOOL THEN now() END,
+    expires_at = CASE WHEN $6::BOOL THEN now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state = ANY($5::TEXT[])
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- set_import_length
+UPDATE import_job SET length = $3::INT8
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND (length IS NULL OR length = $3::INT8)
+    AND (next_offset <= $3::INT8 OR compression IS NOT NULL)
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- due_imports
+SELECT project_id, job_id FROM import_job WHERE expires_at <= now() AND finished_at IS NULL ORDER BY expires_at LIMIT $1::INT8;
+
+-- forget_imports
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE), old AS (
+    SELECT project_id, job_id FROM import_job WHERE expires_at <= now() AND finished_at IS NOT NULL ORDER BY expires_at LIMIT $1::INT8
+), gone AS (
+    DELETE FROM import_job WHERE (project_id, job_id) IN (SELECT o.project_id, o.job_id FROM old AS o) AND EXISTS (SELECT 1 FROM held)
+    RETURNING job_id
+)
+SELECT count(*)::INT8 FROM gone;
+
+-- load_import_refusals
+SELECT number, place, rejected_at, code, field, message, record, record_bytes
+FROM import_rejection
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND number > $3::INT8
+ORDER BY number LIMIT $4::INT8;
+
+-- create_pull
+INSERT INTO import_pull (project_id, job_id, source, address, attempts, created_at, due_at)
+VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, 0, now(), now())
+ON CONFLICT (project_id, job_id) DO NOTHING;
+
+-- load_pull
+SELECT source, size, attempts FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID;
+
+-- renew_pull
+UPDATE import_pull SET source = $3::TEXT, address = $4::TEXT, attempts = 0, due_at = now()
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND finished_at IS NULL
+RETURNING job_id;
+
+-- due_pulls
+SELECT p.project_id, p.job_id, COALESCE(p.address, p.source), p.tag, p.size, p.attempts, p.finished_at IS NOT NULL, j.state, o.name
+FROM import_pull AS p
+JOIN project AS o ON o.project_id = p.project_id
+LEFT JOIN import_job AS j ON j.project_id = p.project_id AND j.job_id = p.job_id
+WHERE p.due_at <= now()
+ORDER BY p.due_at LIMIT $1::INT8;
+
+-- note_pull
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE import_pull SET tag = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
+    finished_at = CASE WHEN $9::BOOL THEN now() END, address = CASE WHEN $9::BOOL THEN NULL ELSE address END
+WHERE project_id = $3::INT4 AND job_id = $4::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+RETURNING job_id;
+
+-- forget_pull
+DELETE FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID AND finished_at IS NOT NULL AND due_at <= now();
+
+-- create_schedule
+INSERT INTO import_schedule (project_id, schedule_id, cron, time_zone, source, address, layout, mapping, created_at, due_at, runs, skipped,
+    reason)
+SELECT $1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, $8::TEXT, now(), $9::TIMESTAMPTZ, 0, 0, ''
+WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4) < $10::INT8
+ON CONFLICT (project_id, schedule_id) DO UPDATE SET cron = excluded.cron
+RETURNING schedule_id;
+
+-- load_schedules
+SELECT s.schedule_id, s.cron, s.time_zone, s.source, s.created_at, s.due_at, s.last_at, s.last_job, s.runs, s.skipped, s.reason FROM import_schedule AS s WHERE s.project_id = $1::INT4 ORDER BY s.schedule_id LIMIT $2::INT8;
+
+-- delete_schedule
+WITH gone AS (
+    DELETE FROM import_schedule WHERE project_id = $1::INT4 AND schedule_id = $2::UUID RETURNING project_id, schedule_id
+), forgotten AS (
+    DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID RETURNING name
+)
+SELECT schedule_id FROM gone;
+
+-- due_schedules
+SELECT s.schedule_id, s.cron, s.time_zone, s.source, s.created_at, s.due_at, s.last_at, s.last_job, s.runs, s.skipped, s.reason, s.project_id, COALESCE(s.address, s.source), s.layout, s.mapping, o.name, COALESCE(j.state IN ('waiting', 'running', 'paused'), FALSE)
+FROM import_schedule AS s
+JOIN project AS o ON o.project_id = s.project_id
+LEFT JOIN import_job AS j ON j.project_id = s.project_id AND j.job_id = s.last_job
+WHERE s.due_at <= now()
+ORDER BY s.due_at LIMIT $1::INT8;
+
+-- advance_schedule
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE import_schedule SET due_at = $6::TIMESTAMPTZ, last_at = now(), last_job = COALESCE($7::UUID, last_job),
+    runs = runs + CASE WHEN $8::BOOL THEN 0 ELSE 1 END, skipped = skipped + CASE WHEN $8::BOOL THEN 1 ELSE 0 END, reason = $9::TEXT
+WHERE project_id = $3::INT4 AND schedule_id = $4::UUID AND due_at = $5::TIMESTAMPTZ AND EXISTS (SELECT 1 FROM held)
+RETURNING schedule_id;
+
+-- find_fetched
+UPDATE import_fetched AS f SET seen_at = now()
+FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, tag)
+WHERE f.project_id = $1::INT4 AND f.schedule_id = $2::UUID AND f.name = t.name AND f.tag = t.tag
+RETURNING t.position;
+
+-- remember_fetched
+INSERT INTO import_fetched (project_id, schedule_id, name, tag, seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
+ON CONFLICT (project_id, schedule_id, name, tag) DO NOTHING;
+
+-- forget_fetched
+DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID AND seen_at < now() - '30 days'::INTERVAL;
 
 -- load_migration
 SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8, reads::TEXT
