@@ -10,6 +10,7 @@ mod intake;
 mod job;
 mod pace;
 mod parts;
+mod preview;
 mod reading;
 mod slots;
 mod step;

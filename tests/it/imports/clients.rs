@@ -210,7 +210,7 @@ async fn tuspy_goes_on_after_cuts_and_another_day() {
         ],
     ] {
         let project = Project::fresh().await;
-        let way = Breaking::to(&project.url, 250_000, 2).await;
+        let way = Breaking::to(&project.url, 60_000, 2).await;
         let (ended, told) = python(&project, &way.url, &file, more).await;
         assert!(ended, "{told}");
         assert!(way.broken.load(Relaxed) > 0, "it was cut");
@@ -218,7 +218,7 @@ async fn tuspy_goes_on_after_cuts_and_another_day() {
     }
     // A client that ends, and is started again later, by its store.
     let project = Project::fresh().await;
-    let way = Breaking::to(&project.url, 300_000, 1).await;
+    let way = Breaking::to(&project.url, 60_000, 1).await;
     let store = public_dir("store").join("uploads.json");
     let more = ["--chunk", "100000", "--store", store.to_str().unwrap()];
     let (ended, _) = python(&project, &way.url, &file, &more).await;

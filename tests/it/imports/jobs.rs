@@ -205,7 +205,7 @@ async fn who_finds_no_place_is_told_to_come_again() {
 #[tokio::test]
 async fn a_job_may_be_described_first() {
     let project = Project::fresh().await;
-    let mapping = "[identities]\nuser_id = \"/id\"\n[traits]\nfields = [\"/plan\"]\n";
+    let mapping = "[identities]\nuser_id = \"/id\"\n[traits]\nonly = [\"plan\"]\n";
     let described = json!({"format": "csv", "name": "p.csv", "mapping": mapping, "columns": ["id", "plan"], "time": "2026-01-01T00:00:00Z"});
     let reply = request(&project, Method::POST, "/v1/imports")
         .json(&described)

@@ -31,7 +31,7 @@ const options = {
   uploadDataDuringCreation: flag("with-creation"),
   uploadLengthDeferred: flag("defer"),
   uploadSize: flag("defer") ? null : statSync(path).size,
-  urlStorage: store ? new tus.FileUrlStorage(store) : undefined,
+  ...(store ? { urlStorage: new tus.FileUrlStorage(store) } : {}),
   onAfterResponse: (request, response) => {
     requests.push([request.getMethod(), response.getStatus(), response.getHeader("Upload-Offset") ?? null]);
   },

@@ -6,6 +6,7 @@ mod create;
 mod digest;
 mod headers;
 mod jobs;
+mod preview;
 mod pulls;
 mod rejections;
 mod said;
@@ -28,6 +29,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(web::get().to(jobs::list))
         .route(web::post().to(create::create))
         .route(web::put().to(create::create));
+    let preview = resource("/v1/imports/preview").route(web::post().to(preview::preview));
     let file = resource("/v1/imports/{id}")
         .route(web::get().to(jobs::show))
         .route(web::head().to(upload::head))
@@ -43,7 +45,9 @@ pub fn configure(app: &mut ServiceConfig) {
         .route(web::post().to(schedules::create));
     let schedule = resource("/v1/imports/schedules/{id}").route(web::delete().to(schedules::end));
     // What has a name of its own goes before what has any.
-    for route in [files, schedules, schedule, file, list, verbs, source] {
+    for route in [
+        files, preview, schedules, schedule, file, list, verbs, source,
+    ] {
         let method_not_allowed = web::to(method_not_allowed);
         app.service(
             route
