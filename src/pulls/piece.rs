@@ -3,9 +3,13 @@
 use crate::domain::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Bytes that are asked for at once. They are in memory before the first is taken in: a connection never waits for the database.
 pub const PIECE: usize = 8 << 20;
+
+/// A source that takes longer for a piece is too slow to wait for: some 28 KiB a second.
+pub const PIECE_TIME: Duration = Duration::from_secs(300);
 
 /// Of somebody else's message as much as a person reads.
 const SHOWN: usize = 300;

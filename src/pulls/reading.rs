@@ -2,12 +2,13 @@
 
 use super::bucket::{self, BucketFile};
 use super::directory::{self, LocalFile};
-use super::piece::{Failure, Look, Piece, Version};
+use super::piece::{Failure, Look, PIECE_TIME, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::{Ways, WebFile};
 use crate::config::{Credential, PullPlace};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// Files of a folder that one run looks at.
 const MOST_FILES: usize = 10_000;
@@ -69,7 +70,11 @@ impl Reading {
                 blocking(move || file.read(from)).await
             }
             Self::Web(file) => file.read(from, known).await,
-            Self::Bucket(file) => file.read(from, known).await,
+            Self::Bucket(file) => {
+                let slow = || Failure::Passing("the store is too slow".to_owned());
+                let read = timeout(PIECE_TIME, file.read(from, known)).await;
+                read.unwrap_or_else(|_| Err(slow()))
+            }
         }?;
         if known.is_same(&piece.version) {
             Ok(piece)

@@ -1,7 +1,7 @@
 //! Files of web servers: by ranges where the server knows them, else as one stream that is read on.
 
 use super::address::{Forbidden, PublicOnly, is_public};
-use super::piece::{Failure, Look, PIECE, Piece, Version};
+use super::piece::{Failure, Look, PIECE, PIECE_TIME, Piece, Version};
 use super::places::number;
 use super::source::Source;
 use crate::config::Secret;
@@ -14,6 +14,7 @@ use reqwest::header::{
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// A server that is there accepts by then.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -211,9 +212,9 @@ impl WebFile {
         from: u64,
         mut rest: Rest,
     ) -> Result<Piece, Failure> {
-        let mut left = from;
+        let (mut left, mut pace) = (from, Pace::begin());
         while left > 0 {
-            let Some(mut bytes) = response.chunk().await.map_err(failure)? else {
+            let Some(mut bytes) = pace.chunk(&mut response).await? else {
                 return Err(Failure::Passing(
                     "the file ended before the place to go on from".to_owned(),
                 ));
@@ -253,11 +254,38 @@ impl WebFile {
     }
 }
 
+/// How long bytes may take: as many as a piece has, each time anew.
+struct Pace {
+    until: Instant,
+    seen: usize,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        Self {
+            until: Instant::now() + PIECE_TIME,
+            seen: 0,
+        }
+    }
+
+    /// The next bytes of an answer.
+    async fn chunk(&mut self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
+        let slow = |_| Failure::Passing("the server is too slow".to_owned());
+        let chunk = timeout_at(self.until, response.chunk()).await;
+        let chunk = chunk.map_err(slow)?.map_err(failure)?;
+        self.seen += chunk.as_ref().map_or(0, Bytes::len);
+        if self.seen >= PIECE {
+            *self = Self::begin();
+        }
+        Ok(chunk)
+    }
+}
+
 /// Up to a piece of an answer, and what came with it that belongs to the next.
 async fn gather(response: &mut Response, held: Bytes) -> Result<(Bytes, Bytes), Failure> {
-    let mut gathered = BytesMut::from(held.as_ref());
+    let (mut gathered, mut pace) = (BytesMut::from(held.as_ref()), Pace::begin());
     while gathered.len() < PIECE {
-        match response.chunk().await.map_err(failure)? {
+        match pace.chunk(response).await? {
             Some(bytes) => gathered.extend_from_slice(&bytes),
             None => break,
         }
