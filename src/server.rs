@@ -106,22 +106,12 @@ async fn serve_on(
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
     let legacy_reads = Arc::new(legacy_reads);
     legacy_reads.refresh().await;
-    let imports = Imports::new(
-        store.clone(),
-        ingest.clone(),
-        (&config.imports, &config.limits),
-        backfill::calls(),
-    );
-    let settings = &config.imports.pulls;
-    let desk = Desk::new(settings).map_err(|text| anyhow!(text))?;
+    let (imports, desk) = files(config, &store, &ingest)?;
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
-        imports: vec![spawn(frame::run(
-            store.clone(),
-            OldImports(imports.clone()),
-        ))],
+        imports: fetching(config, &store, (&imports, &desk)),
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -136,10 +126,6 @@ async fn serve_on(
     };
     drop(taking_in);
     tasks.others.extend(relay(&store, config));
-    if !settings.places.is_empty() {
-        let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
-        tasks.imports.push(spawn(frame::run(store.clone(), pulls)));
-    }
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
@@ -169,6 +155,34 @@ async fn serve_on(
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Files that are sent, and from where others may be fetched.
+fn files(config: &Config, store: &Store, ingest: &Ingest) -> Result<(Imports, Desk)> {
+    let imports = Imports::new(
+        store.clone(),
+        ingest.clone(),
+        (&config.imports, &config.limits),
+        backfill::calls(),
+    );
+    let desk = Desk::new(&config.imports.pulls).map_err(|text| anyhow!(text))?;
+    Ok((imports, desk))
+}
+
+/// Of nodes one gives up what nobody went on with; of those that know from where files may be fetched, one fetches them.
+fn fetching(
+    config: &Config,
+    store: &Store,
+    (imports, desk): (&Imports, &Desk),
+) -> Vec<JoinHandle<()>> {
+    let old = OldImports(imports.clone());
+    let mut tasks = vec![spawn(frame::run(store.clone(), old))];
+    let settings = &config.imports.pulls;
+    if !settings.places.is_empty() {
+        let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
+        tasks.push(spawn(frame::run(store.clone(), pulls)));
+    }
+    tasks
 }
 
 /// Of nodes that know where a legacy store is one keeps it up, and one verifies; all tell how far the mirror is.

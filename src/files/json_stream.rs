@@ -9,13 +9,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Cuts a file into its values.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stream {
     scan: Scan,
     /// Line ends that were seen.
     ends: u64,
     /// Something stands on the line that has no end yet.
     has_more: bool,
+    /// Blanks at the beginning of the line, as long as nothing else stands on it.
+    indent: Option<u64>,
     open: Option<Open>,
     /// Where the last value began.
     last: Option<Place>,
@@ -28,6 +30,11 @@ pub struct Stream {
 struct Open {
     place: Place,
     form: Form,
+    /// The blanks before it, where it is the first on its line.
+    indent: Option<u64>,
+    /// A line ended within one of its texts, as no JSON has it: its quotes tell nothing any more.
+    is_broken: bool,
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,19 +53,32 @@ enum Step {
     Ends(usize),
 }
 
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            scan: Scan::default(),
+            ends: 0,
+            has_more: false,
+            indent: Some(0),
+            open: None,
+            last: None,
+            long: None,
+        }
+    }
+}
+
 impl Stream {
     /// Takes the values that are whole.
     pub fn advance(&mut self, held: &mut Held, is_end: bool, out: &mut Out<'_>) {
         let (mut cuts, mut start) = (Vec::new(), 0);
         for at in held.scanned..held.bytes.len() {
             let byte = held.bytes[at];
-            let mut step = self.step(byte);
+            let mut step = self.step(byte, out.most);
             if let Step::Ends(with) = step {
-                let place = self.open.take().map(|open| open.place);
-                cuts.extend(place.map(|place| (place, start..at + with)));
+                cuts.extend(self.open.take().map(|open| (open, start..at + with)));
                 start = at + with;
                 step = if with == 0 {
-                    self.step(byte)
+                    self.step(byte, out.most)
                 } else {
                     Step::Nothing
                 };
@@ -74,8 +94,8 @@ impl Stream {
             held.bytes.len()
         };
         let whole = held.take(consumed);
-        for (place, range) in cuts {
-            self.take(place, whole.slice(range), out);
+        for (open, range) in cuts {
+            self.take(open, whole.slice(range), out);
         }
         held.scanned = held.bytes.len();
         if self.open.is_some() && (held.bytes.len() > out.most || self.long.is_some()) {
@@ -88,21 +108,51 @@ impl Stream {
         out.seen.lines = self.ends + u64::from(self.has_more);
     }
 
-    fn step(&mut self, byte: u8) -> Step {
+    fn step(&mut self, byte: u8, most: usize) -> Step {
         let Some(open) = self.open else {
             return self.between(byte);
         };
-        if open.form == Form::Word {
-            let ends = byte.is_ascii_whitespace()
-                || matches!(byte, b',' | b'[' | b']' | b'{' | b'}' | b'"');
-            return if ends { Step::Ends(0) } else { Step::Nothing };
-        }
-        let closes = self.scan.step(byte);
         match open.form {
-            Form::Text if !self.scan.in_text => Step::Ends(1),
-            Form::Object if closes => Step::Ends(1),
-            _ => Step::Nothing,
+            Form::Word => {
+                let ends = byte.is_ascii_whitespace()
+                    || matches!(byte, b',' | b'[' | b']' | b'{' | b'}' | b'"');
+                if ends { Step::Ends(0) } else { Step::Nothing }
+            }
+            Form::Text if byte == b'\n' => Step::Ends(0),
+            Form::Text => {
+                self.scan.step(byte);
+                if self.scan.in_text {
+                    Step::Nothing
+                } else {
+                    Step::Ends(1)
+                }
+            }
+            Form::Object if byte == b'{' && self.begins_anew(open, most) => Step::Ends(0),
+            Form::Object => self.within(byte),
         }
+    }
+
+    fn within(&mut self, byte: u8) -> Step {
+        let breaks = byte == b'\n' && self.scan.in_text;
+        let closes = self.scan.step(byte);
+        let Some(open) = &mut self.open else {
+            return Step::Nothing;
+        };
+        open.is_broken |= breaks;
+        open.bytes += 1;
+        if closes && !open.is_broken {
+            Step::Ends(1)
+        } else {
+            Step::Nothing
+        }
+    }
+
+    /// True of the first brace on a line that stands as that of the open object does, where that one does not end by itself.
+    fn begins_anew(&self, open: Open, most: usize) -> bool {
+        let is_lost = open.is_broken || open.bytes > most;
+        let is_alike =
+            self.indent.is_some() && (open.indent.is_none() || open.indent == self.indent);
+        is_lost && is_alike
     }
 
     fn between(&mut self, byte: u8) -> Step {
@@ -121,18 +171,30 @@ impl Stream {
             b'"' => Form::Text,
             _ => Form::Word,
         };
-        (self.open, self.last) = (Some(Open { place, form }), Some(place));
+        let (indent, is_broken) = (self.indent, false);
+        self.open = Some(Open {
+            place,
+            form,
+            indent,
+            is_broken,
+            bytes: 1,
+        });
+        self.last = Some(place);
         self.scan = Scan::default();
         self.scan.step(byte);
         Step::Begins
     }
 
-    fn take(&mut self, place: Place, value: Bytes, out: &mut Out<'_>) {
+    fn take(&mut self, open: Open, value: Bytes, out: &mut Out<'_>) {
+        let place = open.place;
         if let Some(mut long) = self.long.take() {
             long.take(&value);
             out.refuse_long(place, long.beginning.into(), long.bytes);
         } else if value.len() > out.most {
             out.refuse_long(place, value.clone(), value.len() as u64);
+        } else if open.is_broken {
+            let message = "a text in it is not closed";
+            out.refuse(place, cut(&value), refused(Code::NotJson, message));
         } else {
             let read = text(&value).map(|_| ()).and_then(|()| object(&value));
             out.push(place, value, read, Vec::new());
@@ -145,7 +207,7 @@ impl Stream {
         };
         let value = held.take(held.bytes.len());
         if open.form == Form::Word || self.long.is_some() {
-            return self.take(open.place, value, out);
+            return self.take(open, value, out);
         }
         let message = "the file ends within this value";
         out.refuse(open.place, cut(&value), refused(Code::NotJson, message));
@@ -154,6 +216,11 @@ impl Stream {
     fn note_line(&mut self, byte: u8) {
         self.ends += u64::from(byte == b'\n');
         self.has_more = byte != b'\n';
+        self.indent = match byte {
+            b'\n' => Some(0),
+            b' ' | b'\t' => self.indent.map(|blanks| blanks + 1),
+            _ => None,
+        };
     }
 }
 

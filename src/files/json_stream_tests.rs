@@ -46,3 +46,24 @@ fn an_object_over_the_limit_is_one_rejection() {
     let file = format!("[{{\"a\":\"{}\"}},\n{{\"b\":1}}]", "x".repeat(5_000));
     assert_eq!(told_of(&JSON, file), ["1 !record_too_large", "2 {\"b\":1}"]);
 }
+
+#[test]
+fn an_object_with_a_text_that_is_not_closed_costs_no_other() {
+    let file = "[\n  {\"a\":1},\n  {\n    \"a\": \"open,\n    \"b\": {}\n  },\n  {\"a\":3},\n  {\"a\":4}\n]";
+    assert_eq!(
+        told_of(&JSON, file),
+        ["2 {\"a\":1}", "3 !not_json", "7 {\"a\":3}", "8 {\"a\":4}"]
+    );
+    let file = "[{\"a\":\"open},\n{\"a\":2},\n{\"a\":3}]";
+    assert_eq!(
+        told_of(&JSON, file),
+        ["1 !not_json", "2 {\"a\":2}", "3 {\"a\":3}"]
+    );
+}
+
+#[test]
+fn an_object_that_never_closes_is_left_where_it_is_over_the_limit() {
+    let file = format!("{{\"a\":[1\n{}{{\"b\":2}}\n", "\"x\",\n".repeat(200));
+    let told = told_of(&JSON, file);
+    assert_eq!(told, ["1 !record_too_large", "202 {\"b\":2}"]);
+}

@@ -231,3 +231,62 @@ fn count(name: &str, value: &str) -> Result<u64, Unusable> {
     let complaint = || Unusable::of("layout", format!("{name} is a whole number"));
     value.parse().map_err(|_| complaint())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{FileLimits, FileReader};
+
+    #[test]
+    fn settings_are_known_by_their_names_and_complain_of_what_cannot_be() {
+        let mut layout = Layout::default();
+        for (name, value) in [
+            ("format", "csv"),
+            ("delimiter", "tab"),
+            ("quote", "none"),
+            ("columns", "a, b"),
+            ("empty.a", "null"),
+        ] {
+            assert_eq!(layout.set(name, value), Ok(true), "{name}");
+        }
+        let csv = &layout.csv;
+        assert_eq!(
+            (csv.delimiter, csv.quote, csv.empty_columns.get("a")),
+            (Some('\t'), Some('\0'), Some(&Empty::Null))
+        );
+        assert_eq!(
+            csv.columns.as_deref(),
+            Some(&["a".to_owned(), "b".to_owned()][..])
+        );
+        assert_eq!(layout.set("mapping", "x"), Ok(false));
+        for (name, value) in [
+            ("format", "xml"),
+            ("delimiter", "||"),
+            ("trim", "maybe"),
+            ("empty", "none"),
+            ("encoding", "gbk"),
+            ("skip_lines", "-1"),
+        ] {
+            assert!(layout.set(name, value).is_err(), "{name}");
+        }
+        let kept = serde_json::to_string(&layout).expect("JSON");
+        assert_eq!(serde_json::from_str::<Layout>(&kept).ok(), Some(layout));
+        assert!(serde_json::from_str::<Layout>("{\"formt\":\"csv\"}").is_err());
+    }
+
+    #[test]
+    fn signs_that_mean_two_things_are_refused() {
+        for (delimiter, quote) in [("\"", "\""), ("ä", "'"), (";", ";")] {
+            let mut layout = Layout {
+                format: Format::Csv,
+                ..Layout::default()
+            };
+            let set = layout
+                .set("delimiter", delimiter)
+                .and_then(|_| layout.set("quote", quote));
+            assert_eq!(set, Ok(true));
+            let refused = FileReader::new(&layout, FileLimits::default()).expect_err(delimiter);
+            assert_eq!(refused.code, "layout");
+        }
+    }
+}

@@ -109,10 +109,9 @@ impl Sampler<'_> {
         let mut reader = FileReader::new(self.layout, self.limits)?;
         let mut records = Vec::new();
         reader.feed(bytes, &mut records)?;
-        let known = records.len();
         reader.end(&mut records)?;
         // The last record of a sample may be cut.
-        if !is_all && records.len() == known + 1 && known > 0 {
+        if !is_all && records.len() > 1 {
             records.pop();
         }
         Ok((records, reader.seen().clone()))

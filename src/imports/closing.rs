@@ -1,7 +1,7 @@
 //! Gives up what nobody went on with, and forgets what ended long ago.
 
-use super::Imports;
 use super::stopped::Stopped;
+use super::{Imports, JobKey};
 use crate::store::Error;
 use crate::upkeep::frame::{Turn, Work};
 use std::time::Duration;
@@ -22,16 +22,8 @@ impl Work for OldImports {
     async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
         for key in turn.store.due_imports(AT_ONCE).await? {
             turn.keep().await?;
-            let given_up = match self.0.open(key).await {
-                Ok(intake) => intake.give_up().await,
-                Err(stopped) => Err(stopped),
-            };
-            match given_up {
-                Ok(()) => tracing::info!(import = %key.1, "nobody went on with an import"),
-                Err(Stopped::Paused(_) | Stopped::Refused(_)) => self.cancel(key).await,
-                Err(stopped) => {
-                    tracing::warn!(import = %key.1, reason = %stopped, "an import is not given up")
-                }
+            if let Err(stopped) = self.close(key).await {
+                tracing::warn!(import = %key.1, reason = %stopped, "an import is not given up");
             }
         }
         while turn.store.forget_imports(turn.fence, AT_ONCE).await? == AT_ONCE {
@@ -42,10 +34,15 @@ impl Work for OldImports {
 }
 
 impl OldImports {
-    /// One that nobody let go on, or that can't be read any more.
-    async fn cancel(&self, key: super::JobKey) {
-        if let Err(stopped) = self.0.cancel(key).await {
-            tracing::warn!(import = %key.1, reason = %stopped, "an import is not given up");
+    async fn close(&self, key: JobKey) -> Result<(), Stopped> {
+        let own = &self.0;
+        match own.open(key).await {
+            // Of a compressed file nothing was kept that could be listed.
+            Ok(intake) if intake.is_compressed() => own.abandon(key).await,
+            Ok(intake) => intake.give_up().await,
+            // One that nobody let go on, or that can't be read any more.
+            Err(Stopped::Paused(_) | Stopped::Refused(_)) => own.cancel(key).await.map(drop),
+            Err(stopped) => Err(stopped),
         }
     }
 }

@@ -28,6 +28,9 @@ const PIECE: usize = 512 << 10;
 /// More than this is read where nobody waits for the thread.
 const LIGHT: usize = 16 << 10;
 
+/// Why a job is incomplete.
+pub(super) const ABANDONED: &str = "nobody went on with the upload";
+
 /// How far the bytes have been looked at.
 #[derive(Clone, Copy, Debug)]
 struct Position {
@@ -194,7 +197,7 @@ impl Intake {
         batch.items.clear();
         batch.failure = None;
         self.begin(batch).await?;
-        let reason = "nobody went on with the upload".to_owned();
+        let reason = ABANDONED.to_owned();
         match self.pending.take() {
             Some(pending) => {
                 self.finish(pending, Some((state::INCOMPLETE, reason)))

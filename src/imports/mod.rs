@@ -288,6 +288,13 @@ impl Imports {
         self.change(key, (state::FAILED, reason), from, true).await
     }
 
+    /// Gives a job up that nobody went on with.
+    async fn abandon(&self, key: JobKey) -> Result<(), Stopped> {
+        let from = &[state::WAITING, state::RUNNING];
+        let to = (state::INCOMPLETE, intake::ABANDONED);
+        self.change(key, to, from, true).await.map(drop)
+    }
+
     /// Says how long the upload of a job is.
     ///
     /// # Errors

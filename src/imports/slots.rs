@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Slots {
     node: Arc<Semaphore>,
     each: usize,
+    patience: Duration,
     projects: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
     senders: Mutex<HashMap<Uuid, watch::Sender<bool>>>,
 }
@@ -39,6 +40,7 @@ impl Slots {
         Arc::new(Self {
             node: Arc::new(Semaphore::new(all)),
             each,
+            patience: PATIENCE,
             projects: Mutex::default(),
             senders: Mutex::default(),
         })
@@ -62,7 +64,7 @@ impl Slots {
             let own = own.acquire_owned().await.ok()?;
             Some([own, self.node.clone().acquire_owned().await.ok()?])
         };
-        let permits = timeout(PATIENCE, waiting).await.ok().flatten();
+        let permits = timeout(self.patience, waiting).await.ok().flatten();
         let permits = permits.ok_or(Stopped::Busy)?;
         let (sender, cut) = watch::channel(false);
         let mut senders = self.senders.lock().expect("no holder panics");
@@ -101,9 +103,12 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_project_leaves_places_for_others_and_who_waits_too_long_is_told() {
-        let slots = Slots::new(3, 2);
+        let slots = Arc::new(Slots {
+            patience: Duration::from_millis(20),
+            ..Arc::into_inner(Slots::new(3, 2)).unwrap()
+        });
         let take = |project| slots.take(ProjectId(project), Uuid::new_v4());
         let first = [take(1).await.unwrap(), take(1).await.unwrap()];
         assert_eq!(take(1).await.unwrap_err(), Stopped::Busy);

@@ -418,3 +418,28 @@ fn fact_12_values_that_postgresql_writes_have_types() {
         json!({"active": true, "more": {"age": 42}, "raw": "\\xdead"})
     );
 }
+
+/// Reads a call as one that says its time, or has that of receipt.
+fn call(text: &Bytes, gate: &Gate<'_>) -> Result<Command, Rejection> {
+    let call: Value = serde_json::from_slice(text).expect("JSON");
+    let said = call["timestamp"].as_str().and_then(Timestamp::parse);
+    gate.command(crate::domain::Draft {
+        names: vec![gate.name("user_id", "7", "userId")],
+        traits: Some(crate::domain::Json::of(&call["traits"])),
+        ..crate::domain::Draft::at(said.unwrap_or(gate.received_at))
+    })
+}
+
+#[test]
+fn a_message_without_a_time_has_the_file_s_own_and_its_place_in_the_order() {
+    let read = |value: &Value| {
+        let (command, _) =
+            read_by(&Mapping::of_messages(), value, from(5, false), &call).expect("read");
+        stamp(&command)
+    };
+    let timeless = json!({"type": "identify", "traits": {"a": 1}});
+    assert_eq!(read(&timeless), Stamp::of(at(START), 5));
+    let timed =
+        json!({"type": "identify", "traits": {"a": 1}, "timestamp": "2024-05-01T00:00:00Z"});
+    assert_eq!(read(&timed), Stamp::of(at("2024-05-01T00:00:00.000Z"), 5));
+}

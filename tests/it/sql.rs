@@ -29,6 +29,8 @@ const SCANNING: &[(&str, &str)] = &[
 const BY_PROJECT: &[&str] = &[
     "load_rejections",
     "load_imports",
+    "advance_import",
+    "set_import",
     "load_schedules",
     "create_schedule",
     "load_conflicts",

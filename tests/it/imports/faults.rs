@@ -89,11 +89,11 @@ async fn killed_between_receipts_and_position_the_piece_comes_again_and_changes_
     let stopped = [("FAILPOINTS", "import-written=1*off->pause")];
     let service = Service::start_at(&database, &address, &stopped).await;
     let project = Project::on(&service.url, &database).await;
-    let file = events(0, 3_000).into_bytes();
+    let file = events(0, 9_000).into_bytes();
     let length = file.len().to_string();
     let upload = Upload::create(&project, "name=between", ("Upload-Length", &length)).await;
     let sending = tokio::spawn(upload.piece(0).body(file.clone()).send());
-    let written = async || project.count("*", "event").await > 2_000;
+    let written = async || project.count("*", "event").await > 4_000;
     wait_until("the second piece is written", PATIENCE, written).await;
     service.kill();
     assert!(sending.await.unwrap().is_err());
@@ -102,8 +102,8 @@ async fn killed_between_receipts_and_position_the_piece_comes_again_and_changes_
     let job = upload.job().await;
     must_add_up(&job);
     let [stored, _, duplicate, _] = counts(&job);
-    assert!(duplicate > 0 && stored + duplicate == 3_000, "{job}");
-    assert_eq!(project.count("*", "event").await, 3_000);
+    assert!(duplicate > 0 && stored + duplicate == 9_000, "{job}");
+    assert_eq!(project.count("*", "event").await, 9_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,4 +209,35 @@ async fn a_large_file_takes_little_memory() {
     assert_eq!(job["rejected"], of_form(13, 401));
     let peak = peak_memory_mib(service.pid());
     assert!(peak < MOST_MEMORY_MIB, "{peak} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_stops_lets_its_uploads_go_and_another_goes_on() {
+    let database = &shared().await.database_url;
+    let service = Service::start(database, &[]).await;
+    let project = Project::on(&service.url, database).await;
+    let file = events(0, 1_000).into_bytes();
+    let length = file.len().to_string();
+    let upload = Upload::create(&project, "name=stopped", ("Upload-Length", &length)).await;
+    let line = format!("PATCH {}", upload.path);
+    let headers = format!(
+        "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n"
+    );
+    let mut sending = super::slowly::Slowly::begin(&project, &line, &headers).await;
+    sending.send(&file[..30_000]).await;
+    let begun = async || upload.offset().await == 30_000;
+    wait_until("its beginning is done", PATIENCE, begun).await;
+    assert!(
+        service.terminate().await.success(),
+        "it does not wait for the sender"
+    );
+    assert_eq!(sending.status().await, 503);
+    let next = Service::start(database, &[]).await;
+    let project = project.through(&next.url);
+    let upload = Upload {
+        project: &project,
+        path: upload.path.clone(),
+    };
+    assert_eq!(upload.patched(30_000, &file[30_000..]).await, file.len());
+    assert_eq!(counts(&upload.job().await), [1_000, 0, 0, 0]);
 }

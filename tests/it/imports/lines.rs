@@ -156,7 +156,12 @@ async fn of_who_was_erased_nothing_is_listed() {
     let project = Project::fresh().await;
     let line =
         r#"{"type":"track","userId":"ada-in-a-file","event":"x","properties":{"n":1e999999}}"#;
-    let job = take(&project, "name=ada", format!("{line}\n")).await;
+    let job = take(
+        &project,
+        "name=ada&time=2026-01-01T00:00:00Z",
+        format!("{line}\n"),
+    )
+    .await;
     assert_eq!(job["rejected"], 1, "{job}");
     let erased = format!("{}/v1/profiles/user_id:ada-in-a-file", project.url);
     let erase = project
@@ -172,7 +177,12 @@ async fn of_who_was_erased_nothing_is_listed() {
     let is_empty = async || sql(url, &kept).await == ["the person was erased"];
     crate::harness::wait_until("it is emptied", super::PATIENCE, is_empty).await;
     // The same file again lists nothing of the person either.
-    let again = take(&project, "name=ada", format!("{line}\n")).await;
+    let again = take(
+        &project,
+        "name=ada&time=2026-01-01T00:00:00Z",
+        format!("{line}\n"),
+    )
+    .await;
     assert_eq!(again["rejected"], 1);
     let listed = rejections(&project, id_of(&again)).await;
     assert_eq!(
@@ -184,7 +194,7 @@ async fn of_who_was_erased_nothing_is_listed() {
 #[tokio::test]
 async fn the_list_mended_and_sent_again_completes_the_set() {
     let project = Project::fresh().await;
-    let table = "user_id,email,note\n1,ada@example.com,=1+1\n2,bob@example.com\n3,\"cy@example.com,open\n4,dee@example.com,\"two\nlines\"\n,,nobody\n";
+    let table = "user_id,email,note\n1,ada@example.com,=1+1\n2,bob@example.com\n3,\"cy@example.com,open\n4,dee@example.com,fine\n,,nobody\n";
     let job = take(&project, "name=people.csv&delimiter=comma", table).await;
     assert_eq!(counts(&job), [2, 0, 0, 3], "{job}");
     let path = format!("/v1/imports/{}/rejections?format=csv", id_of(&job));

@@ -3,8 +3,9 @@
 //   node drive.mjs --modules DIR --endpoint URL --key K --file PATH [--chunk BYTES] [--store PATH] [--retries a,b] [--override]
 //                  [--parallel N] [--defer] [--with-creation] [--filename NAME]
 import { createRequire } from "node:module";
-import { createReadStream, statSync, openSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { join, resolve } from "node:path";
+import { PassThrough } from "node:stream";
 
 const given = process.argv.slice(2);
 const flag = (name) => given.includes(`--${name}`);
@@ -30,7 +31,6 @@ const options = {
   parallelUploads: Number(value("parallel", "1")),
   uploadDataDuringCreation: flag("with-creation"),
   uploadLengthDeferred: flag("defer"),
-  uploadSize: flag("defer") ? null : statSync(path).size,
   ...(store ? { urlStorage: new tus.FileUrlStorage(store) } : {}),
   onAfterResponse: (request, response) => {
     requests.push([request.getMethod(), response.getStatus(), response.getHeader("Upload-Offset") ?? null]);
@@ -42,7 +42,9 @@ const tell = (outcome) => {
   process.exit(outcome.error ? 1 : 0);
 };
 
-const upload = new tus.Upload(createReadStream(path), {
+// Of a file the client knows the length whatever is said; only of a mere stream it does not.
+const source = flag("defer") ? createReadStream(path).pipe(new PassThrough()) : createReadStream(path);
+const upload = new tus.Upload(source, {
   ...options,
   onSuccess: () => tell({ url: upload.url }),
   onError: (error) => {

@@ -33,10 +33,8 @@ pub fn number(request: &HttpRequest, name: &'static str) -> Result<Option<u64>, 
         text.parse()
             .map_err(|_| invalid(name, "is no whole number"))
     };
-    let text = match request.headers().get(name) {
-        Some(value) => Some(value.to_str().unwrap_or("?").trim()),
-        None => None,
-    };
+    let text = request.headers().get(name);
+    let text = text.map(|value| value.to_str().unwrap_or("?").trim());
     text.map(read).transpose()
 }
 
