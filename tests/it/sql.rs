@@ -31,6 +31,8 @@ const BY_PROJECT: &[&str] = &[
     "load_imports",
     "advance_import",
     "set_import",
+    "due_pulls",
+    "due_schedules",
     "load_schedules",
     "create_schedule",
     "load_conflicts",
