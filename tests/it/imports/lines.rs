@@ -187,7 +187,7 @@ async fn of_who_was_erased_nothing_is_listed() {
     let listed = rejections(&project, id_of(&again)).await;
     assert_eq!(
         (&listed[0]["code"], &listed[0]["line"]),
-        (&json!("erased"), &json!(null))
+        (&json!("number_too_large"), &json!(""))
     );
 }
 
