@@ -12,19 +12,24 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Takes a file, or makes the upload of one.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
     match created(&request, payload, &state).await {
-        Ok((job, is_upload)) => reply_of(&job, is_upload),
+        Ok((job, is_upload)) => reply_of(&state, &job, is_upload),
         Err(error) => reply::problem(&error),
     }
 }
 
-/// Where the upload goes on, without scheme and host, which a proxy may have changed.
-fn reply_of(job: &Job, is_upload: bool) -> HttpResponse {
+/// Where the upload goes on, without scheme and host, which a proxy may have changed; with the path under which browsers reach this.
+fn reply_of(state: &State, job: &Job, is_upload: bool) -> HttpResponse {
     let mut reply = HttpResponse::Created();
-    reply.insert_header((LOCATION, format!("/v1/imports/{}", job.key.1)));
+    let public = Url::parse(&state.server.public_url).ok();
+    let prefix = public
+        .as_ref()
+        .map_or("", |url| url.path().trim_end_matches('/'));
+    reply.insert_header((LOCATION, format!("{prefix}/v1/imports/{}", job.key.1)));
     headers::tell(&mut reply, job);
     if is_upload {
         return reply.finish();
