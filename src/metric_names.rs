@@ -72,6 +72,9 @@ metrics! {
     IMPORT_BYTES = "roster_import_bytes_total", Counter, "", "Bytes of uploads that are done, as they were sent.";
     IMPORTS_RUNNING = "roster_imports_running", Gauge, "", "Files that this node takes in at the moment.";
     IMPORTS_ENDED = "roster_imports_ended_total", Counter, "state", "Files that came to an end: done, failed (refused whole), incomplete (nobody went on).";
+    PULL_BYTES = "roster_import_pull_bytes_total", Counter, "", "Bytes of files that this node fetched and handed to their imports.";
+    PULL_FAILURES = "roster_import_pull_failures_total", Counter, "code", "Tries to fetch a piece of a file that failed: source_unreachable is tried again, the others stop or pause their import.";
+    PULL_RUNS = "roster_import_schedule_runs_total", Counter, "outcome", "Runs of schedules: begun, nothing_new, failed, or skipped because the one before was still at work.";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";
     MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by every node that may relay; 0 once the project mirrors no more.";
     MIRROR_BACKLOG = "roster_mirror_backlog", Gauge, "project", "Profiles that changed and are not published; of more than ten thousand no more are counted.";

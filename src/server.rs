@@ -7,6 +7,7 @@
 pub mod backfill;
 pub mod check;
 pub mod export;
+pub mod trial;
 
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};
@@ -24,6 +25,7 @@ use crate::imports::{Imports, OldImports};
 use crate::ingest::Ingest;
 use crate::legacy_reads::{LegacyReads, Line};
 use crate::mirror::{self, Relay};
+use crate::pulls::{Desk, Pulls};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
@@ -104,20 +106,12 @@ async fn serve_on(
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
     let legacy_reads = Arc::new(legacy_reads);
     legacy_reads.refresh().await;
-    let imports = Imports::new(
-        store.clone(),
-        ingest.clone(),
-        (&config.imports, &config.limits),
-        backfill::calls(),
-    );
+    let (imports, desk) = files(config, &store, &ingest)?;
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
-        imports: vec![spawn(frame::run(
-            store.clone(),
-            OldImports(imports.clone()),
-        ))],
+        imports: fetching(config, &store, (&imports, &desk)),
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -144,6 +138,7 @@ async fn serve_on(
         keys,
         ingest,
         imports: imports.clone(),
+        pulls: desk,
         store: store.clone(),
         health: health.clone(),
         metrics,
@@ -160,6 +155,34 @@ async fn serve_on(
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Files that are sent, and from where others may be fetched.
+fn files(config: &Config, store: &Store, ingest: &Ingest) -> Result<(Imports, Desk)> {
+    let imports = Imports::new(
+        store.clone(),
+        ingest.clone(),
+        (&config.imports, &config.limits),
+        backfill::calls(),
+    );
+    let desk = Desk::new(&config.imports.pulls).map_err(|text| anyhow!(text))?;
+    Ok((imports, desk))
+}
+
+/// Of nodes one gives up what nobody went on with; of those that know from where files may be fetched, one fetches them.
+fn fetching(
+    config: &Config,
+    store: &Store,
+    (imports, desk): (&Imports, &Desk),
+) -> Vec<JoinHandle<()>> {
+    let old = OldImports(imports.clone());
+    let mut tasks = vec![spawn(frame::run(store.clone(), old))];
+    let settings = &config.imports.pulls;
+    if !settings.places.is_empty() {
+        let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
+        tasks.push(spawn(frame::run(store.clone(), pulls)));
+    }
+    tasks
 }
 
 /// Of nodes that know where a legacy store is one keeps it up, and one verifies; all tell how far the mirror is.

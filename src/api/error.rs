@@ -46,6 +46,11 @@ pub enum ApiError {
     BodyTimeout,
     #[error("{0}")]
     Import(#[from] Stopped),
+    #[error("{0}")]
+    SourceNotAllowed(String),
+    /// By the code of what is wrong with it.
+    #[error("{1}")]
+    SourceRefused(&'static str, String),
     #[error("the body is not what its checksum says: nothing of it was taken")]
     ChecksumMismatch,
     #[error("the body of a PATCH is application/offset+octet-stream")]
@@ -124,6 +129,8 @@ impl ApiError {
             Self::BodyTimeout => refused(StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::Rejected(rejection) => refused(StatusCode::BAD_REQUEST, rejection.code.as_str()),
             Self::Import(stopped) => of_import(stopped),
+            Self::SourceNotAllowed(_) => refused(StatusCode::FORBIDDEN, "source_not_allowed"),
+            Self::SourceRefused(code, _) => refused(StatusCode::UNPROCESSABLE_ENTITY, code),
             // No registered status: the one that the protocol names.
             Self::ChecksumMismatch => refused(
                 StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),

@@ -1,5 +1,6 @@
 //! The settings of imports.
 
+use super::Pulls;
 use serde::{Deserialize, Serialize};
 
 /// Files of profiles and events.
@@ -12,12 +13,14 @@ pub struct Imports {
     pub idle_seconds: u64,
     pub expire_seconds: u64,
     pub known_seconds: u64,
+    pub pulls: Pulls,
 }
 
 impl Imports {
     /// What is wrong, and whether it is.
     pub(super) fn complaints(&self) -> Vec<(bool, &'static str)> {
-        vec![
+        let mut complaints = self.pulls.complaints();
+        complaints.extend([
             (
                 self.parallel == 0 || self.parallel_per_project == 0,
                 "imports.parallel and imports.parallel_per_project must be at least 1",
@@ -30,6 +33,7 @@ impl Imports {
                 self.idle_seconds == 0 || self.expire_seconds == 0,
                 "imports.idle_seconds and imports.expire_seconds must be at least 1",
             ),
-        ]
+        ]);
+        complaints
     }
 }

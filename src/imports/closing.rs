@@ -6,6 +6,8 @@ use crate::store::Error;
 use crate::upkeep::frame::{Turn, Work};
 use std::time::Duration;
 
+/// How often it is looked whether something is due.
+const LOOK: Duration = Duration::from_secs(5);
 /// Jobs of one look.
 const AT_ONCE: i64 = 50;
 
@@ -16,7 +18,7 @@ impl Work for OldImports {
     const NAME: &'static str = "old imports";
 
     fn interval(&self) -> Duration {
-        self.0.parts.patience().min(Duration::from_secs(60))
+        self.0.parts.patience().min(LOOK)
     }
 
     async fn step(&self, turn: &mut Turn) -> Result<(), Error> {

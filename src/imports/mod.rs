@@ -99,6 +99,14 @@ impl Imports {
     /// # Errors
     /// `Refused` with what was said and can't be; `Unavailable`.
     pub async fn create(&self, new: NewJob) -> Result<Job, Stopped> {
+        self.create_as(Uuid::now_v7(), new).await
+    }
+
+    /// Holds what is said of a file against what can be: how it is read then.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn check(&self, new: &NewJob) -> Result<Layout, Stopped> {
         let limits = file_limits(self.parts.settings.max_record_bytes);
         let mapping = mapping_of(&new.layout, new.mapping.as_deref())?;
         let layout = new.layout.clone().used_by(&mapping);
@@ -115,8 +123,17 @@ impl Imports {
             let reason = format!("a name has at most {NAME_BYTES} bytes, none of them NUL");
             return Err(Stopped::Refused(Unusable::of("name", reason)));
         }
+        Ok(layout)
+    }
+
+    /// As `create`, under an id that follows from what made it: a repeat finds the job.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub async fn create_as(&self, id: Uuid, new: NewJob) -> Result<Job, Stopped> {
+        let layout = self.check(&new)?;
         let new = NewImport {
-            key: (new.project_id, Uuid::now_v7()),
+            key: (new.project_id, id),
             name: new.name,
             layout: serde_json::to_string(&layout).unwrap_or_default(),
             mapping: new.mapping,
@@ -260,6 +277,15 @@ impl Imports {
             return Ok(found);
         }
         self.change(key, (state::CANCELLED, ""), from, true).await
+    }
+
+    /// Ends a job whose file can't be had; what was taken in stays.
+    ///
+    /// # Errors
+    /// As `pause`.
+    pub async fn fail(&self, key: JobKey, reason: &str) -> Result<Job, Stopped> {
+        let from = &[state::WAITING, state::RUNNING, state::PAUSED];
+        self.change(key, (state::FAILED, reason), from, true).await
     }
 
     /// Gives a job up that nobody went on with.

@@ -100,6 +100,11 @@ pub const STEPS: &[Step] = steps![
     "0082_import_rejection_by_name",
     "0083_import_rejection_by_time",
     "0084_import_job_by_expiry",
+    "0085_import_pull",
+    "0086_import_pull_by_due",
+    "0087_import_schedule",
+    "0088_import_fetched",
+    "0089_import_schedule_by_due",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

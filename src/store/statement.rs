@@ -5,8 +5,8 @@ use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
     erase_statements as erase, events, export, groups, heartbeat, import_statements as imports,
     lease, lookup, merge, merge_record, migration, mirror_statements as mirror, others, profiles,
-    projects, reads, rejections, retention, rights, schema, split_statements as split,
-    verification_statements as verification, worker, write,
+    projects, pull_statements as pulls, reads, rejections, retention, rights, schema,
+    split_statements as split, verification_statements as verification, worker, write,
 };
 
 use std::borrow::Cow;
@@ -37,7 +37,13 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    let of_the_rest = [of_people(), of_backfills(), of_imports(), of_migrations()];
+    let of_the_rest = [
+        of_people(),
+        of_backfills(),
+        of_imports(),
+        of_pulls(),
+        of_migrations(),
+    ];
     [of_requests(), of_upkeep(), of_the_rest.concat()].concat()
 }
 
@@ -87,6 +93,25 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::FORGET_REFUSALS,
         &export::LOAD_EXPORT,
         &export::SAVE_EXPORT,
+    ]
+}
+
+fn of_pulls() -> Vec<&'static Statement> {
+    vec![
+        &pulls::CREATE_PULL,
+        &pulls::LOAD_PULL,
+        &pulls::RENEW_PULL,
+        &pulls::DUE_PULLS,
+        &pulls::NOTE_PULL,
+        &pulls::FORGET_PULL,
+        &pulls::CREATE_SCHEDULE,
+        &pulls::LOAD_SCHEDULES,
+        &pulls::DELETE_SCHEDULE,
+        &pulls::DUE_SCHEDULES,
+        &pulls::ADVANCE_SCHEDULE,
+        &pulls::FIND_FETCHED,
+        &pulls::REMEMBER_FETCHED,
+        &pulls::FORGET_FETCHED,
     ]
 }
 

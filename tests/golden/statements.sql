@@ -24,6 +24,8 @@ UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM m
 UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 FROM verification_sample WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_pull WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_schedule WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -1152,6 +1154,84 @@ SELECT number, place, rejected_at, code, field, message, record, record_bytes
 FROM import_rejection
 WHERE project_id = $1::INT4 AND job_id = $2::UUID AND number > $3::INT8
 ORDER BY number LIMIT $4::INT8;
+
+-- create_pull
+INSERT INTO import_pull (project_id, job_id, source, address, attempts, created_at, due_at)
+VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, 0, now(), now())
+ON CONFLICT (project_id, job_id) DO NOTHING;
+
+-- load_pull
+SELECT source, size, attempts FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID;
+
+-- renew_pull
+UPDATE import_pull SET source = $3::TEXT, address = $4::TEXT, attempts = 0, due_at = now()
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND finished_at IS NULL
+RETURNING job_id;
+
+-- due_pulls
+SELECT p.project_id, p.job_id, COALESCE(p.address, p.source), p.tag, p.size, p.attempts, p.finished_at IS NOT NULL, j.state, o.name
+FROM import_pull AS p
+JOIN project AS o ON o.project_id = p.project_id
+LEFT JOIN import_job AS j ON j.project_id = p.project_id AND j.job_id = p.job_id
+WHERE p.due_at <= now()
+ORDER BY p.due_at LIMIT $1::INT8;
+
+-- note_pull
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE import_pull SET tag = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
+    finished_at = CASE WHEN $9::BOOL THEN now() END, address = CASE WHEN $9::BOOL THEN NULL ELSE address END
+WHERE project_id = $3::INT4 AND job_id = $4::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+RETURNING job_id;
+
+-- forget_pull
+DELETE FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID AND finished_at IS NOT NULL AND due_at <= now();
+
+-- create_schedule
+INSERT INTO import_schedule (project_id, schedule_id, cron, time_zone, source, address, layout, mapping, created_at, due_at, runs, skipped,
+    reason)
+SELECT $1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, $8::TEXT, now(), $9::TIMESTAMPTZ, 0, 0, ''
+WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4) < $10::INT8
+ON CONFLICT (project_id, schedule_id) DO UPDATE SET cron = excluded.cron
+RETURNING schedule_id;
+
+-- load_schedules
+SELECT s.schedule_id, s.cron, s.time_zone, s.source, s.created_at, s.due_at, s.last_at, s.last_job, s.runs, s.skipped, s.reason FROM import_schedule AS s WHERE s.project_id = $1::INT4 ORDER BY s.schedule_id LIMIT $2::INT8;
+
+-- delete_schedule
+WITH gone AS (
+    DELETE FROM import_schedule WHERE project_id = $1::INT4 AND schedule_id = $2::UUID RETURNING project_id, schedule_id
+), forgotten AS (
+    DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID RETURNING name
+)
+SELECT schedule_id FROM gone;
+
+-- due_schedules
+SELECT s.schedule_id, s.cron, s.time_zone, s.source, s.created_at, s.due_at, s.last_at, s.last_job, s.runs, s.skipped, s.reason, s.project_id, COALESCE(s.address, s.source), s.layout, s.mapping, o.name, COALESCE(j.state IN ('waiting', 'running', 'paused'), FALSE)
+FROM import_schedule AS s
+JOIN project AS o ON o.project_id = s.project_id
+LEFT JOIN import_job AS j ON j.project_id = s.project_id AND j.job_id = s.last_job
+WHERE s.due_at <= now()
+ORDER BY s.due_at LIMIT $1::INT8;
+
+-- advance_schedule
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE import_schedule SET due_at = $6::TIMESTAMPTZ, last_at = now(), last_job = COALESCE($7::UUID, last_job),
+    runs = runs + CASE WHEN $8::BOOL THEN 0 ELSE 1 END, skipped = skipped + CASE WHEN $8::BOOL THEN 1 ELSE 0 END, reason = $9::TEXT
+WHERE project_id = $3::INT4 AND schedule_id = $4::UUID AND due_at = $5::TIMESTAMPTZ AND EXISTS (SELECT 1 FROM held)
+RETURNING schedule_id;
+
+-- find_fetched
+UPDATE import_fetched AS f SET seen_at = now()
+FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, tag)
+WHERE f.project_id = $1::INT4 AND f.schedule_id = $2::UUID AND f.name = t.name AND f.tag = t.tag
+RETURNING t.position;
+
+-- remember_fetched
+INSERT INTO import_fetched (project_id, schedule_id, name, tag, seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
+ON CONFLICT (project_id, schedule_id, name, tag) DO NOTHING;
+
+-- forget_fetched
+DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID AND seen_at < now() - '30 days'::INTERVAL;
 
 -- load_migration
 SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8, reads::TEXT

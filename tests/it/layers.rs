@@ -59,6 +59,17 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "pulls",
+        &[
+            "imports",
+            "upkeep",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "legacy_reads",
         &[
             "legacy",
@@ -87,6 +98,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "api",
         &[
             "imports",
+            "pulls",
             "files",
             "migration",
             "legacy_reads",
@@ -117,7 +129,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["store"]),
     ("actix_web", &["api", "server"]),
     ("rdkafka", &["backfill"]),
-    ("reqwest", &["legacy"]),
+    ("object_store", &["pulls"]),
+    ("reqwest", &["legacy", "pulls", "cli"]),
 ];
 
 /// Parts of `api` that never import each other.

@@ -39,6 +39,13 @@ async fn list_records(database: &str, project_id: i32) {
          FROM generate_series(1, 30) AS s (n)"
     );
     sql(database, &records).await;
+    let lines = format!(
+        "INSERT INTO import_rejection (project_id, job_id, number, place, record_at, rejected_at, code, message, record_bytes)
+         SELECT {project_id}, '00000000-0000-7000-8000-000000000001', n, '1', now(),
+            now() - CASE WHEN n <= 10 THEN INTERVAL '40 days' ELSE INTERVAL '0 days' END, 'not_json', 'no JSON', 0
+         FROM generate_series(1, 30) AS s (n)"
+    );
+    sql(database, &lines).await;
 }
 
 async fn count(database: &str, table: &str, project: &Project) -> usize {
@@ -106,6 +113,12 @@ async fn what_is_too_old_goes_and_the_rest_stays() {
         1_200,
         "events stay where nobody said otherwise"
     );
+    for project in [&bounded, &unbounded] {
+        wait_until("old lines of files go", PATIENCE, async || {
+            count(database, "import_rejection", project).await == 20
+        })
+        .await;
+    }
     let mut left = 0;
     for user in 0..7 {
         left += bounded.timeline(&format!("user_id:u{user}")).await.len();

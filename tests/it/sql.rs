@@ -31,6 +31,10 @@ const BY_PROJECT: &[&str] = &[
     "load_imports",
     "advance_import",
     "set_import",
+    "due_pulls",
+    "due_schedules",
+    "load_schedules",
+    "create_schedule",
     "load_conflicts",
     "load_keys",
     "load_project",
@@ -144,7 +148,9 @@ fn the_keys_of_the_design_are_hash_sharded_and_no_others() {
             "mirror_refusal",
             "backfill_rejection_by_time",
             "import_rejection_by_time",
-            "import_job_by_expiry"
+            "import_job_by_expiry",
+            "import_pull_by_due",
+            "import_schedule_by_due"
         ]
     );
     for (table, key) in [

@@ -26,6 +26,8 @@ const NOT_WRITING: [&str; 17] = [
     "expire_import_rejections",
     "due_imports",
     "forget_imports",
+    "due_pulls",
+    "due_schedules",
 ];
 const TABLES: [&str; 7] = [
     "profile",

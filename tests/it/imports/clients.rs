@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, counts, events, id_of, must_add_up};
 use crate::folder::public_dir;
-use crate::harness::Project;
+use crate::harness::{Project, wait_until};
 use crate::imports::job;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -75,6 +75,12 @@ fn written(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
+/// A command that is ended by kill -9 where the test drops it.
+fn started(mut command: Command) -> Child {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.kill_on_drop(true).spawn().unwrap()
+}
+
 async fn run(mut command: Command) -> (bool, Value) {
     let child = command
         .stdin(Stdio::null())
@@ -105,15 +111,16 @@ async fn javascript(project: &Project, url: &str, file: &Path, more: &[&str]) ->
 
 /// tuspy.
 async fn python(project: &Project, url: &str, file: &Path, more: &[&str]) -> (bool, Value) {
+    run(of_python(project, url, file, more)).await
+}
+
+fn of_python(project: &Project, url: &str, file: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(format!("{ROOT}/.dev/sdk/tus-python/bin/python"));
     command.arg(format!("{ROOT}/tests/sdk/tus-python/drive.py"));
     command.args(["--endpoint", &format!("{url}/v1/imports?format=ndjson")]);
+    command.args(["--key", &project.server_key]);
+    command.arg("--file").arg(file).args(more);
     command
-        .args(["--key", &project.server_key])
-        .arg("--file")
-        .arg(file)
-        .args(more);
-    run(command).await
 }
 
 fn id_in(told: &Value) -> &str {
@@ -263,4 +270,33 @@ async fn curl_sends_plain_and_compressed_files() {
         );
         assert!(!id_of(&job).is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_killed_at_10_50_and_90_percent_goes_on_when_it_is_started_again() {
+    let project = Project::fresh().await;
+    let content = events(0, 40_000);
+    let file = written("killed.ndjson", content.as_bytes());
+    let store = public_dir("store").join("uploads.json");
+    let more = ["--chunk", "30000", "--store", store.to_str().unwrap()];
+    for percent in [10, 50, 90] {
+        let child = started(of_python(&project, &project.url, &file, &more));
+        let is_there = async || {
+            let listed = project.read("/v1/imports").await;
+            let offset = listed["imports"][0]["offset"].as_u64().unwrap_or(0);
+            offset * 100 >= content.len() as u64 * percent
+        };
+        wait_until("so much is done", PATIENCE, is_there).await;
+        drop(child);
+    }
+    let listed = project.read("/v1/imports").await;
+    assert_eq!(
+        listed["imports"][0]["state"], "running",
+        "it was killed before its end"
+    );
+    let (ended, told) = python(&project, &project.url, &file, &more).await;
+    assert!(ended, "{told}");
+    must_be_whole(&project, &told, 40_000).await;
+    let listed = project.read("/v1/imports").await;
+    assert_eq!(listed["imports"].as_array().unwrap().len(), 1, "one upload");
 }

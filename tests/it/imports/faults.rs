@@ -93,7 +93,7 @@ async fn killed_between_receipts_and_position_the_piece_comes_again_and_changes_
     let length = file.len().to_string();
     let upload = Upload::create(&project, "name=between", ("Upload-Length", &length)).await;
     let sending = tokio::spawn(upload.piece(0).body(file.clone()).send());
-    let written = async || project.count("*", "event").await > 4_000;
+    let written = async || project.count("*", "event").await > 8_000;
     wait_until("the second piece is written", PATIENCE, written).await;
     service.kill();
     assert!(sending.await.unwrap().is_err());

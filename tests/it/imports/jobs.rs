@@ -4,7 +4,7 @@ use super::slowly::Slowly;
 use super::{
     PATIENCE, Upload, counts, events, header, id_of, must_add_up, request, send, take, tus,
 };
-use crate::harness::{Project, Service, shared, wait_until};
+use crate::harness::{Project, Service, shared, sql, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -234,4 +234,18 @@ async fn a_job_may_be_described_first() {
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
     let problem: Value = reply.json().await.unwrap();
     assert_eq!(problem["code"], "mapping");
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten() {
+    let project = Project::fresh().await;
+    let made = take(&project, "", events(0, 1)).await;
+    let path = format!("/v1/imports/{}", id_of(&made));
+    let long_ago = format!(
+        "UPDATE import_job SET expires_at = now() WHERE job_id = '{}'",
+        id_of(&made)
+    );
+    sql(&shared().await.database_url, &long_ago).await;
+    let is_gone = async || project.get(&path).await.0 == StatusCode::NOT_FOUND;
+    wait_until("it is forgotten", PATIENCE, is_gone).await;
 }

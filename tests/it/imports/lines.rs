@@ -187,7 +187,7 @@ async fn of_who_was_erased_nothing_is_listed() {
     let listed = rejections(&project, id_of(&again)).await;
     assert_eq!(
         (&listed[0]["code"], &listed[0]["line"]),
-        (&json!("erased"), &json!(null))
+        (&json!("number_too_large"), &json!(""))
     );
 }
 
@@ -219,4 +219,62 @@ async fn the_list_mended_and_sent_again_completes_the_set() {
         project.profile(&format!("user_id:{person}")).await;
     }
     assert_eq!(project.profile("user_id:1").await["traits"]["note"], "=1+1");
+}
+
+/// A table of which each kind of bad row makes one percent, its mapping, and how each kind is listed.
+fn spoiled_table(rows: usize) -> (Vec<u8>, Vec<(&'static str, usize)>) {
+    let mut table = b"\xef\xbb\xbfid,email,plan,changed\r\n".to_vec();
+    let each = rows / 100;
+    for row in 0..rows {
+        let good = format!("{row},p{row}@example.com,pro,2026-01-02T03:04:05Z");
+        let text: Vec<u8> = match row % 100 {
+            10 => format!("{row},p{row}@example.com").into(),
+            20 => format!("{row},p{row}@example.com,\"pro,2026-01-02T03:04:05Z").into(),
+            30 => [b"x\xff", good.as_bytes()].concat(),
+            40 => format!(",{row},pro,2026-01-02T03:04:05Z").into(),
+            50 => format!("1.9143E+18,,pro{row},2026-01-02T03:04:05Z").into(),
+            60 => format!("\r\n{good}").into(),
+            _ => good.into(),
+        };
+        table.extend_from_slice(&text);
+        let end: &[u8] = if row + 1 == rows {
+            b""
+        } else if row % 3 == 0 {
+            b"\n"
+        } else {
+            b"\r\n"
+        };
+        table.extend_from_slice(end);
+    }
+    let listed = [
+        "bad_utf8",
+        "damaged_number",
+        "invalid_field",
+        "unbalanced_quote",
+        "wrong_column_count",
+    ];
+    (table, listed.map(|code| (code, each)).to_vec())
+}
+
+#[tokio::test]
+async fn one_percent_of_every_kind_in_a_table_costs_no_neighbour() {
+    let project = Project::fresh().await;
+    let mapping = "[identities]\nuser_id = \"/id\"\nemail = \"/email\"\n[time]\nat = \"/changed\"\n[traits]\nonly = [\"plan\"]\n";
+    let (table, expected) = spoiled_table(1_000);
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("format", "csv")
+        .append_pair("name", "spoiled.csv")
+        .append_pair("mapping", mapping)
+        .finish();
+    let job = take(&project, &query, table).await;
+    let listed = rejections(&project, id_of(&job)).await;
+    let mut codes = std::collections::BTreeMap::<&str, usize>::new();
+    for row in listed.iter().filter(|row| row["code"] != "header") {
+        *codes.entry(row["code"].as_str().unwrap()).or_default() += 1;
+    }
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), expected, "{job}");
+    assert_eq!(counts(&job), [950, 0, 0, 50], "{job}");
+    assert_eq!((&job["blank"], &job["lines"]), (&json!(10), &json!(1_011)));
+    project.profile("user_id:11").await;
+    project.profile("email:p999@example.com").await;
 }

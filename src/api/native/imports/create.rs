@@ -2,7 +2,7 @@
 
 use super::body::{Arrival, Arriving};
 use super::said::Said;
-use super::{headers, reader, reply, upload};
+use super::{headers, pulls, reader, reply, upload};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
@@ -12,19 +12,24 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Takes a file, or makes the upload of one.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
     match created(&request, payload, &state).await {
-        Ok((job, is_upload)) => reply_of(&job, is_upload),
+        Ok((job, is_upload)) => reply_of(&state, &job, is_upload),
         Err(error) => reply::problem(&error),
     }
 }
 
-/// Where the upload goes on, without scheme and host, which a proxy may have changed.
-fn reply_of(job: &Job, is_upload: bool) -> HttpResponse {
+/// Where the upload goes on, without scheme and host, which a proxy may have changed; with the path under which browsers reach this.
+fn reply_of(state: &State, job: &Job, is_upload: bool) -> HttpResponse {
     let mut reply = HttpResponse::Created();
-    reply.insert_header((LOCATION, format!("/v1/imports/{}", job.key.1)));
+    let public = Url::parse(&state.server.public_url).ok();
+    let prefix = public
+        .as_ref()
+        .map_or("", |url| url.path().trim_end_matches('/'));
+    reply.insert_header((LOCATION, format!("{prefix}/v1/imports/{}", job.key.1)));
     headers::tell(&mut reply, job);
     if is_upload {
         return reply.finish();
@@ -81,7 +86,7 @@ async fn begin_upload(
     upload::take(request, payload, state, (job.key, opening)).await
 }
 
-/// A job that is described in JSON; its bytes come by `PATCH`.
+/// A job that is described in JSON: its bytes come by `PATCH`, or the service fetches them.
 async fn describe(
     request: &HttpRequest,
     payload: Payload,
@@ -89,9 +94,13 @@ async fn describe(
     project_id: ProjectId,
 ) -> Result<Job, ApiError> {
     let body = body::read(request, payload, state, Some(project_id)).await?;
-    let document: Map<String, Value> = serde_json::from_slice(&body.bytes)
+    let mut document: Map<String, Value> = serde_json::from_slice(&body.bytes)
         .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
+    let source = pulls::source_of(&mut document)?;
     let said = Said::of_document(&document)?;
+    if let Some(source) = source {
+        return pulls::begin(state, project_id, (&source, said)).await;
+    }
     Ok(state.imports.create(said.job(project_id, None)).await?)
 }
 

@@ -1,5 +1,6 @@
 //! `GET /v1/imports`, `GET /v1/imports/{id}`, `POST …/pause|resume|cancel`: where files are, and what to do about them.
 
+use super::pulls::shown_with_source;
 use super::{headers, key_of, reader, reply, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
@@ -46,7 +47,8 @@ async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiErr
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let showing = async {
         let key = key_of(&request, &state).await?;
-        Ok(shown(&state.imports.find(key).await?))
+        let job = state.imports.find(key).await?;
+        shown_with_source(&state, &job).await
     };
     reply::json(&state, showing.await)
 }

@@ -7,8 +7,10 @@ mod digest;
 mod headers;
 mod jobs;
 mod preview;
+mod pulls;
 mod rejections;
 mod said;
+mod schedules;
 mod upload;
 
 use super::{reader, reply, segment};
@@ -37,7 +39,15 @@ pub fn configure(app: &mut ServiceConfig) {
     let list = resource("/v1/imports/{id}/rejections").route(web::get().to(rejections::list));
     let verbs =
         resource("/v1/imports/{id}/{verb:pause|resume|cancel}").route(web::post().to(jobs::change));
-    for route in [files, preview, file, list, verbs] {
+    let source = resource("/v1/imports/{id}/source").route(web::post().to(pulls::renew));
+    let schedules = resource("/v1/imports/schedules")
+        .route(web::get().to(schedules::list))
+        .route(web::post().to(schedules::create));
+    let schedule = resource("/v1/imports/schedules/{id}").route(web::delete().to(schedules::end));
+    // What has a name of its own goes before what has any.
+    for route in [
+        files, preview, schedules, schedule, file, list, verbs, source,
+    ] {
         let method_not_allowed = web::to(method_not_allowed);
         app.service(
             route
