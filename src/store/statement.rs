@@ -3,8 +3,8 @@
 use super::{
     backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
     erase_statements as erase, events, export, groups, heartbeat, lease, lookup, merge,
-    merge_record, migration, mirror_statements as mirror, others, profiles, projects, reads,
-    rejections, retention, rights, schema, split_statements as split,
+    merge_record, migration, mirror_statements as mirror, others, owners, profiles, projects,
+    reads, rejections, retention, rights, schema, split_statements as split,
     verification_statements as verification, worker, write,
 };
 
@@ -170,6 +170,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &profiles::LOAD_CONFLICTS,
         &profiles::LOAD_CONFLICTS_OF,
         &lookup::LOAD_PROFILES,
+        &owners::LOAD_OWNERS,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,
         &events::LOAD_EVENT,

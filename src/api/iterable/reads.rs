@@ -1,0 +1,183 @@
+//! Users and their events, read.
+
+use super::names::is_email;
+use super::refusal::{Failure, Refusal};
+use super::reply::Answer;
+use super::request::Asked;
+use super::show::{found, names_of, with_dates, written};
+use crate::api::error::ApiError;
+use crate::api::reading::{answer_of, segment};
+use crate::domain::{Identity, IdentityKind};
+use crate::store::{Profile, Reference, StoredEvent, TimelineQuery};
+use serde_json::{Map, Value, json};
+
+const DEFAULT_EVENTS: i64 = 30;
+const MOST_EVENTS: i64 = 200;
+
+/// `users/getByEmail?email=`.
+pub async fn by_email(asked: Asked) -> Result<Answer, Failure> {
+    let email = asked.needed_parameter("email")?;
+    // A plus that was not encoded arrives as a blank, which no address has.
+    show_email(&asked, &email.replace(' ', "+")).await
+}
+
+/// `users/{email}`.
+pub async fn by_email_in_path(asked: Asked) -> Result<Answer, Failure> {
+    let email = segment(&asked.request, 3)?;
+    show_email(&asked, &email).await
+}
+
+/// `users/byUserId?userId=`.
+pub async fn by_user_id(asked: Asked) -> Result<Answer, Failure> {
+    let user_id = asked.needed_parameter("userId")?;
+    show_user_id(&asked, &user_id).await
+}
+
+/// `users/byUserId/{userId}`.
+pub async fn by_user_id_in_path(asked: Asked) -> Result<Answer, Failure> {
+    let user_id = segment(&asked.request, 4)?;
+    show_user_id(&asked, &user_id).await
+}
+
+async fn show_email(asked: &Asked, email: &str) -> Result<Answer, Failure> {
+    let name = email_name(email)?;
+    let profile = profile(asked, name).await?;
+    Ok(profile.map_or_else(
+        || Answer::Document("{}".to_owned()),
+        |profile| shown(asked, &profile),
+    ))
+}
+
+async fn show_user_id(asked: &Asked, user_id: &str) -> Result<Answer, Failure> {
+    let name = Identity::new(IdentityKind::UserId, user_id);
+    let profile = profile(asked, name).await?;
+    let unknown = || {
+        Refusal::of(
+            "error.users.noUserWithIdExists",
+            "No user with that id exists!",
+        )
+    };
+    Ok(shown(asked, &profile.ok_or_else(unknown)?))
+}
+
+fn shown(asked: &Asked, profile: &Profile) -> Answer {
+    Answer::document(&found(profile, asked.caller.kinds.rules.iterable))
+}
+
+/// An address as a name.
+///
+/// # Errors
+/// `InvalidEmailAddressError`.
+pub fn email_name(email: &str) -> Result<Identity, Refusal> {
+    let invalid = || {
+        Refusal::of(
+            "InvalidEmailAddressError",
+            format!("Invalid email: {email}"),
+        )
+    };
+    let name = Identity::new(IdentityKind::Email, email);
+    is_email(&name.value).then_some(name).ok_or_else(invalid)
+}
+
+/// Whom a name leads to.
+pub async fn profile(asked: &Asked, name: Identity) -> Result<Option<Profile>, ApiError> {
+    let state = &asked.state;
+    let _room = state.reads.room().await?;
+    let reference = Reference::Name(name);
+    let reading = state
+        .store
+        .load_profile(asked.caller.project_id, &reference);
+    answer_of(state, reading).await
+}
+
+/// `events/{email}`.
+pub async fn events_by_email(asked: Asked) -> Result<Answer, Failure> {
+    let email = segment(&asked.request, 3)?;
+    events(&asked, email_name(&email)?).await
+}
+
+/// `events/byUserId/{userId}`.
+pub async fn events_by_user_id(asked: Asked) -> Result<Answer, Failure> {
+    let user_id = segment(&asked.request, 4)?;
+    events(&asked, Identity::new(IdentityKind::UserId, &user_id)).await
+}
+
+async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
+    let (state, project_id) = (&asked.state, asked.caller.project_id);
+    let limit = limit(asked)?;
+    let Some(profile) = profile(asked, name.clone()).await? else {
+        return Ok(Answer::Document(r#"{"events":[]}"#.to_owned()));
+    };
+    let person = answer_of(state, state.store.find_person(project_id, &name)).await?;
+    let Some(person) = person else {
+        return Ok(Answer::Document(r#"{"events":[]}"#.to_owned()));
+    };
+    let query = TimelineQuery {
+        name: None,
+        event_type: None,
+        from: None,
+        to: None,
+        after: None,
+        limit,
+    };
+    let _room = state.reads.room().await?;
+    let bytes = state.reads.page_bytes;
+    let reading = state
+        .store
+        .load_timeline(project_id, &person, &query, bytes);
+    let page = answer_of(state, reading).await?;
+    let names = names_of(&profile);
+    let events: Vec<Value> = page
+        .events
+        .iter()
+        .map(|event| event_of(event, &names))
+        .collect();
+    Ok(Answer::document(&json!({ "events": events })))
+}
+
+fn limit(asked: &Asked) -> Result<i64, Refusal> {
+    let Some(text) = asked.parameter("limit") else {
+        return Ok(DEFAULT_EVENTS);
+    };
+    let limit = text.parse::<i64>().ok().filter(|limit| *limit > 0);
+    let limit = limit.ok_or_else(|| Refusal::params("limit is no positive number"))?;
+    Ok(limit.min(MOST_EVENTS))
+}
+
+/// An event of any dialect. What came by another has no type of this one's: it is a custom event.
+fn event_of(event: &StoredEvent, (email, user_id): &(Option<String>, Option<String>)) -> Value {
+    let mut shown = Map::new();
+    let context: Value = serde_json::from_slice(event.context.as_bytes()).unwrap_or_default();
+    if let Value::Object(own) = &context["iterable"] {
+        shown.extend(own.clone());
+    }
+    let event_type = shown.remove("eventType");
+    let event_type = event_type.unwrap_or_else(|| json!("customEvent"));
+    let name = event.name.as_deref().unwrap_or(&event.event_type);
+    let fields = serde_json::from_slice(event.properties.as_bytes()).unwrap_or_default();
+    if event_type == "customEvent" {
+        shown.insert("eventName".to_owned(), json!(name));
+        shown.insert(
+            "eventUpdatedAt".to_owned(),
+            json!(written(event.received_at)),
+        );
+    }
+    let more = [
+        ("_id", json!(event.message_id)),
+        ("eventType", event_type),
+        ("createdAt", json!(written(event.occurred_at))),
+        ("email", json!(email)),
+        ("userId", json!(user_id)),
+        ("dataFields", with_dates(fields)),
+        (
+            "itblInternal",
+            json!({
+                "documentCreatedAt": written(event.received_at),
+                "documentUpdatedAt": written(event.received_at),
+            }),
+        ),
+    ];
+    let more = more.into_iter().filter(|(_, value)| !value.is_null());
+    shown.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(shown)
+}
