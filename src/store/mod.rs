@@ -19,6 +19,7 @@ mod error;
 mod event_row;
 mod events;
 mod export;
+mod fields;
 mod groups;
 mod heartbeat;
 mod lease;

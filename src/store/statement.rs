@@ -2,7 +2,7 @@
 
 use super::{
     backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, groups, heartbeat, lease, lookup, merge,
+    erase_statements as erase, events, export, fields, groups, heartbeat, lease, lookup, merge,
     merge_record, migration, mirror_statements as mirror, others, owners, profiles, projects,
     reads, rejections, retention, rights, schema, split_statements as split,
     verification_statements as verification, worker, write,
@@ -171,6 +171,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &profiles::LOAD_CONFLICTS_OF,
         &lookup::LOAD_PROFILES,
         &owners::LOAD_OWNERS,
+        &fields::SAMPLE_FIELDS,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,
         &events::LOAD_EVENT,

@@ -29,6 +29,7 @@ mod hot;
 mod hubs;
 mod ingest;
 mod isolation;
+mod iterable;
 mod java;
 mod kafka;
 mod layers;

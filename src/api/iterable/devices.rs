@@ -49,6 +49,7 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
     let mut named = named(body)?;
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
+    named.email = named.email.filter(|email| email != "None");
     let device = device_of(&asked, &named, &token).await?;
     let Some(device) = device else {
         return Ok(Answer::success());

@@ -98,6 +98,10 @@ fn configure_users(app: &mut ServiceConfig) {
     .service(at("users/forget", [post(Servers, gone::forget)]))
     .service(at("users/unforget", [post(Servers, gone::unforget)]))
     .service(at("users/getByEmail", [get(Servers, reads::by_email)]))
+    .service(at("users/getFields", [get(Servers, reads::fields)]))
+    // Not there, and no addresses either.
+    .service(at("users/forgotten", []))
+    .service(at("users/forgottenUserIds", []))
     .service(at("users/byUserId", [get(Servers, reads::by_user_id)]))
     .service(at(
         "users/byUserId/{id}",

@@ -4,7 +4,7 @@ use super::names::is_email;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::Asked;
-use super::show::{found, names_of, with_dates, written};
+use super::show::{found, is_date, names_of, with_dates, written};
 use crate::api::error::ApiError;
 use crate::api::reading::{answer_of, segment};
 use crate::domain::{Identity, IdentityKind};
@@ -88,6 +88,38 @@ pub async fn profile(asked: &Asked, name: Identity) -> Result<Option<Profile>, A
         .store
         .load_profile(asked.caller.project_id, &reference);
     answer_of(state, reading).await
+}
+
+/// `users/getFields`: what the profiles of the project have, by a sample of them.
+pub async fn fields(asked: Asked) -> Result<Answer, Failure> {
+    let state = &asked.state;
+    let _room = state.reads.room().await?;
+    let reading = state.store.sample_fields(asked.caller.project_id);
+    let sampled = answer_of(state, reading).await?;
+    let made = ["email", "signupSource", "userId"].map(|name| (name.to_owned(), json!("string")));
+    let dates = ["profileUpdatedAt", "signupDate"].map(|name| (name.to_owned(), json!("date")));
+    let mut fields: Map<String, Value> = made.into_iter().chain(dates).collect();
+    let own = sampled.into_iter();
+    fields.extend(own.map(|(name, value)| {
+        let its_type = type_of(&name, &value);
+        (name, json!(its_type))
+    }));
+    Ok(Answer::document(&json!({ "fields": fields })))
+}
+
+/// The original's name of a type, by the beginning of a value.
+fn type_of(name: &str, value: &str) -> &'static str {
+    let element = value.trim_start_matches(['[', ' ']);
+    match element.as_bytes().first() {
+        Some(b'{') if value.starts_with('[') => "nested",
+        Some(b'{') if name.ends_with("_geo_location") => "geo_location",
+        Some(b'{') => "object",
+        Some(b't' | b'f') => "boolean",
+        Some(b'-' | b'0'..=b'9') if element.contains('.') => "double",
+        Some(b'-' | b'0'..=b'9') => "long",
+        _ if is_date(element.trim_matches('"')) => "date",
+        _ => "string",
+    }
 }
 
 /// `events/{email}`.

@@ -19,8 +19,8 @@ pub struct Found {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct User {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
+    /// Clients hold it to be a text: it is empty where there is none.
+    email: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     data_fields: Map<String, Value>,
@@ -43,7 +43,7 @@ pub fn found(profile: &Profile, project: ProjectType) -> Found {
         fields.insert("userListIds".to_owned(), lists);
     }
     let user = User {
-        email,
+        email: email.unwrap_or_default(),
         user_id,
         data_fields: fields,
     };
@@ -124,6 +124,11 @@ pub fn written(at: Timestamp) -> String {
     at.instant()
         .strftime("%Y-%m-%d %H:%M:%S +00:00")
         .to_string()
+}
+
+/// True of a text that is shown as a date.
+pub fn is_date(text: &str) -> bool {
+    date(text).is_some()
 }
 
 /// A text in one of the spellings that the original takes for a date (contract section 6.1).
