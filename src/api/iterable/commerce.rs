@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// The trait that holds the cart.
 const CART: &str = "shoppingCartItems";
-/// Items of one purchase that are looked at.
+/// Items of one purchase: more is no purchase.
 const MOST_ITEMS: usize = 1_000;
 
 /// Keeps a purchase, and empties the cart.
@@ -77,7 +77,10 @@ fn saying(
 
 /// The items: each has an id, a name, a price and a quantity.
 fn items(call: &Fields) -> Result<Json, Refusal> {
-    for item in call.objects("items", MOST_ITEMS)? {
+    if call.count("items", MOST_ITEMS + 1)? > MOST_ITEMS {
+        return Err(call.wrong("items", "Fewer items expected"));
+    }
+    for item in call.objects("items")? {
         item.needed_text("id")?;
         item.needed_text("name")?;
         for name in ["price", "quantity"] {

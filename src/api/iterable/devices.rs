@@ -76,6 +76,7 @@ async fn device_of(asked: &Asked, named: &Named, token: &str) -> Result<Option<J
     let Some(name) = user_id.or(email) else {
         return Ok(None);
     };
+    let _room = asked.state.reads.room().await?;
     let profile = profile(asked, name).await?;
     let devices = profile.and_then(|profile| profile.traits.member("devices"));
     Ok(devices.and_then(|devices| devices.member(token)))

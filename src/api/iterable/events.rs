@@ -34,12 +34,12 @@ pub async fn track(asked: Asked, readable: Readable) -> Result<Answer, Failure> 
 }
 
 /// Tracks many. In projects by email, strangers are told of and not kept (contract section 3).
-pub async fn track_bulk(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+pub async fn track_bulk(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let strangers = match asked.caller.kinds.rules.iterable {
         ProjectType::Email => Strangers::Refused,
         ProjectType::Hybrid | ProjectType::UserId => Strangers::Kept,
     };
-    let events = members(&readable.fields, "events")?;
+    let events = members(&mut readable, "events")?;
     let mut sayings = Vec::with_capacity(events.len());
     for (place, event) in events.iter().enumerate() {
         let followers = events.len() - place - 1;

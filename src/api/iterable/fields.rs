@@ -6,6 +6,9 @@ use super::refusal::Refusal;
 use crate::domain::Json;
 use std::sync::Arc;
 
+/// Elements of a list that are looked at: no call that is taken has more.
+const MOST_ELEMENTS: usize = 10_000;
+
 /// An object of a body, and where it stands there.
 #[derive(Clone, Debug)]
 pub struct Fields {
@@ -104,10 +107,19 @@ impl Fields {
         }
     }
 
-    /// The objects of a list that has to be there, at most so many and one more.
-    pub fn objects(&self, name: &str, most: usize) -> Result<Vec<Self>, Refusal> {
-        let list = self.list(name)?;
-        let list = list.ok_or_else(|| self.wrong(name, "Missing required field"))?;
+    /// How many elements a list has that has to be there, counted up to a bound.
+    pub fn count(&self, name: &str, most: usize) -> Result<usize, Refusal> {
+        Ok(self.needed_list(name)?.elements(most).len())
+    }
+
+    fn needed_list(&self, name: &str) -> Result<Json, Refusal> {
+        self.list(name)?
+            .ok_or_else(|| self.wrong(name, "Missing required field"))
+    }
+
+    /// The objects of a list that has to be there, as far as lists go here.
+    pub fn objects(&self, name: &str) -> Result<Vec<Self>, Refusal> {
+        let list = self.needed_list(name)?;
         let own = |(place, json): (usize, Json)| {
             let path = format!("{}.{name}[{place}]", self.path);
             if !json.as_bytes().starts_with(b"{") {
@@ -123,7 +135,7 @@ impl Fields {
                 endpoint: self.endpoint.clone(),
             })
         };
-        let elements = list.elements(most + 1).into_iter().enumerate();
+        let elements = list.elements(MOST_ELEMENTS).into_iter().enumerate();
         elements.map(own).collect()
     }
 
@@ -159,7 +171,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
         let body = fields(r#"{"users":[{},{"preferUserId":"yes"}],"dataFields":"{}"}"#);
-        let users = body.objects("users", 10).expect("a list");
+        let users = body.objects("users").expect("a list");
         let wrong = users[1].flag("preferUserId").expect_err("a text");
         assert_eq!(
             wrong.params["obj.users[1].preferUserId"],

@@ -136,6 +136,7 @@ async fn names_after(
     owners: &Owners,
     destination: &Identity,
 ) -> Result<Json, Failure> {
+    let _room = asked.state.reads.room().await?;
     let known: Option<Profile> = match owners.contains_key(destination) {
         true => profile(asked, destination.clone()).await?,
         false => None,

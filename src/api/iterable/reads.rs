@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 
 const DEFAULT_EVENTS: i64 = 30;
 const MOST_EVENTS: i64 = 200;
+/// Events are shown through a tree of their values, which holds so much more than their text that fewer of them are read at once.
+const TREE: usize = 8;
 
 /// `users/getByEmail?email=`.
 pub async fn by_email(asked: Asked) -> Result<Answer, Failure> {
@@ -41,6 +43,7 @@ pub async fn by_user_id_in_path(asked: Asked) -> Result<Answer, Failure> {
 
 async fn show_email(asked: &Asked, email: &str) -> Result<Answer, Failure> {
     let name = email_name(email)?;
+    let _room = asked.state.reads.room().await?;
     let profile = profile(asked, name).await?;
     Ok(profile.map_or_else(
         || Answer::Document("{}".to_owned()),
@@ -50,6 +53,7 @@ async fn show_email(asked: &Asked, email: &str) -> Result<Answer, Failure> {
 
 async fn show_user_id(asked: &Asked, user_id: &str) -> Result<Answer, Failure> {
     let name = Identity::new(IdentityKind::UserId, user_id);
+    let _room = asked.state.reads.room().await?;
     let profile = profile(asked, name).await?;
     let unknown = || {
         Refusal::of(
@@ -79,10 +83,9 @@ pub fn email_name(email: &str) -> Result<Identity, Refusal> {
     is_email(&name.value).then_some(name).ok_or_else(invalid)
 }
 
-/// Whom a name leads to.
+/// Whom a name leads to. Whoever asks holds room of reads meanwhile.
 pub async fn profile(asked: &Asked, name: Identity) -> Result<Option<Profile>, ApiError> {
     let state = &asked.state;
-    let _room = state.reads.room().await?;
     let reference = Reference::Name(name);
     let reading = state
         .store
@@ -137,6 +140,7 @@ pub async fn events_by_user_id(asked: Asked) -> Result<Answer, Failure> {
 async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
     let (state, project_id) = (&asked.state, asked.caller.project_id);
     let limit = limit(asked)?;
+    let _room = state.reads.room().await?;
     let Some(profile) = profile(asked, name.clone()).await? else {
         return Ok(Answer::Document(r#"{"events":[]}"#.to_owned()));
     };

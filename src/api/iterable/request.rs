@@ -48,6 +48,23 @@ pub struct Readable {
     pub is_measured: bool,
 }
 
+impl Readable {
+    /// Takes more room, for what is read of the body.
+    ///
+    /// # Errors
+    /// `Overloaded` where there is none.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let room = match self.room.take() {
+            Some(room) => Some(room),
+            None => self.lane.room.try_reserve(0),
+        };
+        let mut room = room.ok_or(ApiError::Overloaded)?;
+        let is_held = room.grow(bytes);
+        self.room = Some(room);
+        is_held.then_some(()).ok_or(ApiError::Overloaded)
+    }
+}
+
 impl Asked {
     /// Finds out who asks, before a byte of the body is read.
     ///

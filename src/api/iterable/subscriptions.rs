@@ -54,8 +54,8 @@ pub async fn update(asked: Asked, readable: Readable) -> Result<Answer, Failure>
 }
 
 /// Replaces the lists of many.
-pub async fn bulk_update(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
-    let all = users::members(&readable.fields, "updateSubscriptionsRequests")?;
+pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+    let all = users::members(&mut readable, "updateSubscriptionsRequests")?;
     let sayings: Result<Vec<Saying>, Refusal> = all
         .iter()
         .enumerate()

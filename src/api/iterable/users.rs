@@ -10,6 +10,9 @@ use super::request::{Asked, Readable};
 use super::when;
 use crate::domain::Mode;
 
+/// What one member of a request holds until it is written, beside its names.
+const MEMBER: usize = 1_536;
+
 /// How messages name a call without a user.
 pub const UPDATE: &str = "set: ApiUserUpdateRequest(None,None,None,None)";
 
@@ -49,10 +52,9 @@ pub async fn update(asked: Asked, readable: Readable) -> Result<Answer, Failure>
 }
 
 /// Updates many.
-pub async fn bulk_update(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
-    let body = &readable.fields;
-    let update_only = body.flag("updateOnly")?;
-    let users = members(body, "users")?;
+pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+    let update_only = readable.fields.flag("updateOnly")?;
+    let users = members(&mut readable, "users")?;
     let mut sayings = Vec::with_capacity(users.len());
     for (place, user) in users.iter().enumerate() {
         let mut saying = saying(&asked, user, users.len() - place - 1)?;
@@ -64,20 +66,22 @@ pub async fn bulk_update(asked: Asked, readable: Readable) -> Result<Answer, Fai
     reply(&asked, readable, sayings).await
 }
 
-/// The members of a request of many.
+/// The members of a request of many; room for what is read of each is taken first.
 ///
 /// # Errors
-/// `BatchTooLarge` where they are too many.
-pub fn members(body: &Fields, name: &str) -> Result<Vec<Fields>, Refusal> {
-    let members = body.objects(name, MOST_MEMBERS)?;
-    if members.len() > MOST_MEMBERS {
+/// `BatchTooLarge` where they are too many, `Overloaded` where there is no room.
+pub fn members(readable: &mut Readable, name: &str) -> Result<Vec<Fields>, Failure> {
+    let count = readable.fields.count(name, MOST_MEMBERS + 1)?;
+    if count > MOST_MEMBERS {
         let message = format!("{name} has more entries than the limit of {MOST_MEMBERS}");
-        return Err(Refusal {
+        return Err(Failure::Refused(Refusal {
             status: actix_web::http::StatusCode::PAYLOAD_TOO_LARGE,
             ..Refusal::of("BatchTooLarge", message)
-        });
+        }));
     }
-    Ok(members)
+    // The texts of names are copies of what stands in the body.
+    readable.hold(readable.bytes.len() + count * MEMBER)?;
+    Ok(readable.fields.objects(name)?)
 }
 
 /// Writes what is said of many, and tells which of it failed.
