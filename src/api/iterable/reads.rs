@@ -138,15 +138,25 @@ pub async fn events_by_user_id(asked: Asked) -> Result<Answer, Failure> {
 }
 
 async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
-    let (state, project_id) = (&asked.state, asked.caller.project_id);
     let limit = limit(asked)?;
-    let _room = state.reads.room().await?;
-    let Some(profile) = profile(asked, name.clone()).await? else {
-        return Ok(Answer::Document(r#"{"events":[]}"#.to_owned()));
+    let _room = asked.state.reads.room().await?;
+    let events = match profile(asked, name.clone()).await? {
+        Some(profile) => timeline(asked, &name, limit, &names_of(&profile)).await?,
+        None => Vec::new(),
     };
-    let person = answer_of(state, state.store.find_person(project_id, &name)).await?;
+    Ok(Answer::document(&json!({ "events": events })))
+}
+
+async fn timeline(
+    asked: &Asked,
+    name: &Identity,
+    limit: i64,
+    names: &(Option<String>, Option<String>),
+) -> Result<Vec<Value>, ApiError> {
+    let (state, project_id) = (&asked.state, asked.caller.project_id);
+    let person = answer_of(state, state.store.find_person(project_id, name)).await?;
     let Some(person) = person else {
-        return Ok(Answer::Document(r#"{"events":[]}"#.to_owned()));
+        return Ok(Vec::new());
     };
     let query = TimelineQuery {
         name: None,
@@ -156,19 +166,16 @@ async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
         after: None,
         limit,
     };
-    let _room = state.reads.room().await?;
-    let bytes = state.reads.page_bytes;
+    let bytes = state.reads.page_bytes / TREE;
     let reading = state
         .store
         .load_timeline(project_id, &person, &query, bytes);
     let page = answer_of(state, reading).await?;
-    let names = names_of(&profile);
-    let events: Vec<Value> = page
+    Ok(page
         .events
         .iter()
-        .map(|event| event_of(event, &names))
-        .collect();
-    Ok(Answer::document(&json!({ "events": events })))
+        .map(|event| event_of(event, names))
+        .collect())
 }
 
 fn limit(asked: &Asked) -> Result<i64, Refusal> {
