@@ -56,7 +56,7 @@ pub use kinds::Kinds;
 pub use limits::Limits;
 pub use rejected::Rejected;
 pub use rejection::{Code, Rejection};
-pub use rules::{EmailRule, Rules};
+pub use rules::{EmailRule, ProjectType, Rules};
 pub use stamp::Stamp;
 pub use time::Timestamp;
 pub use warning::{Warning, Warnings};

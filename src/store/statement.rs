@@ -3,10 +3,11 @@
 use super::schema::open_clauses;
 use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, groups, heartbeat, import_statements as imports,
-    lease, lookup, merge, merge_record, migration, mirror_statements as mirror, others, profiles,
-    projects, pull_statements as pulls, reads, rejections, retention, rights, schema,
-    split_statements as split, verification_statements as verification, worker, write,
+    erase_statements as erase, events, export, fields, groups, heartbeat,
+    import_statements as imports, lease, lookup, merge, merge_record, migration,
+    mirror_statements as mirror, others, owners, profiles, projects, pull_statements as pulls,
+    reads, rejections, retention, rights, schema, split_statements as split,
+    verification_statements as verification, worker, write,
 };
 
 use std::borrow::Cow;
@@ -228,6 +229,8 @@ fn of_requests() -> Vec<&'static Statement> {
         &profiles::LOAD_CONFLICTS,
         &profiles::LOAD_CONFLICTS_OF,
         &lookup::LOAD_PROFILES,
+        &owners::LOAD_OWNERS,
+        &fields::SAMPLE_FIELDS,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,
         &events::LOAD_EVENT,

@@ -489,6 +489,22 @@ FROM (
 ) AS p
 WHERE p.taken - p.size < $8::INT8;
 
+-- load_owners
+SELECT t.place, i.profile_id, ARRAY(SELECT u.value FROM identity AS u WHERE u.profile_id = i.profile_id AND u.kind = 'user_id')
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (place, project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
+
+-- sample_fields
+SELECT k.key, min(substr((k.traits -> k.key)::TEXT, 1, 64))
+FROM (
+    SELECT s.traits, jsonb_object_keys(s.traits) AS key
+    FROM unnest($1::INT4[]) AS t (project_id)
+    CROSS JOIN LATERAL (
+        SELECT own.traits FROM profile AS own WHERE own.project_id = t.project_id ORDER BY own.profile_id LIMIT $2::INT8
+    ) AS s
+) AS k
+GROUP BY k.key ORDER BY k.key LIMIT $3::INT8;
+
 -- load_identities
 SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
 
