@@ -91,6 +91,7 @@ pub const STEPS: &[Step] = steps![
     "0070_outbox_gone_erased_at",
     "0071_heartbeat_in_flight",
     "0075_backfill_rejection_by_time",
+    "0090_api_key_token_secret",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

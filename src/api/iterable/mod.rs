@@ -9,6 +9,7 @@ mod events;
 mod fields;
 mod gone;
 mod identity;
+mod jwt;
 mod messages;
 mod names;
 mod people;
@@ -30,7 +31,7 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, Route};
 use refusal::Failure;
 use reply::Answer;
-use request::Access::{self, Apps, Servers};
+use request::Access::{self, Apps, Open, Servers};
 use request::{Asked, Readable};
 
 /// The paths; what has a name of its own stands before what takes any.
@@ -54,14 +55,14 @@ pub fn configure(app: &mut ServiceConfig) {
     }
     for (path, document) in sdk::FIXED {
         let show = move |_| async move { Ok(Answer::Document(document.to_owned())) };
-        app.service(at(path, [get(Apps, show)]));
+        app.service(at(path, [get(Open, show)]));
     }
     for path in ["unknownuser/events/session", "anonymoususer/events/session"] {
-        app.service(at(path, [post(Apps, sdk::session)]));
+        app.service(at(path, [post(Open, sdk::session)]));
     }
     for path in ["unknownuser/consent", "anonymoususer/consent"] {
         let thanked = |_, _| async { Ok(Answer::success()) };
-        app.service(at(path, [post(Apps, thanked)]));
+        app.service(at(path, [post(Open, thanked)]));
     }
     configure_addresses(app);
     app.service(at(
@@ -77,7 +78,7 @@ fn configure_users(app: &mut ServiceConfig) {
         "users/updateEmail",
         [post(Apps, identity::update_email)],
     ))
-    .service(at("users/merge", [post(Apps, identity::merge)]))
+    .service(at("users/merge", [post(Open, identity::merge)]))
     .service(at(
         "users/updateSubscriptions",
         [post(Apps, subscriptions::update)],
@@ -94,7 +95,7 @@ fn configure_users(app: &mut ServiceConfig) {
         "users/registerBrowserToken",
         [post(Apps, devices::register_browser)],
     ))
-    .service(at("users/disableDevice", [post(Apps, devices::disable)]))
+    .service(at("users/disableDevice", [post(Open, devices::disable)]))
     .service(at("users/forget", [post(Servers, gone::forget)]))
     .service(at("users/unforget", [post(Servers, gone::unforget)]))
     .service(at("users/getByEmail", [get(Servers, reads::by_email)]))
