@@ -25,6 +25,7 @@ mod when;
 
 use crate::api::State;
 use actix_web::dev::HttpServiceFactory;
+use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -70,7 +71,7 @@ pub fn configure(app: &mut ServiceConfig) {
         [get(Servers, reads::events_by_user_id)],
     ))
     .service(at("events/{email}", [get(Servers, reads::events_by_email)]))
-    .service(at("{anything:.*}", []));
+    .service(whatever_else());
 }
 
 fn configure_users(app: &mut ServiceConfig) {
@@ -122,6 +123,16 @@ fn configure_addresses(app: &mut ServiceConfig) {
             delete(Servers, gone::delete_by_email),
         ],
     ));
+}
+
+/// What no path takes, but below `/api/s/`, where Jitsu's are.
+fn whatever_else() -> impl HttpServiceFactory {
+    let is_ours = |context: &GuardContext<'_>| !context.head().uri.path().starts_with("/api/s/");
+    web::resource("/api/{anything:.*}")
+        .guard(fn_guard(is_ours))
+        .route(web::method(Method::OPTIONS).to(cors::preflight))
+        .default_service(web::to(reply::not_found))
+        .wrap(from_fn(cors::cross_origin))
 }
 
 /// A path with its routes, its preflight, and CORS on every answer.

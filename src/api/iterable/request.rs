@@ -142,7 +142,8 @@ impl Asked {
 
     /// The caller may join people who are known both (`docs/KEYS.md`).
     pub fn may_join(&self) -> bool {
-        self.caller.kind == KeyKind::Server || self.caller.kinds.rules.write_keys_join
+        let is_believed = self.caller.kinds.rules.write_keys_join && self.caller.needs_no_token();
+        self.caller.kind == KeyKind::Server || is_believed
     }
 
     /// A parameter of the query. A plus that was not encoded is one of an address.
