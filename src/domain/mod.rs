@@ -51,7 +51,7 @@ pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
 pub use identity::{Identity, IdentityKey, IdentityKind, ProfileKey};
 pub use ids::{EventId, ProfileId, ProjectId};
 pub use json::Json;
-pub use key::{Caller, KeyHash, KeyKind};
+pub use key::{Caller, KeyHash, KeyKind, TokenSecret};
 pub use kinds::Kinds;
 pub use limits::Limits;
 pub use rejected::Rejected;

@@ -241,6 +241,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &projects::LOAD_KINDS,
         &projects::LOAD_PROJECT_NAMES,
         &projects::CREATE_KEY,
+        &projects::CREATE_SIGNED_KEY,
         &projects::LOAD_KEYS,
         &projects::SET_KINDS,
         &projects::SET_RULES,

@@ -577,9 +577,13 @@ SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.p
 INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
 ON CONFLICT (key_hash) DO NOTHING;
 
+-- create_signed_key
+INSERT INTO api_key (key_hash, project_id, kind, token_secret) VALUES ($1::BYTEA, $2::INT4, 'write', $3::TEXT)
+ON CONFLICT (key_hash) DO NOTHING;
+
 -- load_keys
 SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT,
-    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT, k.token_secret
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id

@@ -35,6 +35,7 @@ const BY_PROJECT: &[&str] = &[
     "due_schedules",
     "load_schedules",
     "create_schedule",
+    "sample_fields",
     "load_conflicts",
     "load_keys",
     "load_project",

@@ -7,11 +7,14 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use crate::api::erasing;
 use crate::api::reading::{answer_of, segment};
-use crate::domain::{Identity, IdentityKind};
+use crate::domain::{Identity, IdentityKind, ProjectType};
 use std::collections::BTreeSet;
 
-/// `DELETE users/{email}`. Who is not there is gone already.
+/// `DELETE users/{email}`. Who is not there is gone already. Where an email finds nobody, no answer may say that somebody was erased.
 pub async fn delete_by_email(asked: Asked) -> Result<Answer, Failure> {
+    if asked.caller.kinds.rules.iterable == ProjectType::UserId {
+        return Err(Refusal::params("A userId must be used in a userId-based project").into());
+    }
     let email = segment(&asked.request, 3)?;
     erase(&asked, email_name(&email)?, false).await?;
     Ok(Answer::success())

@@ -1,6 +1,7 @@
 //! `users/updateEmail` and `users/merge`: who somebody is from now on.
 
 use super::fields::Fields;
+use super::jwt;
 use super::names::{Fault, Named, Owners, is_email};
 use super::people::{self, Joining};
 use super::reads::{email_name, profile};
@@ -18,7 +19,7 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     let body = &readable.fields;
     let new_email = body.needed_text("newEmail")?;
     let new = email_name(&new_email)?;
-    let current = current(body)?;
+    let current = current(&asked, body)?;
     let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
     let names = BTreeSet::from([current.clone(), new.clone()]);
     let owners = people::look_up(&asked, names).await?;
@@ -54,7 +55,20 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     Ok(Answer::success())
 }
 
-fn current(body: &Fields) -> Result<Identity, Refusal> {
+/// Whose address changes; by a token only one's own.
+fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
+    let name = named_current(body)?;
+    let is_own = asked.signed.as_ref().is_none_or(|signed| {
+        let own = match name.kind {
+            IdentityKind::Email => &signed.email,
+            _ => &signed.user_id,
+        };
+        own.as_ref() == Some(&name.value)
+    });
+    is_own.then_some(name).ok_or_else(jwt::mismatched)
+}
+
+fn named_current(body: &Fields) -> Result<Identity, Refusal> {
     if let Some(email) = body.text("currentEmail")? {
         let name = Identity::new(IdentityKind::Email, &email);
         let invalid = || Refusal::params(format!("Invalid currentEmail {email}"));

@@ -9,6 +9,7 @@ mod events;
 mod fields;
 mod gone;
 mod identity;
+mod jwt;
 mod messages;
 mod names;
 mod people;
@@ -24,13 +25,14 @@ mod when;
 
 use crate::api::State;
 use actix_web::dev::HttpServiceFactory;
+use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, Route};
 use refusal::Failure;
 use reply::Answer;
-use request::Access::{self, Apps, Servers};
+use request::Access::{self, Apps, Open, Servers};
 use request::{Asked, Readable};
 
 /// The paths; what has a name of its own stands before what takes any.
@@ -54,14 +56,14 @@ pub fn configure(app: &mut ServiceConfig) {
     }
     for (path, document) in sdk::FIXED {
         let show = move |_| async move { Ok(Answer::Document(document.to_owned())) };
-        app.service(at(path, [get(Apps, show)]));
+        app.service(at(path, [get(Open, show)]));
     }
     for path in ["unknownuser/events/session", "anonymoususer/events/session"] {
-        app.service(at(path, [post(Apps, sdk::session)]));
+        app.service(at(path, [post(Open, sdk::session)]));
     }
     for path in ["unknownuser/consent", "anonymoususer/consent"] {
         let thanked = |_, _| async { Ok(Answer::success()) };
-        app.service(at(path, [post(Apps, thanked)]));
+        app.service(at(path, [post(Open, thanked)]));
     }
     configure_addresses(app);
     app.service(at(
@@ -69,7 +71,7 @@ pub fn configure(app: &mut ServiceConfig) {
         [get(Servers, reads::events_by_user_id)],
     ))
     .service(at("events/{email}", [get(Servers, reads::events_by_email)]))
-    .service(at("{anything:.*}", []));
+    .service(whatever_else());
 }
 
 fn configure_users(app: &mut ServiceConfig) {
@@ -77,7 +79,7 @@ fn configure_users(app: &mut ServiceConfig) {
         "users/updateEmail",
         [post(Apps, identity::update_email)],
     ))
-    .service(at("users/merge", [post(Apps, identity::merge)]))
+    .service(at("users/merge", [post(Open, identity::merge)]))
     .service(at(
         "users/updateSubscriptions",
         [post(Apps, subscriptions::update)],
@@ -94,7 +96,7 @@ fn configure_users(app: &mut ServiceConfig) {
         "users/registerBrowserToken",
         [post(Apps, devices::register_browser)],
     ))
-    .service(at("users/disableDevice", [post(Apps, devices::disable)]))
+    .service(at("users/disableDevice", [post(Open, devices::disable)]))
     .service(at("users/forget", [post(Servers, gone::forget)]))
     .service(at("users/unforget", [post(Servers, gone::unforget)]))
     .service(at("users/getByEmail", [get(Servers, reads::by_email)]))
@@ -121,6 +123,16 @@ fn configure_addresses(app: &mut ServiceConfig) {
             delete(Servers, gone::delete_by_email),
         ],
     ));
+}
+
+/// What no path takes, but below `/api/s/`, where Jitsu's are.
+fn whatever_else() -> impl HttpServiceFactory {
+    let is_ours = |context: &GuardContext<'_>| !context.head().uri.path().starts_with("/api/s/");
+    web::resource("/api/{anything:.*}")
+        .guard(fn_guard(is_ours))
+        .route(web::method(Method::OPTIONS).to(cors::preflight))
+        .default_service(web::to(reply::not_found))
+        .wrap(from_fn(cors::cross_origin))
 }
 
 /// A path with its routes, its preflight, and CORS on every answer.

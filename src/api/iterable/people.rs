@@ -1,7 +1,8 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
+use super::jwt;
 use super::names::{Chosen, Fault, Named, Owners, Strangers, Who};
-use super::refusal::Failure;
+use super::refusal::{Failure, Refusal};
 use super::request::{Asked, Readable};
 use super::when::When;
 use crate::api::charge::Charge;
@@ -60,6 +61,9 @@ pub async fn store(
 ) -> Result<Vec<Fate>, Failure> {
     let project = asked.caller.kinds.rules.iterable;
     sayings.iter_mut().for_each(take_names_out);
+    for saying in &mut sayings {
+        sign(saying, asked.signed.as_ref())?;
+    }
     let whos: Vec<Result<Who, Fault>> = sayings
         .iter()
         .map(|saying| saying.named.judged(project))
@@ -120,6 +124,28 @@ fn take_names_out(saying: &mut Saying) {
         Json::from_members(&members)
     });
     saying.traits = members;
+}
+
+/// Who signed is who is spoken of, also where the call names nobody.
+fn sign(saying: &mut Saying, signed: Option<&Named>) -> Result<(), Refusal> {
+    let Some(signed) = signed else {
+        return Ok(());
+    };
+    if saying.named == Named::default() {
+        saying.named = signed.clone();
+    }
+    let plain = |email: &String| email.trim().to_lowercase();
+    let is_own_email = |email: String| Some(email) == signed.email;
+    let emails = saying.named.email.as_ref().map(plain).into_iter();
+    let traits = saying.traits.as_ref();
+    let more = traits.and_then(|traits| traits.member("email")?.as_text());
+    let mut emails = emails.chain(more.as_ref().map(plain));
+    let is_own_id = saying.named.user_id.is_none() || saying.named.user_id == signed.user_id;
+    if is_own_id && emails.all(is_own_email) {
+        Ok(())
+    } else {
+        Err(jwt::mismatched())
+    }
 }
 
 async fn owners(

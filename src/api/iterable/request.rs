@@ -1,6 +1,8 @@
 //! A request of which the key is known and the body can be read.
 
 use super::fields::Fields;
+use super::jwt;
+use super::names::Named;
 use super::refusal::{Failure, Refusal};
 use crate::api::State;
 use crate::api::body;
@@ -20,8 +22,10 @@ use serde_json::value::RawValue;
 /// Whose key an endpoint takes (contract section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Any: what apps and pages have to reach.
+    /// Any, with a token where the key needs one: what apps and pages say about their users.
     Apps,
+    /// Any, without a token: what SDKs call before they have one, or after.
+    Open,
     /// A server key's alone.
     Servers,
 }
@@ -30,6 +34,8 @@ pub enum Access {
 pub struct Asked {
     pub state: Data<State>,
     pub caller: Caller,
+    /// Who calls, where a token says so.
+    pub signed: Option<Named>,
     pub received_at: Timestamp,
     /// The header `Sent-At`, by the sender's clock.
     pub sent_at: Option<Timestamp>,
@@ -69,12 +75,12 @@ impl Asked {
     /// Finds out who asks, before a byte of the body is read.
     ///
     /// # Errors
-    /// `MissingKey`, `UnknownKey`, `ServerKeyNeeded`, `TooManyRequests`, `Unavailable`.
+    /// `MissingKey`, `UnknownKey`, `ServerKeyNeeded`, `TooManyRequests`, `Unavailable`; what is wrong with a token.
     pub async fn new(
         request: HttpRequest,
         state: Data<State>,
         access: Access,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self, Failure> {
         let key = key_of(request.headers()).ok_or(ApiError::MissingKey)?;
         let finding = async {
             let found = state.keys.find(key).await;
@@ -84,10 +90,18 @@ impl Asked {
         let caller = caller.ok_or(ApiError::UnknownKey)?;
         state.rates.check(caller.project_id, key)?;
         if access == Access::Servers && caller.kind != KeyKind::Server {
-            return Err(ApiError::ServerKeyNeeded);
+            return Err(ApiError::ServerKeyNeeded.into());
         }
+        let received_at = state.clock.now();
+        let signed = match (&caller.secret, access) {
+            (Some(secret), Access::Apps) => {
+                Some(jwt::signed(request.headers(), secret, received_at)?)
+            }
+            _ => None,
+        };
         Ok(Self {
-            received_at: state.clock.now(),
+            received_at,
+            signed,
             sent_at: sent_at(request.headers()),
             endpoint: request.path().to_owned(),
             state,
@@ -128,7 +142,8 @@ impl Asked {
 
     /// The caller may join people who are known both (`docs/KEYS.md`).
     pub fn may_join(&self) -> bool {
-        self.caller.kind == KeyKind::Server || self.caller.kinds.rules.write_keys_join
+        let is_believed = self.caller.kinds.rules.write_keys_join && self.caller.needs_no_token();
+        self.caller.kind == KeyKind::Server || is_believed
     }
 
     /// A parameter of the query. A plus that was not encoded is one of an address.

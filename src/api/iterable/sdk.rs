@@ -1,7 +1,8 @@
 //! What SDKs ask for when they start, and what partners ask to see whether a key works: true answers of a service that sends nothing.
 
 use super::events::{context, id_of};
-use super::people;
+use super::jwt;
+use super::people::{self, Saying};
 use super::refusal::Failure;
 use super::reply::Answer;
 use super::request::{Asked, Readable};
@@ -9,6 +10,7 @@ use super::users::{self, UPDATE};
 use super::when;
 use crate::domain::{EventDraft, EventType, Json, Text};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Paths that are answered with the same document to everybody.
 pub const FIXED: [(&str, &str); 8] = [
@@ -29,6 +31,16 @@ pub const FIXED: [(&str, &str); 8] = [
 /// What of a session is data of its event.
 const SESSION: [&str; 3] = ["unknownSessionContext", "anonSessionContext", "deviceInfo"];
 
+/// Nobody has signed for a session: it is about an id that only its own app can know.
+fn is_unknown(saying: &Saying) -> bool {
+    let id = saying.named.user_id.as_deref();
+    let traits = saying.traits.as_ref();
+    let has_names = ["email", "userId"]
+        .into_iter()
+        .any(|name| traits.is_some_and(|traits| traits.member(name).is_some()));
+    saying.named.email.is_none() && !has_names && id.is_some_and(|id| Uuid::try_parse(id).is_ok())
+}
+
 /// Makes the user of an app that does not know who that is, with a session of theirs.
 pub async fn session(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let call = &readable.fields;
@@ -44,6 +56,9 @@ pub async fn session(asked: Asked, readable: Readable) -> Result<Answer, Failure
         context: context(call, Some("unknownSession"))?,
     };
     let mut saying = users::saying(&asked, &user, 0)?;
+    if !asked.caller.needs_no_token() && !is_unknown(&saying) {
+        return Err(jwt::mismatched().into());
+    }
     saying.strangers = super::names::Strangers::Made {
         prefer_user_id: true,
     };
