@@ -152,8 +152,15 @@ impl Legacy {
         ids: &[&str],
         room: &mut Reservation,
     ) -> Result<Vec<Fetched>, Failure> {
-        let mut meter = |bytes: usize| room.grow(bytes * BYTES_OF_TREE);
+        // An answer that is too large holds no room any more when its parts are asked for.
+        let mut own = room.beside().ok_or(Failure::NoRoom)?;
+        let mut meter = |bytes: usize| own.grow(bytes * BYTES_OF_TREE);
         let kept = client.kept(index, ids, self.most_bytes, &mut meter).await;
+        if kept.is_ok() {
+            room.absorb(own);
+        } else {
+            drop(own);
+        }
         match kept {
             Ok(kept) => Ok(kept.into_iter().map(Ok).collect()),
             Err(ClientFailure::TooLarge(_)) if ids.len() > 1 => {

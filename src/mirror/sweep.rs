@@ -78,6 +78,7 @@ impl Sweep<'_> {
                     }
                     turn.keep().await?;
                     self.page(turn, (&own.name, number), shard).await?;
+                    fail::fail_point!("page-of-a-sweep");
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! People who were erased before anything was mirrored, and whose documents stand: what was erased goes there too, whoever comes back.
 
-use super::Scene;
+use super::{PATIENCE, Scene, release_turn};
+use crate::harness::{sql, wait_until};
 use crate::migration::step;
 use serde_json::{Value, json};
 
@@ -129,6 +130,37 @@ async fn who_was_erased_before_anything_was_mirrored_is_erased_in_the_legacy_sto
     all_identify(&scene, &["gone"], "new").await;
     scene.at_rest().await;
     is_back_without_the_past(&scene, "gone").await;
+}
+
+/// Each stretch is a page long, and the relay is killed after the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_for_the_erased_that_is_killed_goes_on_where_it_was() {
+    let mut scene = standing().await;
+    for user in GONE {
+        scene.erase(user).await;
+    }
+    drop(scene.service.take());
+    let long_pages = [("FAILPOINTS", "page-of-a-sweep=sleep(1500)")];
+    let slow = Scene::node(&scene.database, &scene.store.url, &long_pages).await;
+    scene.project = scene.project.through(&slow.url);
+    release_turn(&scene.database).await;
+    scene.start().await;
+    let noted = "SELECT count(*) FROM mirror WHERE swept->'indices' IS NOT NULL";
+    wait_until("how far it is was noted", PATIENCE, async || {
+        sql(&scene.database, noted).await == ["1"]
+    })
+    .await;
+    assert_eq!(scene.status().await["is_walked"], false);
+    slow.kill();
+    release_turn(&scene.database).await;
+    let service = Scene::node(&scene.database, &scene.store.url, &[]).await;
+    scene.project = scene.project.through(&service.url);
+    scene.at_rest().await;
+    for id in GONE {
+        assert_eq!(scene.document(id).await, None, "{id}");
+    }
+    let last = format!("other-{}", OTHERS - 1);
+    assert!(scene.document(&last).await.is_some());
 }
 
 /// In between somebody may be erased by a name that no document is found by: the step that makes documents whole looks at all of them again.

@@ -27,6 +27,8 @@ async fn a_document_that_can_not_be_read_costs_its_own_person_and_nobody_else() 
         .map(|id| (id.to_owned(), deep.clone()))
         .to_vec();
     documents.push(("eve".to_owned(), json!({"plan": "old"}).to_string()));
+    let large = json!({"note": "x".repeat(2 << 20)});
+    documents.push(("large".to_owned(), large.to_string()));
     scene.store.put(&scene.index, &documents).await;
     scene.identify(project, "ada", json!({"plan": "pro"})).await;
     scene
@@ -47,7 +49,8 @@ async fn a_document_that_can_not_be_read_costs_its_own_person_and_nobody_else() 
         "user_id:nobody",
         "user_id:ada",
         "user_id:erased",
-        "user_id:known"
+        "user_id:known",
+        "user_id:large"
     ]);
     let found = look_up(project, asked.clone()).await["profiles"].take();
     let traits = |place: usize| &found[place]["traits"];
@@ -55,7 +58,7 @@ async fn a_document_that_can_not_be_read_costs_its_own_person_and_nobody_else() 
         (traits(0), traits(3)),
         (&json!({"plan": "old"}), &json!({"plan": "pro"}))
     );
-    for place in [1, 5] {
+    for place in [1, 5, 6] {
         let told = (&found[place]["status"], &found[place]["code"]);
         assert_eq!(told, (&json!(502), &json!("legacy_unreadable")), "{found}");
     }
