@@ -3,6 +3,7 @@
 pub mod backfill;
 mod check;
 mod export;
+mod import;
 mod kafka;
 mod migration;
 mod rules;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Keeps the profiles and events that SDKs and batch jobs send, exactly once.
 #[derive(Debug, Parser)]
@@ -71,6 +73,8 @@ enum Verb {
     /// Leave a legacy store, step by step
     #[command(subcommand)]
     Migration(migration::MigrationVerb),
+    /// Take files of profiles and events in through a service
+    Import(import::ImportArgs),
     /// Measure the service against the raw limit of its database, on this machine
     Bench(bench::Settings),
     /// Print the generated pages of the documentation, or write them
@@ -146,14 +150,27 @@ enum ConfigVerb {
     Show,
 }
 
-/// Does what the command line asks for.
+/// Does what the command line asks for; how the process is to end.
 ///
 /// # Errors
 /// With one sentence for the operator.
-pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
-    if let Verb::Docs { write } = cli.verb {
-        return docs::run(write);
+pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<ExitCode> {
+    match cli {
+        Cli {
+            verb: Verb::Docs { write },
+            ..
+        } => docs::run(write)?,
+        // The service is elsewhere, and so are its settings.
+        Cli {
+            verb: Verb::Import(import),
+            ..
+        } => return import.run(),
+        cli => run_with_settings(cli, environment)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
     let config = cli.settings.load(environment, &cli.verb)?;
     config.validate()?;
     match cli.verb {
@@ -249,6 +266,7 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
         Verb::Migrate
         | Verb::Serve { .. }
         | Verb::Bench(_)
+        | Verb::Import(_)
         | Verb::Config(_)
         | Verb::Docs { .. } => Ok(()),
     }

@@ -4,11 +4,15 @@
 //! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
 
 mod backfill;
+mod imports;
 mod legacy;
+mod pulls;
 mod reads;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
+pub use imports::Imports;
 pub use legacy::LegacyStore;
+pub use pulls::{Credential, PullPlace, Pulls};
 pub use reads::Reads;
 
 use crate::domain::Limits;
@@ -34,6 +38,7 @@ pub struct Config {
     pub reads: Reads,
     pub upkeep: Upkeep,
     pub backfill: Backfill,
+    pub imports: Imports,
     pub legacy: LegacyStore,
     pub limits: Limits,
     pub rates: Rates,
@@ -199,15 +204,19 @@ impl Config {
             builder = builder.add_source(File::from(path).format(FileFormat::Toml));
         }
         let ours = environment
-            .into_iter()
-            .filter(|(key, _)| key.starts_with("ROSTER__"))
+            .iter()
+            .filter(|(key, _)| key.starts_with("ROSTER__"));
+        let ours = ours
+            .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let environment = Environment::with_prefix("ROSTER")
+        let source = Environment::with_prefix("ROSTER")
             .prefix_separator("__")
             .separator("__")
             .try_parsing(true)
             .source(Some(ours));
-        Ok(builder.add_source(environment).build()?.try_deserialize()?)
+        let mut config: Self = builder.add_source(source).build()?.try_deserialize()?;
+        config.imports.pulls.take_from(&environment);
+        Ok(config)
     }
 
     /// Gathers every complaint; a service that would lose or refuse everything does not start.
@@ -217,6 +226,7 @@ impl Config {
             .into_iter()
             .chain(self.complaints_about_bounds())
             .chain(self.backfill.complaints())
+            .chain(self.imports.complaints())
             .chain(self.legacy.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())

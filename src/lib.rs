@@ -4,7 +4,8 @@
 //!  tracking API ── bytes → parsed request → Item ─┐
 //!                                                 ├→ Ingest → batch → a few statements → receipts
 //!  Kafka ── record → mapping ─────────────── Item ─┤
-//!  (later: import, other dialects)          Item ──┘
+//!  files ── record → mapping ─────────────── Item ─┤
+//!  (later: other dialects)                  Item ──┘
 //! ```
 //! Left of `Item`: untrusted, many shapes. Right of it: valid, one shape. An answer leaves only after the commit.
 //! Who may import whom is kept by `tests/it/layers.rs`; `docs/ARCHITECTURE.md` walks one event through.
@@ -19,7 +20,9 @@ pub mod docs;
 pub mod domain;
 pub mod embedded;
 mod export;
+pub mod files;
 mod health;
+pub mod imports;
 pub mod ingest;
 mod legacy;
 mod legacy_reads;
@@ -27,6 +30,7 @@ pub mod mapping;
 pub mod metric_names;
 mod migration;
 mod mirror;
+pub mod pulls;
 mod server;
 pub mod store;
 mod telemetry;

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     // Reads FAILPOINTS; without the feature there is nothing to read and nothing to stop at.
     let _failpoints = fail::FailScenario::setup();
     match run(Cli::parse(), std::env::vars().collect()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line: what failed, then why.
             eprintln!("roster: {}", format!("{error:#}").replace('\n', " "));

@@ -65,8 +65,16 @@ metrics! {
     BACKFILL_RESTARTS = "roster_backfill_restarts_total", Counter, "source", "Consumers that were made anew: they failed, were given up by the group, or stood still.";
     BACKFILL_REBALANCES = "roster_backfill_rebalances_total", Counter, "source", "Partitions given to this node or taken from it.";
     BACKFILL_LOST = "roster_backfill_partitions_lost_total", Counter, "source", "Partitions that somebody else had before this node's last step in them; that comes again there.";
+    BACKFILL_MISSED = "roster_backfill_deletions_missed_total", Counter, "source", "Partitions that were not read for longer than their compacted topic keeps deletions.";
     BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
     BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
+    IMPORT_RECORDS = "roster_import_records_total", Counter, "outcome", "Records of files that are done: stored, unchanged, duplicate, or rejected and listed with their import.";
+    IMPORT_BYTES = "roster_import_bytes_total", Counter, "", "Bytes of uploads that are done, as they were sent.";
+    IMPORTS_RUNNING = "roster_imports_running", Gauge, "", "Files that this node takes in at the moment.";
+    IMPORTS_ENDED = "roster_imports_ended_total", Counter, "state", "Files that came to an end: done, failed (refused whole), incomplete (nobody went on).";
+    PULL_BYTES = "roster_import_pull_bytes_total", Counter, "", "Bytes of files that this node fetched and handed to their imports.";
+    PULL_FAILURES = "roster_import_pull_failures_total", Counter, "code", "Tries to fetch a piece of a file that failed: source_unreachable is tried again, the others stop or pause their import.";
+    PULL_RUNS = "roster_import_schedule_runs_total", Counter, "outcome", "Runs of schedules: begun, nothing_new, failed, or skipped because the one before was still at work.";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";
     MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by every node that may relay; 0 once the project mirrors no more.";
     MIRROR_BACKLOG = "roster_mirror_backlog", Gauge, "project", "Profiles that changed and are not published; of more than ten thousand no more are counted.";
@@ -75,7 +83,7 @@ metrics! {
     MIRROR_FOREIGN = "roster_mirror_foreign_writes_total", Counter, "", "Documents that somebody else had written since Roster did.";
     VERIFY_CHECKED = "roster_verify_checked_total", Counter, "", "Documents and people that verifications of migrations have looked at.";
     VERIFY_DIFFERENCES = "roster_verify_differences_total", Counter, "", "Of those that are not the same on both sides; `roster migration status` names some.";
-    PROFILE_READS = "roster_profile_reads_total", Counter, "source", "Profiles read of projects that leave a legacy store, by who answered: legacy, roster, or nobody.";
+    PROFILE_READS = "roster_profile_reads_total", Counter, "source", "Profiles read of projects that leave a legacy store, by who answered: legacy, roster, nobody, or unreadable (502).";
     READS_FALLEN_BACK = "roster_profile_reads_fallen_back_total", Counter, "", "Profiles that Roster answered although they were to be compared: the legacy store did not answer in time.";
     LEGACY_READ_FAILURES = "roster_legacy_read_failures_total", Counter, "reason", "Reads that got no document of the legacy store: late, away, rests (it failed a moment ago), unreadable, no_room.";
     READ_SECONDS = "roster_profile_read_duration_seconds", Histogram, "source", "Time to ask one side for the profiles of a read, of projects that leave a legacy store: legacy, roster.";

@@ -7,6 +7,7 @@
 pub mod backfill;
 pub mod check;
 pub mod export;
+pub mod trial;
 
 use crate::api::auth::Keys;
 use crate::api::lane::{Lane, Lanes};
@@ -20,9 +21,11 @@ use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind};
 use crate::embedded::Embedded;
 use crate::health::Health;
+use crate::imports::{Imports, OldImports};
 use crate::ingest::Ingest;
 use crate::legacy_reads::{LegacyReads, Line};
 use crate::mirror::{self, Relay};
+use crate::pulls::{Desk, Pulls};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
@@ -103,10 +106,12 @@ async fn serve_on(
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
     let legacy_reads = Arc::new(legacy_reads);
     legacy_reads.refresh().await;
+    let (imports, desk) = files(config, &store, &ingest)?;
     let mut tasks = Tasks {
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
+        imports: fetching(config, &store, (&imports, &desk)),
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -132,6 +137,8 @@ async fn serve_on(
         mirrored: (config.legacy.indices.clone(), config.legacy.topics.clone()),
         keys,
         ingest,
+        imports: imports.clone(),
+        pulls: desk,
         store: store.clone(),
         health: health.clone(),
         metrics,
@@ -142,7 +149,7 @@ async fn serve_on(
     let serving = spawn(server);
     tracing::info!(%address, "serving");
     wait_for_signal().await?;
-    let stop = drain(config, &health, &handle, tasks, serving);
+    let stop = drain(config, (&health, imports), &handle, tasks, serving);
     let outcome = timeout(millis(config.server.shutdown_timeout_ms), stop).await;
     store.close();
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
@@ -150,12 +157,44 @@ async fn serve_on(
     Ok(())
 }
 
+/// Files that are sent, and from where others may be fetched.
+fn files(config: &Config, store: &Store, ingest: &Ingest) -> Result<(Imports, Desk)> {
+    let imports = Imports::new(
+        store.clone(),
+        ingest.clone(),
+        (&config.imports, &config.limits),
+        backfill::calls(),
+    );
+    let desk = Desk::new(&config.imports.pulls).map_err(|text| anyhow!(text))?;
+    Ok((imports, desk))
+}
+
+/// Of nodes one gives up what nobody went on with; of those that know from where files may be fetched, one fetches them.
+fn fetching(
+    config: &Config,
+    store: &Store,
+    (imports, desk): (&Imports, &Desk),
+) -> Vec<JoinHandle<()>> {
+    let old = OldImports(imports.clone());
+    let mut tasks = vec![spawn(frame::run(store.clone(), old))];
+    let settings = &config.imports.pulls;
+    if !settings.places.is_empty() {
+        let pulls = Pulls::new(desk.clone(), imports.clone(), settings);
+        tasks.push(spawn(frame::run(store.clone(), pulls)));
+    }
+    tasks
+}
+
 /// Of nodes that know where a legacy store is one keeps it up, and one verifies; all tell how far the mirror is.
 fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
     if !config.legacy.is_mirrored() {
         return Vec::new();
     }
-    let relay = Relay::new(config.legacy.clone(), config.backfill.kafka.clone());
+    let relay = Relay::new(
+        config.legacy.clone(),
+        config.backfill.kafka.clone(),
+        config.limits.clone(),
+    );
     let verify = Verify {
         legacy: config.legacy.clone(),
         limits: config.limits.clone(),
@@ -178,6 +217,7 @@ struct Tasks {
     batcher: JoinHandle<()>,
     backfills: Vec<JoinHandle<()>>,
     stop_backfill: watch::Sender<bool>,
+    imports: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -373,7 +413,7 @@ async fn wait_for_signal() -> Result<()> {
 
 async fn drain(
     config: &Config,
-    health: &Health,
+    (health, imports): (&Health, Imports),
     handle: &ServerHandle,
     tasks: Tasks,
     serving: JoinHandle<std::io::Result<()>>,
@@ -383,9 +423,16 @@ async fn drain(
     // What they have begun is finished while requests are; nobody is left to tell where it fails.
     let _ = tasks.stop_backfill.send(true);
     sleep(millis(config.server.drain_delay_ms)).await;
+    imports.stop();
+    drop(imports);
     handle.stop(true).await;
     // The server's end drops the last handles of ingest and keys, which ends their tasks.
     let _ = serving.await;
+    for worker in tasks.imports {
+        worker.abort();
+        // It was aborted; what it had begun another node goes on with.
+        let _ = worker.await;
+    }
     for backfill in tasks.backfills {
         let _ = backfill.await;
     }

@@ -5,6 +5,7 @@
 //! Each dialect has its own envelope around these; the texts tell nothing of our insides and nothing of the data.
 
 use crate::domain::Rejection;
+use crate::imports::Stopped;
 use crate::ingest::SubmitError;
 use actix_web::http::StatusCode;
 
@@ -43,6 +44,19 @@ pub enum ApiError {
     BodyCut,
     #[error("the body did not arrive in time")]
     BodyTimeout,
+    #[error("{0}")]
+    Import(#[from] Stopped),
+    #[error("{0}")]
+    SourceNotAllowed(String),
+    /// By the code of what is wrong with it.
+    #[error("{1}")]
+    SourceRefused(&'static str, String),
+    #[error("the body is not what its checksum says: nothing of it was taken")]
+    ChecksumMismatch,
+    #[error("the body of a PATCH is application/offset+octet-stream")]
+    NoPiece,
+    #[error("this server speaks version 1.0.0 of tus")]
+    OtherTusVersion,
     #[error("parameter {name} {reason}")]
     InvalidParameter { name: String, reason: String },
     #[error("there is no such profile")]
@@ -114,6 +128,16 @@ impl ApiError {
             Self::BodyCut => refused(StatusCode::BAD_REQUEST, "body_cut"),
             Self::BodyTimeout => refused(StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::Rejected(rejection) => refused(StatusCode::BAD_REQUEST, rejection.code.as_str()),
+            Self::Import(stopped) => of_import(stopped),
+            Self::SourceNotAllowed(_) => refused(StatusCode::FORBIDDEN, "source_not_allowed"),
+            Self::SourceRefused(code, _) => refused(StatusCode::UNPROCESSABLE_ENTITY, code),
+            // No registered status: the one that the protocol names.
+            Self::ChecksumMismatch => refused(
+                StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),
+                "checksum_mismatch",
+            ),
+            Self::NoPiece => refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_piece"),
+            Self::OtherTusVersion => refused(StatusCode::PRECONDITION_FAILED, "other_tus_version"),
             Self::InvalidParameter { .. } => refused(StatusCode::BAD_REQUEST, "invalid_parameter"),
             Self::NoSuchProfile => refused(StatusCode::NOT_FOUND, "no_such_profile"),
             Self::NoSuchEvent => refused(StatusCode::NOT_FOUND, "no_such_event"),
@@ -171,6 +195,31 @@ impl From<SubmitError> for ApiError {
             SubmitError::Draining => Self::Draining,
             SubmitError::Store => Self::Unavailable,
         }
+    }
+}
+
+/// Uploads have codes of their own: their clients go on after 423 and 503, and give up or begin anew after others.
+fn of_import(stopped: &Stopped) -> Verdict {
+    let locked = |code| Verdict {
+        status: StatusCode::LOCKED,
+        code,
+        retry_after: Some(1),
+    };
+    match stopped {
+        Stopped::NoSuchImport => refused(StatusCode::NOT_FOUND, "no_such_import"),
+        Stopped::Elsewhere(_) => refused(StatusCode::CONFLICT, "upload_elsewhere"),
+        Stopped::OtherLength(_) => refused(StatusCode::BAD_REQUEST, "other_length"),
+        Stopped::TakenOver => locked("taken_over"),
+        Stopped::Paused(_) => locked("paused"),
+        Stopped::Over(_) => refused(StatusCode::GONE, "import_over"),
+        Stopped::Refused(file) if file.is_of_another_kind() => {
+            refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, file.code)
+        }
+        Stopped::Refused(file) => refused(StatusCode::BAD_REQUEST, file.code),
+        Stopped::Changed(_) => refused(StatusCode::UNPROCESSABLE_ENTITY, "file_changed"),
+        Stopped::Busy => come_again("too_many_imports", 5),
+        Stopped::Draining => come_again("draining", 1),
+        Stopped::Unavailable => come_again("unavailable", 2),
     }
 }
 

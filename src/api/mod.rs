@@ -30,8 +30,10 @@ use crate::clock::Clock;
 use crate::config::Server;
 use crate::domain::{Allowed, Limits};
 use crate::health::Health;
+use crate::imports::Imports;
 use crate::ingest::Ingest;
 use crate::legacy_reads::LegacyReads;
+use crate::pulls::Desk;
 use crate::store::Store;
 use actix_web::middleware::NormalizePath;
 use actix_web::web::{self, ServiceConfig};
@@ -64,6 +66,10 @@ pub struct State {
     pub mirrored: (Allowed, Allowed),
     /// The one way to write.
     pub ingest: Ingest,
+    /// Files that are taken in.
+    pub imports: Imports,
+    /// From where the service fetches files.
+    pub pulls: Desk,
     /// For reads.
     pub store: Store,
     /// Whether this node should get traffic.

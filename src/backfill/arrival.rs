@@ -66,6 +66,7 @@ impl Arrived {
             value: self.value.as_ref(),
             headers: &self.headers,
             at: self.timestamp(),
+            from: None,
         }
     }
 

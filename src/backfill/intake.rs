@@ -6,10 +6,11 @@
 use super::arrival::{Arrival, Arrived, Failure};
 use super::breaker::Breaker;
 use super::letters::Letters;
-use super::pace::Pace;
+use super::missed;
 use super::place::{Admittance, Place};
 use super::reader::Reader;
 use super::taking::{Outcome, Taken, Taker};
+use crate::ingest::Tempo;
 use crate::metric_names::{BACKFILL_LAG, BACKFILL_LOST, BACKFILL_PACE, BACKFILL_RECORDS};
 use crate::store::{PartitionMove, Refusal};
 use futures_util::StreamExt;
@@ -55,7 +56,7 @@ pub(super) struct Intake {
     /// What arrived behind a batch and is no record.
     next: VecDeque<Arrival>,
     breaker: Breaker,
-    pace: Pace,
+    pace: Tempo,
     is_paused: bool,
     looked: Instant,
     rounds: (u64, Instant),
@@ -68,7 +69,7 @@ impl Intake {
         taker: Arc<Taker>,
         reader: Reader,
         letters: Option<Letters>,
-        pace: Pace,
+        pace: Tempo,
         is_paused: bool,
     ) -> Self {
         let settings = &taker.source.settings;
@@ -94,7 +95,7 @@ impl Intake {
     }
 
     /// Goes on until something has to change; gives back the pace that it had found.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> (End, Pace) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> (End, Tempo) {
         let end = self.go(&mut stop).await;
         if matches!(end, End::Changed | End::Stopped) {
             // What is not done then comes again.
@@ -134,6 +135,7 @@ impl Intake {
             Some(Arrival::Assigned { owner, partitions }) => {
                 let topic = &self.taker.source.topic;
                 tracing::info!(source = %self.taker.source.name, %topic, partitions = partitions.len(), "partitions assigned");
+                missed::look(&self.taker.clone(), &partitions, owner).await;
                 for taken in partitions {
                     self.places
                         .insert(taken.partition.1, Place::new(owner, taken));
@@ -347,6 +349,8 @@ impl Intake {
             }
             if let Some(mut step) = place.step(end, held.trim_end_matches("; ")) {
                 step.records_per_second = rate;
+                // Who is paused asks for nothing, and hears of no end.
+                step.is_read &= !self.is_paused;
                 by_owner.entry(place.owner).or_default().push(step);
             }
         }

@@ -57,6 +57,7 @@ fn of_file(path: &Path, most: usize, limit: usize, each: &mut Each<'_>) -> io::R
             value: Some(&line),
             headers: &[],
             at: None,
+            from: None,
         };
         each(&format!("{}:{number}", path.display()), bytes, &record);
     }

@@ -12,8 +12,8 @@ mod kafka;
 mod letters;
 mod lines;
 mod member;
+mod missed;
 mod outlet;
-mod pace;
 mod place;
 mod poller;
 mod producer;
@@ -39,7 +39,7 @@ pub use topic::{Found, NotSent, Outgoing, Topic};
 pub use trial::try_out;
 
 use crate::health::Health;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Tempo};
 use crate::metric_names::{BACKFILL_PAUSED, BACKFILL_RESTARTS};
 use crate::store::{BackfillSource, Store};
 use arrival::Failure;
@@ -47,7 +47,6 @@ use futures_util::FutureExt;
 use intake::{End, Intake};
 use letters::Letters;
 use metrics::{counter, gauge};
-use pace::Pace;
 use projects::Projects;
 use reader::Reader;
 use room::Room;
@@ -62,9 +61,9 @@ use tokio::time::timeout;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-fn new_pace(source: &Source) -> Pace {
+fn new_pace(source: &Source) -> Tempo {
     let settings = &source.settings;
-    Pace::new(settings.records_per_second, settings.bytes_per_second)
+    Tempo::new(settings.records_per_second, settings.bytes_per_second)
 }
 
 /// What all sources of a process share.
@@ -115,9 +114,9 @@ impl Backfill {
     async fn take(
         &self,
         source: &Arc<Source>,
-        pace: Pace,
+        pace: Tempo,
         stop: &watch::Receiver<bool>,
-    ) -> (End, Pace) {
+    ) -> (End, Tempo) {
         match self.begin(source).await {
             Ok((taker, reader, letters, is_paused)) => {
                 let name = source.name.clone();

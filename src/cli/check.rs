@@ -81,7 +81,8 @@ impl Check {
     }
 }
 
-fn lines(survey: &Survey, whole: &Estimate) -> Vec<String> {
+/// What was seen, for people.
+pub(super) fn lines(survey: &Survey, whole: &Estimate) -> Vec<String> {
     let mut lines = vec![format!(
         "{} records read, {} bytes",
         survey.records, survey.bytes

@@ -16,6 +16,7 @@ mod gate_names;
 mod hub;
 pub mod identity;
 pub mod ids;
+mod in_order;
 pub mod json;
 pub mod key;
 pub mod kinds;

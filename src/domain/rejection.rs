@@ -10,6 +10,20 @@ pub enum Code {
     NotJson,
     /// A record is in a binary format of a schema registry: Avro, Protobuf.
     SchemaRegistryFormat,
+    /// A record of a file has bytes that are no text in the file's encoding.
+    BadUtf8,
+    /// A quote of a CSV record is not closed, or text follows the closing one.
+    UnbalancedQuote,
+    /// A CSV record has more or fewer cells than there are columns.
+    WrongColumnCount,
+    /// A CSV record has a value in a column without a name.
+    ColumnWithoutName,
+    /// The header of a CSV file once more, as files that were joined have it.
+    RepeatedHeader,
+    /// A spreadsheet has rounded the digits of an identity away.
+    DamagedNumber,
+    /// A cell has several values where one was asked for.
+    SeveralValues,
     /// The table that records come from was emptied: nobody is erased by that alone.
     SourceTruncated,
     /// The item is no JSON object.
@@ -58,9 +72,16 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 31] = [
         Self::NotJson,
         Self::SchemaRegistryFormat,
+        Self::BadUtf8,
+        Self::UnbalancedQuote,
+        Self::WrongColumnCount,
+        Self::ColumnWithoutName,
+        Self::RepeatedHeader,
+        Self::DamagedNumber,
+        Self::SeveralValues,
         Self::SourceTruncated,
         Self::NotAnObject,
         Self::UnknownType,
@@ -106,6 +127,13 @@ impl Code {
             Self::Forgotten => "forgotten",
             Self::NotJson => "not_json",
             Self::SchemaRegistryFormat => "schema_registry_format",
+            Self::BadUtf8 => "bad_utf8",
+            Self::UnbalancedQuote => "unbalanced_quote",
+            Self::WrongColumnCount => "wrong_column_count",
+            Self::ColumnWithoutName => "column_without_name",
+            Self::RepeatedHeader => "repeated_header",
+            Self::DamagedNumber => "damaged_number",
+            Self::SeveralValues => "several_values",
             Self::UnknownProject => "unknown_project",
             Self::RecordTooLarge => "record_too_large",
             Self::SourceTruncated => "source_truncated",

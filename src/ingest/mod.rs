@@ -18,6 +18,7 @@ mod round;
 mod share;
 mod slots;
 mod taken;
+mod tempo;
 mod tools;
 mod turns;
 mod write;
@@ -27,6 +28,7 @@ mod yielding;
 pub use admission::{Admission, Reservation};
 pub use live_time::LiveTime;
 pub use share::{Origin, SubmitError};
+pub use tempo::Tempo;
 
 use crate::config::{self, millis};
 use crate::domain::plan::Merge;

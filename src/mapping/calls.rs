@@ -2,9 +2,10 @@
 //! API stands above this module.
 
 use super::text;
-use super::{Control, Reading, Record, done};
-use crate::domain::{Command, Gate, Rejection};
+use super::{Control, FromFile, Reading, Record, done};
+use crate::domain::{Command, Gate, Rejection, Timestamp};
 use bytes::Bytes;
+use memchr::memmem;
 use std::sync::Arc;
 
 /// Reads the text of one message. What depends on the time of receipt takes the gate's: the record's own, so that a replay gives the
@@ -14,19 +15,67 @@ pub type ReadCall = dyn Fn(&Bytes, &Gate<'_>) -> Result<Command, Rejection> + Se
 /// A reader that many sources share.
 pub type Calls = Arc<ReadCall>;
 
-/// Reads a record that is a message.
+/// Reads a record that is a message. Of a file's message without a time `start` is its time, and without an id its place names it.
 ///
 /// # Errors
 /// Why it can't be taken.
-pub fn read(record: &Record<'_>, gate: &Gate<'_>, calls: &ReadCall) -> Result<Reading, Rejection> {
+pub fn read(
+    record: &Record<'_>,
+    gate: &Gate<'_>,
+    start: Timestamp,
+    calls: &ReadCall,
+) -> Result<Reading, Rejection> {
     let Some(bytes) = record.value else {
         return Ok(Reading::Control(Control::Tombstone));
     };
-    let command = text::read(bytes, "value", gate.limits.depth, |text| calls(text, gate))?;
+    let command = text::read(bytes, "value", gate.limits.depth, |text| {
+        match &record.from {
+            None => calls(text, gate),
+            Some(from) => {
+                filed(&named(text, from), gate, start, calls).map(|command| from.filed(command))
+            }
+        }
+    })?;
     Ok(match command {
         Some(command) => done(command, Vec::new()),
         None => Reading::Control(Control::Tombstone),
     })
+}
+
+/// A message without a time has that of receipt, which is the file's own: it is asked for where the usual answer is that of the gate.
+fn filed(
+    text: &Bytes,
+    gate: &Gate<'_>,
+    start: Timestamp,
+    calls: &ReadCall,
+) -> Result<Command, Rejection> {
+    let command = calls(text, gate)?;
+    if command.occurred_at() < gate.received_at || start >= gate.received_at {
+        return Ok(command);
+    }
+    let received_at = start;
+    calls(
+        text,
+        &Gate {
+            received_at,
+            ..*gate
+        },
+    )
+}
+
+/// A message with an id that follows from its place, where it has none.
+fn named(text: &Bytes, from: &FromFile<'_>) -> Bytes {
+    let inner = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    let Some(inner) = inner.filter(|inner| inner.starts_with(b"\"")) else {
+        return text.clone();
+    };
+    if memmem::find(text, b"\"messageId\"").is_some() {
+        return text.clone();
+    }
+    let id = from.event_id(&String::from_utf8_lossy(text));
+    [format!("{{\"messageId\":\"{id}\",").as_bytes(), inner]
+        .concat()
+        .into()
 }
 
 #[cfg(test)]

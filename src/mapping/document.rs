@@ -2,13 +2,14 @@
 
 use super::debezium;
 use super::envelope::Envelope;
+use super::event::EventAt;
 use super::extended;
 use super::moment::Moments;
 use super::names::{self, Sought};
 use super::opened::{Action, Content, Opened};
 use super::place::{Place, Pointer, View};
 use super::shape::Shape;
-use super::{Control, Reading, Record, done};
+use super::{Control, Reading, Record, done, earliest};
 use crate::domain::{
     Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp, Warning,
 };
@@ -24,6 +25,9 @@ pub struct Document {
     pub delete: Delete,
     pub shape: Shape,
     pub group: Option<GroupAt>,
+    pub event: Option<EventAt>,
+    /// What stands between the values of a kind of identity, where a text may have several: the first counts.
+    pub splits: Vec<(String, String)>,
 }
 
 /// When a record was true.
@@ -31,6 +35,8 @@ pub struct Document {
 pub struct Time {
     pub at: Vec<Place>,
     pub moments: Moments,
+    /// A record of a file whose time can't be read is as one without a time, instead of being refused.
+    pub is_lenient: bool,
     /// What decides among records of one time.
     pub sequence: Vec<Place>,
     /// Traits with times of their own.
@@ -175,16 +181,27 @@ impl Reader<'_> {
 
     fn write(&mut self, view: View<'_>, at: Option<Timestamp>) -> Result<Reading, Rejection> {
         let names = self.names(view)?;
-        let occurred_at = self.written_at(view, at);
+        let at = self.written_at(view, at)?;
         let sequence = self.sequence(view);
         let shape = &self.document.shape;
         let (root, is_there) = root(&shape.root, view.row)?;
-        let shaped = shape.apply(root, self.gate.limits.depth, &mut self.warnings);
+        let is_row = self.record.from.is_some_and(|from| from.is_row);
+        let depth = self.gate.limits.depth;
+        let shaped = shape.apply(root, is_row, depth, &mut self.warnings);
+        if let Some(rejection) = shaped.refused {
+            return Err(rejection);
+        }
+        let (record, gate, warnings) = (self.record, self.gate, &mut self.warnings);
+        let event = self.document.event.as_ref();
+        let event = event.map(|event| event.read(view, record, gate, warnings));
+        let event = event.transpose()?;
         let is_whole = shape.whole && is_there && !shaped.has_unchanged;
         let times = self.times(view, &shaped.traits);
+        let says_traits = event.is_none() || !shaped.traits.is_empty();
         let draft = Draft {
             names,
-            traits: Some(Json::of(&shaped.traits)),
+            traits: says_traits.then(|| Json::of(&shaped.traits)),
+            event,
             mode: if is_whole {
                 Mode::Document
             } else {
@@ -193,7 +210,8 @@ impl Reader<'_> {
             sequence,
             times,
             group: self.group(view),
-            ..Draft::at(occurred_at)
+            earliest: earliest(self.gate, at),
+            ..Draft::at(at.unwrap_or(self.start))
         };
         self.finish(draft)
     }
@@ -204,19 +222,32 @@ impl Reader<'_> {
     }
 
     fn names(&mut self, view: View<'_>) -> Result<Vec<Name>, Rejection> {
+        let splits = self.record.from.map(|_| &*self.document.splits);
         self.document
             .identities
-            .find(self.gate, view, &mut self.warnings)
+            .find(self.gate, view, splits, &mut self.warnings)
     }
 
-    fn written_at(&mut self, view: View<'_>, envelope: Option<Timestamp>) -> Timestamp {
-        let document = self.document;
+    fn written_at(
+        &mut self,
+        view: View<'_>,
+        envelope: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, Rejection> {
+        let (document, before) = (self.document, self.warnings.len());
         let at = self.time_at(&document.time.at, view).or(envelope);
+        if at.is_none()
+            && self.record.from.is_some()
+            && !document.time.is_lenient
+            && let Some(warning) = self.warnings.get(before)
+        {
+            let message = warning.message.clone();
+            return Err(Rejection::of(Code::InvalidTime, &warning.field, message));
+        }
         if at.is_none() && !document.time.at.is_empty() {
-            let message = "the record has no time: it counts as true since the migration's start";
+            let message = "the record has no time: it counts as true since its source's start, or the file's time";
             self.warnings.push(Warning::of("no_time", "time", message));
         }
-        at.unwrap_or(self.start)
+        Ok(at)
     }
 
     /// A row that a connector deleted carries the time of its last change, which is not that of its end.
@@ -257,7 +288,7 @@ impl Reader<'_> {
             .filter_map(|place| Some((place, place.find(view)?)))
             .find(|(_, value)| !value.is_null());
         let Some((place, value)) = found else {
-            return i64::MIN;
+            return self.record.from.map_or(i64::MIN, |from| from.sequence());
         };
         sequence_of(&extended::plain(value)).unwrap_or_else(|| {
             let message = "it is no whole number: it decides nothing";

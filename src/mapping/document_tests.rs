@@ -220,6 +220,7 @@ fn the_project_is_told_by_header_key_or_field() {
             value: Some(&value),
             headers: &headers,
             at: None,
+            from: None,
         };
         mapping.project(&record)
     };

@@ -2,7 +2,8 @@
 
 use super::document::{Delete, Document, GroupAt, Time};
 use super::envelope::Envelope;
-use super::kind::Kind;
+use super::file_event;
+use super::file_types::{formats, typed};
 use super::moment::Moments;
 use super::names::{self, Sought};
 use super::place::{Place, Pointer};
@@ -30,9 +31,11 @@ pub fn parse(text: &str) -> Result<Mapping, Vec<String>> {
     let form = match preset.as_deref() {
         Some("roster") => Form::Own,
         Some("tracking") => Form::Calls,
+        Some("messages") => Form::Messages,
+        Some("columns") => Form::Columns,
         name => {
             let defaults = defaults(name).unwrap_or_else(|| {
-                let known = "roster, tracking, elasticsearch or debezium";
+                let known = "roster, tracking, messages, columns, elasticsearch or debezium";
                 file.complain(format!(
                     "preset {:?} is none of {known}",
                     name.unwrap_or_default()
@@ -124,7 +127,7 @@ fn tenant(file: &mut Section) -> Option<Tenant> {
 
 fn document(file: &mut Section, mut document: Document) -> Document {
     if let Some(section) = file.section("identities") {
-        document.identities = identities(file, section);
+        (document.identities, document.splits) = identities(file, section);
     }
     if document.identities.0.is_empty() {
         file.complain("[identities] names nobody: it needs a kind, like user_id = \"/id\"");
@@ -141,28 +144,44 @@ fn document(file: &mut Section, mut document: Document) -> Document {
         traits(&mut section, &mut document.shape, &document.time.moments);
         file.take_in(section);
     }
+    if let Some(mut section) = file.section("event") {
+        document.event = file_event::event(&mut section, &document.time.moments);
+        file.take_in(section);
+    }
     if let Some(mut section) = file.section("group") {
         document.group = group(&mut section);
         file.take_in(section);
     }
+    document.choose();
     if document.shape.whole && !document.time.traits.is_empty() {
         file.complain("[time] traits: a whole document is true as of its own time, so its traits have none of their own");
     }
     document
 }
 
-fn identities(file: &mut Section, mut section: Section) -> Sought {
+/// Kinds with their places, and what stands between the values of a kind that has several in one text.
+fn identities(file: &mut Section, mut section: Section) -> (Sought, Vec<(String, String)>) {
     let kinds: Vec<String> = section.left.keys().cloned().collect();
-    let mut all = Vec::new();
+    let (mut all, mut splits) = (Vec::new(), Vec::new());
     for kind in kinds {
         if let Some(complaint) = names::complaint(&kind) {
             section.complain(complaint);
         }
-        let places = section.places(&kind).unwrap_or_default();
-        all.push((kind, places));
+        let places = if section.left.get(&kind).is_some_and(Value::is_table)
+            && let Some(mut inner) = section.section(&kind)
+        {
+            let split = inner.text("split").filter(|text| !text.is_empty());
+            splits.extend(split.map(|split| (kind.clone(), split)));
+            let places = inner.places("at");
+            section.take_in(inner);
+            places
+        } else {
+            section.places(&kind)
+        };
+        all.push((kind, places.unwrap_or_default()));
     }
     file.take_in(section);
-    Sought(all)
+    (Sought(all), splits)
 }
 
 fn time(section: &mut Section, time: &mut Time) {
@@ -171,6 +190,7 @@ fn time(section: &mut Section, time: &mut Time) {
         time.sequence = places;
     }
     time.moments = formats(section, &Moments::default());
+    time.is_lenient = section.flag("lenient").unwrap_or_default();
     let Some(mut traits) = section.section("traits") else {
         return;
     };
@@ -181,24 +201,6 @@ fn time(section: &mut Section, time: &mut Time) {
         time.traits.extend(place.map(|place| (name, place)));
     }
     section.take_in(traits);
-}
-
-/// The formats and the zone of a section.
-fn formats(section: &mut Section, default: &Moments) -> Moments {
-    let written = section.texts("format");
-    let zone = section.text("zone");
-    if written.is_none() && zone.is_none() {
-        return default.clone();
-    }
-    match Moments::of(&written.unwrap_or_default(), zone.as_deref()) {
-        Ok(moments) => moments,
-        Err(complaints) => {
-            for complaint in complaints {
-                section.complain(format!("format: {complaint}"));
-            }
-            Moments::default()
-        }
-    }
 }
 
 fn delete(section: &mut Section, delete: &mut Delete) {
@@ -237,6 +239,8 @@ fn traits(section: &mut Section, shape: &mut Shape, moments: &Moments) {
         }
     }
     shape.whole = section.flag("whole").unwrap_or(shape.whole);
+    shape.is_strict = section.flag("strict").unwrap_or_default();
+    shape.chosen.only = section.texts("only");
     shape.extended_json = section.flag("extended_json").unwrap_or(shape.extended_json);
     if let Some(placeholders) = section.texts("placeholder") {
         shape.placeholders = placeholders;
@@ -292,65 +296,6 @@ fn renamed(section: &mut Section) -> Vec<(Pointer, Pointer)> {
         ))
     });
     pairs.collect()
-}
-
-fn typed(section: &mut Section, moments: &Moments) -> Vec<(Pointer, Kind)> {
-    let names: Vec<String> = section.left.keys().cloned().collect();
-    let pairs = names.into_iter().filter_map(|name| {
-        let kind = kind(section, &name, moments)?;
-        Some((section.trait_at(&name, &name)?, kind))
-    });
-    pairs.collect()
-}
-
-/// A type by its name, or a table with more about it.
-fn kind(section: &mut Section, name: &str, moments: &Moments) -> Option<Kind> {
-    if section.left.get(name).is_some_and(Value::is_table) {
-        let mut inner = section.section(name)?;
-        let text = inner.text("type");
-        let own = formats(&mut inner, moments);
-        let scale = inner
-            .left
-            .remove("scale")
-            .and_then(|scale| usize::try_from(scale.as_integer()?).ok());
-        let kind = text.as_deref().and_then(|text| named(text, own, scale));
-        if kind.is_none() {
-            inner.complain(NO_TYPE);
-        }
-        section.take_in(inner);
-        return kind;
-    }
-    let text = section.text(name)?;
-    let (word, scale) = match text
-        .strip_prefix("decimal(")
-        .and_then(|rest| rest.strip_suffix(')'))
-    {
-        Some(scale) => ("decimal", scale.trim().parse().ok()),
-        None => (text.as_str(), None),
-    };
-    let kind = named(word, moments.clone(), scale);
-    if kind.is_none() {
-        section.complain(format!("{name}: {text:?} is no type; {NO_TYPE}"));
-    }
-    kind
-}
-
-const NO_TYPE: &str =
-    "a type is text, number, integer, boolean, time, decimal(SCALE), json_text, list or geo";
-
-fn named(word: &str, moments: Moments, scale: Option<usize>) -> Option<Kind> {
-    match word {
-        "text" => Some(Kind::Text),
-        "number" => Some(Kind::Number),
-        "integer" => Some(Kind::Integer),
-        "boolean" => Some(Kind::Boolean),
-        "time" => Some(Kind::Time(moments)),
-        "decimal" => scale.map(Kind::Decimal),
-        "json_text" => Some(Kind::JsonText),
-        "list" => Some(Kind::List),
-        "geo" => Some(Kind::Geo),
-        _ => None,
-    }
 }
 
 fn group(section: &mut Section) -> Option<GroupAt> {

@@ -18,11 +18,57 @@ pub enum Kind {
     Decimal(usize),
     /// JSON that stands in a text.
     JsonText,
+    /// The same, and a record in which it does not read is refused whole.
+    Json,
+    /// A truth value by words of the mapping.
+    Words(Words),
+    /// A list of the parts of a text.
+    Split(String),
     /// A list, of one element where it was none.
     List,
     /// `{"lat": …, "lon": …}`.
     Geo,
 }
+
+/// What is true and what is false, in small letters.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    yes: Vec<String>,
+    no: Vec<String>,
+}
+
+impl Words {
+    /// The usual words where one of the lists is missing.
+    pub fn of(yes: Option<Vec<String>>, no: Option<Vec<String>>) -> Self {
+        let usual = |words: [&str; 5]| words.map(str::to_owned).to_vec();
+        let small = |words: Vec<String>| {
+            words
+                .iter()
+                .map(|word| word.trim().to_lowercase())
+                .collect()
+        };
+        Self {
+            yes: small(yes.unwrap_or_else(|| usual(YES))),
+            no: small(no.unwrap_or_else(|| usual(NO))),
+        }
+    }
+
+    fn read(&self, value: &Value) -> Option<bool> {
+        let text = match value {
+            Value::Bool(flag) => flag.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text.trim().to_lowercase(),
+            _ => return None,
+        };
+        let is_one = |words: &[String]| words.contains(&text);
+        is_one(&self.yes)
+            .then_some(true)
+            .or_else(|| is_one(&self.no).then_some(false))
+    }
+}
+
+const YES: [&str; 5] = ["true", "t", "yes", "y", "1"];
+const NO: [&str; 5] = ["false", "f", "no", "n", "0"];
 
 impl Kind {
     /// The name in mappings and warnings.
@@ -31,11 +77,12 @@ impl Kind {
             Self::Text => "text",
             Self::Number => "number",
             Self::Integer => "integer",
-            Self::Boolean => "boolean",
+            Self::Boolean | Self::Words(_) => "boolean",
+            Self::Json => "json",
             Self::Time(_) => "time",
             Self::Decimal(_) => "decimal",
             Self::JsonText => "json_text",
-            Self::List => "list",
+            Self::List | Self::Split(_) => "list",
             Self::Geo => "geo",
         }
     }
@@ -47,7 +94,10 @@ impl Kind {
             (Self::List, Value::Array(elements)) => Some(Value::Array(elements)),
             (Self::List, value) => Some(Value::Array(vec![value])),
             (Self::Geo, value) => geo(&value),
-            (Self::JsonText, value) => json_text(value, depth),
+            (Self::Split(split), Value::String(text)) => Some(parts(&text, split)),
+            (Self::Split(_), Value::Array(elements)) => Some(Value::Array(elements)),
+            (Self::Split(_), value) => Some(Value::Array(vec![value])),
+            (Self::JsonText | Self::Json, value) => json_text(value, depth),
             (_, Value::Array(elements)) => {
                 let elements = elements.into_iter();
                 let converted = elements.map(|element| self.convert(element, depth));
@@ -65,6 +115,7 @@ impl Kind {
             (Self::Number, value) => number_of(value).map(Value::Number),
             (Self::Integer, value) => number::integer(&number_of(value)?).map(Value::Number),
             (Self::Boolean, value) => boolean(&value).map(Value::Bool),
+            (Self::Words(words), value) => words.read(&value).map(Value::Bool),
             (Self::Time(moments), value) => {
                 let at = moments.read(&value)?;
                 Some(Value::String(at.to_string()))
@@ -75,6 +126,12 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+fn parts(text: &str, split: &str) -> Value {
+    let parts = text.split(split).map(str::trim);
+    let parts = parts.filter(|part| !part.is_empty());
+    parts.map(Value::from).collect()
 }
 
 fn number_of(value: Value) -> Option<serde_json::Number> {
@@ -93,8 +150,8 @@ fn boolean(value: &Value) -> Option<bool> {
         _ => return None,
     };
     match text.as_str() {
-        "true" | "t" | "yes" | "y" | "1" => Some(true),
-        "false" | "f" | "no" | "n" | "0" => Some(false),
+        word if YES.contains(&word) => Some(true),
+        word if NO.contains(&word) => Some(false),
         _ => None,
     }
 }

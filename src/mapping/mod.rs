@@ -3,12 +3,19 @@
 //! Pure: no I/O, no clock. The same record gives the same command on every replay. `docs/MAPPING.md` has the file's keys.
 
 mod calls;
+mod cell;
+mod columns;
 mod debezium;
 mod document;
 mod envelope;
+mod event;
 mod extended;
 mod file;
+mod file_event;
+mod file_types;
+mod from_file;
 mod kind;
+mod messages;
 mod moment;
 mod names;
 mod number;
@@ -24,13 +31,17 @@ mod survey_counts;
 mod survey_fields;
 mod survey_places;
 mod text;
+mod used;
 
 pub use calls::{Calls, ReadCall};
+pub use cell::is_damaged;
+pub use columns::kind_of;
+pub use from_file::FromFile;
 pub use own_write::{deletion, upserts};
 pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 
-use crate::domain::{Command, Gate, Rejection, Timestamp, Warning};
+use crate::domain::{Class, Command, Gate, Rejection, Timestamp, Warning};
 use bytes::Bytes;
 use document::Document;
 use envelope::Envelope;
@@ -44,6 +55,8 @@ pub struct Record<'a> {
     pub headers: &'a [(String, Vec<u8>)],
     /// Kafka's timestamp of it.
     pub at: Option<Timestamp>,
+    /// Where it stands, of a record of a file.
+    pub from: Option<FromFile<'a>>,
 }
 
 /// What a record comes to.
@@ -98,6 +111,10 @@ enum Form {
     Own,
     /// Messages of the tracking API.
     Calls,
+    /// Either of them, told record by record.
+    Messages,
+    /// Objects whose members are called as what they are.
+    Columns,
     Document(Box<Document>),
 }
 
@@ -127,6 +144,28 @@ impl Mapping {
         }
     }
 
+    /// Messages of the tracking API and records of Roster's own format, told record by record: what files of objects have where
+    /// nothing is said.
+    pub fn of_messages() -> Self {
+        let (form, project) = (Form::Messages, None);
+        Self { form, project }
+    }
+
+    /// Rows whose columns are called as the kind of identity that they hold; all others are traits. What tables have where nothing
+    /// is said.
+    pub fn of_columns() -> Self {
+        let (form, project) = (Form::Columns, None);
+        Self { form, project }
+    }
+
+    /// The columns of a table that it reads, by its own names for them, and `*` for all others; `None` where it reads all.
+    pub fn columns(&self) -> Option<Vec<String>> {
+        match &self.form {
+            Form::Document(document) => Some(document.columns()),
+            _ => None,
+        }
+    }
+
     /// The name of the project whose record this is; `None` where the mapping does not tell, or the record does not.
     pub fn project(&self, record: &Record<'_>) -> Option<String> {
         let name = match self.project.as_ref()? {
@@ -142,7 +181,7 @@ impl Mapping {
 
     fn envelope(&self) -> Envelope {
         match &self.form {
-            Form::Own | Form::Calls => Envelope::Bare,
+            Form::Own | Form::Calls | Form::Messages | Form::Columns => Envelope::Bare,
             Form::Document(document) => document.envelope,
         }
     }
@@ -160,11 +199,19 @@ impl Mapping {
         calls: &ReadCall,
     ) -> Result<Reading, Rejection> {
         match &self.form {
-            Form::Calls => calls::read(record, gate, calls),
+            Form::Calls => calls::read(record, gate, start, calls),
             Form::Own => own::read(record, gate, start),
+            Form::Messages => messages::read(record, gate, start, calls),
+            Form::Columns => columns::read(record, gate, start),
             Form::Document(document) => document.read(record, gate, start),
         }
     }
+}
+
+/// A legacy record without a time may be older than any erasure. A file is as of when somebody imports it.
+fn earliest(gate: &Gate<'_>, at: Option<Timestamp>) -> Option<Timestamp> {
+    let is_untold = at.is_none() && gate.class == Class::Backfill;
+    is_untold.then_some(Timestamp::MIN)
 }
 
 /// The warnings of the reading are the mapping's and the gate's.
@@ -177,6 +224,9 @@ fn done(command: Command, mut warnings: Vec<Warning>) -> Reading {
 #[cfg(test)]
 #[path = "document_tests.rs"]
 mod document_tests;
+#[cfg(test)]
+#[path = "file_row_tests.rs"]
+mod file_row_tests;
 #[cfg(test)]
 #[path = "law_tests.rs"]
 mod law_tests;

@@ -21,6 +21,8 @@ enum Format {
     Epoch(i128),
     /// The same count, of a wall clock's time taken as if it were UTC.
     Wall(i128),
+    /// Days since the end of 1899 with the time of day as a fraction, of a wall clock: what a spreadsheet's cell holds.
+    Excel,
     /// As `strftime` has it.
     Pattern(String),
 }
@@ -30,8 +32,18 @@ const UNITS: [(&str, i128); 5] = [
     ("ms", 1_000_000),
     ("us", 1_000),
     ("ns", 1),
-    ("days", 86_400_000_000_000),
+    ("days", DAY),
 ];
+
+const DAY: i128 = 86_400_000_000_000;
+/// From the day 0 of spreadsheets to 1970-01-01. They count a 29 February 1900 that there was not, so days before March 1900 are not read.
+const EXCEL_DAYS: i64 = 25_569;
+const FIRST_DAYS: i64 = 61;
+
+/// A fraction of a day has more digits than it means.
+fn round_to_millis(micros: i64) -> i64 {
+    (micros + 500).div_euclid(1_000) * 1_000
+}
 
 impl Default for Moments {
     fn default() -> Self {
@@ -53,6 +65,9 @@ impl Format {
         if text == "rfc3339" {
             return Ok(Self::Rfc3339);
         }
+        if text == "excel" {
+            return Ok(Self::Excel);
+        }
         if text.contains('%') {
             return Ok(Self::Pattern(text.to_owned()));
         }
@@ -60,7 +75,7 @@ impl Format {
         let wall = text.strip_prefix("wall_").and_then(unit).map(Self::Wall);
         epoch.or(wall).ok_or_else(|| {
             format!(
-                "{text:?} is no format of times: rfc3339, epoch_UNIT or wall_UNIT with s, ms, us, ns or days, or a pattern with %"
+                "{text:?} is no format of times: rfc3339, excel, epoch_UNIT or wall_UNIT with s, ms, us, ns or days, or a pattern with %"
             )
         })
     }
@@ -138,6 +153,13 @@ impl Moments {
                 let as_utc = micros(text, *unit).and_then(Timestamp::from_micros)?;
                 self.on_the_wall(TimeZone::UTC.to_datetime(as_utc.instant()))
             }
+            Format::Excel => {
+                let since_1899 = micros(text, DAY)?;
+                let as_utc = since_1899.checked_sub(EXCEL_DAYS * (DAY / 1_000) as i64)?;
+                let as_utc = Timestamp::from_micros(round_to_millis(as_utc))?;
+                let is_there = since_1899 >= FIRST_DAYS * (DAY / 1_000) as i64;
+                is_there.then(|| self.on_the_wall(TimeZone::UTC.to_datetime(as_utc.instant())))?
+            }
             Format::Pattern(pattern) => self.by_pattern(pattern, text),
         }
     }
@@ -176,6 +198,11 @@ impl Moments {
                 let shown = TimeZone::UTC.to_zoned(zoned.datetime());
                 let micros = shown.map_or(at.micros(), |shown| shown.timestamp().as_microsecond());
                 count(micros, *unit)
+            }
+            Format::Excel => {
+                let shown = TimeZone::UTC.to_zoned(zoned.datetime());
+                let micros = shown.map_or(at.micros(), |shown| shown.timestamp().as_microsecond());
+                count(micros + EXCEL_DAYS * (DAY / 1_000) as i64, DAY)
             }
             Format::Pattern(pattern) => {
                 let text = strtime::format(pattern, &zoned);

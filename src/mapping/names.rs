@@ -1,5 +1,6 @@
 //! Who a record is about.
 
+use super::cell;
 use super::extended;
 use super::place::{Place, View};
 use crate::domain::{Code, Gate, Name, Rejection, Warning};
@@ -10,14 +11,15 @@ use serde_json::Value;
 pub struct Sought(pub Vec<(String, Vec<Place>)>);
 
 impl Sought {
-    /// The names that a record has.
+    /// The names that a record has. `splits` are there of a record of a file, in which people and spreadsheets have written.
     ///
     /// # Errors
-    /// `MissingIdentity`, with what was looked for.
+    /// `MissingIdentity`, with what was looked for; of a file what can't be mended of an id.
     pub fn find(
         &self,
         gate: &Gate<'_>,
         view: View<'_>,
+        splits: Option<&[(String, String)]>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<Name>, Rejection> {
         let mut names = Vec::new();
@@ -26,9 +28,15 @@ impl Sought {
                 let values = usable(place.find(view)?, place, warnings);
                 (!values.is_empty()).then_some((place, values))
             });
-            for (place, values) in found.into_iter() {
-                let values = values.into_iter();
-                names.extend(values.map(|value| gate.name(kind, &value, place.to_string())));
+            let Some((place, values)) = found else {
+                continue;
+            };
+            for value in values {
+                let value = match splits {
+                    Some(splits) => of_cell(kind, value, splits, &place.to_string())?,
+                    None => Some(value),
+                };
+                names.extend(value.map(|value| gate.name(kind, &value, place.to_string())));
             }
         }
         if names.is_empty() {
@@ -53,6 +61,19 @@ impl Sought {
             message: format!("the record names nobody; looked for {}", sought.join("; ")),
         }
     }
+}
+
+/// An id of a file, cleaned; of several in one text the first, where the mapping says what stands between them.
+fn of_cell(
+    kind: &str,
+    value: String,
+    splits: &[(String, String)],
+    field: &str,
+) -> Result<Option<String>, Rejection> {
+    let split = splits.iter().find(|(own, _)| own == kind);
+    let parts = split.map(|(_, split)| value.split(split.as_str()).map(cell::trimmed));
+    let first = parts.and_then(|mut parts| parts.find(|part| !part.is_empty()));
+    cell::identity(kind, first.unwrap_or(&value), field)
 }
 
 /// The texts that can be names: numbers are spelled out, what is blank or null is none.

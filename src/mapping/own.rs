@@ -5,7 +5,7 @@ use super::envelope::Envelope;
 use super::moment::Moments;
 use super::names;
 use super::opened::Opened;
-use super::{Control, Reading, Record, done};
+use super::{Control, FromFile, Reading, Record, done, earliest};
 use crate::domain::{
     Code, Draft, EventDraft, EventId, EventType, Gate, GroupDraft, Json, Mode, Name, Rejection,
     Text, Timestamp, Warning,
@@ -49,6 +49,7 @@ pub fn read(record: &Record<'_>, gate: &Gate<'_>, start: Timestamp) -> Result<Re
         members,
         gate,
         start,
+        from: record.from,
         warnings: Vec::new(),
     };
     line.note_unknown();
@@ -79,6 +80,7 @@ struct Line<'a> {
     members: Map<String, Value>,
     gate: &'a Gate<'a>,
     start: Timestamp,
+    from: Option<FromFile<'a>>,
     warnings: Vec<Warning>,
 }
 
@@ -100,6 +102,7 @@ impl Line<'_> {
             sequence: self.sequence(),
             times: self.times()?,
             group: self.group()?,
+            earliest: earliest(self.gate, at),
             ..Draft::at(at.unwrap_or(self.start))
         })
     }
@@ -121,7 +124,9 @@ impl Line<'_> {
         let own_id = own_id.filter(|id| !self.gate.is_placeholder(id));
         let id = own_id.unwrap_or_else(|| {
             let canonical = Json::of(&self.members).canonical();
-            EventId::of(&canonical).0.to_string()
+            let derived = || EventId::of(&canonical).0.to_string();
+            self.from
+                .map_or_else(derived, |from| from.event_id(&canonical))
         });
         let names = self.names()?;
         let name = self.text("name")?;
@@ -137,12 +142,13 @@ impl Line<'_> {
             properties: self.json("properties")?,
             context: self.json("context")?,
         };
-        let at = self.time("at").unwrap_or(self.start);
+        let at = self.time("at");
         Ok(Draft {
             names,
             event: Some(event),
             group: self.group()?,
-            ..Draft::at(at)
+            earliest: earliest(self.gate, at),
+            ..Draft::at(at.unwrap_or(self.start))
         })
     }
 
@@ -234,7 +240,7 @@ impl Line<'_> {
 
     fn sequence(&mut self) -> i64 {
         let Some(value) = self.take("sequence") else {
-            return i64::MIN;
+            return self.from.map_or(i64::MIN, |from| from.sequence());
         };
         sequence_of(&value).unwrap_or_else(|| {
             self.warn(

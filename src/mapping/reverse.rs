@@ -50,6 +50,9 @@ impl Mapping {
         if document.envelope == Envelope::Debezium {
             return Err("the mapping reads change records, not documents of an index".to_owned());
         }
+        if document.event.is_some() {
+            return Err("the mapping reads events, not only documents of people".to_owned());
+        }
         if self.project.is_some() {
             return Err("the mapping reads people of many projects".to_owned());
         }
@@ -95,6 +98,7 @@ impl Reverse {
             value: Some(value),
             headers: &[],
             at: None,
+            from: None,
         };
         self.document.read(&record, gate, Timestamp::MIN)
     }
@@ -211,7 +215,7 @@ fn traits(shape: &Shape, person: &Person, under: Option<Map<String, Value>>) -> 
         defaults: Map::new(),
         ..shape.clone()
     };
-    let under = under.map(|root| bare.apply(root, DEPTH, &mut Vec::new()).traits);
+    let under = under.map(|root| bare.apply(root, false, DEPTH, &mut Vec::new()).traits);
     let mut traits = under.unwrap_or_default();
     for (name, (_, value)) in &person.traits {
         if value.is_null() {
@@ -293,7 +297,7 @@ fn spelled(kind: &Kind, value: Value, there: Option<&Value>) -> Value {
     }
     match (kind, value) {
         (_, Value::Null) => Value::Null,
-        (Kind::JsonText, value) => Value::String(value.to_string()),
+        (Kind::JsonText | Kind::Json, value) => Value::String(value.to_string()),
         (Kind::Time(_), Value::Array(elements)) => {
             let elements = elements.into_iter();
             Value::Array(

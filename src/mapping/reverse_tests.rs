@@ -15,7 +15,7 @@ fn read(reverse: &Reverse, row: &Value) -> Map<String, Value> {
     let shape = &reverse.document.shape;
     let root = shape.root.find(row).and_then(Value::as_object).cloned();
     let mut traits = shape
-        .apply(root.unwrap_or_default(), DEPTH, &mut Vec::new())
+        .apply(root.unwrap_or_default(), false, DEPTH, &mut Vec::new())
         .traits;
     traits.retain(|_, value| !value.is_null());
     traits

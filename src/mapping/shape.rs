@@ -3,7 +3,7 @@
 use super::extended;
 use super::kind::Kind;
 use super::place::Pointer;
-use crate::domain::Warning;
+use crate::domain::{Code, Rejection, Warning};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,42 @@ pub struct Shape {
     pub defaults: Map<String, Value>,
     /// Values that mean: unchanged, and not repeated here.
     pub placeholders: Vec<String>,
+    pub chosen: Chosen,
+    /// A record with a value that does not convert is refused whole.
+    pub is_strict: bool,
+}
+
+/// Which members are traits, where not all are.
+#[derive(Clone, Debug, Default)]
+pub struct Chosen {
+    /// As the mapping says it; `*` is whatever has no other meaning.
+    pub only: Option<Vec<String>>,
+    /// What is named among the types or renamed is a trait too.
+    pub named: Vec<String>,
+    /// Members that have another meaning.
+    pub other: Vec<String>,
+    /// Members that begin so are an event's.
+    pub prefix: Option<String>,
+    /// Records are events: what is not named is none of the person's.
+    pub is_event: bool,
+}
+
+impl Chosen {
+    /// True where only some are: of a row the columns that are asked for.
+    fn is_choice(&self, is_row: bool) -> bool {
+        self.only.is_some() || self.is_event || is_row
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let only = self.only.iter().flatten();
+        let is_events = self
+            .prefix
+            .as_deref()
+            .is_some_and(|prefix| name.starts_with(prefix));
+        let has_meaning = is_events || self.other.iter().any(|own| own == name);
+        let is_only = |own: &String| own == name || (own == "*" && !has_meaning);
+        self.named.iter().any(|own| own == name) || only.into_iter().any(is_only)
+    }
 }
 
 /// What becomes of dots in names.
@@ -43,16 +79,28 @@ pub struct Shaped {
     pub traits: Map<String, Value>,
     /// Something of the person is not repeated in this record, so that it is not the whole, whatever the mapping says.
     pub has_unchanged: bool,
+    /// Why the record is refused, where it is.
+    pub refused: Option<Rejection>,
+}
+
+/// What becomes of a value that does not convert.
+pub enum Bad {
+    LeftOut(Warning),
+    Refused(Rejection),
 }
 
 impl Shape {
     /// Shapes an object.
     pub fn apply(
         &self,
-        row: Map<String, Value>,
+        mut row: Map<String, Value>,
+        is_row: bool,
         depth: usize,
         warnings: &mut Vec<Warning>,
     ) -> Shaped {
+        if self.chosen.is_choice(is_row) {
+            row.retain(|name, _| self.chosen.has(name));
+        }
         let mut root = Value::Object(row);
         for pointer in &self.drop {
             pointer.take(&mut root);
@@ -64,8 +112,16 @@ impl Shape {
         traits.retain(|name, _| !self.is_dropped(name));
         let mut root = self.renamed(Value::Object(traits), warnings);
         let has_unchanged = self.without_unchanged(&mut root, warnings);
+        let mut refused = None;
         for (pointer, kind) in &self.types {
-            typed(pointer, kind, &mut root, depth, warnings);
+            match typed(pointer, kind, &mut root, depth) {
+                Some(Bad::LeftOut(warning)) if self.is_strict => {
+                    refused.get_or_insert_with(|| refusal(&warning.field, warning.message.clone()));
+                }
+                Some(Bad::LeftOut(warning)) => warnings.push(warning),
+                Some(Bad::Refused(rejection)) => _ = refused.get_or_insert(rejection),
+                None => {}
+            }
         }
         let mut traits = object(root);
         for (name, value) in &self.defaults {
@@ -74,6 +130,7 @@ impl Shape {
         Shaped {
             traits,
             has_unchanged,
+            refused,
         }
     }
 
@@ -142,23 +199,24 @@ impl Shape {
     }
 }
 
-fn typed(
-    pointer: &Pointer,
-    kind: &Kind,
-    root: &mut Value,
-    depth: usize,
-    warnings: &mut Vec<Warning>,
-) {
-    let Some(value) = pointer.find_mut(root) else {
-        return;
-    };
+/// Converts the value at a place; tells what becomes of one that does not convert, and takes it out.
+pub fn typed(pointer: &Pointer, kind: &Kind, root: &mut Value, depth: usize) -> Option<Bad> {
+    let value = pointer.find_mut(root)?;
     if let Some(converted) = kind.convert(value.take(), depth) {
         *value = converted;
-        return;
+        return None;
     }
     pointer.take(root);
+    let field = pointer.to_string();
+    if matches!(kind, Kind::Json) {
+        return Some(Bad::Refused(refusal(&field, "it is no JSON")));
+    }
     let message = format!("it does not read as {}: it is left out", kind.as_str());
-    warnings.push(Warning::of("not_converted", pointer.to_string(), message));
+    Some(Bad::LeftOut(Warning::of("not_converted", field, message)))
+}
+
+fn refusal(field: &str, message: impl Into<String>) -> Rejection {
+    Rejection::of(Code::InvalidField, field, message)
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -2,6 +2,7 @@
 
 use super::document::{Document, view};
 use super::envelope::Envelope;
+use super::event::EventAt;
 use super::extended;
 use super::kind::Kind;
 use super::moment::Moments;
@@ -92,7 +93,8 @@ impl Places {
                     Times::Mapped(Moments::own()),
                 )
             },
-            Form::Calls => Self::plain(
+            Form::Columns => Self::plain(&[], Times::OfCalls),
+            Form::Calls | Form::Messages => Self::plain(
                 &["/timestamp", "/originalTimestamp", "/createdAt"],
                 Times::OfCalls,
             ),
@@ -256,7 +258,19 @@ fn keys(document: &Document) -> Vec<Key> {
     });
     let group = document.group.iter();
     let group = group.map(|group| key("[group] id", std::slice::from_ref(&group.id), Role::Other));
-    let all = identities.chain(own).chain(traits).chain(group);
+    let event = document.event.iter().flat_map(EventAt::places);
+    let event = event.map(|place| {
+        key(
+            &format!("[event] {place}"),
+            std::slice::from_ref(place),
+            Role::Other,
+        )
+    });
+    let all = identities
+        .chain(own)
+        .chain(traits)
+        .chain(group)
+        .chain(event);
     all.filter(|key| !key.places.is_empty()).collect()
 }
 

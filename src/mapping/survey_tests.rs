@@ -19,6 +19,7 @@ fn surveyed(mapping: &str, values: &[&str]) -> Survey {
             value: (!value.is_empty()).then_some(&value),
             headers: &[],
             at: Some(at(KAFKA)),
+            from: None,
         };
         let gate = Gate {
             project_id: ProjectId(1),

@@ -6,9 +6,9 @@
 
 use super::erase_older;
 use super::erase_statements::{
-    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_REFUSALS, EMPTY_REJECTIONS, EMPTY_SAMPLES,
-    ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT, MARK_CLEARED,
-    MARK_FINISHED, PUT_OFF_ERASURE,
+    DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_LINES, EMPTY_REFUSALS, EMPTY_REJECTIONS,
+    EMPTY_SAMPLES, ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT,
+    MARK_CLEARED, MARK_FINISHED, PUT_OFF_ERASURE,
 };
 use super::erase_steps::{ErasureRequest, Found, Task, columns, finish, lock, take_away};
 use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
@@ -137,7 +137,12 @@ impl Store {
                 return Ok(false);
             }
         }
-        for emptying in [&EMPTY_REJECTIONS, &EMPTY_REFUSALS, &EMPTY_SAMPLES] {
+        for emptying in [
+            &EMPTY_REJECTIONS,
+            &EMPTY_REFUSALS,
+            &EMPTY_LINES,
+            &EMPTY_SAMPLES,
+        ] {
             if !self.empty_list(emptying, request, fence, until).await? {
                 return Ok(false);
             }

@@ -188,6 +188,33 @@ SELECT count(*)::INT8, ",
     ),
 };
 
+/// The same of lines of files.
+pub(super) const EMPTY_LINES: Statement = Statement {
+    name: "empty_lines",
+    sql: concat!(
+        "-- empty_lines
+WITH ",
+        held!("$4", "$5"),
+        ", found AS (
+    SELECT r.project_id, r.job_id, r.number
+    FROM erasure AS e
+    JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND LEAST(r.record_at, r.rejected_at) <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE import_rejection AS r SET field = NULL, message = 'the person was erased', record = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.job_id = f.job_id AND r.number = f.number AND ",
+        holds_turn!("$4"),
+        "
+    RETURNING r.number
+)
+SELECT count(*)::INT8, ",
+        holds_turn!("$4"),
+        " FROM found"
+    ),
+};
+
 /// The same of what verifications found.
 pub(super) const EMPTY_SAMPLES: Statement = Statement {
     name: "empty_samples",

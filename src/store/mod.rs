@@ -3,6 +3,7 @@
 //! One struct, one door: `run` for single statements (the write path) and `run_tx` for the rare transaction of several.
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
+mod as_of;
 mod backfill;
 mod backfill_refusals;
 mod backfill_statements;
@@ -22,6 +23,9 @@ mod export;
 mod fields;
 mod groups;
 mod heartbeat;
+mod import_refusals;
+mod import_statements;
+mod imports;
 mod lease;
 mod lookup;
 mod marks;
@@ -37,11 +41,14 @@ mod params;
 mod pool;
 mod profiles;
 mod projects;
+mod pull_statements;
+mod pulls;
 mod reads;
 mod rejections;
 mod retention;
 mod rights;
 mod run;
+mod schedules;
 pub mod schema;
 mod split;
 mod split_events;
@@ -54,6 +61,7 @@ mod verification_statements;
 mod worker;
 mod write;
 
+pub use as_of::AsOf;
 pub use backfill::{
     BackfillSource, Counts, Partition, PartitionMove, StoredPartition, TakenPartition,
 };
@@ -68,6 +76,8 @@ pub use error::Error;
 pub use event_row::EventRow;
 pub use events::{StoredEvent, TimelinePage, TimelineQuery};
 pub use groups::Membership;
+pub use import_refusals::ImportRefusal;
+pub use imports::{ImportChange, ImportCounts, ImportKey, ImportStep, NewImport, StoredImport};
 pub use lookup::{KnownIdentity, Profile, Reference};
 pub use merge::Merged;
 pub use merge_record::{KeptMerge, KeptMerges};
@@ -77,10 +87,12 @@ pub use mirror::{GoneName, Mark, Marked, MarkedProfile, Marks, Mirror, MirrorNot
 pub use owners::Owner;
 pub use profiles::{Person, StoredConflict};
 pub use projects::ListedKey;
+pub use pulls::{DuePull, PullNote, StoredPull};
 pub use reads::{ProjectReads, ReadsStep, Unmirrored};
 pub use rejections::StoredRejection;
 pub use retention::{EventWalk, ExpiringList, NextWalk};
 pub use rights::{Right, needed_rights};
+pub use schedules::{DueSchedule, MOST_SCHEDULES, NewSchedule, Run, Schedule};
 pub use split::{Parting, SplitOutcome, SplitRequest};
 pub use split_events::Split;
 pub use statement::{Statement, catalogue};

@@ -28,6 +28,14 @@ SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
 FROM project AS p WHERE p.name = $1::TEXT",
 };
 
+pub(super) const LOAD_KINDS: Statement = Statement {
+    name: "load_kinds",
+    sql: "-- load_kinds
+SELECT p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+FROM project AS p WHERE p.project_id = $1::INT4",
+};
+
 pub(super) const CREATE_KEY: Statement = Statement {
     name: "create_key",
     sql: "-- create_key
@@ -133,6 +141,14 @@ impl Store {
             .map(|row| (ProjectId(row.get(0)), kinds(row, 1))))
     }
 
+    /// What a project says about identities; nothing where there is no such project.
+    pub async fn load_kinds(&self, project_id: ProjectId) -> Result<Kinds, Error> {
+        let rows = self.run(&LOAD_KINDS, &[&project_id.0]).await?;
+        Ok(rows
+            .first()
+            .map_or_else(Kinds::default, |row| kinds(row, 0)))
+    }
+
     /// Adds a key to a project; a key that exists stays as it is.
     pub async fn create_key(
         &self,
@@ -229,7 +245,7 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
 }
 
 /// What a project says about identities, in three columns. What somebody wrote past this program counts as nothing.
-fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
+pub(super) fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
     let kinds: Kinds = serde_json::from_str(row.get(column)).unwrap_or_default();
     let mut rules: Rules = serde_json::from_str(row.get(column + 1)).unwrap_or_default();
     let blocked: Vec<(String, String)> =

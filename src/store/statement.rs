@@ -1,12 +1,16 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
+use super::schema::open_clauses;
 use super::{
-    backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, fields, groups, heartbeat, lease, lookup, merge,
-    merge_record, migration, mirror_statements as mirror, others, owners, profiles, projects,
+    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
+    erase_statements as erase, events, export, fields, groups, heartbeat,
+    import_statements as imports, lease, lookup, merge, merge_record, migration,
+    mirror_statements as mirror, others, owners, profiles, projects, pull_statements as pulls,
     reads, rejections, retention, rights, schema, split_statements as split,
     verification_statements as verification, worker, write,
 };
+
+use std::borrow::Cow;
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -17,6 +21,16 @@ pub struct Statement {
     pub sql: &'static str,
 }
 
+impl Statement {
+    /// The text for one engine: on CockroachDB its `/*crdb ... */` clauses are opened, elsewhere they are comments.
+    pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
+        match engine {
+            Engine::CockroachDb => open_clauses(self.sql),
+            Engine::PostgreSql => self.sql.into(),
+        }
+    }
+}
+
 pub(super) const PING: Statement = Statement {
     name: "ping",
     sql: "-- ping\nSELECT now()",
@@ -24,7 +38,13 @@ pub(super) const PING: Statement = Statement {
 
 /// Every statement of the program.
 pub fn catalogue() -> Vec<&'static Statement> {
-    let of_the_rest = [of_people(), of_backfills(), of_migrations()];
+    let of_the_rest = [
+        of_people(),
+        of_backfills(),
+        of_imports(),
+        of_pulls(),
+        of_migrations(),
+    ];
     [of_requests(), of_upkeep(), of_the_rest.concat()].concat()
 }
 
@@ -63,6 +83,7 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::SET_SOURCE,
         &backfill::TAKE_PARTITIONS,
         &backfill::MOVE_PARTITIONS,
+        &backfill::NOTE_MISSED,
         &backfill::FIND_PARTITIONS,
         &backfill::FORGET_COUNTS,
         &backfill::FORGET_PARTITIONS,
@@ -73,6 +94,40 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::FORGET_REFUSALS,
         &export::LOAD_EXPORT,
         &export::SAVE_EXPORT,
+    ]
+}
+
+fn of_pulls() -> Vec<&'static Statement> {
+    vec![
+        &pulls::CREATE_PULL,
+        &pulls::LOAD_PULL,
+        &pulls::RENEW_PULL,
+        &pulls::DUE_PULLS,
+        &pulls::NOTE_PULL,
+        &pulls::FORGET_PULL,
+        &pulls::CREATE_SCHEDULE,
+        &pulls::LOAD_SCHEDULES,
+        &pulls::DELETE_SCHEDULE,
+        &pulls::DUE_SCHEDULES,
+        &pulls::ADVANCE_SCHEDULE,
+        &pulls::FIND_FETCHED,
+        &pulls::REMEMBER_FETCHED,
+        &pulls::FORGET_FETCHED,
+    ]
+}
+
+fn of_imports() -> Vec<&'static Statement> {
+    vec![
+        &imports::CREATE_IMPORT,
+        &imports::LOAD_IMPORT,
+        &imports::LOAD_IMPORTS,
+        &imports::OPEN_IMPORT,
+        &imports::ADVANCE_IMPORT,
+        &imports::SET_IMPORT,
+        &imports::SET_IMPORT_LENGTH,
+        &imports::DUE_IMPORTS,
+        &imports::FORGET_IMPORTS,
+        &imports::LOAD_IMPORT_REFUSALS,
     ]
 }
 
@@ -96,8 +151,10 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::MARK_PAGE,
         &mirror::LOAD_MARKS,
         &mirror::LOAD_MARKED,
+        &mirror::LOAD_MARKED_LATELY,
         &mirror::DELETE_MARKS,
         &mirror::LOAD_GONE,
+        &mirror::NOTE_GONE,
         &mirror::PUT_OFF_GONE,
         &mirror::MARK_OWNERS,
         &mirror::DELETE_GONE,
@@ -113,6 +170,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &verification::DUE_VERIFICATIONS,
         &verification::NOTE_VERIFICATION,
         &verification::FIND_OWNERS,
+        &verification::FIND_OWNERS_LATELY,
         &verification::PEOPLE_PAGE,
         &verification::LOAD_STANDING,
         &verification::FIND_GOING,
@@ -152,6 +210,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &erase::ERASE_EVENTS,
         &erase::EMPTY_REJECTIONS,
         &erase::EMPTY_REFUSALS,
+        &erase::EMPTY_LINES,
         &erase::EMPTY_SAMPLES,
         &erase::DELETE_CONFLICTS,
         &erase::DELETE_CLAIMS,
@@ -179,6 +238,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &projects::CREATE_PROJECT,
         &projects::FIND_PROJECT,
         &projects::LOAD_PROJECT,
+        &projects::LOAD_KINDS,
         &projects::LOAD_PROJECT_NAMES,
         &projects::CREATE_KEY,
         &projects::CREATE_SIGNED_KEY,
@@ -199,6 +259,8 @@ fn of_upkeep() -> Vec<&'static Statement> {
         &retention::EXPIRE_CONFLICTS,
         &retention::EXPIRE_MERGE_RECORDS,
         &retention::EXPIRE_BACKFILL_REJECTIONS,
+        &retention::EXPIRE_COMPARISONS,
+        &retention::EXPIRE_IMPORT_REJECTIONS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,
         &schema::RECORD_STEP,

@@ -35,8 +35,10 @@ impl Work for OldLists {
             for list in [
                 ExpiringList::Rejections,
                 ExpiringList::BackfillRejections,
+                ExpiringList::ImportRejections,
                 ExpiringList::Conflicts,
                 ExpiringList::MergeRecords,
+                ExpiringList::Comparisons,
             ] {
                 last = self.thin_out(turn, list, after).await?;
             }
@@ -62,11 +64,16 @@ impl OldLists {
             let expiring = turn.store.expire(turn.fence, list, after, page);
             let (last, gone) = expiring.await?;
             let metric = match list {
-                ExpiringList::Rejections | ExpiringList::BackfillRejections => REJECTIONS_EXPIRED,
-                ExpiringList::Conflicts => CONFLICTS_EXPIRED,
-                ExpiringList::MergeRecords => MERGE_RECORDS_EXPIRED,
+                ExpiringList::Rejections
+                | ExpiringList::BackfillRejections
+                | ExpiringList::ImportRejections => Some(REJECTIONS_EXPIRED),
+                ExpiringList::Conflicts => Some(CONFLICTS_EXPIRED),
+                ExpiringList::MergeRecords => Some(MERGE_RECORDS_EXPIRED),
+                ExpiringList::Comparisons => None,
             };
-            counter!(metric).increment(gone.unsigned_abs());
+            if let Some(metric) = metric {
+                counter!(metric).increment(gone.unsigned_abs());
+            }
             if gone < page {
                 return Ok(last);
             }

@@ -23,6 +23,9 @@ UNION ALL SELECT 1::INT4 FROM outbox WHERE FALSE UNION ALL SELECT 1::INT4 FROM o
 UNION ALL SELECT 1::INT4 FROM mirror WHERE FALSE UNION ALL SELECT 1::INT4 FROM mirror_refusal WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 FROM verification_sample WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_rejection WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_pull WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_schedule WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -310,6 +313,21 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
 )
 SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
 
+-- empty_lines
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+    SELECT r.project_id, r.job_id, r.number
+    FROM erasure AS e
+    JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
+    WHERE e.erasure_id = $1::UUID AND LEAST(r.record_at, r.rejected_at) <= $2::TIMESTAMPTZ
+    LIMIT $3::INT8
+), emptied AS (
+    UPDATE import_rejection AS r SET field = NULL, message = 'the person was erased', record = NULL, name_hashes = NULL
+    FROM found AS f
+    WHERE r.project_id = f.project_id AND r.job_id = f.job_id AND r.number = f.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING r.number
+)
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+
 -- empty_samples
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
     SELECT s.project_id, s.verification_id, s.number
@@ -547,6 +565,11 @@ SELECT p.project_id, p.identity_kinds::TEXT, p.identity_rules::TEXT,
     (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM project AS p WHERE p.name = $1::TEXT;
 
+-- load_kinds
+SELECT p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+FROM project AS p WHERE p.project_id = $1::INT4;
+
 -- load_project_names
 SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.project_id = t.project_id;
 
@@ -692,6 +715,46 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     DELETE FROM backfill_rejection WHERE (project_id, rejected_at, record_offset) IN (SELECT o.project_id, o.rejected_at, o.record_offset FROM expired AS o)
         AND EXISTS (SELECT 1 FROM held)
     RETURNING record_offset
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_comparisons
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id FROM project WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), ended AS (
+    SELECT c.project_id, c.since, c.node FROM asked AS a
+    JOIN migration AS m ON m.project_id = a.project_id
+    CROSS JOIN LATERAL (
+        SELECT project_id, since, node FROM read_comparison AS l
+        WHERE l.project_id = m.project_id AND l.since < (m.reads->>'since')::INT8 LIMIT $3::INT8
+    ) AS c
+    LIMIT $3::INT8
+), fields AS (
+    DELETE FROM read_mismatch WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING field
+), gone AS (
+    DELETE FROM read_comparison WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING node
+-- expire_import_rejections
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
+    WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), owners AS (
+    SELECT project_id, before FROM asked
+), expired AS (
+    SELECT r.project_id, r.rejected_at, r.number FROM owners AS s
+    CROSS JOIN LATERAL (
+        SELECT project_id, rejected_at, number FROM import_rejection AS l
+        WHERE l.project_id = s.project_id AND l.rejected_at < s.before
+        ORDER BY l.rejected_at LIMIT $3::INT8
+    ) AS r
+    LIMIT $3::INT8
+), gone AS (
+    DELETE FROM import_rejection WHERE (project_id, rejected_at, number) IN (SELECT o.project_id, o.rejected_at, o.number FROM expired AS o)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING number
 )
 SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
@@ -933,30 +996,36 @@ INSERT INTO backfill_partition AS p (source, topic, partition, owner, first_offs
 SELECT t.source, t.topic, t.partition, $4::UUID, -1, -1, -1, 0, 0, 0, 0, '', now()
 FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
 ON CONFLICT (source, topic, partition) DO UPDATE SET owner = excluded.owner
-RETURNING topic, partition, next_offset, last_at, last_digest;
+RETURNING topic, partition, next_offset, last_at, last_digest, EXTRACT(EPOCH FROM now() - read_at)::FLOAT8;
 
 -- move_partitions
 WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
         end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
-        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now()
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
+        read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
-            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[])
-        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace)
+            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[], $24::BOOL[])
+        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace, is_read)
     WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
     RETURNING p.topic, p.partition
 ), counted AS (
-    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected)
-    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected
-    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[])
-        AS n (source, topic, partition, project_id, stored, unchanged, rejected)
+    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected, erased)
+    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected, n.erased
+    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[], $23::INT8[])
+        AS n (source, topic, partition, project_id, stored, unchanged, rejected, erased)
     WHERE EXISTS (SELECT 1 FROM moved AS m WHERE m.topic = n.topic AND m.partition = n.partition)
     ON CONFLICT (source, topic, partition, project_id) DO UPDATE SET stored = c.stored + excluded.stored,
-        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected
+        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected, erased = c.erased + excluded.erased
     RETURNING c.partition
 )
 SELECT topic, partition FROM moved;
+
+-- note_missed
+UPDATE backfill_partition AS p SET missed_since = COALESCE(p.missed_since, p.read_at)
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID;
 
 -- find_partitions
 SELECT p.topic, p.partition, p.next_offset
@@ -971,11 +1040,11 @@ DELETE FROM backfill_count WHERE source = $1::TEXT;
 DELETE FROM backfill_partition WHERE source = $1::TEXT;
 
 -- load_partitions
-SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at, missed_since
 FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition;
 
 -- load_counts
-SELECT topic, partition, project_id, stored, unchanged, rejected
+SELECT topic, partition, project_id, stored, unchanged, rejected, erased
 FROM backfill_count WHERE source = $1::TEXT AND ($2::INT4 IS NULL OR project_id = $2::INT4)
 ORDER BY topic, partition, project_id;
 
@@ -1013,6 +1082,177 @@ SELECT $1::TEXT, $2::JSONB, now() FROM lease WHERE name = $3::TEXT AND owner = $
 ON CONFLICT (name) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
 RETURNING name;
 
+-- create_import
+INSERT INTO import_job (project_id, job_id, name, layout, mapping, file_time, length, next_offset, checksum, records, lines, blank, stored,
+    unchanged, duplicate, rejected, warned, records_per_second, bytes_per_second, state, reason, sender, step, created_at, updated_at,
+    expires_at)
+VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, COALESCE($6::TIMESTAMPTZ, now()), $7::INT8, 0, $8::INT8, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 'waiting', '', 0, 0, now(), now(), now() + ($9::FLOAT8 * '1 second'::INTERVAL))
+ON CONFLICT (project_id, job_id) DO UPDATE SET name = excluded.name
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- load_import
+SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at FROM import_job WHERE project_id = $1::INT4 AND job_id = $2::UUID;
+
+-- load_imports
+SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at
+FROM import_job
+WHERE project_id = $1::INT4 AND job_id < $2::UUID AND ($3::TEXT IS NULL OR name = $3::TEXT)
+ORDER BY job_id DESC LIMIT $4::INT8;
+
+-- open_import
+UPDATE import_job SET sender = sender + 1, state = 'running', length = COALESCE(length, $4::INT8), updated_at = now(),
+    expires_at = now() + ($5::FLOAT8 * '1 second'::INTERVAL)
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state IN ('waiting', 'running')
+    AND ($3::INT8 IS NULL OR next_offset = $3::INT8 OR compression IS NOT NULL)
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- advance_import
+WITH moved AS (
+    UPDATE import_job SET step = step + 1, next_offset = GREATEST(next_offset, $5::INT8),
+        checksum = CASE WHEN next_offset < $5::INT8 THEN $6::INT8 ELSE checksum END,
+        records = $7::INT8, kept = $8::BYTEA, lines = GREATEST(lines, $9::INT8), blank = GREATEST(blank, $10::INT8),
+        stored = stored + $11::INT8, unchanged = unchanged + $12::INT8, duplicate = duplicate + $13::INT8,
+        rejected = rejected + $14::INT8, warned = warned + $15::INT8, seen = $16::TEXT, compression = COALESCE($17::TEXT, compression),
+        records_per_second = $18::FLOAT8, bytes_per_second = $19::FLOAT8, length = COALESCE(length, $20::INT8), state = $21::TEXT,
+        reason = $22::TEXT, updated_at = now(),
+        finished_at = CASE WHEN $21::TEXT = 'running' THEN NULL ELSE now() END,
+        expires_at = CASE WHEN $21::TEXT = 'running' THEN now() + ($23::FLOAT8 * '1 second'::INTERVAL) ELSE now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL END
+    WHERE project_id = $1::INT4 AND job_id = $2::UUID AND sender = $3::INT8 AND step = $4::INT8 AND state IN ('waiting', 'running')
+    RETURNING project_id, job_id, file_time
+), listed AS (
+    INSERT INTO import_rejection (project_id, job_id, number, place, record_at, rejected_at, code, field, message, record, record_bytes,
+        name_hashes)
+    SELECT m.project_id, m.job_id, t.number, t.place, m.file_time, now(), t.code, t.field, t.message, t.record, t.record_bytes, t.name_hashes
+    FROM moved AS m CROSS JOIN
+        unnest($24::INT8[], $25::TEXT[], $26::TEXT[], $27::TEXT[], $28::TEXT[], $29::BYTEA[], $30::INT8[], $31::JSONB[])
+        AS t (number, place, code, field, message, record, record_bytes, name_hashes)
+    ON CONFLICT (project_id, job_id, number) DO NOTHING
+    RETURNING number
+)
+SELECT m.job_id FROM moved AS m;
+
+-- set_import
+UPDATE import_job SET state = $3::TEXT, reason = $4::TEXT, sender = sender + 1, updated_at = now(),
+    kept = CASE WHEN $6::BOOL THEN NULL ELSE kept END, finished_at = CASE WHEN $6::BOOL THEN now() END,
+    expires_at = CASE WHEN $6::BOOL THEN now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state = ANY($5::TEXT[])
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- set_import_length
+UPDATE import_job SET length = $3::INT8
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND (length IS NULL OR length = $3::INT8)
+    AND (next_offset <= $3::INT8 OR compression IS NOT NULL)
+RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
+    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
+    created_at, updated_at, finished_at, expires_at;
+
+-- due_imports
+SELECT project_id, job_id FROM import_job WHERE expires_at <= now() AND finished_at IS NULL ORDER BY expires_at LIMIT $1::INT8;
+
+-- forget_imports
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE), old AS (
+    SELECT project_id, job_id FROM import_job WHERE expires_at <= now() AND finished_at IS NOT NULL ORDER BY expires_at LIMIT $1::INT8
+), gone AS (
+    DELETE FROM import_job WHERE (project_id, job_id) IN (SELECT o.project_id, o.job_id FROM old AS o) AND EXISTS (SELECT 1 FROM held)
+    RETURNING job_id
+)
+SELECT count(*)::INT8 FROM gone;
+
+-- load_import_refusals
+SELECT number, place, rejected_at, code, field, message, record, record_bytes
+FROM import_rejection
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND number > $3::INT8
+ORDER BY number LIMIT $4::INT8;
+
+-- create_pull
+INSERT INTO import_pull (project_id, job_id, source, address, attempts, created_at, due_at)
+VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, 0, now(), now())
+ON CONFLICT (project_id, job_id) DO NOTHING;
+
+-- load_pull
+SELECT source, size, attempts FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID;
+
+-- renew_pull
+UPDATE import_pull SET source = $3::TEXT, address = $4::TEXT, attempts = 0, due_at = now()
+WHERE project_id = $1::INT4 AND job_id = $2::UUID AND finished_at IS NULL
+RETURNING job_id;
+
+-- due_pulls
+SELECT p.project_id, p.job_id, COALESCE(p.address, p.source), p.tag, p.size, p.attempts, p.finished_at IS NOT NULL, j.state, o.name
+FROM import_pull AS p
+JOIN project AS o ON o.project_id = p.project_id
+LEFT JOIN import_job AS j ON j.project_id = p.project_id AND j.job_id = p.job_id
+WHERE p.due_at <= now()
+ORDER BY p.due_at LIMIT $1::INT8;
+
+-- note_pull
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE import_pull SET tag = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
+    finished_at = CASE WHEN $9::BOOL THEN now() END, address = CASE WHEN $9::BOOL THEN NULL ELSE address END
+WHERE project_id = $3::INT4 AND job_id = $4::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
+RETURNING job_id;
+
+-- forget_pull
+DELETE FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID AND finished_at IS NOT NULL AND due_at <= now();
+
+-- create_schedule
+INSERT INTO import_schedule (project_id, schedule_id, cron, time_zone, source, address, layout, mapping, created_at, due_at, runs, skipped,
+    reason)
+SELECT $1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, $8::TEXT, now(), $9::TIMESTAMPTZ, 0, 0, ''
+WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4) < $10::INT8
+ON CONFLICT (project_id, schedule_id) DO UPDATE SET cron = excluded.cron
+RETURNING schedule_id;
+
+-- load_schedules
+SELECT s.schedule_id, s.cron, s.time_zone, s.source, s.created_at, s.due_at, s.last_at, s.last_job, s.runs, s.skipped, s.reason FROM import_schedule AS s WHERE s.project_id = $1::INT4 ORDER BY s.schedule_id LIMIT $2::INT8;
+
+-- delete_schedule
+WITH gone AS (
+    DELETE FROM import_schedule WHERE project_id = $1::INT4 AND schedule_id = $2::UUID RETURNING project_id, schedule_id
+), forgotten AS (
+    DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID RETURNING name
+)
+SELECT schedule_id FROM gone;
+
+-- due_schedules
+SELECT s.schedule_id, s.cron, s.time_zone, s.source, s.created_at, s.due_at, s.last_at, s.last_job, s.runs, s.skipped, s.reason, s.project_id, COALESCE(s.address, s.source), s.layout, s.mapping, o.name, COALESCE(j.state IN ('waiting', 'running', 'paused'), FALSE)
+FROM import_schedule AS s
+JOIN project AS o ON o.project_id = s.project_id
+LEFT JOIN import_job AS j ON j.project_id = s.project_id AND j.job_id = s.last_job
+WHERE s.due_at <= now()
+ORDER BY s.due_at LIMIT $1::INT8;
+
+-- advance_schedule
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
+UPDATE import_schedule SET due_at = $6::TIMESTAMPTZ, last_at = now(), last_job = COALESCE($7::UUID, last_job),
+    runs = runs + CASE WHEN $8::BOOL THEN 0 ELSE 1 END, skipped = skipped + CASE WHEN $8::BOOL THEN 1 ELSE 0 END, reason = $9::TEXT
+WHERE project_id = $3::INT4 AND schedule_id = $4::UUID AND due_at = $5::TIMESTAMPTZ AND EXISTS (SELECT 1 FROM held)
+RETURNING schedule_id;
+
+-- find_fetched
+UPDATE import_fetched AS f SET seen_at = now()
+FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, tag)
+WHERE f.project_id = $1::INT4 AND f.schedule_id = $2::UUID AND f.name = t.name AND f.tag = t.tag
+RETURNING t.position;
+
+-- remember_fetched
+INSERT INTO import_fetched (project_id, schedule_id, name, tag, seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
+ON CONFLICT (project_id, schedule_id, name, tag) DO NOTHING;
+
+-- forget_fetched
+DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID AND seen_at < now() - '30 days'::INTERVAL;
+
 -- load_migration
 SELECT state, version, mirrors, settings::TEXT, changed_at, EXTRACT(EPOCH FROM now() - changed_at)::INT8, reads::TEXT
 FROM migration WHERE project_id = $1::INT4;
@@ -1027,14 +1267,15 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
-    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at, swept)
+    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL,
+        jsonb_build_object('version', moved.version)
     FROM moved CROSS JOIN (
         SELECT COALESCE(max(h.in_flight_ms), 0)::FLOAT8 / 1000 AS seconds FROM heartbeat AS h
         WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
     ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at, swept = excluded.swept
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
@@ -1046,7 +1287,7 @@ SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced
 FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT 1000;
 
 -- measure_mirror
-SELECT r.is_walked, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -1127,7 +1368,9 @@ ORDER BY f.seen_at DESC LIMIT 1000;
 -- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
-    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name, r.swept::TEXT,
+    EXISTS (SELECT 1 FROM erasure AS e WHERE e.project_id = m.project_id), now(), p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 JOIN project AS p ON p.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
@@ -1140,7 +1383,8 @@ SELECT project_id FROM mirror WHERE is_active;
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.token = $8::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
     due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
-    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END
+    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END,
+    swept = CASE WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held);
 
 -- mark_page
@@ -1178,6 +1422,18 @@ FROM (
     WHERE p.merged_into IS NULL
 ) AS w;
 
+-- load_marked_lately
+SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
+    ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value),
+    ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value)
+FROM (
+    SELECT p.profile_id, p.traits, p.stamps,
+        COALESCE(sum(p.size_bytes) OVER (ORDER BY t.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
+    JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+    WHERE p.merged_into IS NULL
+) AS w /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+
 -- delete_marks
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
 DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
@@ -1191,6 +1447,15 @@ FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()
 ORDER BY g.kind, g.value LIMIT $2::INT8;
+
+-- note_gone
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+SELECT t.project_id, t.kind, t.value, gen_random_uuid(), now(), now(), 0, FALSE, t.erased_at
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[]) AS t (project_id, kind, value, erased_at)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = FALSE,
+    marked_at = CASE WHEN o.looks = 0 THEN o.marked_at ELSE excluded.marked_at END, erased_at = GREATEST(o.erased_at, excluded.erased_at);
 
 -- put_off_gone
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
@@ -1291,7 +1556,7 @@ FROM verification_sample WHERE project_id = $1::INT4 AND verification_id = $2::U
 
 -- due_verifications
 SELECT v.project_id, v.verification_id, v.direction, v.attempts, v.checked, v.missing, v.different, v.extra, v.rejected, v.superseded, v.erased,
-    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked, FALSE), COALESCE(r.is_whole, FALSE)
+    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked AND r.swept IS NULL, FALSE), COALESCE(r.is_whole, FALSE)
 FROM verification AS v
 JOIN project AS p ON p.project_id = v.project_id
 JOIN migration AS m ON m.project_id = v.project_id
@@ -1319,8 +1584,13 @@ SELECT t.position, i.profile_id
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
 
+-- find_owners_lately
+SELECT t.position, i.profile_id
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+
 -- people_page
-SELECT p.profile_id FROM profile AS p
+SELECT p.profile_id FROM profile AS p /*crdb AS OF SYSTEM TIME follower_read_timestamp() */
 WHERE p.project_id = $1::INT4 AND p.profile_id > $2::UUID AND p.merged_into IS NULL
 ORDER BY p.profile_id LIMIT $3::INT8;
 

@@ -5,7 +5,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::process::Command;
 
-const PAGES: &[&str] = &["README.md", "docs/API.md", "docs/PRIVACY.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "docs/API.md",
+    "docs/IMPORTS.md",
+    "docs/PRIVACY.md",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_example_gives_the_answer_that_is_printed() {

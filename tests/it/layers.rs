@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("health", &["store", "domain", "clock", "metric_names"]),
     ("upkeep", &["store", "domain", "config", "metric_names"]),
     ("mapping", &["domain"]),
+    ("files", &["domain", "mapping"]),
     (
         "backfill",
         &[
@@ -58,6 +59,17 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "pulls",
+        &[
+            "imports",
+            "upkeep",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "legacy_reads",
         &[
             "legacy",
@@ -70,8 +82,24 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "imports",
+        &[
+            "files",
+            "mapping",
+            "ingest",
+            "upkeep",
+            "store",
+            "domain",
+            "config",
+            "metric_names",
+        ],
+    ),
+    (
         "api",
         &[
+            "imports",
+            "pulls",
+            "files",
             "migration",
             "legacy_reads",
             "ingest",
@@ -101,7 +129,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["store"]),
     ("actix_web", &["api", "server"]),
     ("rdkafka", &["backfill"]),
-    ("reqwest", &["legacy"]),
+    ("object_store", &["pulls"]),
+    ("reqwest", &["legacy", "pulls", "cli"]),
 ];
 
 /// Parts of `api` that never import each other.

@@ -39,6 +39,13 @@ async fn list_records(database: &str, project_id: i32) {
          FROM generate_series(1, 30) AS s (n)"
     );
     sql(database, &records).await;
+    let lines = format!(
+        "INSERT INTO import_rejection (project_id, job_id, number, place, record_at, rejected_at, code, message, record_bytes)
+         SELECT {project_id}, '00000000-0000-7000-8000-000000000001', n, '1', now(),
+            now() - CASE WHEN n <= 10 THEN INTERVAL '40 days' ELSE INTERVAL '0 days' END, 'not_json', 'no JSON', 0
+         FROM generate_series(1, 30) AS s (n)"
+    );
+    sql(database, &lines).await;
 }
 
 async fn count(database: &str, table: &str, project: &Project) -> usize {
@@ -106,6 +113,12 @@ async fn what_is_too_old_goes_and_the_rest_stays() {
         1_200,
         "events stay where nobody said otherwise"
     );
+    for project in [&bounded, &unbounded] {
+        wait_until("old lines of files go", PATIENCE, async || {
+            count(database, "import_rejection", project).await == 20
+        })
+        .await;
+    }
     let mut left = 0;
     for user in 0..7 {
         left += bounded.timeline(&format!("user_id:u{user}")).await.len();
@@ -127,4 +140,44 @@ async fn what_is_too_old_goes_and_the_rest_stays() {
         (walks().await, count(database, "event", &bounded).await),
         (400.0, 800)
     );
+}
+
+/// Sums of comparisons under a setting that is over are shown nowhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sums_of_comparisons_go_with_the_setting_that_they_were_made_under() {
+    let database = &fresh_database().await;
+    let service = Service::start(database, &OFTEN).await;
+    let (moving, other) = (
+        Project::on(&service.url, database).await,
+        Project::on(&service.url, database).await,
+    );
+    for project in [&moving, &other] {
+        let reads = json!({"source": "compare", "share": 0, "since": 5});
+        let plan = json!({"mapping": crate::migration::MAPPING, "index": "people", "document_kind": "user_id", "soak_seconds": 0});
+        let text = format!(
+            "INSERT INTO migration (project_id, state, version, mirrors, document_kind, settings, changed_at, reads)
+             VALUES ({}, 'compare', 7, FALSE, 'user_id', '{plan}', now(), '{reads}')",
+            project.id
+        );
+        sql(database, &text).await;
+    }
+    let sums = |project: &Project, since: i64| {
+        let own = format!("{}, {since}, gen_random_uuid()", project.id);
+        format!(
+            "WITH one AS (INSERT INTO read_comparison (project_id, since, node, reads, mismatches) VALUES ({own}, 1, 1) RETURNING *)
+             INSERT INTO read_mismatch (project_id, since, node, field, mismatches, path, ours, theirs, seen_at)
+             SELECT project_id, since, node, 'plan', 1, 'plan', 'a text', 'nothing', now() FROM one"
+        )
+    };
+    for (project, since) in [(&moving, 3), (&moving, 4), (&moving, 5), (&other, 5)] {
+        sql(database, &sums(project, since)).await;
+    }
+    wait_until("what is over goes", PATIENCE, async || {
+        count(database, "read_comparison", &moving).await == 1
+            && count(database, "read_mismatch", &moving).await == 1
+    })
+    .await;
+    let kept = "SELECT DISTINCT since FROM read_comparison";
+    assert_eq!(sql(database, kept).await, ["5"]);
+    assert_eq!(count(database, "read_mismatch", &other).await, 1);
 }

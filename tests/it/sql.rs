@@ -29,9 +29,17 @@ const SCANNING: &[(&str, &str)] = &[
 const BY_PROJECT: &[&str] = &[
     "load_rejections",
     "sample_fields",
+    "load_imports",
+    "advance_import",
+    "set_import",
+    "due_pulls",
+    "due_schedules",
+    "load_schedules",
+    "create_schedule",
     "load_conflicts",
     "load_keys",
     "load_project",
+    "load_kinds",
     "load_project_names",
     "block_name",
     "expire_events",
@@ -74,9 +82,12 @@ fn every_statement_carries_its_name() {
 
 #[test]
 fn cockroachdbs_parser_takes_every_statement_and_step() {
-    let statements = catalogue()
-        .into_iter()
-        .map(|statement| (statement.name, statement.sql.to_owned()));
+    let statements = catalogue().into_iter().map(|statement| {
+        (
+            statement.name,
+            statement.sql_for(Engine::CockroachDb).into_owned(),
+        )
+    });
     let steps = schema::STEPS
         .iter()
         .map(|step| (step.name, step.sql_for(Engine::CockroachDb).into_owned()));
@@ -136,7 +147,11 @@ fn the_keys_of_the_design_are_hash_sharded_and_no_others() {
             "outbox_by_time",
             "outbox_gone",
             "mirror_refusal",
-            "backfill_rejection_by_time"
+            "backfill_rejection_by_time",
+            "import_rejection_by_time",
+            "import_job_by_expiry",
+            "import_pull_by_due",
+            "import_schedule_by_due"
         ]
     );
     for (table, key) in [

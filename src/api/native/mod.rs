@@ -8,6 +8,7 @@ mod cursor;
 mod erasures;
 mod events;
 mod export;
+mod imports;
 mod lookup;
 mod migration;
 mod profiles;
@@ -29,6 +30,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
+    imports::configure(app);
     app.route("/v1/profiles", web::get().to(profiles::show_named))
         .route("/v1/profiles/lookup", web::post().to(lookup::lookup))
         .route("/v1/profiles/{reference}", web::get().to(profiles::show))

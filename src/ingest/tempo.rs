@@ -1,10 +1,10 @@
-//! How fast a source may go: as fast as live traffic does not feel it.
+//! How fast a source of records, a topic or files, may go: as fast as live traffic does not feel it.
 //!
 //! Live requests are timed from their arrival to their commit. The lowest of these times, slowly forgotten, is what they take when
 //! nothing disturbs them. Where they take clearly longer the source slows down at once; while they do not it goes faster step by
 //! step: additive increase, multiplicative decrease. Without live traffic nothing holds it but its own limits.
 
-use crate::ingest::LiveTime;
+use super::LiveTime;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,7 +22,8 @@ const FEWEST_RECORDS: usize = 20;
 const FEWEST: u64 = 5;
 
 /// The limits and the present pace.
-pub(super) struct Pace {
+#[derive(Debug)]
+pub struct Tempo {
     most_records: f64,
     most_bytes: f64,
     rate: f64,
@@ -37,7 +38,8 @@ pub(super) struct Pace {
     next: Instant,
 }
 
-impl Pace {
+impl Tempo {
+    /// With limits of records and bytes a second; 0 is none.
     pub fn new(records_per_second: u32, bytes_per_second: u32) -> Self {
         let limit = |limit: u32| {
             if limit == 0 {
@@ -77,6 +79,11 @@ impl Pace {
         } else {
             usize::MAX
         }
+    }
+
+    /// True where live requests were there at the last look.
+    pub fn is_beside_live(&self) -> bool {
+        self.is_beside_live
     }
 
     /// A batch has begun.
@@ -140,7 +147,7 @@ mod tests {
     use super::*;
 
     /// A look after the source has used all of its pace.
-    fn look(pace: &mut Pace, time: &mut LiveTime, requests: u64, millis: u64) {
+    fn look(pace: &mut Tempo, time: &mut LiveTime, requests: u64, millis: u64) {
         pace.begin(100_000, 0);
         time.requests += requests;
         time.micros += requests * millis * 1_000;
@@ -149,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_gives_way_to_live_traffic_and_comes_forward_again() {
-        let (mut pace, mut time) = (Pace::new(0, 0), LiveTime::default());
+        let (mut pace, mut time) = (Tempo::new(0, 0), LiveTime::default());
         for _ in 0..50 {
             look(&mut pace, &mut time, 100, 4);
         }
@@ -172,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_did_not_use_does_not_help_it_beside_live_traffic() {
-        let (mut pace, mut time) = (Pace::new(0, 0), LiveTime::default());
+        let (mut pace, mut time) = (Tempo::new(0, 0), LiveTime::default());
         for _ in 0..50 {
             look(&mut pace, &mut time, 0, 0);
         }
@@ -188,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_live_traffic_only_its_own_limit_holds_it() {
-        let (mut pace, mut time) = (Pace::new(5_000, 0), LiveTime::default());
+        let (mut pace, mut time) = (Tempo::new(5_000, 0), LiveTime::default());
         for _ in 0..20 {
             look(&mut pace, &mut time, 0, 0);
         }

@@ -1,0 +1,155 @@
+//! What a caller says of a file: in the query, in the metadata of an upload, or in a document.
+
+use super::headers::{self, invalid};
+use crate::api::error::ApiError;
+use crate::domain::{ProjectId, Timestamp};
+use crate::files::{Format, Layout};
+use crate::imports::{NewJob, Stopped};
+use actix_web::HttpRequest;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Said {
+    pub name: String,
+    pub mapping: Option<String>,
+    pub time: Option<Timestamp>,
+    pub length: Option<u64>,
+    pub layout: Layout,
+    has_format: bool,
+}
+
+impl Said {
+    /// What the query says; of what it does not say, the metadata.
+    ///
+    /// # Errors
+    /// `InvalidParameter`, `Refused` where a layout can't be.
+    pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let mut own = Self::default();
+        for (key, value) in headers::metadata(request) {
+            // Clients send what they like beside what is meant for us.
+            own.set(&key, &value)?;
+        }
+        for (key, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+            if !own.set(&key, &value)? {
+                return Err(unknown(&key));
+            }
+        }
+        Ok(own)
+    }
+
+    /// What a document says.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub fn of_document(document: &Map<String, Value>) -> Result<Self, ApiError> {
+        let mut own = Self::default();
+        for (key, value) in document {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Array(list) => {
+                    let texts = list.iter().map(|one| one.as_str().unwrap_or_default());
+                    texts.collect::<Vec<_>>().join(",")
+                }
+                other => other.to_string(),
+            };
+            if !own.set(key, &text)? {
+                return Err(unknown(key));
+            }
+        }
+        Ok(own)
+    }
+
+    /// The job that it describes.
+    pub fn job(mut self, project_id: ProjectId, length: Option<u64>) -> NewJob {
+        if !self.has_format {
+            self.layout.format = format_of(&self.name);
+        }
+        NewJob {
+            project_id,
+            name: self.name,
+            layout: self.layout,
+            mapping: self.mapping,
+            time: self.time,
+            length: length.or(self.length),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<bool, ApiError> {
+        match key {
+            "name" | "filename" => value.clone_into(&mut self.name),
+            "mapping" => self.mapping = Some(value.to_owned()).filter(|text| !text.is_empty()),
+            "time" => self.time = Some(time(value)?),
+            "length" => {
+                let length = value
+                    .parse()
+                    .map_err(|_| invalid(key, "is no whole number"))?;
+                self.length = Some(length);
+            }
+            _ => {
+                self.has_format |= key == "format";
+                let set = self.layout.set(key, value);
+                return set.map_err(|unusable| Stopped::Refused(unusable).into());
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn unknown(key: &str) -> ApiError {
+    let known = Layout::NAMES.join(", ");
+    invalid(key, format!("is not one of name, mapping, time, {known}"))
+}
+
+fn time(text: &str) -> Result<Timestamp, ApiError> {
+    let read = Timestamp::parse(text);
+    read.ok_or_else(|| invalid("time", "is no time, such as 2026-01-31T12:00:00Z"))
+}
+
+/// By the end of a file's name; lines of JSON where that does not tell.
+fn format_of(name: &str) -> Format {
+    let name = name.to_ascii_lowercase();
+    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    match plain.rsplit('.').next() {
+        Some("csv" | "tsv") => Format::Csv,
+        Some("json") => Format::Json,
+        _ => Format::Ndjson,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn the_query_goes_before_the_metadata_and_what_is_misspelt_is_named() {
+        let of = |uri: &str| {
+            let request = TestRequest::with_uri(uri);
+            let request =
+                request.insert_header(("Upload-Metadata", "filename eC5jc3Y=,relativePath"));
+            Said::of(&request.to_http_request())
+        };
+        let job = of("/v1/imports").unwrap().job(ProjectId(1), None);
+        assert_eq!(
+            (job.name.as_str(), job.layout.format),
+            ("x.csv", Format::Csv)
+        );
+        let job = of("/v1/imports?format=ndjson&name=y%20z").unwrap();
+        let job = job.job(ProjectId(1), Some(7));
+        assert_eq!(
+            (job.name.as_str(), job.layout.format),
+            ("y z", Format::Ndjson)
+        );
+        assert_eq!(job.length, Some(7));
+        for (wrong, named) in [
+            ("formt=csv", "formt"),
+            ("time=soon", "time"),
+            ("format=xlsx", "csv"),
+        ] {
+            let error = of(&format!("/v1/imports?{wrong}")).unwrap_err().to_string();
+            assert!(error.contains(named), "{wrong}: {error}");
+        }
+    }
+}

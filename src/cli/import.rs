@@ -1,0 +1,274 @@
+//! `roster import`: files of this machine into a service, wherever that is.
+
+mod content;
+mod inflated;
+mod pattern;
+mod progress;
+mod sending;
+mod trial;
+mod upload;
+
+use crate::domain::Timestamp;
+use anyhow::{Context, Result};
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use progress::Screen;
+use sending::Upload;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use upload::{Job, Service};
+
+/// Some of the records were refused.
+const SOME_REJECTED: u8 = 2;
+
+/// Which files go where, and how they are read.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files, plain or compressed by gzip or zstd; names may have * and ? in them, and - is the standard input
+    #[arg(required = true)]
+    files: Vec<String>,
+    /// Where the service is
+    #[arg(long, env = "ROSTER_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// A server key of the project
+    #[arg(long, env = "ROSTER_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// ndjson, json or csv; by the end of the file's name where it is not said
+    #[arg(long)]
+    format: Option<String>,
+    /// How records are read: a mapping file (docs/MAPPING.md)
+    #[arg(long)]
+    mapping: Option<PathBuf>,
+    /// More about the format as NAME=VALUE, as often as needed: delimiter, encoding, … (docs/IMPORTS.md)
+    #[arg(long = "option", value_parser = pair)]
+    options: Vec<(String, String)>,
+    /// The time of records that have none, as RFC 3339; else that of the file's last change
+    #[arg(long)]
+    time: Option<String>,
+    /// The name of what comes through the standard input; ids of events are derived from it
+    #[arg(long, default_value = "stdin")]
+    name: String,
+    /// Write refused records to this file: CSV where it is called so, NDJSON else
+    #[arg(long)]
+    rejections: Option<PathBuf>,
+    /// Files that are sent side by side
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    parallel: u8,
+    /// Read and count, and send nothing
+    #[arg(long, conflicts_with_all = ["rejections", "preview"])]
+    dry_run: bool,
+    /// The same with the first thousand records
+    #[arg(long, conflicts_with = "rejections")]
+    preview: bool,
+    /// Seconds in which a service that is away may come back
+    #[arg(long, default_value_t = 600)]
+    patience_seconds: u64,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("an option is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl ImportArgs {
+    /// Sends the files and says what became of them.
+    ///
+    /// # Errors
+    /// With one sentence for the operator.
+    pub fn run(self) -> Result<ExitCode> {
+        if self.dry_run || self.preview {
+            return self.look();
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(self.send())
+    }
+
+    /// Says what would come of the files.
+    fn look(&self) -> Result<ExitCode> {
+        let mut rejected = 0;
+        for upload in self.uploads()? {
+            rejected += trial::run(&upload, self.preview)?;
+        }
+        Ok(if rejected > 0 {
+            ExitCode::from(SOME_REJECTED)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    async fn send(self) -> Result<ExitCode> {
+        let uploads = self.uploads()?;
+        let key = self.key.clone();
+        let key = key.context("there is no key: say --key or set ROSTER_KEY")?;
+        let service = Service::new(&self.url, key)?;
+        let (screen, patience) = (Screen::new(), Duration::from_secs(self.patience_seconds));
+        let mut outcome = Outcome::new(self.rejections)?;
+        let (to, screen) = (&service, &screen);
+        let sending = uploads.iter().map(|upload| async move {
+            let ended = sending::send(to, upload, screen, patience).await;
+            (upload, ended)
+        });
+        let mut all = stream::iter(sending).buffered(self.parallel.into());
+        while let Some((upload, ended)) = all.next().await {
+            outcome.take(&service, &upload.name, ended).await?;
+        }
+        Ok(outcome.code())
+    }
+
+    /// What is to be sent, and what is said of each.
+    fn uploads(&self) -> Result<Vec<Upload>> {
+        let mut said = self.options.clone();
+        if let Some(path) = &self.mapping {
+            let text = std::fs::read_to_string(path);
+            let text = text.with_context(|| format!("{} can't be read", path.display()))?;
+            said.push(("mapping".to_owned(), text));
+        }
+        let time = self
+            .time
+            .as_deref()
+            .map(|text| Timestamp::parse(text).with_context(|| format!("{text:?} is no time")));
+        let time = time.transpose()?;
+        let mut uploads = Vec::new();
+        for text in &self.files {
+            if text == "-" {
+                uploads.push(self.upload(None, &said, time)?);
+                continue;
+            }
+            for path in pattern::opened(text)? {
+                uploads.push(self.upload(Some(path), &said, time)?);
+            }
+        }
+        Ok(uploads)
+    }
+
+    fn upload(
+        &self,
+        path: Option<PathBuf>,
+        said: &[(String, String)],
+        time: Option<Timestamp>,
+    ) -> Result<Upload> {
+        let name = path.as_deref().and_then(Path::file_name);
+        let name = name.map_or_else(
+            || self.name.clone(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        let time = match (&path, time) {
+            (Some(path), None) => Some(changed_at(path)?),
+            (_, time) => time,
+        };
+        let format = self.format.clone();
+        let format = format.unwrap_or_else(|| format_of(&name).to_owned());
+        let mut said = said.to_vec();
+        said.push(("filename".to_owned(), name.clone()));
+        said.push(("format".to_owned(), format));
+        if let Some(time) = time {
+            said.push(("time".to_owned(), time.to_string()));
+        }
+        Ok(Upload {
+            path,
+            name,
+            time: time.map(|time| time.to_string()),
+            said,
+        })
+    }
+}
+
+/// The time of a file's last change: what it says is as old as that.
+fn changed_at(path: &Path) -> Result<Timestamp> {
+    use std::os::unix::fs::MetadataExt;
+    let told = || format!("{} can't be read", path.display());
+    let metadata = std::fs::metadata(path).with_context(told)?;
+    let micros = metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1_000;
+    Timestamp::from_micros(micros).with_context(told)
+}
+
+/// The format that the end of a name speaks of, behind that of a compression.
+fn format_of(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase();
+    let inner = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"));
+    match inner.unwrap_or(&name).rsplit('.').next() {
+        Some("csv" | "tsv" | "txt") => "csv",
+        Some("json") => "json",
+        _ => "ndjson",
+    }
+}
+
+/// What became of all files.
+struct Outcome {
+    rejections: Option<(File, &'static str)>,
+    has_rejected: bool,
+    has_failed: bool,
+}
+
+impl Outcome {
+    fn new(path: Option<PathBuf>) -> Result<Self> {
+        let open = |path: PathBuf| {
+            let told = || format!("{} can't be written", path.display());
+            let is_csv = path
+                .extension()
+                .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+            let file = File::create(&path).with_context(told)?;
+            anyhow::Ok((file, if is_csv { "csv" } else { "ndjson" }))
+        };
+        Ok(Self {
+            rejections: path.map(open).transpose()?,
+            has_rejected: false,
+            has_failed: false,
+        })
+    }
+
+    /// Prints one job, and writes down what of it was refused.
+    async fn take(&mut self, service: &Service, name: &str, ended: Result<Job>) -> Result<()> {
+        let job = match ended {
+            Ok(job) => job,
+            Err(error) => {
+                self.has_failed = true;
+                eprintln!("roster: {name}: {error:#}");
+                return Ok(());
+            }
+        };
+        println!("{}", serde_json::to_string(&job)?);
+        self.has_failed |= job.state != "done";
+        self.has_rejected |= job.rejected > 0;
+        if let Some((file, format)) = self.rejections.as_mut().filter(|_| job.rejected > 0) {
+            let take = |bytes: &[u8]| file.write_all(bytes);
+            let listed = service.rejections(&job.id, format, take).await;
+            listed.context("the list of refused records can't be had")?;
+        }
+        Ok(())
+    }
+
+    fn code(&self) -> ExitCode {
+        match (self.has_failed, self.has_rejected) {
+            (true, _) => ExitCode::FAILURE,
+            (false, true) => ExitCode::from(SOME_REJECTED),
+            (false, false) => ExitCode::SUCCESS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_told_by_the_name_behind_its_compression() {
+        for (name, format) in [
+            ("users.csv", "csv"),
+            ("Users.CSV.gz", "csv"),
+            ("dump.json", "json"),
+            ("events.ndjson.zst", "ndjson"),
+            ("events.jsonl", "ndjson"),
+            ("stdin", "ndjson"),
+        ] {
+            assert_eq!(format_of(name), format, "{name}");
+        }
+    }
+}

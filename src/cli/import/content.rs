@@ -1,0 +1,244 @@
+//! The bytes of a file as they are sent: plain, from any place that was not passed yet.
+//!
+//! A compressed file is opened here: so its upload can go on in the middle, which no server could do with it.
+
+use super::inflated::{self, Inflated};
+use crate::imports::Checksum;
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Bytes of one request.
+pub const PIECE: usize = 8 << 20;
+
+/// Bytes that are looked at at once, of what the service has already.
+const BLOCK: usize = 1 << 20;
+const SHORTER: &str =
+    "the file is shorter than what the service has of it: it is another one by now";
+
+/// Where bytes come from.
+enum Origin {
+    Plain(File),
+    Stream(Box<dyn Read + Send>),
+}
+
+/// The bytes of one file.
+pub struct Content {
+    origin: Origin,
+    /// The place of the first byte that is held.
+    at: u64,
+    held: Vec<u8>,
+    is_at_end: bool,
+    /// Bytes in all, where that is known before the end.
+    pub length: Option<u64>,
+}
+
+impl Content {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// With the name of the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let told = || format!("{} can't be read", path.display());
+        let file = File::open(path).with_context(told)?;
+        let length = file.metadata().with_context(told)?.len();
+        let (inflater, all) = inflated::told(file).with_context(told)?;
+        if !inflater.is_plain() {
+            let reader = Inflated::new(inflater, all);
+            return Ok(Self::of(Origin::Stream(Box::new(reader)), None));
+        }
+        let (_, mut file) = all.into_inner();
+        file.rewind().with_context(told)?;
+        Ok(Self::of(Origin::Plain(file), Some(length)))
+    }
+
+    /// What comes through the standard input.
+    ///
+    /// # Errors
+    /// Where nothing can be read from it.
+    pub fn standard_input() -> Result<Self> {
+        let (inflater, all) = inflated::told(std::io::stdin())?;
+        let reader = Inflated::new(inflater, all);
+        Ok(Self::of(Origin::Stream(Box::new(reader)), None))
+    }
+
+    const fn of(origin: Origin, length: Option<u64>) -> Self {
+        Self {
+            origin,
+            at: 0,
+            held: Vec::new(),
+            is_at_end: false,
+            length,
+        }
+    }
+
+    /// The next bytes from a place on, and whether they are the last. What was sent and not taken is still there.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or is shorter than that.
+    pub fn piece(&mut self, from: u64) -> Result<(&[u8], bool)> {
+        self.pass(from)?;
+        while self.held.len() < PIECE && !self.is_at_end {
+            let missing = PIECE - self.held.len();
+            let count = self.read(missing)?;
+            self.is_at_end = count == 0;
+        }
+        // One more byte tells whether a whole piece is the last: the length does, or the next reading.
+        let end = self.at + self.held.len() as u64;
+        let is_last = self.is_at_end || self.length == Some(end);
+        Ok((&self.held, is_last))
+    }
+
+    /// Passes the first bytes: their checksum. For the beginning only.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or is shorter than that.
+    pub fn passed(&mut self, bytes: u64) -> Result<Checksum> {
+        let mut checksum = Checksum::EMPTY;
+        let mut block = vec![0; BLOCK];
+        while self.at < bytes {
+            let most = BLOCK.min(usize::try_from(bytes - self.at).unwrap_or(BLOCK));
+            let read = match &mut self.origin {
+                Origin::Plain(file) => file.read(&mut block[..most]),
+                Origin::Stream(reader) => reader.read(&mut block[..most]),
+            };
+            match read.context("the file can't be read")? {
+                0 => bail!("{SHORTER}"),
+                count => {
+                    checksum.add(&block[..count]);
+                    self.at += count as u64;
+                }
+            }
+        }
+        Ok(checksum)
+    }
+
+    fn pass(&mut self, from: u64) -> Result<()> {
+        if from < self.at {
+            let Origin::Plain(_) = self.origin else {
+                bail!("the server has less than it said before; begin again");
+            };
+            self.held.clear();
+        }
+        let held = self.at + self.held.len() as u64;
+        if (self.at..=held).contains(&from) {
+            self.held.drain(..(from - self.at) as usize);
+            self.at = from;
+            return Ok(());
+        }
+        self.held.clear();
+        match &mut self.origin {
+            Origin::Plain(file) => drop(file.seek(SeekFrom::Start(from))?),
+            Origin::Stream(reader) => {
+                let left = from - held;
+                let passed = std::io::copy(&mut reader.by_ref().take(left), &mut std::io::sink())?;
+                if passed < left {
+                    bail!("{SHORTER}");
+                }
+            }
+        }
+        (self.at, self.is_at_end) = (from, false);
+        Ok(())
+    }
+
+    fn read(&mut self, most: usize) -> Result<usize> {
+        let held = &mut self.held;
+        let read = match &mut self.origin {
+            Origin::Plain(file) => file.take(most as u64).read_to_end(held),
+            Origin::Stream(reader) => reader.take(most as u64).read_to_end(held),
+        };
+        read.context("the file can't be read to its end")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn all(content: &mut Content, mut from: u64) -> Vec<u8> {
+        let mut read = Vec::new();
+        loop {
+            let (bytes, is_last) = content.piece(from).expect("bytes");
+            read.extend_from_slice(bytes);
+            from += bytes.len() as u64;
+            if is_last {
+                return read;
+            }
+        }
+    }
+
+    fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_plain_file_is_read_from_anywhere() {
+        let bytes: Vec<u8> = (0..PIECE + 7).map(|place| place as u8).collect();
+        let (_folder, path) = written("x", &bytes);
+        let mut content = Content::open(&path).expect("a file");
+        assert_eq!(content.length, Some(bytes.len() as u64));
+        assert!(all(&mut content, 0) == bytes);
+        assert!(all(&mut content, 5) == bytes[5..]);
+        assert!(all(&mut content, bytes.len() as u64).is_empty());
+    }
+
+    #[test]
+    fn a_compressed_file_is_opened_and_gone_on_with_in_the_middle() {
+        let bytes: Vec<u8> = (0..PIECE + 1_000).map(|place| (place / 3) as u8).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&bytes).expect("memory");
+        let zstd = zstd::encode_all(&bytes[..], 1).expect("memory");
+        for packed in [gzip.finish().expect("memory"), zstd] {
+            let (_folder, path) = written("x", &packed);
+            let mut content = Content::open(&path).expect("a file");
+            assert!(content.length.is_none());
+            let (piece, is_last) = content.piece(100).expect("bytes");
+            assert!(!is_last && piece == &bytes[100..100 + PIECE]);
+            // Of what was sent the server took only a part.
+            assert!(all(&mut content, 150) == bytes[150..]);
+            let mut again = Content::open(&path).expect("a file");
+            assert!(again.piece(bytes.len() as u64 + 1).is_err());
+        }
+    }
+
+    #[test]
+    fn row_38_all_members_count_padding_does_not_and_a_cut_is_told() {
+        let packed = |text: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(text).expect("memory");
+            gzip.finish().expect("memory")
+        };
+        let both = [packed(b"one"), packed(b"two"), vec![0; 512]].concat();
+        let (_folder, path) = written("x", &both);
+        assert!(all(&mut Content::open(&path).expect("a file"), 0) == b"onetwo");
+        let (_folder, path) = written("x", &both[..both.len() - 520]);
+        let mut cut = Content::open(&path).expect("a file");
+        assert!(cut.piece(0).is_err());
+        let (_folder, path) = written("x.xlsx", b"PK\x03\x04 and more");
+        assert!(Content::open(&path).is_err());
+    }
+
+    #[test]
+    fn what_the_service_has_is_compared_and_passed() {
+        let (_folder, path) = written("x", b"foobar and more");
+        let mut content = Content::open(&path).expect("a file");
+        let checksum = content.passed(6).expect("bytes");
+        assert_eq!(checksum.to_text(), "85944171f73967e8");
+        assert!(all(&mut content, 6) == b" and more");
+        let mut short = Content::open(&path).expect("a file");
+        assert!(short.passed(100).is_err());
+    }
+
+    #[test]
+    fn an_empty_file_ends_at_once() {
+        let (_folder, path) = written("x", b"");
+        let mut content = Content::open(&path).expect("a file");
+        let (piece, is_last) = content.piece(0).expect("bytes");
+        assert!(piece.is_empty() && is_last);
+    }
+}

@@ -1,0 +1,162 @@
+//! The columns of a table: their names, which of them are read, and what a record of them is as an object.
+
+use super::layout::{CsvLayout, Empty};
+use super::unusable::Unusable;
+use serde::{Deserialize, Serialize};
+
+/// All columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
+    pub all: Vec<Column>,
+    /// Fewer cells are too few.
+    pub least: usize,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// As the header has it, without blanks around it.
+    pub name: String,
+    /// The member of the object; `None` of one that is not read.
+    pub member: Option<String>,
+    pub empty: Empty,
+    pub quoted_empty: Empty,
+}
+
+/// In the mapping: whatever has no other meaning.
+const ALL: &str = "*";
+
+impl Columns {
+    /// Those of a header, or of the layout. `used` are the names that the mapping has; all are read where there is none.
+    ///
+    /// # Errors
+    /// What is wrong with the names.
+    pub fn of(
+        names: &[String],
+        layout: &CsvLayout,
+        used: Option<&[String]>,
+        most: usize,
+    ) -> Result<Self, Unusable> {
+        if names.len() > most {
+            let message = format!(
+                "the table has {} columns, over the limit of {most}",
+                names.len()
+            );
+            return Err(Unusable::of("too_many_columns", message));
+        }
+        let Some(last) = names.iter().rposition(|name| !name.is_empty()) else {
+            return Err(Unusable::of("header", "no column of the table has a name"));
+        };
+        let mut members = vec![None; names.len()];
+        match used {
+            Some(used) => {
+                let found = named(names, used, &mut members)?;
+                if found == 0 && !used.iter().any(|name| name == ALL) {
+                    let message = "the table has none of the columns that the mapping reads";
+                    return Err(Unusable::of("missing_columns", message));
+                }
+                if used.iter().any(|name| name == ALL) {
+                    others(names, &mut members)?;
+                }
+            }
+            None => others(names, &mut members)?,
+        }
+        let column = |(name, member): (&String, Option<String>)| {
+            let own = layout
+                .empty_columns
+                .get(name)
+                .or_else(|| layout.empty_columns.get(member.as_ref()?));
+            let empty = own.copied().unwrap_or(layout.empty);
+            let quoted_empty = own.copied().or(layout.quoted_empty).unwrap_or(empty);
+            Column {
+                name: name.clone(),
+                member,
+                empty,
+                quoted_empty,
+            }
+        };
+        let all = names.iter().zip(members).map(column).collect();
+        let least = last + 1;
+        Ok(Self { all, least })
+    }
+
+    /// The names that the mapping reads and the table does not have.
+    pub fn missing<'u>(&self, used: &'u [String]) -> Vec<&'u str> {
+        let has = |name: &str| {
+            self.all
+                .iter()
+                .any(|column| column.member.as_deref() == Some(name))
+        };
+        let used = used.iter().map(String::as_str);
+        used.filter(|name| *name != ALL && !has(name)).collect()
+    }
+
+    /// Columns that have a name.
+    pub fn names(&self) -> Vec<String> {
+        self.all.iter().map(|column| column.name.clone()).collect()
+    }
+}
+
+/// Gives columns the names that the mapping has for them: their own, their own in other letters, or `#` and their number.
+fn named(
+    names: &[String],
+    used: &[String],
+    members: &mut [Option<String>],
+) -> Result<usize, Unusable> {
+    let mut found = 0;
+    for name in used {
+        let place = match name
+            .strip_prefix('#')
+            .and_then(|number| number.parse::<usize>().ok())
+        {
+            Some(number) => number.checked_sub(1).filter(|place| *place < names.len()),
+            None => place_of(names, name)?,
+        };
+        if let Some(place) = place {
+            members[place] = Some(name.clone());
+            found += 1;
+        }
+    }
+    Ok(found)
+}
+
+fn place_of(names: &[String], sought: &str) -> Result<Option<usize>, Unusable> {
+    let folded = sought.trim().to_lowercase();
+    let all = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        let places = names.iter().enumerate().filter(|(_, name)| is_it(name));
+        places.map(|(place, _)| place).collect()
+    };
+    let exact = all(&|name| name == sought.trim());
+    let alike = if exact.is_empty() {
+        all(&|name| name.to_lowercase() == folded)
+    } else {
+        exact
+    };
+    match alike[..] {
+        [] => Ok(None),
+        [only] => Ok(Some(only)),
+        _ => Err(twice(sought)),
+    }
+}
+
+/// All others by their own names.
+fn others(names: &[String], members: &mut [Option<String>]) -> Result<(), Unusable> {
+    for place in 0..names.len() {
+        let name = &names[place];
+        if members[place].is_some() || name.is_empty() {
+            continue;
+        }
+        if members.iter().any(|member| member.as_ref() == Some(name)) {
+            return Err(twice(name));
+        }
+        members[place] = Some(name.clone());
+    }
+    Ok(())
+}
+
+fn twice(name: &str) -> Unusable {
+    let message = format!(
+        "two columns are called {name:?}: name them in the mapping by their numbers, like \"/#3\""
+    );
+    Unusable::of("ambiguous_column", message)
+}

@@ -1,0 +1,48 @@
+//! What cuts a file into records, whatever its format.
+
+use super::held::{Held, Out};
+use super::json_stream::Stream;
+use super::layout::{Format, Layout};
+use super::lines::Lines;
+use super::table::Table;
+use super::unusable::Unusable;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Framer {
+    Lines(Lines),
+    Stream(Stream),
+    Table(Box<Table>),
+}
+
+impl Framer {
+    /// For a file of that layout.
+    pub fn of(layout: &Layout) -> Self {
+        match layout.format {
+            Format::Ndjson => Self::Lines(Lines::new(layout.commas)),
+            Format::Json => Self::Stream(Stream::default()),
+            Format::Csv => Self::Table(Box::new(Table::new(layout))),
+        }
+    }
+
+    /// Takes the records that are whole.
+    ///
+    /// # Errors
+    /// Why the whole file is refused.
+    pub fn advance(
+        &mut self,
+        held: &mut Held,
+        is_end: bool,
+        layout: &Layout,
+        out: &mut Out<'_>,
+    ) -> Result<(), Unusable> {
+        match self {
+            Self::Lines(lines) => lines.advance(held, is_end, out),
+            Self::Stream(stream) => {
+                stream.advance(held, is_end, out);
+                Ok(())
+            }
+            Self::Table(table) => table.advance(held, is_end, layout, out),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Previews of small files.
+
+use super::*;
+use crate::domain::{Class, KeyKind, Kinds, Limits, ProjectId};
+use crate::files::testing::{LIMITS, layout};
+use bytes::Bytes;
+
+fn preview(
+    settings: &[(&str, &str)],
+    mapping: Option<&str>,
+    file: &[u8],
+) -> Result<Preview, Unusable> {
+    let layout = layout(settings);
+    let mapping = mapping.map(|text| Mapping::parse(text).expect("a mapping"));
+    let mapping = mapping.unwrap_or_else(|| layout.default_mapping());
+    let (kinds, limits) = (Kinds::default(), limits());
+    let at = Timestamp::parse("2026-05-01T00:00:00Z").expect("a time");
+    let gate = Gate {
+        project_id: ProjectId(1),
+        class: Class::Import,
+        by: KeyKind::Server,
+        kinds: &kinds,
+        limits: &limits,
+        received_at: at,
+        is_measured: false,
+    };
+    let calls = |_: &Bytes, _: &Gate<'_>| panic!("no message here");
+    let sampler = Sampler {
+        layout: &layout,
+        limits: LIMITS,
+        mapping: &mapping,
+        gate: &gate,
+        start: at,
+        calls: &calls,
+        name: "users.csv",
+    };
+    sampler.preview(file, true, 200)
+}
+
+fn limits() -> Limits {
+    Limits {
+        name_bytes: 200,
+        message_id_bytes: 200,
+        identity_bytes: 200,
+        depth: 64,
+        batch_items: 10,
+        rejected_item_bytes: 1_000,
+        event_properties: 1_000,
+        event_bytes: 100_000,
+        trait_bytes: 50_000,
+        profile_traits: 1_000,
+        profile_bytes: 500_000,
+        profile_identities: 50,
+        profile_emails: 5,
+        profile_absorbed: 50,
+        placeholders: String::new(),
+        no_placeholders: String::new(),
+    }
+}
+
+const CSV: (&str, &str) = ("format", "csv");
+
+#[test]
+fn a_table_is_shown_with_a_mapping_to_begin_with_and_that_mapping_reads_it() {
+    let file =
+        b"E-Mail;age;born;a/b;zip\na@x.test;36;31/12/1980;x;010\n;7;01/02/1990;y;020\nc@x.test;x\n";
+    let preview = preview(&[CSV], None, file).expect("a preview");
+    assert_eq!(
+        (preview.delimiter, preview.records, preview.lines),
+        (Some(';'), 3, 4)
+    );
+    let proposed = preview.mapping.expect("a mapping");
+    let expected = "[identities]\nemail = \"/E-Mail\"\n\n[traits]\nonly = \"*\"\n\n[traits.types]\n\"age\" = \"integer\"\n\
+                    \"born\" = { type = \"time\", format = \"%d/%m/%Y\" }\n";
+    assert_eq!(proposed, expected);
+    let codes: Vec<_> = preview
+        .rejections
+        .iter()
+        .map(|shown| (shown.line_number.as_str(), shown.code))
+        .collect();
+    assert_eq!(
+        codes,
+        [("3", "missing_identity"), ("4", "wrong_column_count")]
+    );
+    let mapped = super::tests::preview(&[CSV], Some(&proposed), file).expect("a preview");
+    assert_eq!(
+        (mapped.survey.commands.upsert, mapped.rejections.len()),
+        (1, 2)
+    );
+}
+
+#[test]
+fn rows_3_10_and_21_what_is_odd_about_a_file_is_told() {
+    let file =
+        b"email,note,at\na@x.test,\"say \\\"hi\\\"\",03/04/2026\nb@x.test,caf\xe9,05/06/2026\n";
+    let preview = preview(&[CSV], None, file).expect("a preview");
+    let hints: Vec<_> = preview
+        .warnings
+        .iter()
+        .map(|hint| (hint.code.as_str(), hint.message.as_str()))
+        .collect();
+    assert_eq!(hints[0].0, "looks_like_windows_1252");
+    assert!(hints[0].1.contains("line 3"), "{hints:?}");
+    assert_eq!(hints[1].0, "escape");
+    let dated = b"email,at\na@x.test,03/04/2026\nb@x.test,05/06/2026\n";
+    let preview = super::tests::preview(&[CSV], None, dated).expect("a preview");
+    assert!(
+        preview.warnings[0].message.contains("2 of 2 rows"),
+        "{:?}",
+        preview.warnings
+    );
+}
+
+#[test]
+fn rows_4_and_18_what_would_be_refused_is_refused_and_an_empty_file_is_told_of() {
+    assert_eq!(
+        preview(&[CSV], None, b"a,b;c\n1,2;3\n")
+            .map(|_| ())
+            .map_err(|refused| refused.code),
+        Err("delimiter")
+    );
+    let preview = preview(&[CSV], None, b"email\n").expect("a preview");
+    assert_eq!(
+        (preview.records, preview.warnings[0].code.as_str()),
+        (0, "empty_file")
+    );
+}
+
+#[test]
+fn lines_are_previewed_by_their_mapping() {
+    let file = b"{\"id\":7,\"plan\":\"pro\"}\n{\"plan\":\"x\"}\nnull\n";
+    let preview = preview(&[], Some("[identities]\nuser_id = \"/id\"\n"), file).expect("a preview");
+    assert_eq!(
+        (preview.survey.commands.upsert, preview.rejections.len()),
+        (1, 2)
+    );
+    assert!(
+        serde_json::to_string(&preview)
+            .expect("JSON")
+            .contains("\"plan\"")
+    );
+}

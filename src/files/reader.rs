@@ -1,0 +1,177 @@
+//! The reader of a file: decodes, cuts into records, and can be gone on with by another.
+
+use super::decoder::Decoder;
+use super::framer::Framer;
+use super::held::{Held, Out};
+use super::kept;
+use super::layout::Layout;
+use super::record::{FileRecord, Seen};
+use super::unusable::Unusable;
+use super::wrapped::{self, Wrapped};
+use serde::{Deserialize, Serialize};
+
+/// How much one record may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct FileLimits {
+    /// Bytes of a record, decoded. So much of a file is held at most, and kept with its job.
+    pub record_bytes: usize,
+    /// Columns of a table.
+    pub columns: usize,
+    /// Bytes from the beginning of a table that tell what stands between its cells; a header has to end within them.
+    pub first_bytes: usize,
+}
+
+impl Default for FileLimits {
+    /// A record of 1 MiB is far more than a person; tables of spreadsheets have up to some hundred columns.
+    fn default() -> Self {
+        Self {
+            record_bytes: 1 << 20,
+            columns: 2_000,
+            first_bytes: 128 << 10,
+        }
+    }
+}
+
+/// Reads one file. Where its bytes are cut never matters.
+#[derive(Clone, Debug)]
+pub struct FileReader {
+    layout: Layout,
+    limits: FileLimits,
+    state: State,
+    held: Held,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    decoder: Decoder,
+    body: Body,
+    scanned: usize,
+    seen: Seen,
+}
+
+/// What reads the text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Body {
+    /// The first bytes have not come.
+    Untold,
+    Own(Framer),
+    /// The file is one of rejections.
+    Wrapped(Box<Wrapped>),
+}
+
+impl FileReader {
+    /// A reader at the beginning of a file.
+    ///
+    /// # Errors
+    /// What in the layout can't be.
+    pub fn new(layout: &Layout, limits: FileLimits) -> Result<Self, Unusable> {
+        layout.csv.check()?;
+        let (decoder, seen) = (Decoder::default(), Seen::default());
+        let state = State {
+            decoder,
+            body: Body::Untold,
+            scanned: 0,
+            seen,
+        };
+        let (layout, held) = (layout.clone(), Held::default());
+        Ok(Self {
+            layout,
+            limits,
+            state,
+            held,
+        })
+    }
+
+    /// A reader that goes on where another one stopped, by what that one kept.
+    ///
+    /// # Errors
+    /// `state` where another version kept it.
+    pub fn resumed(layout: &Layout, limits: FileLimits, kept: &[u8]) -> Result<Self, Unusable> {
+        let (state, bytes): (State, _) = kept::read(kept)?;
+        let scanned = state.scanned.min(bytes.len());
+        let (layout, held) = (layout.clone(), Held { bytes, scanned });
+        Ok(Self {
+            layout,
+            limits,
+            state,
+            held,
+        })
+    }
+
+    /// Takes the next bytes; the records that are whole come out. Give it some ten or hundred kilobytes at a time: what comes out is
+    /// held at once.
+    ///
+    /// # Errors
+    /// Why the whole file is refused. What came out before stands.
+    pub fn feed(&mut self, bytes: &[u8], records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
+        self.take(bytes, false, records)
+    }
+
+    /// The file ends here: what is open is a record, or was cut.
+    ///
+    /// # Errors
+    /// Why the whole file is refused.
+    pub fn end(&mut self, records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
+        self.take(&[], true, records)?;
+        if self.state.seen.records == 0 {
+            self.state
+                .seen
+                .warn("empty_file", "there is no record in the file");
+        }
+        Ok(())
+    }
+
+    /// What a successor needs beside the offset; at most the limit of a record and some hundred kilobytes.
+    pub fn kept(&self) -> Vec<u8> {
+        let scanned = self.held.scanned;
+        let state = State {
+            scanned,
+            ..self.state.clone()
+        };
+        kept::write(&state, &self.held.bytes)
+    }
+
+    /// What was seen of the file so far.
+    pub fn seen(&self) -> &Seen {
+        &self.state.seen
+    }
+
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        is_end: bool,
+        records: &mut Vec<FileRecord>,
+    ) -> Result<(), Unusable> {
+        let state = &mut self.state;
+        let text = state.decoder.decode(self.layout.encoding, bytes, is_end)?;
+        self.held.bytes.extend_from_slice(&text);
+        state.seen.encoding = state.decoder.encoding();
+        let most = self.limits.record_bytes;
+        let mut out = Out {
+            records,
+            seen: &mut state.seen,
+            most,
+            columns: self.limits.columns,
+            window: self.limits.first_bytes,
+        };
+        let layout = &self.layout;
+        if matches!(state.body, Body::Untold) {
+            if self.held.bytes.len() < wrapped::FIRST && !is_end {
+                return Ok(());
+            }
+            state.body = match Wrapped::told(&self.held.bytes, layout) {
+                Some(wrapped) => Body::Wrapped(Box::new(wrapped)),
+                None => Body::Own(Framer::of(layout)),
+            };
+        }
+        match &mut state.body {
+            Body::Untold => Ok(()),
+            Body::Own(framer) => framer.advance(&mut self.held, is_end, layout, &mut out),
+            Body::Wrapped(wrapped) => wrapped.advance(&mut self.held, is_end, layout, &mut out),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "law_tests.rs"]
+mod law_tests;

@@ -1,0 +1,207 @@
+//! From the bytes of an upload to commands: unpacked, cut into records, read by the mapping and judged at the gate.
+//!
+//! All of it is work for a processor alone, so that it can be done where nobody waits for the thread.
+
+use super::unpack::Unpack;
+use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
+use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable};
+use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
+use crate::store::StoredImport;
+use bytes::Bytes;
+
+/// What all records of a file are read with.
+pub(super) struct Means {
+    pub project_id: ProjectId,
+    pub kinds: Kinds,
+    pub limits: Limits,
+    pub calls: Calls,
+    pub mapping: Mapping,
+    pub name: String,
+    /// The time of records that have none.
+    pub file_time: Timestamp,
+    /// A row of a table, whose members are its columns.
+    pub is_table: bool,
+    /// No record is later than its job.
+    pub received_at: Timestamp,
+}
+
+/// A file that is being read.
+pub(super) struct Reading {
+    means: Means,
+    unpack: Unpack,
+    reader: FileReader,
+    /// Records that are done already: a compressed file is read again from its start.
+    done: u64,
+}
+
+/// Records that were read together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub items: Vec<Item>,
+    /// Of each item, where it stands.
+    pub places: Vec<Standing>,
+    pub refused: Vec<(Standing, Rejection)>,
+    /// The last record, where nobody knows whether it is whole.
+    pub cut: Vec<Standing>,
+    /// Records with nothing about anybody: they count as unchanged.
+    pub empty: u64,
+    pub warned: u64,
+    /// The number of the last record.
+    pub records: Option<u64>,
+    pub lines: u64,
+    pub blank: u64,
+    pub seen: String,
+    pub kept: Option<Vec<u8>>,
+    pub compression: Option<&'static str>,
+    /// Bytes of the upload that were not looked at yet.
+    pub rest: Option<Bytes>,
+    /// The file is refused from here on.
+    pub failure: Option<Unusable>,
+}
+
+/// A record in its file.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub number: u64,
+    pub place: Place,
+    /// As it was, for the list of what was refused.
+    pub text: Bytes,
+}
+
+/// How much of a file may be held.
+pub(super) fn file_limits(record_bytes: usize) -> FileLimits {
+    FileLimits {
+        record_bytes,
+        ..FileLimits::default()
+    }
+}
+
+impl Reading {
+    /// Goes on where a job is; of a compressed one from the start.
+    ///
+    /// # Errors
+    /// What can't be in its layout, or was kept by another version.
+    pub fn resumed(
+        job: &StoredImport,
+        layout: &Layout,
+        limits: FileLimits,
+        means: Means,
+    ) -> Result<Self, Unusable> {
+        let kept = job.kept.as_deref().unwrap_or_default();
+        let (unpack, kept) = Unpack::resumed(kept);
+        let reader = match kept {
+            Some(kept) => FileReader::resumed(layout, limits, kept)?,
+            None => FileReader::new(layout, limits)?,
+        };
+        Ok(Self {
+            means,
+            unpack,
+            reader,
+            done: job.records,
+        })
+    }
+
+    /// Takes the next bytes of the upload, or as many of them as are unpacked at once.
+    pub fn read(&mut self, bytes: Bytes) -> Batch {
+        let mut batch = Batch::default();
+        let failure = match self.unpack.take(bytes) {
+            Ok(unpacked) => {
+                batch.rest = unpacked.rest;
+                self.feed(&unpacked.bytes, &mut batch)
+            }
+            Err(failure) => Some(failure),
+        };
+        self.finish(batch, failure)
+    }
+
+    /// The file ends here.
+    pub fn end(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let failure = match self.unpack.end() {
+            Ok(last) => self.feed(&last, &mut batch).or_else(|| {
+                let mut records = Vec::new();
+                let failure = self.reader.end(&mut records).err();
+                self.judge(records, &mut batch);
+                failure
+            }),
+            Err(failure) => Some(failure),
+        };
+        self.finish(batch, failure)
+    }
+
+    fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Option<Unusable> {
+        let mut records = Vec::new();
+        let failure = self.reader.feed(bytes, &mut records).err();
+        self.judge(records, batch);
+        failure
+    }
+
+    fn finish(&self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
+        let seen = self.reader.seen();
+        (batch.lines, batch.blank) = (seen.lines, seen.blank);
+        batch.seen = serde_json::to_string(seen).unwrap_or_default();
+        batch.compression = self.unpack.compression();
+        batch.kept = self.unpack.kept(|| self.reader.kept());
+        batch.failure = failure;
+        batch
+    }
+
+    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) {
+        for record in records {
+            batch.records = Some(record.number);
+            if record.number > self.done {
+                self.judge_one(record, batch);
+            }
+        }
+    }
+
+    fn judge_one(&self, record: FileRecord, batch: &mut Batch) {
+        let standing = Standing {
+            number: record.number,
+            place: record.place,
+            text: record.text,
+        };
+        let warned = !record.warnings.is_empty();
+        let read = record
+            .read
+            .and_then(|object| self.command(&object, &standing));
+        match read {
+            Ok(Read::Command { command, warnings }) => {
+                batch.warned += u64::from(warned || !warnings.is_empty());
+                batch.items.push(Item::Command(*command));
+                batch.places.push(standing);
+            }
+            Ok(Read::Control(_) | Read::Truncated) => batch.empty += 1,
+            Err(rejection) => batch.refused.push((standing, rejection)),
+        }
+    }
+
+    fn command(&self, object: &Bytes, standing: &Standing) -> Result<Read, Rejection> {
+        let means = &self.means;
+        let gate = Gate {
+            project_id: means.project_id,
+            class: Class::Import,
+            by: KeyKind::Server,
+            kinds: &means.kinds,
+            limits: &means.limits,
+            received_at: means.received_at,
+            is_measured: false,
+        };
+        let from = FromFile {
+            name: &means.name,
+            number: standing.number,
+            line: standing.place.line,
+            part: standing.place.part,
+            is_row: means.is_table,
+        };
+        let record = Record {
+            key: None,
+            value: Some(object),
+            headers: &[],
+            at: None,
+            from: Some(from),
+        };
+        let calls = &*means.calls;
+        means.mapping.read(&record, &gate, means.file_time, calls)
+    }
+}

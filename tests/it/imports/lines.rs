@@ -1,0 +1,280 @@
+//! Bad lines among good ones: each is listed, its neighbours are stored, and the list, mended, completes the set.
+
+use super::{counts, events, id_of, must_add_up, rejections, send, take};
+use crate::harness::{Project, shared, sql};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::io::Write;
+
+/// One bad line of a kind, and the code by which it is listed.
+fn bad_lines() -> Vec<(Vec<u8>, &'static str)> {
+    vec![
+        (
+            br#"{"type":"track","userId":"x","event":"#.to_vec(),
+            "not_json",
+        ),
+        (
+            b"{\"type\":\"track\",\"userId\":\"caf\xe9\",\"event\":\"x\"}".to_vec(),
+            "bad_utf8",
+        ),
+        (
+            br#"{"type":"track","event":"Nobody"}"#.to_vec(),
+            "missing_identity",
+        ),
+        (br#"{"type":"dance","userId":"x"}"#.to_vec(), "unknown_type"),
+        (b"42".to_vec(), "not_an_object"),
+        (b"null".to_vec(), "not_an_object"),
+        (
+            format!("{{\"x\":\"{}\"}}", "y".repeat(3 << 20)).into_bytes(),
+            "record_too_large",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_bad_line_is_listed_with_its_number_and_its_neighbours_are_stored() {
+    let project = Project::fresh().await;
+    let bad = bad_lines();
+    let mut file = b"\xef\xbb\xbf".to_vec();
+    let mut expected = Vec::new();
+    let mut line = 0;
+    for (number, (text, code)) in bad.iter().enumerate() {
+        let ends: &[u8] = if number % 2 == 0 { b"\r\n" } else { b"\n" };
+        file.extend_from_slice(events(number, 1).trim_end().as_bytes());
+        file.extend_from_slice(ends);
+        file.extend_from_slice(text);
+        file.extend_from_slice(ends);
+        file.extend_from_slice(ends);
+        expected.push(((line + 2).to_string(), *code));
+        line += 3;
+    }
+    file.extend_from_slice(events(bad.len(), 1).trim_end().as_bytes());
+    let job = take(&project, "name=bad", file).await;
+    assert_eq!(counts(&job), [8, 0, 0, 7]);
+    assert_eq!((&job["lines"], &job["blank"]), (&json!(22), &json!(7)));
+    let listed = rejections(&project, id_of(&job)).await;
+    let found: Vec<(String, &str)> = listed
+        .iter()
+        .map(|one| {
+            (
+                one["line_number"].as_str().unwrap().to_owned(),
+                one["code"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+    assert!(
+        listed[0]["line"]
+            .as_str()
+            .unwrap()
+            .starts_with("{\"type\":\"track\"")
+    );
+    assert_eq!(project.count("*", "event").await, 8);
+}
+
+#[tokio::test]
+async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
+    let project = Project::fresh().await;
+    for (query, file, status, hint) in [
+        (
+            "format=csv",
+            b"PK\x03\x04rest of a workbook".to_vec(),
+            415,
+            "xlsx",
+        ),
+        (
+            "format=ndjson",
+            b"{\n  \"type\": \"track\",\n  \"userId\": \"x\"\n}\n".to_vec(),
+            400,
+            "format=json",
+        ),
+        (
+            "format=csv",
+            "e\0m\0a\0i\0l\0,\0a\0\n\0x\0,\0y\0\n\0"
+                .repeat(9)
+                .into_bytes(),
+            400,
+            "UTF-16",
+        ),
+        (
+            "format=csv&delimiter=\"",
+            b"a,b\n".to_vec(),
+            400,
+            "delimiter",
+        ),
+    ] {
+        let (reply, problem) = send(&project, query, file).await;
+        assert_eq!(reply.as_u16(), status, "{query}: {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(hint),
+            "{hint}: {problem}"
+        );
+    }
+    let listed = project.read("/v1/imports").await;
+    assert_eq!(listed["imports"][0]["state"], "failed");
+    assert!(
+        listed["imports"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("UTF-16")
+    );
+}
+
+#[tokio::test]
+async fn compressed_files_are_told_by_their_bytes_and_a_cut_one_is_never_done() {
+    let project = Project::fresh().await;
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let members = [gzip(&events(0, 700)), gzip(&events(700, 800)), vec![0; 512]].concat();
+    let job = take(&project, "name=two.gz", members.clone()).await;
+    assert_eq!(counts(&job), [1_500, 0, 0, 0]);
+    assert_eq!(
+        (&job["compression"], &job["offset"]),
+        (&json!("gzip"), &json!(members.len()))
+    );
+    let zstd = zstd::encode_all(events(0, 1_500).as_bytes(), 3).unwrap();
+    let job = take(&project, "name=two.gz", zstd).await;
+    assert_eq!(counts(&job), [0, 0, 1_500, 0]);
+    let cut = gzip(&events(2_000, 1_000));
+    let (status, problem) = send(&project, "name=cut.gz", &cut[..cut.len() / 2]).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::BAD_REQUEST, &json!("truncated"))
+    );
+    let listed = project.read("/v1/imports?name=cut.gz").await;
+    let job = &listed["imports"][0];
+    assert_eq!(job["state"], "failed");
+    assert!(job["stored"].as_u64().unwrap() > 0, "{job}");
+    must_add_up(job);
+}
+
+#[tokio::test]
+async fn of_who_was_erased_nothing_is_listed() {
+    let project = Project::fresh().await;
+    let line =
+        r#"{"type":"track","userId":"ada-in-a-file","event":"x","properties":{"n":1e999999}}"#;
+    let job = take(
+        &project,
+        "name=ada&time=2026-01-01T00:00:00Z",
+        format!("{line}\n"),
+    )
+    .await;
+    assert_eq!(job["rejected"], 1, "{job}");
+    let erased = format!("{}/v1/profiles/user_id:ada-in-a-file", project.url);
+    let erase = project
+        .client
+        .delete(erased)
+        .bearer_auth(&project.server_key);
+    assert!(erase.send().await.unwrap().status().is_success());
+    let kept = format!(
+        "SELECT concat(record, message, field) FROM import_rejection WHERE project_id = {}",
+        project.id
+    );
+    let url = &shared().await.database_url;
+    let is_empty = async || sql(url, &kept).await == ["the person was erased"];
+    crate::harness::wait_until("it is emptied", super::PATIENCE, is_empty).await;
+    // The same file again lists nothing of the person either.
+    let again = take(
+        &project,
+        "name=ada&time=2026-01-01T00:00:00Z",
+        format!("{line}\n"),
+    )
+    .await;
+    assert_eq!(again["rejected"], 1);
+    let listed = rejections(&project, id_of(&again)).await;
+    assert_eq!(
+        (&listed[0]["code"], &listed[0]["line"]),
+        (&json!("number_too_large"), &json!(""))
+    );
+}
+
+#[tokio::test]
+async fn the_list_mended_and_sent_again_completes_the_set() {
+    let project = Project::fresh().await;
+    let table = "user_id,email,note\n1,ada@example.com,=1+1\n2,bob@example.com\n3,\"cy@example.com,open\n4,dee@example.com,fine\n,,nobody\n";
+    let job = take(&project, "name=people.csv&delimiter=comma", table).await;
+    assert_eq!(counts(&job), [2, 0, 0, 3], "{job}");
+    let path = format!("/v1/imports/{}/rejections?format=csv", id_of(&job));
+    let reply = super::request(&project, reqwest::Method::GET, &path)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        super::header(&reply, "content-type")
+            .unwrap()
+            .starts_with("text/csv")
+    );
+    let list = reply.text().await.unwrap();
+    let mended = list
+        .replace("2,bob@example.com", "2,bob@example.com,")
+        .replace("3,\"\"cy@example.com,open", "3,cy@example.com,open")
+        .replace(",,nobody", "5,,nobody");
+    assert_ne!(list, mended);
+    let again = take(&project, "name=people.csv&delimiter=comma", mended).await;
+    assert_eq!(counts(&again), [3, 0, 0, 0], "{again}\n{list}");
+    for person in 1..=5 {
+        project.profile(&format!("user_id:{person}")).await;
+    }
+    assert_eq!(project.profile("user_id:1").await["traits"]["note"], "=1+1");
+}
+
+/// A table of which each kind of bad row makes one percent, its mapping, and how each kind is listed.
+fn spoiled_table(rows: usize) -> (Vec<u8>, Vec<(&'static str, usize)>) {
+    let mut table = b"\xef\xbb\xbfid,email,plan,changed\r\n".to_vec();
+    let each = rows / 100;
+    for row in 0..rows {
+        let good = format!("{row},p{row}@example.com,pro,2026-01-02T03:04:05Z");
+        let text: Vec<u8> = match row % 100 {
+            10 => format!("{row},p{row}@example.com").into(),
+            20 => format!("{row},p{row}@example.com,\"pro,2026-01-02T03:04:05Z").into(),
+            30 => [b"x\xff", good.as_bytes()].concat(),
+            40 => format!(",{row},pro,2026-01-02T03:04:05Z").into(),
+            50 => format!("1.9143E+18,,pro{row},2026-01-02T03:04:05Z").into(),
+            60 => format!("\r\n{good}").into(),
+            _ => good.into(),
+        };
+        table.extend_from_slice(&text);
+        let end: &[u8] = if row + 1 == rows {
+            b""
+        } else if row % 3 == 0 {
+            b"\n"
+        } else {
+            b"\r\n"
+        };
+        table.extend_from_slice(end);
+    }
+    let listed = [
+        "bad_utf8",
+        "damaged_number",
+        "invalid_field",
+        "unbalanced_quote",
+        "wrong_column_count",
+    ];
+    (table, listed.map(|code| (code, each)).to_vec())
+}
+
+#[tokio::test]
+async fn one_percent_of_every_kind_in_a_table_costs_no_neighbour() {
+    let project = Project::fresh().await;
+    let mapping = "[identities]\nuser_id = \"/id\"\nemail = \"/email\"\n[time]\nat = \"/changed\"\n[traits]\nonly = [\"plan\"]\n";
+    let (table, expected) = spoiled_table(1_000);
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("format", "csv")
+        .append_pair("name", "spoiled.csv")
+        .append_pair("mapping", mapping)
+        .finish();
+    let job = take(&project, &query, table).await;
+    let listed = rejections(&project, id_of(&job)).await;
+    let mut codes = std::collections::BTreeMap::<&str, usize>::new();
+    for row in listed.iter().filter(|row| row["code"] != "header") {
+        *codes.entry(row["code"].as_str().unwrap()).or_default() += 1;
+    }
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), expected, "{job}");
+    assert_eq!(counts(&job), [950, 0, 0, 50], "{job}");
+    assert_eq!((&job["blank"], &job["lines"]), (&json!(10), &json!(1_011)));
+    project.profile("user_id:11").await;
+    project.profile("email:p999@example.com").await;
+}
