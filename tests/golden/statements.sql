@@ -737,6 +737,9 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     DELETE FROM read_comparison WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
         AND EXISTS (SELECT 1 FROM held)
     RETURNING node
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
 -- expire_import_rejections
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
     SELECT project_id, now() - rejection_retention_days * '1 day'::INTERVAL AS before FROM project
