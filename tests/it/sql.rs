@@ -28,6 +28,7 @@ const SCANNING: &[(&str, &str)] = &[
 /// Statements that go along a whole project in the order of a key, a page at a time, or of `project` itself.
 const BY_PROJECT: &[&str] = &[
     "load_rejections",
+    "sample_fields",
     "load_imports",
     "advance_import",
     "set_import",
@@ -35,7 +36,6 @@ const BY_PROJECT: &[&str] = &[
     "due_schedules",
     "load_schedules",
     "create_schedule",
-    "sample_fields",
     "load_conflicts",
     "load_keys",
     "load_project",
