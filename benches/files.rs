@@ -48,9 +48,13 @@ fn files(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(RECORDS as u64));
     for (format, text) in [("ndjson", lines()), ("json", lines()), ("csv", table())] {
         assert_eq!(read(format, &text), RECORDS);
-        group.bench_with_input(BenchmarkId::from_parameter(format), &text, |bencher, text| {
-            bencher.iter(|| black_box(read(format, text)));
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(format),
+            &text,
+            |bencher, text| {
+                bencher.iter(|| black_box(read(format, text)));
+            },
+        );
     }
     group.finish();
 }
