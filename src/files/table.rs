@@ -180,7 +180,8 @@ impl Rows<'_> {
                 }
                 *lost = None;
             }
-            if self.0.piece.whole[*at..].starts_with(MARK) {
+            // Joined files may have several, and a piece may end behind any of them.
+            while self.0.piece.whole[*at..].starts_with(MARK) {
                 *at += MARK.len();
             }
             let rest = &self.0.piece.whole[*at..];
@@ -348,9 +349,10 @@ fn names(
     let Piece { whole, is_end, .. } = piece;
     let mut cells = Vec::new();
     loop {
+        while whole[*at..].starts_with(MARK) {
+            *at += MARK.len();
+        }
         let rest = &whole[*at..];
-        let rest = rest.strip_prefix(MARK).unwrap_or(rest);
-        *at = whole.len() - rest.len();
         if rest.is_empty() {
             return Ok(None);
         }

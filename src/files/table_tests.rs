@@ -1,7 +1,7 @@
 //! The cases of `contracts/field-imports.md` about tables, by the numbers of its rows.
 
 use crate::files::testing::{LIMITS, layout, line, read_in, seen, told_of, unusable};
-use crate::files::{FileReader, FileRecord};
+use crate::files::{FileLimits, FileReader, FileRecord};
 
 const CSV: (&str, &str) = ("format", "csv");
 
@@ -248,6 +248,26 @@ fn row_15_joined_files_have_a_header_in_the_middle() {
             "4 {\"a\":\"3\",\"b\":\"4\"}"
         ]
     );
+}
+
+#[test]
+fn several_marks_before_a_record_are_no_part_of_it_wherever_the_file_is_cut() {
+    let mark = "\u{feff}";
+    let file = format!(
+        "{mark}a,b\n{mark}{mark}1,2\n{mark}{mark}{}\n",
+        "x".repeat(500)
+    );
+    for cut in [1, 8, 13, 1_000] {
+        let limits = FileLimits {
+            first_bytes: 5,
+            ..LIMITS
+        };
+        let settings = layout(&[CSV, ("delimiter", ",")]);
+        let read = read_in(&settings, limits, file.as_bytes(), cut, true);
+        let (records, _) = read.expect("a file");
+        assert_eq!(line(&records[0]), "2 {\"a\":\"1\",\"b\":\"2\"}");
+        assert!(records[1].text.starts_with(b"x"), "{cut}");
+    }
 }
 
 #[test]
