@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Bytes of an upload that are read at once: some thousand records, written in a moment.
-const PIECE: usize = 512 << 10;
+/// Bytes of an upload that are read at once: some thousand records, written in a moment. More than what is gathered of a body, so that
+/// no small rest is a piece of its own.
+const PIECE: usize = 640 << 10;
 /// More than this is read where nobody waits for the thread.
 const LIGHT: usize = 16 << 10;
 

@@ -118,3 +118,60 @@ fn unpacked(inflater: &mut Inflater, bytes: Bytes) -> Result<Unpacked, Unusable>
     let bytes = out.into();
     Ok(Unpacked { bytes, rest })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file that comes out of an upload in pieces of a size, each taken by a successor of the one before where that can be.
+    fn unpacked_by(pieces: &[&[u8]]) -> Vec<u8> {
+        let (mut unpack, mut out) = (Unpack::resumed(&[]).0, Vec::new());
+        for piece in pieces {
+            let mut rest = Some(Bytes::copy_from_slice(piece));
+            while let Some(bytes) = rest.take() {
+                let unpacked = unpack.take(bytes).expect("it is readable");
+                out.extend_from_slice(&unpacked.bytes);
+                rest = unpacked.rest;
+            }
+            if let Some(kept) = unpack.kept(Vec::new) {
+                unpack = Unpack::resumed(&kept).0;
+            }
+        }
+        out.extend_from_slice(&unpack.end().expect("it is whole"));
+        out
+    }
+
+    #[test]
+    fn however_an_upload_is_cut_it_is_the_same_file() {
+        let plain = b"{\"a\":1}\n".repeat(100_000);
+        let packed = zstd::encode_all(&plain[..], 3).expect("memory");
+        for file in [&plain[..], &packed] {
+            for size in [1, 7, 63, 64, 65, 100_000] {
+                let pieces: Vec<&[u8]> = file[..file.len().min(200)].chunks(size).collect();
+                let rest = &file[file.len().min(200)..];
+                assert!(
+                    unpacked_by(&[&pieces[..], &[rest]].concat()) == plain,
+                    "{size}"
+                );
+            }
+        }
+        assert_eq!(unpacked_by(&[b"few"]), b"few");
+        assert_eq!(unpacked_by(&[]), b"");
+    }
+
+    #[test]
+    fn of_a_compressed_file_nothing_is_kept_and_a_little_comes_out_at_once() {
+        let packed = zstd::encode_all(&vec![b'x'; 8 << 20][..], 19).expect("memory");
+        let mut unpack = Unpack::resumed(&[]).0;
+        let first = unpack.take(packed.into()).expect("it is readable");
+        assert!(
+            first.bytes.len() < MOST + (256 << 10),
+            "{}",
+            first.bytes.len()
+        );
+        assert_eq!(
+            (unpack.kept(Vec::new), unpack.compression()),
+            (None, Some("zstd"))
+        );
+    }
+}

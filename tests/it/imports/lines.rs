@@ -231,7 +231,7 @@ fn spoiled_table(rows: usize) -> (Vec<u8>, Vec<(&'static str, usize)>) {
             10 => format!("{row},p{row}@example.com").into(),
             20 => format!("{row},p{row}@example.com,\"pro,2026-01-02T03:04:05Z").into(),
             30 => [b"x\xff", good.as_bytes()].concat(),
-            40 => format!(",{row},pro,2026-01-02T03:04:05Z").into(),
+            40 => format!(",,pro{row},2026-01-02T03:04:05Z").into(),
             50 => format!("1.9143E+18,,pro{row},2026-01-02T03:04:05Z").into(),
             60 => format!("\r\n{good}").into(),
             _ => good.into(),
@@ -249,7 +249,7 @@ fn spoiled_table(rows: usize) -> (Vec<u8>, Vec<(&'static str, usize)>) {
     let listed = [
         "bad_utf8",
         "damaged_number",
-        "invalid_field",
+        "missing_identity",
         "unbalanced_quote",
         "wrong_column_count",
     ];
