@@ -128,6 +128,10 @@ enum KeyVerb {
         /// write (may only send) or server (may also read and administer)
         #[arg(long, value_parser = ["write", "server"])]
         kind: String,
+        /// Of a write key: calls need a JWT of their user, signed with the secret that is shown below the key (docs/ITERABLE.md). The
+        /// tracking API does not take such a key
+        #[arg(long)]
+        jwt: bool,
     },
     /// List all keys, by the beginning of their hash
     List,
@@ -254,7 +258,9 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
         }
         Verb::Backfill(verb) => backfill::run(verb, store, config).await,
         Verb::Migration(verb) => migration::run(verb, store).await,
-        Verb::Key(KeyVerb::Create { project, kind }) => create_key(store, &project, &kind).await,
+        Verb::Key(KeyVerb::Create { project, kind, jwt }) => {
+            create_key(store, &project, &kind, jwt).await
+        }
         Verb::Key(KeyVerb::List) => list_keys(store).await,
         Verb::Key(KeyVerb::Revoke { key }) => revoke_key(store, &key).await,
         Verb::Migrate
@@ -339,7 +345,7 @@ async fn retain(store: &Store, name: &str, events: Option<i32>, rejections: i32)
     Ok(())
 }
 
-async fn create_key(store: &Store, project: &str, kind: &str) -> Result<()> {
+async fn create_key(store: &Store, project: &str, kind: &str, jwt: bool) -> Result<()> {
     let project_id = find_project(store, project).await?;
     let kind = KeyKind::parse(kind).context("the kind is write or server")?;
     let key = format!(
@@ -347,10 +353,21 @@ async fn create_key(store: &Store, project: &str, kind: &str) -> Result<()> {
         kind.as_str(),
         URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
     );
+    if !jwt {
+        store
+            .create_key(KeyHash::of(&key), project_id, kind)
+            .await?;
+        println!("{key}");
+        return Ok(());
+    }
+    if kind != KeyKind::Write {
+        bail!("a server key needs no token: --jwt goes with --kind write");
+    }
+    let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     store
-        .create_key(KeyHash::of(&key), project_id, kind)
+        .create_signed_key(KeyHash::of(&key), project_id, &secret)
         .await?;
-    println!("{key}");
+    println!("{key}\n{secret}");
     Ok(())
 }
 

@@ -65,6 +65,7 @@ metrics! {
     BACKFILL_RESTARTS = "roster_backfill_restarts_total", Counter, "source", "Consumers that were made anew: they failed, were given up by the group, or stood still.";
     BACKFILL_REBALANCES = "roster_backfill_rebalances_total", Counter, "source", "Partitions given to this node or taken from it.";
     BACKFILL_LOST = "roster_backfill_partitions_lost_total", Counter, "source", "Partitions that somebody else had before this node's last step in them; that comes again there.";
+    BACKFILL_MISSED = "roster_backfill_deletions_missed_total", Counter, "source", "Partitions that were not read for longer than their compacted topic keeps deletions.";
     BACKFILL_COMMITS_REFUSED = "roster_backfill_commits_refused_total", Counter, "source", "Offsets that Kafka did not take; positions are kept in the database.";
     BACKFILL_LETTERS = "roster_backfill_letters_total", Counter, "source, outcome", "Dead letters delivered and lost; either way the record is listed.";
     IMPORT_RECORDS = "roster_import_records_total", Counter, "outcome", "Records of files that are done: stored, unchanged, duplicate, or rejected and listed with their import.";
@@ -82,7 +83,7 @@ metrics! {
     MIRROR_FOREIGN = "roster_mirror_foreign_writes_total", Counter, "", "Documents that somebody else had written since Roster did.";
     VERIFY_CHECKED = "roster_verify_checked_total", Counter, "", "Documents and people that verifications of migrations have looked at.";
     VERIFY_DIFFERENCES = "roster_verify_differences_total", Counter, "", "Of those that are not the same on both sides; `roster migration status` names some.";
-    PROFILE_READS = "roster_profile_reads_total", Counter, "source", "Profiles read of projects that leave a legacy store, by who answered: legacy, roster, or nobody.";
+    PROFILE_READS = "roster_profile_reads_total", Counter, "source", "Profiles read of projects that leave a legacy store, by who answered: legacy, roster, nobody, or unreadable (502).";
     READS_FALLEN_BACK = "roster_profile_reads_fallen_back_total", Counter, "", "Profiles that Roster answered although they were to be compared: the legacy store did not answer in time.";
     LEGACY_READ_FAILURES = "roster_legacy_read_failures_total", Counter, "reason", "Reads that got no document of the legacy store: late, away, rests (it failed a moment ago), unreadable, no_room.";
     READ_SECONDS = "roster_profile_read_duration_seconds", Histogram, "source", "Time to ask one side for the profiles of a read, of projects that leave a legacy store: legacy, roster.";

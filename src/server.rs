@@ -190,7 +190,11 @@ fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
     if !config.legacy.is_mirrored() {
         return Vec::new();
     }
-    let relay = Relay::new(config.legacy.clone(), config.backfill.kafka.clone());
+    let relay = Relay::new(
+        config.legacy.clone(),
+        config.backfill.kafka.clone(),
+        config.limits.clone(),
+    );
     let verify = Verify {
         legacy: config.legacy.clone(),
         limits: config.limits.clone(),

@@ -10,6 +10,7 @@ fn the_caller() -> Caller {
         project_id: ProjectId(7),
         kind: KeyKind::Write,
         kinds: Arc::default(),
+        secret: None,
     }
 }
 

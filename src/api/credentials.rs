@@ -67,7 +67,7 @@ impl Candidates {
     pub async fn known(&self, keys: &Keys) -> Result<Option<(Caller, &str)>, ApiError> {
         for key in &self.keys {
             let found = keys.find(key).await.map_err(|_| ApiError::Unavailable)?;
-            if let Some(caller) = found {
+            if let Some(caller) = found.filter(Caller::needs_no_token) {
                 return Ok(Some((caller, key)));
             }
         }

@@ -9,14 +9,17 @@ pub mod buffer;
 pub mod charge;
 pub mod credentials;
 pub mod document;
+mod erasing;
 pub mod error;
 pub mod inflate;
+mod iterable;
 pub mod lane;
 mod native;
 pub mod newcomers;
 mod observe;
 mod ops;
 pub mod rates;
+mod reading;
 pub mod reads;
 pub mod tracking;
 mod work;
@@ -78,6 +81,7 @@ pub struct State {
 /// The routes of all dialects. The app wraps them in `tolerant_paths`.
 pub fn configure(app: &mut ServiceConfig) {
     tracking::configure(app);
+    iterable::configure(app);
     native::configure(app);
     ops::configure(app);
     app.default_service(web::to(tracking::not_found));

@@ -6,6 +6,7 @@
 use super::arrival::{Arrival, Arrived, Failure};
 use super::breaker::Breaker;
 use super::letters::Letters;
+use super::missed;
 use super::place::{Admittance, Place};
 use super::reader::Reader;
 use super::taking::{Outcome, Taken, Taker};
@@ -134,6 +135,7 @@ impl Intake {
             Some(Arrival::Assigned { owner, partitions }) => {
                 let topic = &self.taker.source.topic;
                 tracing::info!(source = %self.taker.source.name, %topic, partitions = partitions.len(), "partitions assigned");
+                missed::look(&self.taker.clone(), &partitions, owner).await;
                 for taken in partitions {
                     self.places
                         .insert(taken.partition.1, Place::new(owner, taken));
@@ -347,6 +349,8 @@ impl Intake {
             }
             if let Some(mut step) = place.step(end, held.trim_end_matches("; ")) {
                 step.records_per_second = rate;
+                // Who is paused asks for nothing, and hears of no end.
+                step.is_read &= !self.is_paused;
                 by_owner.entry(place.owner).or_default().push(step);
             }
         }

@@ -12,6 +12,7 @@ mod kafka;
 mod letters;
 mod lines;
 mod member;
+mod missed;
 mod outlet;
 mod place;
 mod poller;

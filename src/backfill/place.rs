@@ -11,6 +11,9 @@ use uuid::Uuid;
 /// Bytes of a record's digest: enough to tell two records apart.
 const DIGEST_BYTES: usize = 16;
 
+/// How often it is noted of a partition that nothing is left in it: deletions are kept for hours.
+const AT_END: Duration = Duration::from_secs(60);
+
 /// Whether a record is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admittance {
@@ -36,6 +39,8 @@ pub(super) struct Place {
     /// The end as it was written last.
     stored_end: i64,
     moved_at: Instant,
+    /// When a step was written last.
+    stepped_at: Instant,
 }
 
 impl Place {
@@ -56,6 +61,7 @@ impl Place {
             done: next,
             stored_end: -1,
             moved_at: Instant::now(),
+            stepped_at: Instant::now(),
         }
     }
 
@@ -100,7 +106,10 @@ impl Place {
             let counts = pending.counts.entry(taken.project_id).or_default();
             match &taken.outcome {
                 Outcome::Stored => counts.stored += 1,
-                Outcome::Rejected(_) | Outcome::Truncated(_) => counts.rejected += 1,
+                Outcome::Rejected(_) | Outcome::Truncated(_) => {
+                    counts.rejected += 1;
+                    counts.erased += i64::from(taken.outcome.complaint().is_none());
+                }
                 Outcome::Unchanged | Outcome::Control => counts.unchanged += 1,
             }
         }
@@ -137,17 +146,21 @@ impl Place {
         self.moved_at = Instant::now();
     }
 
-    /// The step to be written, where there is one.
+    /// The step to be written, where there is one. At its end, now and then, it says no more than that.
     pub fn step(&self, end: i64, pace: &str) -> Option<PartitionMove> {
         let done = self.done.unwrap_or(-1);
+        let is_at_end = end == done;
         let end = end.max(done);
-        let is_news = self.stored.unwrap_or(-1) != done || self.stored_end != end;
+        let has_moved = self.stored.unwrap_or(-1) != done;
+        let is_due = is_at_end && self.stepped_at.elapsed() >= AT_END;
+        let is_news = has_moved || self.stored_end != end || is_due;
         is_news.then(|| PartitionMove {
             from_offset: self.stored.unwrap_or(-1),
             first_offset: self.done.map_or(-1, |_| self.pending.first_offset),
             next_offset: done,
             end_offset: end,
             pace: pace.to_owned(),
+            is_read: has_moved || is_at_end,
             ..self.pending.clone()
         })
     }
@@ -156,6 +169,7 @@ impl Place {
     pub fn stepped(&mut self, step: &PartitionMove) {
         self.stored = (step.next_offset >= 0).then_some(step.next_offset);
         self.stored_end = step.end_offset;
+        self.stepped_at = Instant::now();
         self.pending = PartitionMove {
             partition: step.partition.clone(),
             next_offset: step.next_offset.max(0),
@@ -202,6 +216,7 @@ mod tests {
             next_offset,
             last_at: None,
             last_digest: next_offset.map(|next| digest_of(&record(next - 1))),
+            away: None,
         };
         Place::new(Uuid::nil(), taken)
     }

@@ -1,6 +1,6 @@
 //! `roster project rules`: how far a project believes its write keys.
 
-use crate::domain::{EmailRule, ProjectId, Rules};
+use crate::domain::{EmailRule, ProjectId, ProjectType, Rules};
 use crate::store::Store;
 use anyhow::Result;
 
@@ -10,6 +10,15 @@ fn email_rule(text: &str) -> Result<EmailRule, String> {
         "attaches" => Ok(EmailRule::Attaches),
         "nothing" => Ok(EmailRule::Nothing),
         other => Err(format!("{other:?} is none of selects, attaches, nothing")),
+    }
+}
+
+fn project_type(text: &str) -> Result<ProjectType, String> {
+    match text {
+        "hybrid" => Ok(ProjectType::Hybrid),
+        "user-id" => Ok(ProjectType::UserId),
+        "email" => Ok(ProjectType::Email),
+        other => Err(format!("{other:?} is none of hybrid, user-id, email")),
     }
 }
 
@@ -29,6 +38,9 @@ pub struct Given {
     /// A text that does name somebody, though it usually does not; as often as there are
     #[arg(long = "no-placeholder", value_name = "TEXT")]
     no_placeholders: Vec<String>,
+    /// By which names the Iterable-compatible API knows people (docs/ITERABLE.md): hybrid, user-id or email
+    #[arg(long, value_parser = project_type, default_value = "hybrid")]
+    iterable: ProjectType,
 }
 
 impl Given {
@@ -48,6 +60,7 @@ impl Given {
             email: self.email,
             placeholders: self.placeholders,
             no_placeholders: self.no_placeholders,
+            iterable: self.iterable,
             ..Rules::default()
         }
     }

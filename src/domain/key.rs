@@ -92,6 +92,37 @@ pub struct Caller {
     pub kind: KeyKind,
     /// What the project says about identities.
     pub kinds: Arc<Kinds>,
+    /// What signs the token that each of its calls needs, where they need one.
+    pub secret: Option<TokenSecret>,
+}
+
+impl Caller {
+    /// True of most keys. Those that need a token reach only what checks it.
+    pub fn needs_no_token(&self) -> bool {
+        self.secret.is_none()
+    }
+}
+
+/// A secret that a customer's server signs tokens with. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSecret(Arc<str>);
+
+impl TokenSecret {
+    /// Takes over a secret.
+    pub fn new(secret: &str) -> Self {
+        Self(secret.into())
+    }
+
+    /// For the one who checks a signature.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret")
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub struct BackfillSeen {
     pub state: String,
     pub lag: i64,
     pub passed: i64,
+    /// But for those of people who were erased.
     pub rejected: i64,
 }
 

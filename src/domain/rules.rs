@@ -17,6 +17,19 @@ pub enum EmailRule {
     Nothing,
 }
 
+/// By which of their two names the Iterable-compatible API knows people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProjectType {
+    /// By either: both are one person's alone, as everywhere else here.
+    #[default]
+    Hybrid,
+    /// By the user id. The email is a trait, which several may share.
+    UserId,
+    /// By the email. Who is named by a user id alone gets a placeholder, where the call allows it.
+    Email,
+}
+
 /// The rules of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,6 +41,7 @@ pub struct Rules {
     pub placeholders: Vec<String>,
     /// Texts that do name somebody, usual or not.
     pub no_placeholders: Vec<String>,
+    pub iterable: ProjectType,
     /// Names that stand for nobody, by kind; a table of its own, since they are blocked one by one.
     #[serde(skip)]
     pub blocked: BTreeMap<String, BTreeSet<String>>,

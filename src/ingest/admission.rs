@@ -126,6 +126,11 @@ impl Reservation {
         more.map(|more| self.absorb(more)).is_some()
     }
 
+    /// Another one of the same room, which holds nothing yet.
+    pub fn beside(&self) -> Option<Self> {
+        self.from.try_reserve(0)
+    }
+
     /// Adds what another reservation of the same room and project holds.
     pub fn absorb(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);

@@ -29,12 +29,13 @@ pub enum Failure {
     Away(String),
     /// It did not answer a moment ago, so that it was not asked.
     Rests,
-    /// A document is there that the mapping can't read.
-    Unreadable(String),
     /// There is no room for more documents.
     NoRoom,
     Store(store::Error),
 }
+
+/// A document of a page: one that is too large is there, and nothing more is known of it.
+pub(super) type Fetched = Result<Option<Kept>, String>;
 
 impl Failure {
     const fn as_str(&self) -> &'static str {
@@ -42,7 +43,6 @@ impl Failure {
             Self::Late => "late",
             Self::Away(_) => "away",
             Self::Rests => "rests",
-            Self::Unreadable(_) => "unreadable",
             Self::NoRoom => "no_room",
             Self::Store(_) => "database",
         }
@@ -80,7 +80,7 @@ impl Legacy {
         leaving: &Leaving,
         ids: &[&str],
         room: &mut Reservation,
-    ) -> Result<Vec<Option<Kept>>, Failure> {
+    ) -> Result<Vec<Fetched>, Failure> {
         let is_compared = leaving.reads.source == ReadSource::Compare;
         let outcome = if is_compared && !self.rests.may_be_asked(Instant::now()) {
             Err(Failure::Rests)
@@ -125,7 +125,7 @@ impl Legacy {
         leaving: &Leaving,
         ids: &[&str],
         room: &mut Reservation,
-    ) -> Result<Vec<Option<Kept>>, Failure> {
+    ) -> Result<Vec<Fetched>, Failure> {
         let client = self
             .client
             .as_ref()
@@ -138,8 +138,8 @@ impl Legacy {
         };
         let mut kept = kept.into_iter();
         let in_order = ids.iter().map(|id| match is_usable(id) {
-            true => kept.next().flatten(),
-            false => None,
+            true => kept.next().unwrap_or(Ok(None)),
+            false => Ok(None),
         });
         Ok(in_order.collect())
     }
@@ -151,18 +151,25 @@ impl Legacy {
         index: &str,
         ids: &[&str],
         room: &mut Reservation,
-    ) -> Result<Vec<Option<Kept>>, Failure> {
-        let mut meter = |bytes: usize| room.grow(bytes * BYTES_OF_TREE);
+    ) -> Result<Vec<Fetched>, Failure> {
+        // An answer that is too large holds no room any more when its parts are asked for.
+        let mut own = room.beside().ok_or(Failure::NoRoom)?;
+        let mut meter = |bytes: usize| own.grow(bytes * BYTES_OF_TREE);
         let kept = client.kept(index, ids, self.most_bytes, &mut meter).await;
+        if kept.is_ok() {
+            room.absorb(own);
+        } else {
+            drop(own);
+        }
         match kept {
-            Ok(kept) => Ok(kept),
+            Ok(kept) => Ok(kept.into_iter().map(Ok).collect()),
             Err(ClientFailure::TooLarge(_)) if ids.len() > 1 => {
                 let (one, other) = ids.split_at(ids.len() / 2);
                 let mut kept = Box::pin(self.page(client, index, one, room)).await?;
                 kept.extend(Box::pin(self.page(client, index, other, room)).await?);
                 Ok(kept)
             }
-            Err(ClientFailure::TooLarge(_)) => Err(Failure::Unreadable("too_large".to_owned())),
+            Err(ClientFailure::TooLarge(_)) => Ok(vec![Err("too_large".to_owned())]),
             Err(ClientFailure::NoRoom) => Err(Failure::NoRoom),
             Err(failure) => Err(Failure::Away(failure.to_string())),
         }

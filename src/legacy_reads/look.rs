@@ -5,10 +5,16 @@ use super::known::Leaving;
 use super::person::{Document, Seen, as_read, laid, read_document};
 use super::{LegacyReads, Place, Reader};
 use crate::domain::reads::ReadSource;
-use crate::domain::{Class, Gate, Identity, IdentityKind, KeyKind, ProfileId};
+use crate::domain::{Class, Gate, Identity, IdentityKind, KeyKind, ProfileId, Timestamp};
 use crate::ingest::Reservation;
+use crate::metric_names::LEGACY_READ_FAILURES;
 use crate::store::{self, Profile, Unmirrored};
+use metrics::counter;
 use std::collections::HashMap;
+
+/// People by their places; of some a document is there that can't be read, and why.
+pub(super) type People = HashMap<usize, Result<Seen, String>>;
+type Documents = HashMap<usize, Result<Document, String>>;
 
 /// A place of the question for which the legacy store is asked, with the id of the document.
 type Sought<'a> = (usize, &'a Place, &'a str);
@@ -21,7 +27,7 @@ impl LegacyReads {
         reader: Reader<'_>,
         places: &[Place],
         room: &mut Reservation,
-    ) -> Result<HashMap<usize, Seen>, Failure> {
+    ) -> Result<People, Failure> {
         let asked = asked(places);
         if asked.is_empty() {
             return Ok(HashMap::new());
@@ -32,12 +38,15 @@ impl LegacyReads {
         self.without_gone(leaving, &asked, &unmirrored, &mut documents)
             .await?;
         let laid = |(number, place, _): &Sought<'_>| {
-            let document = documents.remove(number);
+            let document = match documents.remove(number).transpose() {
+                Ok(document) => document,
+                Err(reason) => return Some((*number, Err(reason))),
+            };
             let person = match &place.profile {
                 Some(_) => laid(document, unmirrored.remove(number)),
                 None => document.map(Document::seen),
             };
-            person.map(|person| (*number, person))
+            person.map(|person| (*number, Ok(person)))
         };
         Ok(asked.iter().filter_map(laid).collect())
     }
@@ -49,15 +58,18 @@ impl LegacyReads {
         reader: Reader<'_>,
         asked: &[Sought<'_>],
         room: &mut Reservation,
-    ) -> Result<HashMap<usize, Document>, Failure> {
+    ) -> Result<Documents, Failure> {
         let ids: Vec<&str> = asked.iter().map(|(_, _, id)| *id).collect();
         let kept = self.legacy.documents(leaving, &ids, room).await?;
         let gate = self.gate(reader);
-        let mut documents = HashMap::new();
+        let mut documents = Documents::new();
         for ((number, ..), kept) in asked.iter().zip(kept) {
-            let Some(kept) = kept else { continue };
-            let read = read_document(&leaving.reverse, &kept, &gate)?;
-            documents.extend(read.map(|document| (*number, document)));
+            let read = |kept| read_document(&leaving.reverse, &kept, &gate);
+            let read = kept.and_then(|kept| kept.map_or(Ok(None), read));
+            if read.is_err() {
+                counter!(LEGACY_READ_FAILURES, "reason" => "unreadable").increment(1);
+            }
+            documents.extend(read.transpose().map(|document| (*number, document)));
         }
         Ok(documents)
     }
@@ -90,7 +102,7 @@ impl LegacyReads {
         leaving: &Leaving,
         asked: &[Sought<'_>],
         unmirrored: &HashMap<usize, Unmirrored>,
-        documents: &mut HashMap<usize, Document>,
+        documents: &mut Documents,
     ) -> Result<(), Failure> {
         let is_open = |number: &usize| unmirrored.get(number).is_none_or(|own| !own.is_mirrored);
         let doubtful = asked.iter();
@@ -104,7 +116,10 @@ impl LegacyReads {
         let (project_id, kind) = (leaving.project_id, leaving.reverse.document_kind());
         let finding = self.store.find_gone(project_id, kind, &doubtful);
         for (number, only_ours) in self.with_connection(finding).await? {
-            documents.retain(|own, document| *own != number || (only_ours && !document.is_ours()));
+            let is_kept = |document: &Result<Document, _>| {
+                only_ours && document.as_ref().map_or(true, |own| !own.is_ours())
+            };
+            documents.retain(|own, document| *own != number || is_kept(document));
         }
         let key = |id: &str| {
             let kind = IdentityKind::parse(kind);
@@ -118,7 +133,12 @@ impl LegacyReads {
             let Some(erased) = erased.get(key) else {
                 continue;
             };
-            documents.retain(|own, document| own != number || !erased.bars(document.at));
+            // What can't be read may be older than any erasure.
+            let at = |document: &Result<Document, _>| {
+                let known = document.as_ref().map(|document| document.at);
+                known.unwrap_or(Timestamp::MIN)
+            };
+            documents.retain(|own, document| own != number || !erased.bars(at(document)));
         }
         Ok(())
     }

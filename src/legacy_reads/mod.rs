@@ -50,6 +50,8 @@ pub enum Answer {
     Roster(Box<Profile>),
     Legacy(Box<LegacyPerson>),
     Nobody,
+    /// A document is there that can't be read, and why.
+    Unreadable(String),
 }
 
 /// The way to read people of projects that leave a legacy store.
@@ -166,16 +168,30 @@ impl LegacyReads {
         leaving: &Arc<Leaving>,
         reader: Reader<'_>,
         place: Place,
-        person: Option<Seen>,
+        person: Option<Result<Seen, String>>,
     ) -> Answer {
         if place.source == ReadSource::Roster {
             return place.by_roster();
         }
+        let person = match person.transpose() {
+            Ok(person) => person,
+            Err(reason) => return self.without_document(leaving, place, reason),
+        };
         if place.source == ReadSource::Compare {
             self.compare(leaving, reader, &place, person.as_ref());
         }
         let of = |person: Seen| Answer::Legacy(Box::new(person.of(place.profile)));
         person.map_or(Answer::Nobody, of)
+    }
+
+    /// The answer about somebody whose document can't be read.
+    fn without_document(&self, leaving: &Leaving, place: Place, reason: String) -> Answer {
+        if place.source != ReadSource::Compare || !place.is_known(leaving) {
+            return Answer::Unreadable(reason);
+        }
+        compare::left_out();
+        counter!(READS_FALLEN_BACK).increment(1);
+        place.by_roster()
     }
 
     /// Puts a read aside to be compared, if there is room for it.
@@ -210,13 +226,11 @@ impl LegacyReads {
         });
     }
 
-    /// While reads are compared a legacy store that is away harms nobody whom Roster knows. Whether somebody whom it does not know is
-    /// there can be said once it knows everybody.
+    /// While reads are compared a legacy store that is away harms nobody whom Roster knows.
     fn falls_back(&self, leaving: &Leaving, places: &[Place], failure: &Failure) -> bool {
-        let is_known = |place: &Place| place.profile.is_some() || leaving.state.is_whole();
         let falls = leaving.reads.source == ReadSource::Compare
             && !matches!(failure, Failure::Store(_) | Failure::NoRoom)
-            && places.iter().all(is_known);
+            && places.iter().all(|place| place.is_known(leaving));
         if falls {
             counter!(READS_FALLEN_BACK).increment(places.len() as u64);
         }
@@ -243,6 +257,11 @@ impl Place {
         }
     }
 
+    /// Whether somebody whom Roster does not know is there can be said once it knows everybody.
+    fn is_known(&self, leaving: &Leaving) -> bool {
+        self.profile.is_some() || leaving.state.is_whole()
+    }
+
     fn by_roster(self) -> Answer {
         let own = self.profile.map(Box::new);
         own.map_or(Answer::Nobody, Answer::Roster)
@@ -255,6 +274,7 @@ impl Answer {
             Self::Roster(_) => "roster",
             Self::Legacy(_) => "legacy",
             Self::Nobody => "nobody",
+            Self::Unreadable(_) => "unreadable",
         };
         counter!(PROFILE_READS, "source" => source).increment(1);
     }

@@ -1,7 +1,6 @@
 //! One person out of two places: the document as it stands there, and what Roster knows beside it.
 
 use super::compare::Account;
-use super::fetch::Failure;
 use crate::domain::{Gate, Identity, Json, Timestamp};
 use crate::legacy::Kept;
 use crate::mapping::{Reading, Reverse};
@@ -77,17 +76,20 @@ impl Document {
 }
 
 /// Reads a document; one that is marked as deleted is none.
+///
+/// # Errors
+/// Why the mapping can't.
 pub(super) fn read_document(
     reverse: &Reverse,
     kept: &Kept,
     gate: &Gate<'_>,
-) -> Result<Option<Document>, Failure> {
+) -> Result<Option<Document>, String> {
     let reading = reverse.read(&kept.hit, &kept.source, gate);
     let command = match reading {
         Ok(Reading::Command { command, .. }) if command.erases() => return Ok(None),
         Ok(Reading::Command { command, .. }) => command,
-        Ok(_) => return Err(Failure::Unreadable("it is about nobody".to_owned())),
-        Err(rejection) => return Err(Failure::Unreadable(rejection.code.as_str().to_owned())),
+        Ok(_) => return Err("it is about nobody".to_owned()),
+        Err(rejection) => return Err(rejection.code.as_str().to_owned()),
     };
     let mut subjects = command.subjects();
     let stated = subjects.next().and_then(|subject| subject.traits);

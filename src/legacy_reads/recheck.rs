@@ -72,7 +72,8 @@ impl LegacyReads {
         let (caller, now) = (&compare.caller, compare.now);
         let reader = Reader { caller, now };
         let mut people = self.look(leaving, reader, &[place], &mut room).await.ok()?;
-        let theirs = people.remove(&0).map(|person| person.account());
+        let theirs = people.remove(&0).transpose().ok()?;
+        let theirs = theirs.map(|person| person.account());
         Some(between(ours.as_ref(), theirs.as_ref()))
     }
 

@@ -9,7 +9,7 @@ use super::names::{self, Sought};
 use super::opened::{Action, Content, Opened};
 use super::place::{Place, Pointer, View};
 use super::shape::Shape;
-use super::{Control, Reading, Record, done};
+use super::{Control, Reading, Record, done, earliest};
 use crate::domain::{
     Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp, Warning,
 };
@@ -181,7 +181,7 @@ impl Reader<'_> {
 
     fn write(&mut self, view: View<'_>, at: Option<Timestamp>) -> Result<Reading, Rejection> {
         let names = self.names(view)?;
-        let occurred_at = self.written_at(view, at)?;
+        let at = self.written_at(view, at)?;
         let sequence = self.sequence(view);
         let shape = &self.document.shape;
         let (root, is_there) = root(&shape.root, view.row)?;
@@ -210,7 +210,8 @@ impl Reader<'_> {
             sequence,
             times,
             group: self.group(view),
-            ..Draft::at(occurred_at)
+            earliest: earliest(self.gate, at),
+            ..Draft::at(at.unwrap_or(self.start))
         };
         self.finish(draft)
     }
@@ -231,7 +232,7 @@ impl Reader<'_> {
         &mut self,
         view: View<'_>,
         envelope: Option<Timestamp>,
-    ) -> Result<Timestamp, Rejection> {
+    ) -> Result<Option<Timestamp>, Rejection> {
         let (document, before) = (self.document, self.warnings.len());
         let at = self.time_at(&document.time.at, view).or(envelope);
         if at.is_none()
@@ -246,7 +247,7 @@ impl Reader<'_> {
             let message = "the record has no time: it counts as true since its source's start, or the file's time";
             self.warnings.push(Warning::of("no_time", "time", message));
         }
-        Ok(at.unwrap_or(self.start))
+        Ok(at)
     }
 
     /// A row that a connector deleted carries the time of its last change, which is not that of its end.

@@ -41,7 +41,7 @@ pub use own_write::{deletion, upserts};
 pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 
-use crate::domain::{Command, Gate, Rejection, Timestamp, Warning};
+use crate::domain::{Class, Command, Gate, Rejection, Timestamp, Warning};
 use bytes::Bytes;
 use document::Document;
 use envelope::Envelope;
@@ -206,6 +206,12 @@ impl Mapping {
             Form::Document(document) => document.read(record, gate, start),
         }
     }
+}
+
+/// A legacy record without a time may be older than any erasure. A file is as of when somebody imports it.
+fn earliest(gate: &Gate<'_>, at: Option<Timestamp>) -> Option<Timestamp> {
+    let is_untold = at.is_none() && gate.class == Class::Backfill;
+    is_untold.then_some(Timestamp::MIN)
 }
 
 /// The warnings of the reading are the mapping's and the gate's.

@@ -5,7 +5,7 @@ use super::envelope::Envelope;
 use super::moment::Moments;
 use super::names;
 use super::opened::Opened;
-use super::{Control, FromFile, Reading, Record, done};
+use super::{Control, FromFile, Reading, Record, done, earliest};
 use crate::domain::{
     Code, Draft, EventDraft, EventId, EventType, Gate, GroupDraft, Json, Mode, Name, Rejection,
     Text, Timestamp, Warning,
@@ -102,6 +102,7 @@ impl Line<'_> {
             sequence: self.sequence(),
             times: self.times()?,
             group: self.group()?,
+            earliest: earliest(self.gate, at),
             ..Draft::at(at.unwrap_or(self.start))
         })
     }
@@ -141,12 +142,13 @@ impl Line<'_> {
             properties: self.json("properties")?,
             context: self.json("context")?,
         };
-        let at = self.time("at").unwrap_or(self.start);
+        let at = self.time("at");
         Ok(Draft {
             names,
             event: Some(event),
             group: self.group()?,
-            ..Draft::at(at)
+            earliest: earliest(self.gate, at),
+            ..Draft::at(at.unwrap_or(self.start))
         })
     }
 

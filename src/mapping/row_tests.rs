@@ -352,6 +352,7 @@ fn row_13_a_time_of_0_is_none_and_a_trait_of_0_stays() {
     ] {
         let (command, _) = read(&mapping, &json!({"id": 1, "updated_at": time, "born": 0}));
         assert_eq!(command.occurred_at(), at(START), "{time}");
+        assert_eq!(command.earliest(), Timestamp::MIN, "before any erasure");
         assert_eq!(traits(&command)["born"], 0);
     }
 }

@@ -280,7 +280,7 @@ async fn seen(
             state: source.state.to_owned(),
             lag: source.lag,
             passed: counts.stored + counts.unchanged + counts.rejected,
-            rejected: counts.rejected,
+            rejected: counts.rejected - counts.erased,
         }
     });
     let forward = store.last_verifications(project_id, Direction::Forward);

@@ -5,6 +5,7 @@ use super::send::{Action, Line, Sent, read, send, versioned};
 use super::version::Versions;
 use crate::legacy::{Client, Failure, Found};
 use crate::mapping::{Person, Reverse};
+use serde_json::Value;
 
 /// The index.
 #[derive(Clone, Copy)]
@@ -46,19 +47,18 @@ impl Index<'_> {
     }
 }
 
-/// What is to happen to the documents of people, of which those are there: the first of a person's ids keeps the document, the others'
-/// are to go.
+/// What is to happen to the documents of people, with what of each is laid under it: the first of a person's ids keeps the document, the
+/// others' are to go.
 pub fn actions<'p>(
     (reverse, is_whole): (&Reverse, bool),
     people: impl Iterator<Item = &'p Person>,
-    there: &[Option<Found>],
+    under: &[Option<&Value>],
 ) -> Vec<(&'p str, Action)> {
-    let mut there = there.iter();
+    let mut under = under.iter();
     let mut actions = Vec::new();
     for person in people {
         for (place, id) in reverse.ids(person).into_iter().enumerate() {
-            let found = there.next().and_then(Option::as_ref);
-            let old = found.map(|found| &found.source);
+            let old = under.next().copied().flatten();
             let put = || Action::Put(reverse.document_of(person, old, is_whole));
             actions.push((id, if place == 0 { put() } else { Action::Delete }));
         }

@@ -3,6 +3,7 @@
 //! One node at a time reads marks, then the people as they are, then their documents as they are there, and sends both laid
 //! together with a version that is higher than all before. A mark goes only after its document was taken.
 
+mod erased;
 mod gauges;
 mod gone;
 mod index;
@@ -14,6 +15,7 @@ mod model_relay_tests;
 mod model_tests;
 mod page;
 mod send;
+mod sweep;
 mod topic;
 mod version;
 mod watch;
@@ -24,17 +26,20 @@ pub use send::read;
 
 use crate::backfill::Outlet;
 use crate::config::{KafkaProperties, LegacyStore};
+use crate::domain::Limits;
 use crate::legacy::{Client, Source};
 use crate::mapping::{Mapping, Reverse};
 use crate::metric_names::{MIRROR_FAILURES, MIRROR_FOREIGN, MIRROR_PUBLISHED};
 use crate::store::{Error, Mirror, MirrorNote};
 use crate::upkeep::frame::{Turn, Work, pause_after};
+use erased::Judge;
 use index::Index;
 use metrics::counter;
 use page::Page;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use sweep::{Sweep, Swept};
 use tokio::time::{Instant, timeout};
 use topic::Topic;
 use watch::Watched;
@@ -70,6 +75,7 @@ impl From<Error> for Stop {
 pub struct Relay {
     legacy: LegacyStore,
     kafka: KafkaProperties,
+    limits: Limits,
     /// Made when a project is mirrored to a topic, and anew after a failure.
     outlet: Mutex<Option<Arc<Outlet>>>,
 }
@@ -114,11 +120,12 @@ impl Work for Relay {
 }
 
 impl Relay {
-    /// `legacy`: where indices are, and what may be named; `kafka`: where topics are.
-    pub fn new(legacy: LegacyStore, kafka: KafkaProperties) -> Self {
+    /// `legacy`: where indices are, and what may be named; `kafka`: where topics are; `limits`: by which documents are read.
+    pub fn new(legacy: LegacyStore, kafka: KafkaProperties, limits: Limits) -> Self {
         Self {
             legacy,
             kafka,
+            limits,
             outlet: Mutex::default(),
         }
     }
@@ -140,6 +147,17 @@ impl Relay {
             self.watch(turn, (client, mirror), note).await?;
         }
         let plan = &mirror.plan;
+        let judge = Judge {
+            mirror,
+            reverse: &ways.reverse,
+            limits: &self.limits,
+        };
+        let sweep = ways.client.as_ref().map(|client| Sweep {
+            client,
+            index: &plan.index,
+            judge,
+        });
+        look_for_erased(turn, mirror, sweep, note).await?;
         let (client, outlet) = (ways.client.as_ref(), ways.outlet.as_deref());
         let topic = outlet.zip(plan.topic.as_deref());
         let page = Page {
@@ -154,6 +172,7 @@ impl Relay {
                 name,
                 format: plan.topic_format,
             }),
+            judge,
             note,
         };
         publish(turn, mirror, page).await
@@ -228,6 +247,27 @@ async fn publish(turn: &mut Turn, mirror: &Mirror, mut page: Page<'_>) -> Result
             return Ok(());
         }
     }
+}
+
+/// Looks for a while at documents of people who were erased before anything was mirrored, and notes how far that is.
+async fn look_for_erased(
+    turn: &Turn,
+    mirror: &Mirror,
+    sweep: Option<Sweep<'_>>,
+    note: &mut MirrorNote,
+) -> Result<(), Stop> {
+    let Some(before) = mirror.swept.clone().filter(|_| mirror.is_quiet) else {
+        return Ok(());
+    };
+    let Some(sweep) = sweep.filter(|_| mirror.has_erased) else {
+        note.swept = Some((before, None));
+        return Ok(());
+    };
+    let mut swept = Swept::read(&before);
+    let looked = sweep.stretch(turn, &mut swept).await;
+    let is_done = matches!(looked, Ok(true));
+    note.swept = Some((before, swept.note().filter(|_| !is_done)));
+    looked.map(drop)
 }
 
 /// Looks who else writes, and notes how far it has looked.

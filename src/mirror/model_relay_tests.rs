@@ -1,5 +1,6 @@
 //! The relay of the model, step by step.
 
+use super::erased::is_doubtful;
 use super::gone::{Fate, SECOND_LOOK, fate, is_to_go};
 use super::index::actions;
 use super::model_parts_tests::{SECOND, Sending, TURN};
@@ -41,6 +42,7 @@ impl World {
             if std::mem::take(&mut self.walks) {
                 self.walk();
             }
+            self.sweep();
             self.page = Some(self.begin());
             return;
         };
@@ -119,7 +121,17 @@ impl World {
             }
             Kind::People(people) => {
                 let people = people.iter().filter_map(|(.., person)| person.as_ref());
-                let actions = actions((&self.reverse, page.is_whole), people, &page.there);
+                let ids = self.ids(&page.kind);
+                let there = ids.iter().zip(&page.there);
+                let under = |(id, there): (&String, &'_ Option<Found>)| {
+                    self.lies_under(id, there.as_ref(), used)
+                };
+                let under: Vec<bool> = there.map(under).collect();
+                let there = page.there.iter().zip(under);
+                let under: Vec<_> = there
+                    .map(|(there, lies)| Some(&there.as_ref().filter(|_| lies)?.source))
+                    .collect();
+                let actions = actions((&self.reverse, page.is_whole), people, &under);
                 let owned = actions
                     .into_iter()
                     .map(|(id, action)| (id.to_owned(), action));
@@ -136,6 +148,32 @@ impl World {
             }
         });
         page.lines = Some((self.now + TURN, lines.collect()));
+    }
+
+    /// Nothing is laid under of who was erased before the mirror began. A document says when it was true; here that is whether somebody
+    /// has written it since.
+    fn lies_under(&self, id: &str, there: Option<&Found>, used: Versions) -> bool {
+        let is_old = |found: &Found| self.is_of_before(id, found);
+        there.is_none_or(|found| !(is_doubtful(found, used, self.is_swept) && is_old(found)))
+    }
+
+    fn is_of_before(&self, id: &str, found: &Found) -> bool {
+        self.erased_before.contains(id) && found.version < SECOND
+    }
+
+    /// The look through the store: the relay's own, between two pages.
+    fn sweep(&mut self) {
+        if std::mem::replace(&mut self.is_swept, true) {
+            return;
+        }
+        let ids: Vec<String> = self.erased_before.iter().cloned().collect();
+        for id in ids {
+            let found = self.store.found(&id);
+            let is_old = found.is_some_and(|found| self.is_of_before(&id, &found));
+            if is_old && self.owner(&id).is_none() {
+                self.note_gone(id, false);
+            }
+        }
     }
 
     fn send(&mut self, page: &mut Page) {

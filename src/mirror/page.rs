@@ -1,14 +1,17 @@
 //! A page of marks: people read, published wherever the project is mirrored to, and the marks of those that were taken deleted.
 
 use super::Stop;
+use super::erased::{Judge, Said, is_doubtful};
 use super::index::{Index, actions};
 use super::send::Sent;
 use super::topic::Topic;
 use super::version::Versions;
 use crate::domain::{Json, ProfileId};
+use crate::legacy::Found;
 use crate::mapping::{Person, Reverse};
 use crate::store::{Mark, Marked, MarkedProfile, Mirror, MirrorNote};
 use crate::upkeep::frame::Turn;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// What every page of a project is made with.
@@ -17,6 +20,7 @@ pub struct Page<'a> {
     pub reverse: &'a Reverse,
     pub index: Option<Index<'a>>,
     pub topic: Option<Topic<'a>>,
+    pub judge: Judge<'a>,
     pub note: &'a mut MirrorNote,
 }
 
@@ -99,8 +103,9 @@ impl Page<'_> {
             .flat_map(|entry| self.reverse.ids(&entry.person))
             .collect();
         let there = index.read(&ids).await?;
+        let under = self.under(turn, &ids, &there).await?;
         let people = entries.iter().map(|entry| &entry.person);
-        let actions = actions((self.reverse, self.mirror.is_whole), people, &there);
+        let actions = actions((self.reverse, self.mirror.is_whole), people, &under);
         let versions = self.begin(turn, now).await?;
         let (sent, foreign) = index.send(versions, actions, &there).await?;
         self.count(&sent, foreign);
@@ -110,6 +115,40 @@ impl Page<'_> {
             .iter()
             .map(|entry| worst(sent.by_ref().take(own(entry))))
             .collect())
+    }
+
+    /// What of documents is laid under what Roster says: nothing of somebody who was erased since.
+    async fn under<'t>(
+        &self,
+        turn: &Turn,
+        ids: &[&str],
+        there: &'t [Option<Found>],
+    ) -> Result<Vec<Option<&'t Value>>, Stop> {
+        let mut under: Vec<Option<&Value>> = there
+            .iter()
+            .map(|there| Some(&there.as_ref()?.source))
+            .collect();
+        let used = Versions::of(&turn.progress);
+        let is_swept = self.mirror.swept.is_none();
+        let doubtful = ids.iter().zip(there).enumerate();
+        let doubtful: Vec<(usize, &str, &Found)> = doubtful
+            .filter_map(|(place, (id, there))| Some((place, *id, there.as_ref()?)))
+            .filter(|(.., found)| is_doubtful(found, used, is_swept))
+            .collect();
+        if doubtful.is_empty() || !self.mirror.has_erased {
+            return Ok(under);
+        }
+        let said = doubtful.iter();
+        let said: Vec<Said> = said
+            .map(|(_, id, found)| self.judge.found(id, found))
+            .collect();
+        let erased = self.judge.erased(&turn.store, &said).await?;
+        for ((place, ..), erased) in doubtful.into_iter().zip(erased) {
+            if erased.is_some() {
+                under[place] = None;
+            }
+        }
+        Ok(under)
     }
 
     /// Sends the records of people; what became of each person's.

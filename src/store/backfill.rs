@@ -5,12 +5,13 @@
 
 use super::backfill_statements::{
     FIND_PARTITIONS, FORGET_COUNTS, FORGET_PARTITIONS, LOAD_COUNTS, LOAD_PARTITIONS, LOAD_SOURCE,
-    LOAD_SOURCES, MOVE_PARTITIONS, OPEN_SOURCE, SET_SOURCE, TAKE_PARTITIONS,
+    LOAD_SOURCES, MOVE_PARTITIONS, NOTE_MISSED, OPEN_SOURCE, SET_SOURCE, TAKE_PARTITIONS,
 };
 use super::profiles::timestamp;
 use super::{Error, Store};
 use crate::domain::{ProjectId, Timestamp};
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -36,6 +37,8 @@ pub struct TakenPartition {
     pub next_offset: Option<i64>,
     pub last_at: Option<Timestamp>,
     pub last_digest: Option<Vec<u8>>,
+    /// Since it was last known to be read to its end, or to move on; `None` where nobody has noted that.
+    pub away: Option<Duration>,
 }
 
 /// A step of one partition.
@@ -55,6 +58,8 @@ pub struct PartitionMove {
     pub last_digest: Option<Vec<u8>>,
     pub records_per_second: f64,
     pub pace: String,
+    /// It has moved on, or is read to its end.
+    pub is_read: bool,
     /// By project.
     pub counts: HashMap<ProjectId, Counts>,
 }
@@ -65,6 +70,8 @@ pub struct Counts {
     pub stored: i64,
     pub unchanged: i64,
     pub rejected: i64,
+    /// Of the rejected those of people who were erased.
+    pub erased: i64,
 }
 
 /// How far a partition has got, as operators see it.
@@ -81,6 +88,8 @@ pub struct StoredPartition {
     pub pace: String,
     pub updated_at: Timestamp,
     pub last_at: Option<Timestamp>,
+    /// Since when deletions may have been missed.
+    pub missed_since: Option<Timestamp>,
 }
 
 impl Store {
@@ -175,7 +184,9 @@ impl Store {
         let stored: Vec<i64> = counts.iter().map(|count| count.2.stored).collect();
         let unchanged: Vec<i64> = counts.iter().map(|count| count.2.unchanged).collect();
         let rejected: Vec<i64> = counts.iter().map(|count| count.2.rejected).collect();
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 22] = [
+        let erased: Vec<i64> = counts.iter().map(|count| count.2.erased).collect();
+        let are_read: Vec<bool> = each().map(|one| one.is_read).collect();
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 24] = [
             &sources,
             &topics,
             &numbers,
@@ -198,6 +209,8 @@ impl Store {
             &stored,
             &unchanged,
             &rejected,
+            &erased,
+            &are_read,
         ];
         let rows = self.run(&MOVE_PARTITIONS, &params).await?;
         let moved: Vec<Partition> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
@@ -214,6 +227,19 @@ impl Store {
         };
         let there = rows.iter().filter(is_there);
         Ok(there.map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Notes of this owner's partitions that deletions may have been missed since they were last read.
+    pub async fn note_missed(
+        &self,
+        source: &str,
+        partitions: &[Partition],
+        owner: Uuid,
+    ) -> Result<(), Error> {
+        let (sources, topics, numbers) = columns(source, partitions.iter());
+        self.run(&NOTE_MISSED, &[&sources, &topics, &numbers, &owner])
+            .await
+            .map(drop)
     }
 
     /// How far the partitions of a source have got.
@@ -235,6 +261,7 @@ impl Store {
                 stored: row.get(3),
                 unchanged: row.get(4),
                 rejected: row.get(5),
+                erased: row.get(6),
             };
             ((row.get(0), row.get(1)), ProjectId(row.get(2)), counts)
         };
@@ -271,12 +298,13 @@ fn source_of(row: &Row) -> BackfillSource {
 }
 
 fn taken(row: &Row) -> TakenPartition {
-    let next: i64 = row.get(2);
+    let (next, seconds): (i64, Option<f64>) = (row.get(2), row.get(5));
     TakenPartition {
         partition: (row.get(0), row.get(1)),
         next_offset: (next >= 0).then_some(next),
         last_at: optional_time(row, 3),
         last_digest: row.get(4),
+        away: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     }
 }
 
@@ -293,5 +321,6 @@ fn stored_partition(row: &Row) -> StoredPartition {
         pace: row.get(9),
         updated_at: timestamp(row, 10),
         last_at: optional_time(row, 11),
+        missed_since: optional_time(row, 12),
     }
 }

@@ -38,7 +38,7 @@ INSERT INTO backfill_partition AS p (source, topic, partition, owner, first_offs
 SELECT t.source, t.topic, t.partition, $4::UUID, -1, -1, -1, 0, 0, 0, 0, '', now()
 FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
 ON CONFLICT (source, topic, partition) DO UPDATE SET owner = excluded.owner
-RETURNING topic, partition, next_offset, last_at, last_digest",
+RETURNING topic, partition, next_offset, last_at, last_digest, EXTRACT(EPOCH FROM now() - read_at)::FLOAT8",
 };
 
 /// Moves partitions on, with their counts, if they are where they were left and still this assignment's.
@@ -49,23 +49,33 @@ WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
         end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
-        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now()
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
+        read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
-            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[])
-        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace)
+            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[], $24::BOOL[])
+        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace, is_read)
     WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
     RETURNING p.topic, p.partition
 ), counted AS (
-    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected)
-    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected
-    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[])
-        AS n (source, topic, partition, project_id, stored, unchanged, rejected)
+    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected, erased)
+    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected, n.erased
+    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[], $23::INT8[])
+        AS n (source, topic, partition, project_id, stored, unchanged, rejected, erased)
     WHERE EXISTS (SELECT 1 FROM moved AS m WHERE m.topic = n.topic AND m.partition = n.partition)
     ON CONFLICT (source, topic, partition, project_id) DO UPDATE SET stored = c.stored + excluded.stored,
-        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected
+        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected, erased = c.erased + excluded.erased
     RETURNING c.partition
 )
 SELECT topic, partition FROM moved",
+};
+
+/// Notes of partitions that deletions may have been missed since they were last read; where that was so before, it stays so.
+pub(super) const NOTE_MISSED: Statement = Statement {
+    name: "note_missed",
+    sql: "-- note_missed
+UPDATE backfill_partition AS p SET missed_since = COALESCE(p.missed_since, p.read_at)
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID",
 };
 
 /// Whose some partitions are now, and where: for who could not move them and wants to know whether an earlier try did.
@@ -91,14 +101,14 @@ pub(super) const FORGET_PARTITIONS: Statement = Statement {
 pub(super) const LOAD_PARTITIONS: Statement = Statement {
     name: "load_partitions",
     sql: "-- load_partitions
-SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at, missed_since
 FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition",
 };
 
 pub(super) const LOAD_COUNTS: Statement = Statement {
     name: "load_counts",
     sql: "-- load_counts
-SELECT topic, partition, project_id, stored, unchanged, rejected
+SELECT topic, partition, project_id, stored, unchanged, rejected, erased
 FROM backfill_count WHERE source = $1::TEXT AND ($2::INT4 IS NULL OR project_id = $2::INT4)
 ORDER BY topic, partition, project_id",
 };

@@ -48,6 +48,8 @@ pub struct PartitionStatus {
     /// What holds it; empty where nothing does.
     pub held_by: String,
     pub updated_at: String,
+    /// Since when deletions may have been missed: a compacted topic had dropped them before they were read.
+    pub deletions_missed_since: Option<String>,
 }
 
 impl PartitionStatus {
@@ -63,6 +65,8 @@ pub struct CountsShown {
     pub stored: i64,
     pub unchanged: i64,
     pub rejected: i64,
+    /// Of the rejected those of people who were erased: as it should be.
+    pub erased: i64,
 }
 
 impl CountsShown {
@@ -70,6 +74,7 @@ impl CountsShown {
         self.stored += counts.stored;
         self.unchanged += counts.unchanged;
         self.rejected += counts.rejected;
+        self.erased += counts.erased;
     }
 }
 
@@ -148,5 +153,6 @@ fn partition_status(one: &StoredPartition, counts: CountsShown) -> PartitionStat
         records_per_second: one.records_per_second,
         held_by: one.pace.clone(),
         updated_at: one.updated_at.to_string(),
+        deletions_missed_since: one.missed_since.map(|at| at.to_string()),
     }
 }

@@ -35,14 +35,15 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
-    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at, swept)
+    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL,
+        jsonb_build_object('version', moved.version)
     FROM moved CROSS JOIN (
         SELECT COALESCE(max(h.in_flight_ms), 0)::FLOAT8 / 1000 AS seconds FROM heartbeat AS h
         WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
     ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at, swept = excluded.swept
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
@@ -61,7 +62,7 @@ FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY 
 pub(super) const MEASURE_MIRROR: Statement = Statement {
     name: "measure_mirror",
     sql: "-- measure_mirror
-SELECT r.is_walked, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -141,6 +142,7 @@ pub struct MirrorSeen {
     pub backlog: i64,
     /// Age of the oldest in seconds.
     pub lag_seconds: f64,
+    /// Everybody was marked once, and all documents were looked at for people who were erased before.
     pub is_walked: bool,
     /// Documents sent since the mirror began.
     pub published: i64,

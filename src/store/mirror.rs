@@ -3,14 +3,15 @@
 use super::migration::plan;
 use super::mirror_statements::{
     CLEAR_OUTBOX, DELETE_GONE, DELETE_MARKS, END_MIRROR, FORGET_REFUSALS, LIST_MIRRORS, LOAD_GONE,
-    LOAD_MARKED, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_MIRROR, PUT_OFF_GONE,
-    RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
+    LOAD_MARKED, LOAD_MARKED_LATELY, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_GONE,
+    NOTE_MIRROR, PUT_OFF_GONE, RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
 use super::params::stored_traits;
 use super::profiles::timestamp;
-use super::{Error, Fence, MigrationPlan, Store};
+use super::projects::kinds;
+use super::{AsOf, Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
-use crate::domain::{ProfileId, ProjectId, Timestamp};
+use crate::domain::{Kinds, ProfileId, ProjectId, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -39,6 +40,16 @@ pub struct Mirror {
     pub has_refusals: bool,
     /// How far it was looked who else writes, where it is time to look again.
     pub watched: Option<Value>,
+    /// Nothing can be in flight any more that began before changes were marked.
+    pub is_quiet: bool,
+    /// How far documents were looked through for people who were erased before; `None` where all were.
+    pub swept: Option<Value>,
+    /// Somebody was ever erased, or is in this moment without being noted.
+    pub has_erased: bool,
+    /// The database's clock.
+    pub now: Timestamp,
+    /// What the project says about identities.
+    pub kinds: Kinds,
 }
 
 /// A mark as it was read.
@@ -113,6 +124,8 @@ pub struct MirrorNote {
     pub pause: Duration,
     /// How far it was looked who else writes, where it was.
     pub watched: Option<Value>,
+    /// How far documents were looked through: as it was read, and as it is; `None` behind it where all were.
+    pub swept: Option<(Value, Option<Value>)>,
 }
 
 impl Store {
@@ -135,7 +148,8 @@ impl Store {
         project_id: ProjectId,
         note: &MirrorNote,
     ) -> Result<(), Error> {
-        let params: [&(dyn ToSql + Sync); 9] = [
+        let (before, swept) = note.swept.clone().unzip();
+        let params: [&(dyn ToSql + Sync); 11] = [
             &project_id.0,
             &note.published,
             &note.foreign_writes,
@@ -145,6 +159,8 @@ impl Store {
             &fence.worker,
             &fence.token,
             &note.watched,
+            &before,
+            &swept.flatten(),
         ];
         self.run(&NOTE_MIRROR, &params).await.map(drop)
     }
@@ -179,11 +195,25 @@ impl Store {
         project_id: ProjectId,
         ids: &[ProfileId],
     ) -> Result<HashMap<ProfileId, MarkedProfile>, Error> {
+        self.load_marked_as_of(AsOf::Now, project_id, ids).await
+    }
+
+    /// The same, as they are or were lately.
+    pub async fn load_marked_as_of(
+        &self,
+        as_of: AsOf,
+        project_id: ProjectId,
+        ids: &[ProfileId],
+    ) -> Result<HashMap<ProfileId, MarkedProfile>, Error> {
+        let statement = match as_of {
+            AsOf::Now => &LOAD_MARKED,
+            AsOf::Lately => &LOAD_MARKED_LATELY,
+        };
         let positions: Vec<i32> = (0..).take(ids.len()).collect();
         let projects = vec![project_id.0; ids.len()];
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let params: [&(dyn ToSql + Sync); 4] = [&positions, &projects, &ids, &BYTES_AT_ONCE];
-        let rows = self.run(&LOAD_MARKED, &params).await?;
+        let rows = self.run(statement, &params).await?;
         let with_id = |row: &Row| (ProfileId(row.get(0)), marked_profile(row));
         Ok(rows.iter().map(with_id).collect())
     }
@@ -220,6 +250,28 @@ impl Store {
             erased_at: timestamp(row, 7),
         };
         Ok(rows.iter().map(gone).collect())
+    }
+
+    /// Notes ids of documents that are about people who were erased, with the time of that: they have to go.
+    pub async fn note_gone(
+        &self,
+        fence: Fence,
+        (project_id, kind): (ProjectId, &str),
+        gone: &[(&str, Timestamp)],
+    ) -> Result<(), Error> {
+        let projects = vec![project_id.0; gone.len()];
+        let kinds = vec![kind; gone.len()];
+        let values: Vec<&str> = gone.iter().map(|(id, _)| *id).collect();
+        let erased: Vec<_> = gone.iter().map(|(_, at)| at.instant()).collect();
+        let params: [&(dyn ToSql + Sync); 6] = [
+            &projects,
+            &kinds,
+            &values,
+            &erased,
+            &fence.worker,
+            &fence.token,
+        ];
+        self.run(&NOTE_GONE, &params).await.map(drop)
     }
 
     /// Marks who has the names of erased people by now.
@@ -337,18 +389,27 @@ impl<'a> GoneColumns<'a> {
 
 fn mirror(row: &Row) -> Result<Mirror, Error> {
     let is_walked = row.get(4);
-    let watched: Option<String> = row.get(8);
+    let json = |column| {
+        let text: Option<String> = row.get(column);
+        text.and_then(|text| serde_json::from_str(&text).ok())
+    };
+    let is_quiet: bool = row.get(5);
     Ok(Mirror {
         project_id: ProjectId(row.get(0)),
         plan: plan(row.get(1))?,
         mirrors: row.get(2),
         is_whole: row.get(3),
         is_walked,
-        is_to_walk: !is_walked && row.get::<_, bool>(5),
+        is_to_walk: !is_walked && is_quiet,
         attempts: row.get(6),
         has_refusals: row.get(7),
-        watched: watched.and_then(|text| serde_json::from_str(&text).ok()),
+        watched: json(8),
         project: row.get(9),
+        is_quiet,
+        swept: json(10),
+        has_erased: !is_quiet || row.get(11),
+        now: timestamp(row, 12),
+        kinds: kinds(row, 13),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The texts by which a mirror is relayed; `mirror.rs` runs them.
 
 use super::Statement;
+use super::as_of::lately;
 use super::worker::held;
 
 pub(super) const LOAD_MIRRORS: Statement = Statement {
@@ -8,7 +9,9 @@ pub(super) const LOAD_MIRRORS: Statement = Statement {
     sql: "-- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
-    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name, r.swept::TEXT,
+    EXISTS (SELECT 1 FROM erasure AS e WHERE e.project_id = m.project_id), now(), p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 JOIN project AS p ON p.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
@@ -20,6 +23,7 @@ pub(super) const LIST_MIRRORS: Statement = Statement {
     sql: "-- list_mirrors\nSELECT project_id FROM mirror WHERE is_active",
 };
 
+/// How far documents were looked through counts only where nobody has begun that anew meanwhile ($10: as it was read).
 pub(super) const NOTE_MIRROR: Statement = Statement {
     name: "note_mirror",
     sql: concat!(
@@ -28,7 +32,8 @@ pub(super) const NOTE_MIRROR: Statement = Statement {
         "
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
     due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
-    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END
+    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END,
+    swept = CASE WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held)"
     ),
 };
@@ -67,10 +72,12 @@ SELECT profile_id, mark, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
 FROM outbox WHERE project_id = $1::INT4 ORDER BY marked_at LIMIT $2::INT8",
 };
 
-/// Profiles as they are, in the order of the question; beyond so many bytes ($4) without their traits.
-pub(super) const LOAD_MARKED: Statement = Statement {
-    name: "load_marked",
-    sql: "-- load_marked
+macro_rules! load_marked {
+    ($name:literal, $as_of:expr) => {
+        concat!(
+            "-- ",
+            $name,
+            "
 SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
     ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value),
     ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value)
@@ -81,6 +88,21 @@ FROM (
     JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
     WHERE p.merged_into IS NULL
 ) AS w",
+            $as_of
+        )
+    };
+}
+
+/// Profiles as they are, in the order of the question; beyond so many bytes ($4) without their traits.
+pub(super) const LOAD_MARKED: Statement = Statement {
+    name: "load_marked",
+    sql: load_marked!("load_marked", ""),
+};
+
+/// Profiles as they were lately.
+pub(super) const LOAD_MARKED_LATELY: Statement = Statement {
+    name: "load_marked_lately",
+    sql: load_marked!("load_marked_lately", lately!()),
 };
 
 pub(super) const DELETE_MARKS: Statement = Statement {
@@ -104,6 +126,22 @@ FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()
 ORDER BY g.kind, g.value LIMIT $2::INT8",
+};
+
+/// Notes names whose documents have to go, as an erasure does.
+pub(super) const NOTE_GONE: Statement = Statement {
+    name: "note_gone",
+    sql: concat!(
+        "-- note_gone\nWITH ",
+        held!("$5", "$6"),
+        "
+INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+SELECT t.project_id, t.kind, t.value, gen_random_uuid(), now(), now(), 0, FALSE, t.erased_at
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[]) AS t (project_id, kind, value, erased_at)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = FALSE,
+    marked_at = CASE WHEN o.looks = 0 THEN o.marked_at ELSE excluded.marked_at END, erased_at = GREATEST(o.erased_at, excluded.erased_at)"
+    ),
 };
 
 pub(super) const PUT_OFF_GONE: Statement = Statement {

@@ -3,6 +3,7 @@
 //! One struct, one door: `run` for single statements (the write path) and `run_tx` for the rare transaction of several.
 //! Both retry by the rules of `contracts/cockroachdb.md` section 10, are named, and are measured.
 
+mod as_of;
 mod backfill;
 mod backfill_refusals;
 mod backfill_statements;
@@ -19,6 +20,7 @@ mod error;
 mod event_row;
 mod events;
 mod export;
+mod fields;
 mod groups;
 mod heartbeat;
 mod import_refusals;
@@ -34,6 +36,7 @@ mod migration_plan;
 mod mirror;
 mod mirror_statements;
 mod others;
+mod owners;
 mod params;
 mod pool;
 mod profiles;
@@ -58,6 +61,7 @@ mod verification_statements;
 mod worker;
 mod write;
 
+pub use as_of::AsOf;
 pub use backfill::{
     BackfillSource, Counts, Partition, PartitionMove, StoredPartition, TakenPartition,
 };
@@ -80,6 +84,7 @@ pub use merge_record::{KeptMerge, KeptMerges};
 pub use migration::{Migration, MigrationStep, MirrorSeen, TakenStep};
 pub use migration_plan::{MigrationPlan, TopicFormat};
 pub use mirror::{GoneName, Mark, Marked, MarkedProfile, Marks, Mirror, MirrorNote};
+pub use owners::Owner;
 pub use profiles::{Person, StoredConflict};
 pub use projects::ListedKey;
 pub use pulls::{DuePull, PullNote, StoredPull};

@@ -2,7 +2,7 @@
 
 use super::params::JsonParam;
 use super::{Error, Statement, Store};
-use crate::domain::{Caller, Json, KeyHash, KeyKind, Kinds, ProjectId, Rules};
+use crate::domain::{Caller, Json, KeyHash, KeyKind, Kinds, ProjectId, Rules, TokenSecret};
 use std::sync::Arc;
 
 /// Draws the next small id; a race for it shows as no row, and is tried again.
@@ -43,11 +43,18 @@ INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3
 ON CONFLICT (key_hash) DO NOTHING",
 };
 
+pub(super) const CREATE_SIGNED_KEY: Statement = Statement {
+    name: "create_signed_key",
+    sql: "-- create_signed_key
+INSERT INTO api_key (key_hash, project_id, kind, token_secret) VALUES ($1::BYTEA, $2::INT4, 'write', $3::TEXT)
+ON CONFLICT (key_hash) DO NOTHING",
+};
+
 pub(super) const LOAD_KEYS: Statement = Statement {
     name: "load_keys",
     sql: "-- load_keys
 SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT,
-    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT, k.token_secret
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id
@@ -157,6 +164,19 @@ impl Store {
         .map(drop)
     }
 
+    /// Adds a write key whose calls need a token that is signed with a secret; a key that exists stays as it is.
+    pub async fn create_signed_key(
+        &self,
+        hash: KeyHash,
+        project_id: ProjectId,
+        secret: &str,
+    ) -> Result<(), Error> {
+        let hash = hash.as_bytes().as_slice();
+        self.run(&CREATE_SIGNED_KEY, &[&hash, &project_id.0, &secret])
+            .await
+            .map(drop)
+    }
+
     /// Sets a project's own kinds of identity. What is stored already stays under the names it has.
     pub async fn set_kinds(&self, project_id: ProjectId, kinds: &Kinds) -> Result<(), Error> {
         let text = Json::of(kinds);
@@ -219,12 +239,13 @@ fn known_key(row: &tokio_postgres::Row) -> Option<(KeyHash, Caller)> {
             project_id: ProjectId(row.get(1)),
             kind,
             kinds: Arc::new(kinds(row, 3)),
+            secret: row.get::<_, Option<&str>>(6).map(TokenSecret::new),
         },
     ))
 }
 
 /// What a project says about identities, in three columns. What somebody wrote past this program counts as nothing.
-fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
+pub(super) fn kinds(row: &tokio_postgres::Row, column: usize) -> Kinds {
     let kinds: Kinds = serde_json::from_str(row.get(column)).unwrap_or_default();
     let mut rules: Rules = serde_json::from_str(row.get(column + 1)).unwrap_or_default();
     let blocked: Vec<(String, String)> =

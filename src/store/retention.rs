@@ -129,6 +129,35 @@ pub(super) const EXPIRE_BACKFILL_REJECTIONS: Statement = Statement {
     ),
 };
 
+/// What comparing reads came to under a setting that is over: nobody is shown it any more.
+pub(super) const EXPIRE_COMPARISONS: Statement = Statement {
+    name: "expire_comparisons",
+    sql: concat!(
+        "-- expire_comparisons\nWITH ",
+        held!("$4", "$5"),
+        ", asked AS (
+    SELECT project_id FROM project WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), ended AS (
+    SELECT c.project_id, c.since, c.node FROM asked AS a
+    JOIN migration AS m ON m.project_id = a.project_id
+    CROSS JOIN LATERAL (
+        SELECT project_id, since, node FROM read_comparison AS l
+        WHERE l.project_id = m.project_id AND l.since < (m.reads->>'since')::INT8 LIMIT $3::INT8
+    ) AS c
+    LIMIT $3::INT8
+), fields AS (
+    DELETE FROM read_mismatch WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING field
+), gone AS (
+    DELETE FROM read_comparison WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING node
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8"
+    ),
+};
+
 pub(super) const EXPIRE_IMPORT_REJECTIONS: Statement = Statement {
     name: "expire_import_rejections",
     sql: expire!(
@@ -153,6 +182,8 @@ pub enum ExpiringList {
     ImportRejections,
     Conflicts,
     MergeRecords,
+    /// Of settings that are over, whatever their age.
+    Comparisons,
 }
 
 /// A walk over one project's events.
@@ -276,6 +307,7 @@ impl Store {
             ExpiringList::ImportRejections => &EXPIRE_IMPORT_REJECTIONS,
             ExpiringList::Conflicts => &EXPIRE_CONFLICTS,
             ExpiringList::MergeRecords => &EXPIRE_MERGE_RECORDS,
+            ExpiringList::Comparisons => &EXPIRE_COMPARISONS,
         };
         let rows = self
             .run(

@@ -7,13 +7,14 @@ use super::{Error, Statement, Store, catalogue};
 use std::collections::BTreeSet;
 
 /// What only the owner runs, who migrates and manages projects and keys.
-const OWNERS: [&str; 13] = [
+const OWNERS: [&str; 14] = [
     "create_project",
     "find_project",
     "set_kinds",
     "set_rules",
     "set_retention",
     "create_key",
+    "create_signed_key",
     "list_keys",
     "revoke_key",
     "record_step",

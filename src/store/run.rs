@@ -85,7 +85,9 @@ impl Store {
         let mut loan = self.borrow().await?;
         let client = loan.client();
         let answer = timeout(self.statement_timeout + GRACE, async {
-            let prepared = client.prepare_cached(statement.sql).await?;
+            let sql = self.engine.get().map(|engine| statement.sql_for(*engine));
+            let sql = sql.as_deref().unwrap_or(statement.sql);
+            let prepared = client.prepare_cached(sql).await?;
             client.query(&prepared, params).await
         });
         let result = self.judge(statement.name, answer.await, loan);

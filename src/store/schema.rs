@@ -91,6 +91,10 @@ pub const STEPS: &[Step] = steps![
     "0070_outbox_gone_erased_at",
     "0071_heartbeat_in_flight",
     "0075_backfill_rejection_by_time",
+    "0076_mirror_swept",
+    "0077_backfill_count_erased",
+    "0078_backfill_partition_read_at",
+    "0079_backfill_partition_missed_since",
     "0080_import_job",
     "0081_import_rejection",
     "0082_import_rejection_by_name",
@@ -101,6 +105,7 @@ pub const STEPS: &[Step] = steps![
     "0087_import_schedule",
     "0088_import_fetched",
     "0089_import_schedule_by_due",
+    "0090_api_key_token_secret",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
@@ -128,7 +133,7 @@ impl Step {
     pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
         match engine {
             Engine::PostgreSql => self.sql.into(),
-            Engine::CockroachDb => open_clauses(self.sql).into(),
+            Engine::CockroachDb => open_clauses(self.sql),
         }
     }
 
@@ -143,7 +148,10 @@ impl Step {
 }
 
 /// Opens every `/*crdb ... */`.
-fn open_clauses(sql: &str) -> String {
+pub(super) fn open_clauses(sql: &'static str) -> Cow<'static, str> {
+    if !sql.contains("/*crdb") {
+        return sql.into();
+    }
     let mut parts = sql.split("/*crdb");
     let mut opened = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -151,7 +159,7 @@ fn open_clauses(sql: &str) -> String {
         opened.push_str(clause);
         opened.push_str(rest);
     }
-    opened
+    opened.into()
 }
 
 impl Store {

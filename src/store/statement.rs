@@ -1,12 +1,16 @@
 //! Every statement has a name, for metrics, for the database's own tools, and for the tests that prepare and explain them all.
 
+use super::schema::open_clauses;
 use super::{
-    backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
-    erase_statements as erase, events, export, groups, heartbeat, import_statements as imports,
-    lease, lookup, merge, merge_record, migration, mirror_statements as mirror, others, profiles,
-    projects, pull_statements as pulls, reads, rejections, retention, rights, schema,
-    split_statements as split, verification_statements as verification, worker, write,
+    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
+    erase_statements as erase, events, export, fields, groups, heartbeat,
+    import_statements as imports, lease, lookup, merge, merge_record, migration,
+    mirror_statements as mirror, others, owners, profiles, projects, pull_statements as pulls,
+    reads, rejections, retention, rights, schema, split_statements as split,
+    verification_statements as verification, worker, write,
 };
+
+use std::borrow::Cow;
 
 /// One SQL text that both databases take. Its first line is a comment with its name.
 #[derive(Debug)]
@@ -15,6 +19,16 @@ pub struct Statement {
     pub name: &'static str,
     /// The text, with `$n` for every value.
     pub sql: &'static str,
+}
+
+impl Statement {
+    /// The text for one engine: on CockroachDB its `/*crdb ... */` clauses are opened, elsewhere they are comments.
+    pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
+        match engine {
+            Engine::CockroachDb => open_clauses(self.sql),
+            Engine::PostgreSql => self.sql.into(),
+        }
+    }
 }
 
 pub(super) const PING: Statement = Statement {
@@ -69,6 +83,7 @@ fn of_backfills() -> Vec<&'static Statement> {
         &backfill::SET_SOURCE,
         &backfill::TAKE_PARTITIONS,
         &backfill::MOVE_PARTITIONS,
+        &backfill::NOTE_MISSED,
         &backfill::FIND_PARTITIONS,
         &backfill::FORGET_COUNTS,
         &backfill::FORGET_PARTITIONS,
@@ -136,8 +151,10 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::MARK_PAGE,
         &mirror::LOAD_MARKS,
         &mirror::LOAD_MARKED,
+        &mirror::LOAD_MARKED_LATELY,
         &mirror::DELETE_MARKS,
         &mirror::LOAD_GONE,
+        &mirror::NOTE_GONE,
         &mirror::PUT_OFF_GONE,
         &mirror::MARK_OWNERS,
         &mirror::DELETE_GONE,
@@ -153,6 +170,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &verification::DUE_VERIFICATIONS,
         &verification::NOTE_VERIFICATION,
         &verification::FIND_OWNERS,
+        &verification::FIND_OWNERS_LATELY,
         &verification::PEOPLE_PAGE,
         &verification::LOAD_STANDING,
         &verification::FIND_GOING,
@@ -211,6 +229,8 @@ fn of_requests() -> Vec<&'static Statement> {
         &profiles::LOAD_CONFLICTS,
         &profiles::LOAD_CONFLICTS_OF,
         &lookup::LOAD_PROFILES,
+        &owners::LOAD_OWNERS,
+        &fields::SAMPLE_FIELDS,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,
         &events::LOAD_EVENT,
@@ -221,6 +241,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &projects::LOAD_KINDS,
         &projects::LOAD_PROJECT_NAMES,
         &projects::CREATE_KEY,
+        &projects::CREATE_SIGNED_KEY,
         &projects::LOAD_KEYS,
         &projects::SET_KINDS,
         &projects::SET_RULES,
@@ -238,6 +259,7 @@ fn of_upkeep() -> Vec<&'static Statement> {
         &retention::EXPIRE_CONFLICTS,
         &retention::EXPIRE_MERGE_RECORDS,
         &retention::EXPIRE_BACKFILL_REJECTIONS,
+        &retention::EXPIRE_COMPARISONS,
         &retention::EXPIRE_IMPORT_REJECTIONS,
         &retention::SET_RETENTION,
         &schema::APPLIED_STEPS,

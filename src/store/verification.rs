@@ -5,10 +5,11 @@ use super::migration::plan;
 use super::params::JsonParam;
 use super::profiles::timestamp;
 use super::verification_statements::{
-    DUE_VERIFICATIONS, FIND_GOING, FIND_OWNERS, FIND_REFUSED, LAST_VERIFICATIONS, LOAD_SAMPLES,
-    LOAD_STANDING, LOAD_VERIFICATION, NOTE_VERIFICATION, PEOPLE_PAGE, START_VERIFICATION,
+    DUE_VERIFICATIONS, FIND_GOING, FIND_OWNERS, FIND_OWNERS_LATELY, FIND_REFUSED,
+    LAST_VERIFICATIONS, LOAD_SAMPLES, LOAD_STANDING, LOAD_VERIFICATION, NOTE_VERIFICATION,
+    PEOPLE_PAGE, START_VERIFICATION,
 };
-use super::{Error, Fence, MigrationPlan, Store};
+use super::{AsOf, Error, Fence, MigrationPlan, Store};
 use crate::domain::containment::Direction;
 use crate::domain::{Identity, Json, ProfileId, ProjectId, Timestamp};
 use serde::Serialize;
@@ -232,15 +233,29 @@ impl Store {
         project_id: ProjectId,
         names: &[&Identity],
     ) -> Result<Vec<Option<ProfileId>>, Error> {
+        self.find_owners_as_of(AsOf::Now, project_id, names).await
+    }
+
+    /// The same, as it is or was lately.
+    pub async fn find_owners_as_of(
+        &self,
+        as_of: AsOf,
+        project_id: ProjectId,
+        names: &[&Identity],
+    ) -> Result<Vec<Option<ProfileId>>, Error> {
+        let statement = match as_of {
+            AsOf::Now => &FIND_OWNERS,
+            AsOf::Lately => &FIND_OWNERS_LATELY,
+        };
         let asked = Names::of(project_id, names);
         let mut owners = vec![None; names.len()];
-        for row in self.run(&FIND_OWNERS, &asked.params()).await? {
+        for row in self.run(statement, &asked.params()).await? {
             owners[row.get::<_, i32>(0) as usize] = Some(ProfileId(row.get(1)));
         }
         Ok(owners)
     }
 
-    /// A page of a project's people, behind the last of the page before.
+    /// A page of a project's people as they were lately, behind the last of the page before.
     pub async fn people_page(
         &self,
         project_id: ProjectId,

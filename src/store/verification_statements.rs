@@ -1,6 +1,7 @@
 //! The texts by which a migration is verified; `verification.rs` runs them.
 
 use super::Statement;
+use super::as_of::lately;
 use super::worker::held;
 
 /// Verifications that ended longer ago than this are forgotten with what they listed.
@@ -75,7 +76,7 @@ pub(super) const DUE_VERIFICATIONS: Statement = Statement {
     name: "due_verifications",
     sql: "-- due_verifications
 SELECT v.project_id, v.verification_id, v.direction, v.attempts, v.checked, v.missing, v.different, v.extra, v.rejected, v.superseded, v.erased,
-    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked, FALSE), COALESCE(r.is_whole, FALSE)
+    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked AND r.swept IS NULL, FALSE), COALESCE(r.is_whole, FALSE)
 FROM verification AS v
 JOIN project AS p ON p.project_id = v.project_id
 JOIN migration AS m ON m.project_id = v.project_id
@@ -106,22 +107,43 @@ ON CONFLICT (project_id, verification_id, number) DO NOTHING"
     ),
 };
 
-/// Whose names are, by their places in the question.
-pub(super) const FIND_OWNERS: Statement = Statement {
-    name: "find_owners",
-    sql: "-- find_owners
+macro_rules! find_owners {
+    ($name:literal, $as_of:expr) => {
+        concat!(
+            "-- ",
+            $name,
+            "
 SELECT t.position, i.profile_id
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value",
+            $as_of
+        )
+    };
+}
+
+/// Whose names are, by their places in the question.
+pub(super) const FIND_OWNERS: Statement = Statement {
+    name: "find_owners",
+    sql: find_owners!("find_owners", ""),
 };
 
-/// A page of a project's people who stand for themselves.
+/// Whose they were lately.
+pub(super) const FIND_OWNERS_LATELY: Statement = Statement {
+    name: "find_owners_lately",
+    sql: find_owners!("find_owners_lately", lately!()),
+};
+
+/// A page of a project's people who stood for themselves lately.
 pub(super) const PEOPLE_PAGE: Statement = Statement {
     name: "people_page",
-    sql: "-- people_page
-SELECT p.profile_id FROM profile AS p
+    sql: concat!(
+        "-- people_page
+SELECT p.profile_id FROM profile AS p",
+        lately!(),
+        "
 WHERE p.project_id = $1::INT4 AND p.profile_id > $2::UUID AND p.merged_into IS NULL
-ORDER BY p.profile_id LIMIT $3::INT8",
+ORDER BY p.profile_id LIMIT $3::INT8"
+    ),
 };
 
 /// Of some people: whether something of them is still to be published, and whether their document is refused.

@@ -38,6 +38,7 @@ impl Work for OldLists {
                 ExpiringList::ImportRejections,
                 ExpiringList::Conflicts,
                 ExpiringList::MergeRecords,
+                ExpiringList::Comparisons,
             ] {
                 last = self.thin_out(turn, list, after).await?;
             }
@@ -65,11 +66,14 @@ impl OldLists {
             let metric = match list {
                 ExpiringList::Rejections
                 | ExpiringList::BackfillRejections
-                | ExpiringList::ImportRejections => REJECTIONS_EXPIRED,
-                ExpiringList::Conflicts => CONFLICTS_EXPIRED,
-                ExpiringList::MergeRecords => MERGE_RECORDS_EXPIRED,
+                | ExpiringList::ImportRejections => Some(REJECTIONS_EXPIRED),
+                ExpiringList::Conflicts => Some(CONFLICTS_EXPIRED),
+                ExpiringList::MergeRecords => Some(MERGE_RECORDS_EXPIRED),
+                ExpiringList::Comparisons => None,
             };
-            counter!(metric).increment(gone.unsigned_abs());
+            if let Some(metric) = metric {
+                counter!(metric).increment(gone.unsigned_abs());
+            }
             if gone < page {
                 return Ok(last);
             }

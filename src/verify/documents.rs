@@ -7,7 +7,7 @@ use crate::domain::containment::{Contained, Difference, Direction, Kind, compare
 use crate::domain::{Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject};
 use crate::mapping::{Reading, Record};
 use crate::mirror;
-use crate::store::{Marked, MarkedProfile};
+use crate::store::{AsOf, Marked, MarkedProfile};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -42,33 +42,40 @@ impl Known<'_> {
 
 impl Scene<'_> {
     /// Judges documents as they were read.
-    pub async fn judge_documents(&self, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
+    pub async fn judge_documents(
+        &self,
+        as_of: AsOf,
+        documents: &[Document],
+    ) -> Result<Vec<Seen>, Stop> {
         match self.due.direction {
-            Direction::Forward => self.contained(documents).await,
-            Direction::Reverse => self.owned(documents).await,
+            Direction::Forward => self.contained(as_of, documents).await,
+            Direction::Reverse => self.owned(as_of, documents).await,
         }
     }
 
     /// Whether Roster has what documents say.
-    async fn contained(&self, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
+    async fn contained(&self, as_of: AsOf, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
         let read = || documents.iter().map(|document| self.said(document));
         let said: Vec<Said> = tokio::task::block_in_place(|| read().collect());
         let names = said.iter().flat_map(Said::names).collect::<BTreeSet<_>>();
         let names: Vec<&Identity> = names.into_iter().collect();
-        let owners = self.store.find_owners(self.due.project_id, &names).await?;
+        let project_id = self.due.project_id;
+        let owners = self.store.find_owners_as_of(as_of, project_id, &names);
+        let owners = owners.await?;
         let owners = names.into_iter().zip(owners);
         let owners: HashMap<_, _> = owners
             .filter_map(|(name, owner)| Some((name, owner?)))
             .collect();
         let people: BTreeSet<ProfileId> = owners.values().copied().collect();
         let people: Vec<ProfileId> = people.into_iter().collect();
-        let profiles = self.store.load_marked(self.due.project_id, &people).await?;
+        let profiles = self.store.load_marked_as_of(as_of, project_id, &people);
+        let profiles = profiles.await?;
         let is_read = |profile: &MarkedProfile| !matches!(profile.traits, Marked::NoRoom);
         let has_all = profiles.values().all(is_read);
         if !has_all && documents.len() > 1 {
             let (one, other) = documents.split_at(documents.len() / 2);
-            let mut seen = Box::pin(self.contained(one)).await?;
-            seen.extend(Box::pin(self.contained(other)).await?);
+            let mut seen = Box::pin(self.contained(as_of, one)).await?;
+            seen.extend(Box::pin(self.contained(as_of, other)).await?);
             return Ok(seen);
         }
         let known = Known { owners, profiles };
@@ -186,13 +193,15 @@ impl Scene<'_> {
     }
 
     /// Whether somebody has the ids of documents.
-    async fn owned(&self, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
+    async fn owned(&self, as_of: AsOf, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
         let kind = self.reverse.document_kind();
         let gate = self.gate();
         let name = |document: &Document| gate.kinds.identity(kind, &document.id);
         let names: Vec<Identity> = documents.iter().map(name).collect();
         let asked: Vec<&Identity> = names.iter().collect();
-        let owners = self.store.find_owners(self.due.project_id, &asked).await?;
+        let project_id = self.due.project_id;
+        let owners = self.store.find_owners_as_of(as_of, project_id, &asked);
+        let owners = owners.await?;
         let all = documents.iter().zip(names).zip(owners);
         let seen = |((document, name), owner): ((&Document, Identity), Option<ProfileId>)| {
             let outcome = match owner {

@@ -9,7 +9,7 @@ use crate::domain::containment::{Difference, Direction, Kind};
 use crate::domain::{Identity, Json, ProfileId};
 use crate::legacy::record;
 use crate::mirror;
-use crate::store::{Sample, Tallies, VerificationNote};
+use crate::store::{AsOf, Sample, Tallies, VerificationNote};
 use crate::upkeep::frame::Turn;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -132,7 +132,7 @@ impl Scene<'_> {
         let mut seen = self.look_at_documents(&ids).await?;
         let mut people = &people[..];
         while !people.is_empty() {
-            let judged = self.judge_people(people).await?;
+            let judged = self.judge_people(AsOf::Now, people).await?;
             people = &people[judged.len()..];
             seen.extend(judged);
         }
@@ -154,7 +154,7 @@ impl Scene<'_> {
                 }),
             }
         }
-        let mut judged = self.judge_documents(&documents).await?;
+        let mut judged = self.judge_documents(AsOf::Now, &documents).await?;
         if self.due.direction == Direction::Reverse {
             for (one, document) in judged.iter_mut().zip(&documents) {
                 let excuse = self.is_of_nobody(document);

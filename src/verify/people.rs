@@ -9,7 +9,7 @@ use crate::domain::{Identity, IdentityKind, Json, ProfileId};
 use crate::legacy::Found;
 use crate::mapping::Person;
 use crate::mirror;
-use crate::store::MarkedProfile;
+use crate::store::{AsOf, MarkedProfile};
 use std::collections::HashMap;
 
 /// People of a page; fewer where they are large.
@@ -23,16 +23,19 @@ impl Scene<'_> {
             .store
             .people_page(project_id, progress.after, PAGE)
             .await?;
-        let seen = self.judge_people(&people).await?;
+        let seen = self.judge_people(AsOf::Lately, &people).await?;
         let last = people.get(seen.len().wrapping_sub(1));
         progress.after = last.map_or(progress.after, |last| last.0);
         progress.has_people = people.len() < PAGE as usize && seen.len() == people.len();
         Ok(seen)
     }
 
-    /// Judges people as they are now: the first of them, as many as there is room for, at least one.
-    pub async fn judge_people(&self, people: &[ProfileId]) -> Result<Vec<Seen>, Stop> {
-        let mut known = self.store.load_marked(self.due.project_id, people).await?;
+    /// Judges people: the first of them, as many as there is room for, at least one.
+    pub async fn judge_people(&self, as_of: AsOf, people: &[ProfileId]) -> Result<Vec<Seen>, Stop> {
+        let known = self
+            .store
+            .load_marked_as_of(as_of, self.due.project_id, people);
+        let mut known = known.await?;
         let entries: Vec<(ProfileId, Option<Person>)> = entries(people, &mut known);
         let persons = entries.iter().filter_map(|(_, person)| person.as_ref());
         let ids: Vec<&str> = persons

@@ -10,6 +10,7 @@ use super::scene::Scene;
 use super::seen::Seen;
 use crate::domain::containment::Direction;
 use crate::legacy::{Failure, Hit, Index, PageAsk, Source, hits, record};
+use crate::store::AsOf;
 
 /// Documents of a page; fewer where they are large.
 const PAGE: usize = 500;
@@ -56,7 +57,7 @@ impl Scene<'_> {
             return Ok(Vec::new());
         };
         let documents = self.read_page(shard).await?;
-        self.judge_documents(&documents).await
+        self.judge_documents(AsOf::Lately, &documents).await
     }
 
     async fn indices(&self) -> Result<Vec<Index>, Stop> {

@@ -489,6 +489,22 @@ FROM (
 ) AS p
 WHERE p.taken - p.size < $8::INT8;
 
+-- load_owners
+SELECT t.place, i.profile_id, ARRAY(SELECT u.value FROM identity AS u WHERE u.profile_id = i.profile_id AND u.kind = 'user_id')
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (place, project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
+
+-- sample_fields
+SELECT k.key, min(substr((k.traits -> k.key)::TEXT, 1, 64))
+FROM (
+    SELECT s.traits, jsonb_object_keys(s.traits) AS key
+    FROM unnest($1::INT4[]) AS t (project_id)
+    CROSS JOIN LATERAL (
+        SELECT own.traits FROM profile AS own WHERE own.project_id = t.project_id ORDER BY own.profile_id LIMIT $2::INT8
+    ) AS s
+) AS k
+GROUP BY k.key ORDER BY k.key LIMIT $3::INT8;
+
 -- load_identities
 SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;
 
@@ -561,9 +577,13 @@ SELECT p.name FROM unnest($1::INT4[]) AS t (project_id) JOIN project AS p ON p.p
 INSERT INTO api_key (key_hash, project_id, kind) VALUES ($1::BYTEA, $2::INT4, $3::TEXT)
 ON CONFLICT (key_hash) DO NOTHING;
 
+-- create_signed_key
+INSERT INTO api_key (key_hash, project_id, kind, token_secret) VALUES ($1::BYTEA, $2::INT4, 'write', $3::TEXT)
+ON CONFLICT (key_hash) DO NOTHING;
+
 -- load_keys
 SELECT k.key_hash, k.project_id, k.kind, p.identity_kinds::TEXT, p.identity_rules::TEXT,
-    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT, k.token_secret
 FROM unnest($1::BYTEA[]) AS t (key_hash)
 JOIN api_key AS k ON k.key_hash = t.key_hash
 JOIN project AS p ON p.project_id = k.project_id
@@ -695,6 +715,28 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     DELETE FROM backfill_rejection WHERE (project_id, rejected_at, record_offset) IN (SELECT o.project_id, o.rejected_at, o.record_offset FROM expired AS o)
         AND EXISTS (SELECT 1 FROM held)
     RETURNING record_offset
+)
+SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
+
+-- expire_comparisons
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), asked AS (
+    SELECT project_id FROM project WHERE project_id > $1::INT4 ORDER BY project_id LIMIT $2::INT8
+), ended AS (
+    SELECT c.project_id, c.since, c.node FROM asked AS a
+    JOIN migration AS m ON m.project_id = a.project_id
+    CROSS JOIN LATERAL (
+        SELECT project_id, since, node FROM read_comparison AS l
+        WHERE l.project_id = m.project_id AND l.since < (m.reads->>'since')::INT8 LIMIT $3::INT8
+    ) AS c
+    LIMIT $3::INT8
+), fields AS (
+    DELETE FROM read_mismatch WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING field
+), gone AS (
+    DELETE FROM read_comparison WHERE (project_id, since, node) IN (SELECT e.project_id, e.since, e.node FROM ended AS e)
+        AND EXISTS (SELECT 1 FROM held)
+    RETURNING node
 )
 SELECT (SELECT max(project_id) FROM asked), (SELECT count(*) FROM gone)::INT8;
 
@@ -957,30 +999,36 @@ INSERT INTO backfill_partition AS p (source, topic, partition, owner, first_offs
 SELECT t.source, t.topic, t.partition, $4::UUID, -1, -1, -1, 0, 0, 0, 0, '', now()
 FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
 ON CONFLICT (source, topic, partition) DO UPDATE SET owner = excluded.owner
-RETURNING topic, partition, next_offset, last_at, last_digest;
+RETURNING topic, partition, next_offset, last_at, last_digest, EXTRACT(EPOCH FROM now() - read_at)::FLOAT8;
 
 -- move_partitions
 WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
         end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
-        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now()
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
+        read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
-            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[])
-        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace)
+            $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[], $24::BOOL[])
+        AS t (source, topic, partition, from_offset, first_offset, next_offset, end_offset, control, gaps, bytes, last_at, last_digest, rate, pace, is_read)
     WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID AND p.next_offset = t.from_offset
     RETURNING p.topic, p.partition
 ), counted AS (
-    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected)
-    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected
-    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[])
-        AS n (source, topic, partition, project_id, stored, unchanged, rejected)
+    INSERT INTO backfill_count AS c (source, topic, partition, project_id, stored, unchanged, rejected, erased)
+    SELECT n.source, n.topic, n.partition, n.project_id, n.stored, n.unchanged, n.rejected, n.erased
+    FROM unnest($16::TEXT[], $17::TEXT[], $18::INT4[], $19::INT4[], $20::INT8[], $21::INT8[], $22::INT8[], $23::INT8[])
+        AS n (source, topic, partition, project_id, stored, unchanged, rejected, erased)
     WHERE EXISTS (SELECT 1 FROM moved AS m WHERE m.topic = n.topic AND m.partition = n.partition)
     ON CONFLICT (source, topic, partition, project_id) DO UPDATE SET stored = c.stored + excluded.stored,
-        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected
+        unchanged = c.unchanged + excluded.unchanged, rejected = c.rejected + excluded.rejected, erased = c.erased + excluded.erased
     RETURNING c.partition
 )
 SELECT topic, partition FROM moved;
+
+-- note_missed
+UPDATE backfill_partition AS p SET missed_since = COALESCE(p.missed_since, p.read_at)
+FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[]) AS t (source, topic, partition)
+WHERE p.source = t.source AND p.topic = t.topic AND p.partition = t.partition AND p.owner = $4::UUID;
 
 -- find_partitions
 SELECT p.topic, p.partition, p.next_offset
@@ -995,11 +1043,11 @@ DELETE FROM backfill_count WHERE source = $1::TEXT;
 DELETE FROM backfill_partition WHERE source = $1::TEXT;
 
 -- load_partitions
-SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at, missed_since
 FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition;
 
 -- load_counts
-SELECT topic, partition, project_id, stored, unchanged, rejected
+SELECT topic, partition, project_id, stored, unchanged, rejected, erased
 FROM backfill_count WHERE source = $1::TEXT AND ($2::INT4 IS NULL OR project_id = $2::INT4)
 ORDER BY topic, partition, project_id;
 
@@ -1222,14 +1270,15 @@ WITH moved AS (
     WHERE m.version = $2::INT8
     RETURNING m.project_id, m.version
 ), walked AS (
-    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at)
-    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL
+    INSERT INTO mirror AS r (project_id, is_active, walk_at, walk_after, is_walked, is_whole, due_at, attempts, reason, published, foreign_writes, watched, watched_at, swept)
+    SELECT moved.project_id, TRUE, now() + (GREATEST($14::FLOAT8, nodes.seconds) * '1 second'::INTERVAL), $15::UUID, FALSE, $17::BOOL, now(), 0, '', 0, 0, '{}', now() - '1 hour'::INTERVAL,
+        jsonb_build_object('version', moved.version)
     FROM moved CROSS JOIN (
         SELECT COALESCE(max(h.in_flight_ms), 0)::FLOAT8 / 1000 AS seconds FROM heartbeat AS h
         WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
     ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at, swept = excluded.swept
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
@@ -1241,7 +1290,7 @@ SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced
 FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT 1000;
 
 -- measure_mirror
-SELECT r.is_walked, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -1322,7 +1371,9 @@ ORDER BY f.seen_at DESC LIMIT 1000;
 -- load_mirrors
 SELECT m.project_id, m.settings::TEXT, m.mirrors, r.is_whole, r.is_walked, r.walk_at <= now(), r.attempts,
     EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = m.project_id),
-    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name
+    CASE WHEN r.watched_at < now() - '10 seconds'::INTERVAL THEN r.watched::TEXT END, p.name, r.swept::TEXT,
+    EXISTS (SELECT 1 FROM erasure AS e WHERE e.project_id = m.project_id), now(), p.identity_kinds::TEXT, p.identity_rules::TEXT,
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(b.kind, b.value)), '[]'::JSONB) FROM blocked_name AS b WHERE b.project_id = p.project_id)::TEXT
 FROM mirror AS r JOIN migration AS m ON m.project_id = r.project_id
 JOIN project AS p ON p.project_id = r.project_id
 WHERE r.is_active AND r.due_at <= now()
@@ -1335,7 +1386,8 @@ SELECT project_id FROM mirror WHERE is_active;
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.token = $8::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
     due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
-    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END
+    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END,
+    swept = CASE WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held);
 
 -- mark_page
@@ -1373,6 +1425,18 @@ FROM (
     WHERE p.merged_into IS NULL
 ) AS w;
 
+-- load_marked_lately
+SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
+    ARRAY(SELECT i.kind FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value),
+    ARRAY(SELECT i.value FROM identity AS i WHERE i.profile_id = w.profile_id ORDER BY i.first_seen, i.kind, i.value)
+FROM (
+    SELECT p.profile_id, p.traits, p.stamps,
+        COALESCE(sum(p.size_bytes) OVER (ORDER BY t.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
+    JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+    WHERE p.merged_into IS NULL
+) AS w /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+
 -- delete_marks
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
 DELETE FROM outbox WHERE (project_id, profile_id, mark) IN (
@@ -1386,6 +1450,15 @@ FROM outbox_gone AS g
 LEFT JOIN identity AS i ON i.project_id = g.project_id AND i.kind = g.kind AND i.value = g.value
 WHERE g.project_id = $1::INT4 AND g.due_at <= now()
 ORDER BY g.kind, g.value LIMIT $2::INT8;
+
+-- note_gone
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
+INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+SELECT t.project_id, t.kind, t.value, gen_random_uuid(), now(), now(), 0, FALSE, t.erased_at
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[]) AS t (project_id, kind, value, erased_at)
+WHERE EXISTS (SELECT 1 FROM held)
+ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0, only_ours = FALSE,
+    marked_at = CASE WHEN o.looks = 0 THEN o.marked_at ELSE excluded.marked_at END, erased_at = GREATEST(o.erased_at, excluded.erased_at);
 
 -- put_off_gone
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
@@ -1486,7 +1559,7 @@ FROM verification_sample WHERE project_id = $1::INT4 AND verification_id = $2::U
 
 -- due_verifications
 SELECT v.project_id, v.verification_id, v.direction, v.attempts, v.checked, v.missing, v.different, v.extra, v.rejected, v.superseded, v.erased,
-    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked, FALSE), COALESCE(r.is_whole, FALSE)
+    v.progress::TEXT, p.name, m.settings::TEXT, m.mirrors, COALESCE(r.is_walked AND r.swept IS NULL, FALSE), COALESCE(r.is_whole, FALSE)
 FROM verification AS v
 JOIN project AS p ON p.project_id = v.project_id
 JOIN migration AS m ON m.project_id = v.project_id
@@ -1514,8 +1587,13 @@ SELECT t.position, i.profile_id
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
 
+-- find_owners_lately
+SELECT t.position, i.profile_id
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+
 -- people_page
-SELECT p.profile_id FROM profile AS p
+SELECT p.profile_id FROM profile AS p /*crdb AS OF SYSTEM TIME follower_read_timestamp() */
 WHERE p.project_id = $1::INT4 AND p.profile_id > $2::UUID AND p.merged_into IS NULL
 ORDER BY p.profile_id LIMIT $3::INT8;
 

@@ -3,6 +3,7 @@
 mod calls;
 mod check;
 mod demo;
+mod erased;
 mod faults;
 mod guarded;
 mod letters;
@@ -11,7 +12,7 @@ mod model;
 mod operation;
 mod pages;
 
-use crate::harness::{Project, ROSTER, Service, public_dir, shared, sql, wait_until};
+use crate::harness::{Project, ROSTER, Service, public_dir, shared, wait_until};
 use crate::kafka::{Broker, Sent, shared_broker};
 use crate::machine::metric;
 use reqwest::StatusCode;
@@ -376,75 +377,4 @@ async fn backfill_of_transactions_takes_what_was_committed_and_reaches_the_end()
     assert_eq!(status["stored"], 200);
     assert_eq!(status["partitions"][0]["gaps"], 103);
     assert_eq!(status["lag"], 0);
-}
-
-/// A deletion erases what is older, whatever comes in which order, and keeps what is newer.
-#[tokio::test(flavor = "multi_thread")]
-async fn backfill_deletions_erase_what_is_older_and_nothing_newer() {
-    let road = Road::fresh(1).await;
-    let at = |hour: u32| format!("2023-01-01T{hour:02}:00:00Z");
-    let live = |person: &str, hour: u32, traits: Value| json!({"type": "identify", "userId": person, "timestamp": at(hour), "messageId": format!("{person}-{hour}"), "traits": traits});
-    for (hour, traits) in [
-        (1, json!({"old": 1, "both": 1})),
-        (9, json!({"new": 9, "both": 9})),
-    ] {
-        road.project
-            .send("/v1/identify", &live("stays", hour, traits))
-            .await;
-    }
-    road.project
-        .send("/v1/identify", &live("goes", 1, json!({"old": 1})))
-        .await;
-    road.send(&[
-        upsert("comes", &at(9), json!({"new": 9})),
-        deletion("comes", &at(5)),
-        upsert("comes", &at(2), json!({"old": 2})),
-        deletion("stays", &at(5)),
-        deletion("goes", &at(5)),
-        deletion("never-seen", &at(5)),
-        upsert("never-seen", &at(4), json!({"old": 4})),
-        upsert("goes", &at(3), json!({"old": 3})),
-    ])
-    .await;
-    let _node = road.node(&[]).await;
-    let status = road.arrived().await;
-    assert_eq!(status["rejected"], 3, "{status}");
-    assert_eq!(
-        road.project.profile("user_id:stays").await["traits"],
-        json!({"new": 9, "both": 9})
-    );
-    assert_eq!(
-        road.project.profile("user_id:comes").await["traits"],
-        json!({"new": 9})
-    );
-    for gone in ["goes", "never-seen"] {
-        let (status, _) = road
-            .project
-            .get(&format!("/v1/profiles/user_id:{gone}"))
-            .await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{gone}");
-    }
-    let timeline = road.project.timeline("user_id:stays").await;
-    wait_until("older events are gone too", PATIENCE, async || {
-        road.project.timeline("user_id:stays").await.len() == 1
-    })
-    .await;
-    assert!(!timeline.is_empty());
-    let late = road
-        .project
-        .results(&[live("stays", 4, json!({"old": 4}))])
-        .await;
-    assert_eq!(
-        late[0]["code"], "erased",
-        "what is older stays out: {late:?}"
-    );
-    let kept = sql(
-        &road.database_url,
-        &format!(
-            "SELECT count(*) FROM backfill_rejection WHERE source = '{}' AND record IS NOT NULL",
-            road.topic
-        ),
-    )
-    .await;
-    assert_eq!(kept, ["0"], "of erased people no record is kept");
 }

@@ -56,7 +56,9 @@ pub fn java(server: &str, memory: &str) -> Command {
     command
 }
 
+/// A port for a server that binds it later. Not one that the system gives to connections that go out: one of those would have it by then.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
+    let drawn = std::iter::repeat_with(|| rand::random_range(20_000..32_000));
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    drawn.take(100).find(is_free).expect("a port")
 }

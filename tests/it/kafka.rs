@@ -2,7 +2,9 @@
 
 use crate::harness::public_dir;
 use crate::java::{Java, free_port, java};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
@@ -175,6 +177,19 @@ impl Broker {
         while self.ends(name).len() < partitions as usize {
             assert!(Instant::now() < deadline, "the topic {name} does not show");
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Sets what a topic says of itself.
+    pub async fn alter_topic(&self, name: &str, settings: &[(&str, &str)]) {
+        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(name));
+        for (name, value) in settings {
+            wanted = wanted.set(name, value);
+        }
+        let options = AdminOptions::new();
+        let altered = self.admin().alter_configs([&wanted], &options).await;
+        for result in altered.expect("asked") {
+            result.expect("altered");
         }
     }
 

@@ -31,6 +31,7 @@ mod import_command;
 mod imports;
 mod ingest;
 mod isolation;
+mod iterable;
 mod java;
 mod kafka;
 mod layers;

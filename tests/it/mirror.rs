@@ -1,5 +1,7 @@
 //! The mirror: what Roster commits, in a real legacy store too, whatever happens to the relay and to the store.
 
+mod both;
+mod erased;
 mod faults;
 mod killed;
 mod seeds;

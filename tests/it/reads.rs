@@ -3,6 +3,7 @@
 mod compare;
 mod faults;
 mod share;
+mod unreadable;
 
 use crate::harness::{Project, Service, sql, wait_until};
 use crate::migration::{ask, step};

@@ -141,3 +141,43 @@ async fn what_is_too_old_goes_and_the_rest_stays() {
         (400.0, 800)
     );
 }
+
+/// Sums of comparisons under a setting that is over are shown nowhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sums_of_comparisons_go_with_the_setting_that_they_were_made_under() {
+    let database = &fresh_database().await;
+    let service = Service::start(database, &OFTEN).await;
+    let (moving, other) = (
+        Project::on(&service.url, database).await,
+        Project::on(&service.url, database).await,
+    );
+    for project in [&moving, &other] {
+        let reads = json!({"source": "compare", "share": 0, "since": 5});
+        let plan = json!({"mapping": crate::migration::MAPPING, "index": "people", "document_kind": "user_id", "soak_seconds": 0});
+        let text = format!(
+            "INSERT INTO migration (project_id, state, version, mirrors, document_kind, settings, changed_at, reads)
+             VALUES ({}, 'compare', 7, FALSE, 'user_id', '{plan}', now(), '{reads}')",
+            project.id
+        );
+        sql(database, &text).await;
+    }
+    let sums = |project: &Project, since: i64| {
+        let own = format!("{}, {since}, gen_random_uuid()", project.id);
+        format!(
+            "WITH one AS (INSERT INTO read_comparison (project_id, since, node, reads, mismatches) VALUES ({own}, 1, 1) RETURNING *)
+             INSERT INTO read_mismatch (project_id, since, node, field, mismatches, path, ours, theirs, seen_at)
+             SELECT project_id, since, node, 'plan', 1, 'plan', 'a text', 'nothing', now() FROM one"
+        )
+    };
+    for (project, since) in [(&moving, 3), (&moving, 4), (&moving, 5), (&other, 5)] {
+        sql(database, &sums(project, since)).await;
+    }
+    wait_until("what is over goes", PATIENCE, async || {
+        count(database, "read_comparison", &moving).await == 1
+            && count(database, "read_mismatch", &moving).await == 1
+    })
+    .await;
+    let kept = "SELECT DISTINCT since FROM read_comparison";
+    assert_eq!(sql(database, kept).await, ["5"]);
+    assert_eq!(count(database, "read_mismatch", &other).await, 1);
+}

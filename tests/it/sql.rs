@@ -35,6 +35,7 @@ const BY_PROJECT: &[&str] = &[
     "due_schedules",
     "load_schedules",
     "create_schedule",
+    "sample_fields",
     "load_conflicts",
     "load_keys",
     "load_project",
@@ -81,9 +82,12 @@ fn every_statement_carries_its_name() {
 
 #[test]
 fn cockroachdbs_parser_takes_every_statement_and_step() {
-    let statements = catalogue()
-        .into_iter()
-        .map(|statement| (statement.name, statement.sql.to_owned()));
+    let statements = catalogue().into_iter().map(|statement| {
+        (
+            statement.name,
+            statement.sql_for(Engine::CockroachDb).into_owned(),
+        )
+    });
     let steps = schema::STEPS
         .iter()
         .map(|step| (step.name, step.sql_for(Engine::CockroachDb).into_owned()));

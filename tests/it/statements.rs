@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 17] = [
+const NOT_WRITING: [&str; 19] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -21,6 +21,8 @@ const NOT_WRITING: [&str; 17] = [
     "expire_merge_records",
     "expire_rejections",
     "expire_conflicts",
+    "expire_backfill_rejections",
+    "expire_comparisons",
     "expire_import_rejections",
     "due_imports",
     "forget_imports",

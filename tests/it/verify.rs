@@ -2,6 +2,7 @@
 //!
 //! `ROSTER_VERIFY_PEOPLE` says how many people there are: a few hundred by default, 200,000 in the long form.
 
+mod excused;
 mod going;
 
 use crate::harness::{Project, sql, wait_until};

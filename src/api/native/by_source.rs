@@ -44,7 +44,8 @@ pub async fn one(
     };
     let asked = vec![Asked { reference, profile }];
     let (answers, room) = by_source(state, caller, &leaving, asked).await?;
-    let shown = answers.into_iter().next().and_then(shown_of);
+    let answer = answers.into_iter().next().unwrap_or(Answer::Nobody);
+    let shown = shown_of(answer)?;
     Ok(shown.ok_or(ApiError::NoSuchProfile)?.within(room))
 }
 
@@ -78,7 +79,6 @@ fn refused(failure: Failure) -> ApiError {
     match failure {
         Failure::Late => ApiError::LegacyLate,
         Failure::Away(_) | Failure::Rests => ApiError::LegacyAway,
-        Failure::Unreadable(reason) => ApiError::LegacyUnreadable(reason),
         Failure::NoRoom => ApiError::Overloaded,
         Failure::Store(error) => {
             tracing::error!(reason = %error.full_text(), "read failed");

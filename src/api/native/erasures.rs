@@ -3,14 +3,13 @@
 use super::query::Query;
 use super::{answer_of, reader, reference, reply, segment};
 use crate::api::State;
+use crate::api::erasing;
 use crate::api::error::ApiError;
-use crate::config::millis;
 use crate::domain::{Caller, Identity};
-use crate::store::{Erasure, ErasureRequest, Reference};
+use crate::store::{Erasure, Reference};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What can be shown to the person. It names nobody.
@@ -40,19 +39,9 @@ async fn erased(request: &HttpRequest, state: &Data<State>) -> Result<Shown, Api
     let caller = reader(request, state).await?;
     let query = Query::parse(request.query_string(), &["forget"])?;
     let identities = names(&reference::of_path(request, &caller)?, state, &caller).await?;
-    let mut asked = ErasureRequest {
-        project_id: caller.project_id,
-        id: Uuid::new_v4(),
-        at: state.clock.now(),
-        is_forgotten: query.flag("forget")?,
-        identities,
-        profiles: Vec::new(),
-        kept: None,
-    };
-    let until = Instant::now() + millis(state.server.request_timeout_ms) / 2;
-    asked.profiles = answer_of(state, state.store.erase(&asked)).await?;
-    answer_of(state, state.store.clear(&asked, until)).await?;
-    receipt(state, &caller, asked.id).await
+    let is_forgotten = query.flag("forget")?;
+    let id = erasing::erase(state, caller.project_id, identities, is_forgotten).await?;
+    receipt(state, &caller, id).await
 }
 
 /// The names that lead to somebody. A name that nobody has can be erased too: what comes later may be older.

@@ -25,7 +25,7 @@ struct LookupBody {
     references: Vec<String>,
 }
 
-/// `{"profiles":[…]}`: one for each reference, in their order; `null` where there is nobody.
+/// `{"profiles":[…]}`: one for each reference, in their order; `null` where there is nobody, a problem where nobody can tell.
 struct Lookup {
     state: Data<State>,
     caller: Caller,
@@ -99,7 +99,8 @@ impl Lookup {
             if self.done > 0 {
                 text.push(',');
             }
-            text.push_str(&reply::text_of(&shown));
+            let entry = shown.map(|shown| reply::text_of(&shown));
+            text.push_str(&entry.unwrap_or_else(|error| reply::problem_text(&error)));
             self.done += 1;
         }
         Ok(())
@@ -112,9 +113,10 @@ impl Lookup {
         asked: &[Reference],
         profiles: Vec<Option<Profile>>,
         room: Reservation,
-    ) -> Result<Vec<Option<Shown>>, ApiError> {
+    ) -> Result<Vec<Result<Option<Shown>, ApiError>>, ApiError> {
         let Some(leaving) = by_source::leaving(state, &self.caller)? else {
-            return Ok(profiles.into_iter().map(|own| own.map(shown)).collect());
+            let profiles = profiles.into_iter();
+            return Ok(profiles.map(|own| Ok(own.map(shown))).collect());
         };
         // Whoever waits for the legacy store must not keep others from what they can read here.
         drop(room);

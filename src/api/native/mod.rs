@@ -23,12 +23,10 @@ mod stream;
 use super::State;
 use super::credentials::Candidates;
 use super::error::ApiError;
-use crate::config::millis;
+use super::reading::{answer_of, segment};
 use crate::domain::{Caller, KeyKind};
-use crate::store;
 use actix_web::HttpRequest;
 use actix_web::web::{self, Data, ServiceConfig};
-use tokio::time::timeout;
 
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
@@ -97,34 +95,4 @@ async fn reader(request: &HttpRequest, state: &Data<State>) -> Result<Caller, Ap
         None if candidates.are_none() => Err(ApiError::MissingKey),
         None => Err(ApiError::UnknownKey),
     }
-}
-
-/// Waits for one of the connections of reads, then for the database as long as a request may take; the reason of a failure goes to the log, once.
-async fn answer_of<T>(
-    state: &Data<State>,
-    reading: impl Future<Output = Result<T, store::Error>>,
-) -> Result<T, ApiError> {
-    let _connection = state.reads.connection().await?;
-    match timeout(millis(state.server.request_timeout_ms), reading).await {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => {
-            tracing::error!(reason = %error.full_text(), "read failed");
-            Err(ApiError::Unavailable)
-        }
-        Err(_) => Err(ApiError::Timeout),
-    }
-}
-
-/// The part of the path at `position`, decoded; the router's own decoding leaves some characters encoded.
-fn segment(request: &HttpRequest, position: usize) -> Result<String, ApiError> {
-    let encoded = request
-        .uri()
-        .path()
-        .split('/')
-        .nth(position)
-        .unwrap_or_default();
-    let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8();
-    decoded
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| ApiError::NotFound)
 }

@@ -78,14 +78,19 @@ pub fn problem(error: &ApiError) -> HttpResponse {
     if verdict.status == actix_web::http::StatusCode::UNAUTHORIZED {
         reply.insert_header((WWW_AUTHENTICATE, "Bearer"));
     }
+    let text = problem_text(error);
+    reply.content_type("application/problem+json").body(text)
+}
+
+/// The problem as JSON.
+pub fn problem_text(error: &ApiError) -> String {
+    let verdict = error.verdict();
     let title = verdict.status.canonical_reason().unwrap_or_default();
-    let body = Problem {
+    text_of(&Problem {
         r#type: "about:blank",
         title,
         status: verdict.status.as_u16(),
         detail: error.message(),
         code: verdict.code,
-    };
-    let text = serde_json::to_string(&body).expect("plain texts always serialise");
-    reply.content_type("application/problem+json").body(text)
+    })
 }

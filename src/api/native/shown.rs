@@ -1,5 +1,6 @@
 //! How a person is shown, whoever said what is known of them.
 
+use crate::api::error::ApiError;
 use crate::domain::IdentityKind;
 use crate::ingest::Reservation;
 use crate::legacy_reads::{Answer, LegacyPerson};
@@ -66,14 +67,18 @@ fn shown_identity(known: &KnownIdentity) -> ShownIdentity {
 }
 
 /// How an answer by source is shown, with the room that it holds; `None` where there is nobody.
-pub fn shown_of(answer: Answer) -> Option<Shown> {
+///
+/// # Errors
+/// `LegacyUnreadable`.
+pub fn shown_of(answer: Answer) -> Result<Option<Shown>, ApiError> {
     match answer {
-        Answer::Nobody => None,
-        Answer::Roster(profile) => Some(Shown {
+        Answer::Nobody => Ok(None),
+        Answer::Roster(profile) => Ok(Some(Shown {
             source: Some("roster"),
             ..shown(*profile)
-        }),
-        Answer::Legacy(person) => Some(of_legacy(*person)),
+        })),
+        Answer::Legacy(person) => Ok(Some(of_legacy(*person))),
+        Answer::Unreadable(reason) => Err(ApiError::LegacyUnreadable(reason)),
     }
 }
 

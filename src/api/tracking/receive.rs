@@ -217,7 +217,8 @@ async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiE
         .find(key)
         .await
         .map_err(|_| ApiError::Unavailable)?;
-    let caller = found.ok_or(ApiError::UnknownKey)?;
+    let caller = found.filter(Caller::needs_no_token);
+    let caller = caller.ok_or(ApiError::UnknownKey)?;
     state.rates.check(caller.project_id, key)?;
     Ok(caller)
 }

@@ -93,13 +93,14 @@ fn progress(backfill: &SourceStatus) -> String {
         .eta_seconds
         .map_or(String::new(), |seconds| format!(", {seconds} s left"));
     format!(
-        "{}, {} records left at {:.0}/s{left}; {} stored, {} unchanged, {} rejected",
+        "{}, {} records left at {:.0}/s{left}; {} stored, {} unchanged, {} rejected, {} of them of erased people",
         backfill.state,
         backfill.lag,
         backfill.records_per_second,
         counts.stored,
         counts.unchanged,
-        counts.rejected
+        counts.rejected,
+        counts.erased
     )
 }
 

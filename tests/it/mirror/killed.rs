@@ -106,17 +106,25 @@ async fn killed_at(scene: &Scene, instant: &str, verb: &'static str, body: &Valu
     assert_eq!(after.1, before.1 + 1, "taken once");
 }
 
-/// Where it is by the table, and how many steps led there.
+/// Where it is by the table, and how many steps led there. A step between the two questions makes both be asked again.
 async fn state_of(project: &Project) -> (String, usize) {
-    let history = project.read("/v1/migration/history").await;
-    let steps = history["steps"].as_array().expect("a list");
-    let last = steps.last().expect("a plan")["to"]
-        .as_str()
-        .expect("a name");
-    let shown = project.read("/v1/migration").await;
-    assert_eq!(shown["state"], last, "the state is where the last step led");
-    assert_eq!(shown["version"], steps.len());
-    (last.to_owned(), steps.len())
+    loop {
+        let shown = project.read("/v1/migration").await;
+        let history = project.read("/v1/migration/history").await;
+        let again = project.read("/v1/migration").await;
+        if shown["version"] != again["version"] {
+            continue;
+        }
+        let steps = history["steps"].as_array().expect("a list");
+        let last = steps.last().expect("a plan")["to"].as_str();
+        assert_eq!(
+            shown["state"].as_str(),
+            last,
+            "it is where the last step led"
+        );
+        assert_eq!(shown["version"], steps.len());
+        return (last.expect("a name").to_owned(), steps.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

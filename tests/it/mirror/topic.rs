@@ -12,16 +12,26 @@ use std::fs;
 use uuid::Uuid;
 
 /// A project that is mirrored into a topic, and one that reads it.
-struct Road {
-    database: String,
-    topic: String,
+pub struct Road {
+    pub database: String,
+    pub topic: String,
     service: Service,
-    project: Project,
+    pub project: Project,
     reader: Project,
 }
 
 impl Road {
     async fn on(broker: &Broker, format: &str, topic_settings: &[(&str, &str)]) -> Self {
+        Self::with(broker, format, topic_settings, &[]).await
+    }
+
+    /// The same with more settings of the service.
+    pub async fn with(
+        broker: &Broker,
+        format: &str,
+        topic_settings: &[(&str, &str)],
+        more: &[(&str, &str)],
+    ) -> Self {
         let database = fresh_database().await;
         store_at(&database).migrate().await.expect("migrated");
         let projects = [
@@ -44,7 +54,7 @@ impl Road {
         fs::write(&file, settings).expect("written");
         let path = file.to_str().expect("text");
         let own = [("ROSTER__DATABASE__URL", database.as_str())];
-        let environment = [&QUICK[..], &own].concat();
+        let environment = [&QUICK[..], &own, more].concat();
         let service = Service::start_by(ROSTER, &["--config", path], &environment).await;
         let [project, reader] = projects.map(|project| project.through(&service.url));
         let plan = json!({"mapping": MAPPING, "topic": topic, "topic_format": format});
@@ -58,7 +68,7 @@ impl Road {
         }
     }
 
-    async fn status(&self) -> Value {
+    pub async fn status(&self) -> Value {
         self.project.read("/v1/migration").await["mirror"].take()
     }
 
@@ -70,7 +80,7 @@ impl Road {
         .await;
     }
 
-    async fn identify(&self, user: &str, traits: Value) {
+    pub async fn identify(&self, user: &str, traits: Value) {
         let call = json!({"type": "identify", "userId": user, "traits": traits});
         let results = self.project.results(&[call]).await;
         assert_eq!(results[0]["status"], "stored", "{results:?}");
@@ -88,7 +98,7 @@ impl Road {
     }
 
     /// What a store has that takes each record if its version is higher.
-    async fn received(&self, broker: &Broker) -> BTreeMap<String, Value> {
+    pub async fn received(&self, broker: &Broker) -> BTreeMap<String, Value> {
         let mut all = BTreeMap::<String, (i64, Option<Value>)>::new();
         for record in broker.records(&self.topic).await {
             let version = record
@@ -121,7 +131,7 @@ impl Road {
 }
 
 /// People come, change, become one, are erased, and come back.
-async fn live(road: &Road, rounds: std::ops::Range<usize>) {
+pub async fn live(road: &Road, rounds: std::ops::Range<usize>) {
     let is_first = rounds.start == 0;
     for round in rounds {
         for number in 0..20 {
@@ -218,7 +228,7 @@ async fn a_broker_that_is_killed_or_away_costs_no_record() {
 }
 
 /// What the documents have to be: each person under the user id that is known longest.
-async fn documents(road: &Road) -> BTreeMap<String, Value> {
+pub async fn documents(road: &Road) -> BTreeMap<String, Value> {
     let question = format!(
         "SELECT json_build_object('id', (SELECT i.value FROM identity AS i WHERE i.profile_id = p.profile_id AND i.kind = 'user_id'
             ORDER BY i.first_seen, i.value LIMIT 1), 'traits', p.traits) FROM profile AS p

@@ -1,0 +1,90 @@
+//! Replies to many calls at once: HTTP 200 with the ids that failed, byte for byte as they were sent (contract sections 2.1 and 3.1).
+
+use super::names::{Fault, Named};
+use super::people::Fate;
+use serde::Serialize;
+
+/// Members of one request. RudderStack sends up to 8,000 events; more than it takes is told, not cut.
+pub const MOST_MEMBERS: usize = 8_000;
+
+/// Which ids failed, by the reason.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failed {
+    invalid_emails: Vec<String>,
+    invalid_user_ids: Vec<String>,
+    not_found_emails: Vec<String>,
+    not_found_user_ids: Vec<String>,
+    invalid_data_emails: Vec<String>,
+    invalid_data_user_ids: Vec<String>,
+    conflict_emails: Vec<String>,
+    conflict_user_ids: Vec<String>,
+    forgotten_emails: Vec<String>,
+    forgotten_user_ids: Vec<String>,
+}
+
+/// The reply.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BulkReply {
+    success_count: usize,
+    fail_count: usize,
+    invalid_emails: Vec<String>,
+    invalid_user_ids: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disallowed_event_names: Option<Vec<String>>,
+    filtered_out_fields: Vec<String>,
+    created_fields: Vec<String>,
+    failed_updates: Failed,
+}
+
+impl BulkReply {
+    /// The reply to members with their fates; of what is not known no success is counted, nor a failure.
+    pub fn of(named: &[Named], fates: &[Fate]) -> Self {
+        let mut reply = Self::default();
+        for (named, fate) in named.iter().zip(fates) {
+            match fate {
+                Ok(()) => reply.success_count += 1,
+                Err(fault) => reply.fail(named, fault),
+            }
+        }
+        reply.invalid_emails = reply.failed_updates.invalid_emails.clone();
+        reply.invalid_user_ids = reply.failed_updates.invalid_user_ids.clone();
+        reply
+    }
+
+    /// The same as `events/trackBulk` gives it.
+    pub fn of_events(named: &[Named], fates: &[Fate]) -> Self {
+        Self {
+            disallowed_event_names: Some(Vec::new()),
+            ..Self::of(named, fates)
+        }
+    }
+
+    fn fail(&mut self, named: &Named, fault: &Fault) {
+        self.fail_count += 1;
+        let failed = &mut self.failed_updates;
+        let emails = match fault {
+            Fault::BadEmail => Some(&mut failed.invalid_emails),
+            Fault::UnknownEmail => Some(&mut failed.not_found_emails),
+            Fault::EmailTaken => Some(&mut failed.conflict_emails),
+            Fault::Forgotten => Some(&mut failed.forgotten_emails),
+            Fault::Rejected(_) | Fault::NoUserId => Some(&mut failed.invalid_data_emails),
+            Fault::Nobody | Fault::BadUserId | Fault::UnknownUserId => None,
+        };
+        if let Some(emails) = emails {
+            emails.extend(named.email.clone());
+        }
+        let user_ids = match fault {
+            Fault::BadUserId => Some(&mut failed.invalid_user_ids),
+            Fault::UnknownUserId => Some(&mut failed.not_found_user_ids),
+            Fault::EmailTaken => Some(&mut failed.conflict_user_ids),
+            Fault::Forgotten => Some(&mut failed.forgotten_user_ids),
+            Fault::Rejected(_) => Some(&mut failed.invalid_data_user_ids),
+            Fault::Nobody | Fault::NoUserId | Fault::BadEmail | Fault::UnknownEmail => None,
+        };
+        if let Some(user_ids) = user_ids {
+            user_ids.extend(named.user_id.clone());
+        }
+    }
+}

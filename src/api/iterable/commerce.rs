@@ -1,0 +1,92 @@
+//! `commerce/trackPurchase` and `commerce/updateCart`: an event, what is known of the buyer, and the cart on the profile.
+
+use super::events::{context, id_of};
+use super::fields::Fields;
+use super::names::Strangers;
+use super::people::{self, Saying};
+use super::refusal::{Failure, Refusal};
+use super::reply::Answer;
+use super::request::{Asked, Readable};
+use super::users::{self, UPDATE};
+use super::when;
+use crate::domain::{EventDraft, EventType, Json, Text};
+use std::collections::BTreeMap;
+
+/// The trait that holds the cart.
+const CART: &str = "shoppingCartItems";
+/// Items of one purchase: more is no purchase.
+const MOST_ITEMS: usize = 1_000;
+
+/// Keeps a purchase, and empties the cart.
+pub async fn purchase(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+    let call = &readable.fields;
+    let items = items(call)?;
+    let total = call.number("total")?;
+    let total = total.ok_or_else(|| call.wrong("total", "Missing required field"))?;
+    let data = BTreeMap::from([(CART.to_owned(), items), ("total".to_owned(), total)]);
+    let empty = Json::of(&[(); 0]);
+    let saying = saying(&asked, call, "purchase", &data, empty)?;
+    people::store_one(&asked, readable, saying, UPDATE).await?;
+    Ok(Answer::success())
+}
+
+/// Puts items into the cart, in place of those that were there.
+pub async fn update_cart(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+    let call = &readable.fields;
+    let items = items(call)?;
+    let data = BTreeMap::from([("updatedShoppingCartItems".to_owned(), items.clone())]);
+    let saying = saying(&asked, call, "updateCart", &data, items)?;
+    people::store_one(&asked, readable, saying, UPDATE).await?;
+    Ok(Answer::success())
+}
+
+fn saying(
+    asked: &Asked,
+    call: &Fields,
+    event_type: &'static str,
+    data: &BTreeMap<String, Json>,
+    cart: Json,
+) -> Result<Saying, Refusal> {
+    let user = call.needed_object("user")?;
+    let own = users::saying(asked, &user, 0)?;
+    // It may stand beside the user too.
+    let prefer_user_id = call.flag("preferUserId")? || user.flag("preferUserId")?;
+    let fields = call
+        .object("dataFields")?
+        .unwrap_or_else(Json::empty_object);
+    // A custom event among the original's: it shows no type of its own.
+    let shown_type = (event_type != "updateCart").then_some(event_type);
+    let event = EventDraft {
+        message_id: Some(Text::new(id_of(call)?, "id")),
+        event_type: EventType::Track,
+        name: Some(Text::new(event_type, "eventType")),
+        properties: Json::from_members(data).with_defaults(&fields),
+        context: context(call, shown_type)?,
+    };
+    let known = own.traits.unwrap_or_else(Json::empty_object);
+    let cart = Json::from_members(&BTreeMap::from([(CART.to_owned(), cart)]));
+    Ok(Saying {
+        strangers: Strangers::Made { prefer_user_id },
+        traits: Some(cart.with_defaults(&known)),
+        event: Some(event),
+        at: when::created_at(asked, call, 0)?,
+        item: call.json.clone(),
+        ..own
+    })
+}
+
+/// The items: each has an id, a name, a price and a quantity.
+fn items(call: &Fields) -> Result<Json, Refusal> {
+    if call.count("items", MOST_ITEMS + 1)? > MOST_ITEMS {
+        return Err(call.wrong("items", "Fewer items expected"));
+    }
+    for item in call.objects("items")? {
+        item.needed_text("id")?;
+        item.needed_text("name")?;
+        for name in ["price", "quantity"] {
+            let number = item.number(name)?;
+            number.ok_or_else(|| item.wrong(name, "Missing required field"))?;
+        }
+    }
+    Ok(call.list("items")?.unwrap_or_else(Json::null))
+}

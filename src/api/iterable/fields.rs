@@ -1,0 +1,184 @@
+//! The fields of a body, each read when it is asked for: nothing is built of what nobody reads.
+//!
+//! `null` is absent everywhere (contract section 9), and what is unknown is ignored.
+
+use super::refusal::Refusal;
+use crate::domain::Json;
+use std::sync::Arc;
+
+/// Elements of a list that are looked at: no call that is taken has more.
+const MOST_ELEMENTS: usize = 10_000;
+
+/// An object of a body, and where it stands there.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// As it came.
+    pub json: Json,
+    path: String,
+    endpoint: Arc<str>,
+}
+
+impl Fields {
+    /// The whole body of a request to an endpoint.
+    pub fn of_body(json: Json, endpoint: &str) -> Self {
+        Self {
+            json,
+            path: "obj".to_owned(),
+            endpoint: endpoint.into(),
+        }
+    }
+
+    /// A value, where there is one.
+    pub fn value(&self, name: &str) -> Option<Json> {
+        self.json.member(name).filter(|value| !value.is_null())
+    }
+
+    /// A text. Numbers are taken for ids: some senders have no other.
+    pub fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
+        let Some(value) = self.value(name) else {
+            return Ok(None);
+        };
+        let is_number = matches!(value.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
+        let text = if is_number {
+            Some(value.as_str().to_owned())
+        } else {
+            value.as_text()
+        };
+        match text {
+            Some(text) => Ok(Some(text)),
+            None => Err(self.wrong(name, "String value expected")),
+        }
+    }
+
+    /// A text that has to be there.
+    pub fn needed_text(&self, name: &str) -> Result<String, Refusal> {
+        self.text(name)?
+            .ok_or_else(|| self.wrong(name, "Missing required field"))
+    }
+
+    /// A switch; off where it is absent.
+    pub fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.value(name).as_ref().map(Json::as_str) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(self.wrong(name, "Boolean value expected")),
+        }
+    }
+
+    /// A number as it is written.
+    pub fn number(&self, name: &str) -> Result<Option<Json>, Refusal> {
+        let is_number = |value: &Json| matches!(value.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
+        match self.value(name) {
+            Some(value) if !is_number(&value) => Err(self.wrong(name, "Number value expected")),
+            value => Ok(value),
+        }
+    }
+
+    /// An object. PHP writes an empty one as a list.
+    pub fn object(&self, name: &str) -> Result<Option<Json>, Refusal> {
+        match self.value(name) {
+            Some(value) if value.as_bytes().starts_with(b"{") => Ok(Some(value)),
+            Some(value) if value.as_bytes().starts_with(b"[") && is_empty(&value) => {
+                Ok(Some(Json::empty_object()))
+            }
+            Some(_) => Err(self.wrong(name, "Object value expected")),
+            None => Ok(None),
+        }
+    }
+
+    /// An object with fields of its own, which has to be there.
+    pub fn needed_object(&self, name: &str) -> Result<Self, Refusal> {
+        let json = self.object(name)?;
+        let json = json.ok_or_else(|| self.wrong(name, "Missing required field"))?;
+        Ok(Self {
+            json,
+            path: format!("{}.{name}", self.path),
+            endpoint: self.endpoint.clone(),
+        })
+    }
+
+    /// A list as it came.
+    pub fn list(&self, name: &str) -> Result<Option<Json>, Refusal> {
+        match self.value(name) {
+            Some(value) if !value.as_bytes().starts_with(b"[") => {
+                Err(self.wrong(name, "Array value expected"))
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// How many elements a list has that has to be there, counted up to a bound.
+    pub fn count(&self, name: &str, most: usize) -> Result<usize, Refusal> {
+        Ok(self.needed_list(name)?.elements(most).len())
+    }
+
+    fn needed_list(&self, name: &str) -> Result<Json, Refusal> {
+        self.list(name)?
+            .ok_or_else(|| self.wrong(name, "Missing required field"))
+    }
+
+    /// The objects of a list that has to be there, as far as lists go here.
+    pub fn objects(&self, name: &str) -> Result<Vec<Self>, Refusal> {
+        let list = self.needed_list(name)?;
+        let own = |(place, json): (usize, Json)| {
+            let path = format!("{}.{name}[{place}]", self.path);
+            if !json.as_bytes().starts_with(b"{") {
+                return Err(Refusal::field(
+                    &self.endpoint,
+                    &path,
+                    "Object value expected",
+                ));
+            }
+            Ok(Self {
+                json,
+                path,
+                endpoint: self.endpoint.clone(),
+            })
+        };
+        let elements = list.elements(MOST_ELEMENTS).into_iter().enumerate();
+        elements.map(own).collect()
+    }
+
+    /// What is wrong with one of the fields.
+    pub fn wrong(&self, name: &str, wants: &str) -> Refusal {
+        Refusal::field(&self.endpoint, &format!("{}.{name}", self.path), wants)
+    }
+}
+
+fn is_empty(list: &Json) -> bool {
+    list.elements(1).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(text: &str) -> Fields {
+        let json: serde_json::Value = serde_json::from_str(text).expect(text);
+        Fields::of_body(Json::of(&json), "/api/x")
+    }
+
+    #[test]
+    fn null_is_absent_and_numbers_are_ids() {
+        let body = fields(r#"{"email":null,"userId":17,"preferUserId":null,"dataFields":[]}"#);
+        assert_eq!(body.text("email").expect("a text"), None);
+        assert_eq!(body.text("userId").expect("a text"), Some("17".to_owned()));
+        assert!(!body.flag("preferUserId").expect("a switch"));
+        let empty = body.object("dataFields").expect("an object");
+        assert_eq!(empty.expect("there").as_str(), "{}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_place() {
+        let body = fields(r#"{"users":[{},{"preferUserId":"yes"}],"dataFields":"{}"}"#);
+        let users = body.objects("users").expect("a list");
+        let wrong = users[1].flag("preferUserId").expect_err("a text");
+        assert_eq!(
+            wrong.params["obj.users[1].preferUserId"],
+            "Boolean value expected"
+        );
+        let wrong = body.object("dataFields").expect_err("a text");
+        assert_eq!(wrong.params["obj.dataFields"], "Object value expected");
+        assert_eq!(wrong.code, "BadJsonBody");
+    }
+}

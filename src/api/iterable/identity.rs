@@ -1,0 +1,166 @@
+//! `users/updateEmail` and `users/merge`: who somebody is from now on.
+
+use super::fields::Fields;
+use super::jwt;
+use super::names::{Fault, Named, Owners, is_email};
+use super::people::{self, Joining};
+use super::reads::{email_name, profile};
+use super::refusal::{Failure, Refusal};
+use super::reply::Answer;
+use super::request::{Asked, Readable};
+use super::show::names_of;
+use crate::domain::{Identity, IdentityKind, Json, ProjectType};
+use crate::store::Profile;
+use actix_web::http::StatusCode;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Gives somebody another email. The old one goes on leading to them: what is still on its way under it is not lost.
+pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+    let body = &readable.fields;
+    let new_email = body.needed_text("newEmail")?;
+    let new = email_name(&new_email)?;
+    let current = current(&asked, body)?;
+    let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
+    let names = BTreeSet::from([current.clone(), new.clone()]);
+    let owners = people::look_up(&asked, names).await?;
+    let Some(owner) = owners.get(&current) else {
+        let message = format!(
+            "Cannot change user Some({}) to {new_email}. User does not exist",
+            current.value
+        );
+        return Err(Refusal::params(message).into());
+    };
+    let is_anothers = |other: &crate::store::Owner| other.profile_id != owner.profile_id;
+    if is_name && owners.get(&new).is_some_and(is_anothers) {
+        let message = format!("A user with email {new_email} already exists");
+        return Err(Refusal::of("EmailAlreadyExists", message).into());
+    }
+    let traits = BTreeMap::from([("email".to_owned(), Json::of(&new.value))]);
+    let names = if is_name {
+        vec![current, new]
+    } else {
+        vec![current]
+    };
+    let joining = Joining {
+        names,
+        is_explicit: false,
+        traits: Json::from_members(&traits),
+    };
+    let named = Named {
+        email: Some(new_email),
+        user_id: None,
+    };
+    let fate = people::join(&asked, readable, joining).await?;
+    fate.map_err(|fault| fault.refusal(&named, "set"))?;
+    Ok(Answer::success())
+}
+
+/// Whose address changes; by a token only one's own.
+fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
+    let name = named_current(body)?;
+    let is_own = asked.signed.as_ref().is_none_or(|signed| {
+        let own = match name.kind {
+            IdentityKind::Email => &signed.email,
+            _ => &signed.user_id,
+        };
+        own.as_ref() == Some(&name.value)
+    });
+    is_own.then_some(name).ok_or_else(jwt::mismatched)
+}
+
+fn named_current(body: &Fields) -> Result<Identity, Refusal> {
+    if let Some(email) = body.text("currentEmail")? {
+        let name = Identity::new(IdentityKind::Email, &email);
+        let invalid = || Refusal::params(format!("Invalid currentEmail {email}"));
+        return is_email(&name.value).then_some(name).ok_or_else(invalid);
+    }
+    let user_id = body.text("currentUserId")?;
+    let missing = || Refusal::params("Either currentEmail or currentUserId must be set");
+    let user_id = user_id.ok_or_else(missing)?;
+    Ok(Identity::new(IdentityKind::UserId, &user_id))
+}
+
+/// Makes one person of two. What both have said is joined by the times at which it was true.
+pub async fn merge(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+    let source = named(&readable.fields, "source")?;
+    let destination = named(&readable.fields, "destination")?;
+    let names = BTreeSet::from([source.clone(), destination.clone()]);
+    let owners = people::look_up(&asked, names).await?;
+    let Some(from) = owners.get(&source) else {
+        return Err(unknown(&source).into());
+    };
+    if owners
+        .get(&destination)
+        .is_some_and(|into| into.profile_id == from.profile_id)
+    {
+        return Ok(Answer::success());
+    }
+    if !asked.may_join() {
+        return Err(Failure::Refused(Refusal {
+            status: StatusCode::FORBIDDEN,
+            ..Refusal::of("Forbidden", "Known users are merged by a server key alone")
+        }));
+    }
+    let joining = Joining {
+        traits: names_after(&asked, &owners, &destination).await?,
+        names: vec![destination, source.clone()],
+        is_explicit: true,
+    };
+    let fate = people::join(&asked, readable, joining).await?;
+    fate.map_err(|fault| fault.refusal(&Named::default(), "set"))?;
+    Ok(Answer::success())
+}
+
+fn named(body: &Fields, whose: &str) -> Result<Identity, Refusal> {
+    let (email, user_id) = (format!("{whose}Email"), format!("{whose}UserId"));
+    if let Some(email) = body.text(&email)? {
+        return email_name(&email);
+    }
+    let text = body.text(&user_id)?;
+    let missing = || Refusal::params(format!("Either {email} or {user_id} must be set"));
+    Ok(Identity::new(
+        IdentityKind::UserId,
+        &text.ok_or_else(missing)?,
+    ))
+}
+
+fn unknown(source: &Identity) -> Refusal {
+    let own = Some(source.value.clone());
+    match source.kind {
+        IdentityKind::Email => Fault::UnknownEmail.refusal(
+            &Named {
+                email: own,
+                user_id: None,
+            },
+            "set",
+        ),
+        _ => Fault::UnknownUserId.refusal(
+            &Named {
+                email: None,
+                user_id: own,
+            },
+            "set",
+        ),
+    }
+}
+
+/// The names that the person has from now on: the destination's.
+async fn names_after(
+    asked: &Asked,
+    owners: &Owners,
+    destination: &Identity,
+) -> Result<Json, Failure> {
+    let _room = asked.state.reads.room().await?;
+    let known: Option<Profile> = match owners.contains_key(destination) {
+        true => profile(asked, destination.clone()).await?,
+        false => None,
+    };
+    let (mut email, mut user_id) = known.as_ref().map(names_of).unwrap_or_default();
+    match destination.kind {
+        IdentityKind::Email => email = Some(destination.value.clone()),
+        _ => user_id = Some(destination.value.clone()),
+    }
+    let names = [("email", email), ("userId", user_id)].into_iter();
+    let names = names.filter_map(|(name, value)| Some((name.to_owned(), Json::of(&value?))));
+    Ok(Json::from_members(&names.collect()))
+}

@@ -1,0 +1,201 @@
+//! The Iterable-compatible API: users, events and purchases as Iterable's public clients send them
+//! (`contracts/iterable-api.md`), answered in its envelopes. `docs/ITERABLE.md` says what is there, and what differs.
+
+mod bulk;
+mod commerce;
+mod cors;
+mod devices;
+mod events;
+mod fields;
+mod gone;
+mod identity;
+mod jwt;
+mod messages;
+mod names;
+mod people;
+mod reads;
+mod refusal;
+mod reply;
+mod request;
+mod sdk;
+mod show;
+mod subscriptions;
+mod users;
+mod when;
+
+use crate::api::State;
+use actix_web::dev::HttpServiceFactory;
+use actix_web::guard::{GuardContext, fn_guard};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, Route};
+use refusal::Failure;
+use reply::Answer;
+use request::Access::{self, Apps, Open, Servers};
+use request::{Asked, Readable};
+
+/// The paths; what has a name of its own stands before what takes any.
+pub fn configure(app: &mut ServiceConfig) {
+    app.service(at("users/update", [post(Apps, users::update)]))
+        .service(at("users/bulkUpdate", [post(Servers, users::bulk_update)]))
+        .service(at("events/track", [post(Apps, events::track)]))
+        .service(at("events/trackBulk", [post(Servers, events::track_bulk)]))
+        .service(at(
+            "commerce/trackPurchase",
+            [post(Apps, commerce::purchase)],
+        ))
+        .service(at(
+            "commerce/updateCart",
+            [post(Apps, commerce::update_cart)],
+        ));
+    configure_users(app);
+    for (path, event_type) in messages::MESSAGES {
+        let track = move |asked, readable| messages::track(asked, readable, event_type);
+        app.service(at(path, [post(Apps, track)]));
+    }
+    for (path, document) in sdk::FIXED {
+        let show = move |_| async move { Ok(Answer::Document(document.to_owned())) };
+        app.service(at(path, [get(Open, show)]));
+    }
+    for path in ["unknownuser/events/session", "anonymoususer/events/session"] {
+        app.service(at(path, [post(Open, sdk::session)]));
+    }
+    for path in ["unknownuser/consent", "anonymoususer/consent"] {
+        let thanked = |_, _| async { Ok(Answer::success()) };
+        app.service(at(path, [post(Open, thanked)]));
+    }
+    configure_addresses(app);
+    app.service(at(
+        "events/byUserId/{id}",
+        [get(Servers, reads::events_by_user_id)],
+    ))
+    .service(at("events/{email}", [get(Servers, reads::events_by_email)]))
+    .service(whatever_else());
+}
+
+fn configure_users(app: &mut ServiceConfig) {
+    app.service(at(
+        "users/updateEmail",
+        [post(Apps, identity::update_email)],
+    ))
+    .service(at("users/merge", [post(Open, identity::merge)]))
+    .service(at(
+        "users/updateSubscriptions",
+        [post(Apps, subscriptions::update)],
+    ))
+    .service(at(
+        "users/bulkUpdateSubscriptions",
+        [post(Servers, subscriptions::bulk_update)],
+    ))
+    .service(at(
+        "users/registerDeviceToken",
+        [post(Apps, devices::register)],
+    ))
+    .service(at(
+        "users/registerBrowserToken",
+        [post(Apps, devices::register_browser)],
+    ))
+    .service(at("users/disableDevice", [post(Open, devices::disable)]))
+    .service(at("users/forget", [post(Servers, gone::forget)]))
+    .service(at("users/unforget", [post(Servers, gone::unforget)]))
+    .service(at("users/getByEmail", [get(Servers, reads::by_email)]))
+    .service(at("users/getFields", [get(Servers, reads::fields)]))
+    // Not there, and no addresses either.
+    .service(at("users/forgotten", []))
+    .service(at("users/forgottenUserIds", []))
+    .service(at("users/byUserId", [get(Servers, reads::by_user_id)]))
+    .service(at(
+        "users/byUserId/{id}",
+        [
+            get(Servers, reads::by_user_id_in_path),
+            delete(Servers, gone::delete_by_user_id),
+        ],
+    ));
+}
+
+/// `users/{email}` takes what no other path takes.
+fn configure_addresses(app: &mut ServiceConfig) {
+    app.service(at(
+        "users/{email}",
+        [
+            get(Servers, reads::by_email_in_path),
+            delete(Servers, gone::delete_by_email),
+        ],
+    ));
+}
+
+/// What no path takes, but below `/api/s/`, where Jitsu's are.
+fn whatever_else() -> impl HttpServiceFactory {
+    let is_ours = |context: &GuardContext<'_>| !context.head().uri.path().starts_with("/api/s/");
+    web::resource("/api/{anything:.*}")
+        .guard(fn_guard(is_ours))
+        .route(web::method(Method::OPTIONS).to(cors::preflight))
+        .default_service(web::to(reply::not_found))
+        .wrap(from_fn(cors::cross_origin))
+}
+
+/// A path with its routes, its preflight, and CORS on every answer.
+fn at<const N: usize>(path: &str, routes: [Route; N]) -> impl HttpServiceFactory + use<N> {
+    let resource = web::resource(format!("/api/{path}"))
+        .route(web::method(Method::OPTIONS).to(cors::preflight))
+        .default_service(web::to(reply::not_found));
+    let resource = routes
+        .into_iter()
+        .fold(resource, actix_web::Resource::route);
+    resource.wrap(from_fn(cors::cross_origin))
+}
+
+fn post<F, R>(access: Access, act: F) -> Route
+where
+    F: Fn(Asked, Readable) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    web::post().to(
+        move |request: HttpRequest, payload: Payload, state: Data<State>| {
+            let act = act.clone();
+            async move {
+                let outcome = async {
+                    let asked = Asked::new(request.clone(), state.clone(), access).await?;
+                    let readable = asked.read(payload).await?;
+                    act(asked, readable).await
+                };
+                reply::answer(&request, &state, outcome.await)
+            }
+        },
+    )
+}
+
+fn get<F, R>(access: Access, act: F) -> Route
+where
+    F: Fn(Asked) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    asking(web::get(), access, act)
+}
+
+fn delete<F, R>(access: Access, act: F) -> Route
+where
+    F: Fn(Asked) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    asking(web::delete(), access, act)
+}
+
+/// A body of a read is nobody's concern: some clients send `{}` with each.
+fn asking<F, R>(route: Route, access: Access, act: F) -> Route
+where
+    F: Fn(Asked) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    route.to(move |request: HttpRequest, state: Data<State>| {
+        let act = act.clone();
+        async move {
+            let outcome = async {
+                let asked = Asked::new(request.clone(), state.clone(), access).await?;
+                act(asked).await
+            };
+            reply::answer(&request, &state, outcome.await)
+        }
+    })
+}

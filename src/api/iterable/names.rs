@@ -1,0 +1,303 @@
+//! By which names a call is about somebody, by the project's type (contract section 6).
+//!
+//! Hybrid projects know people as all of Roster does: a user id and an email are one person's each. In projects by user id the email is
+//! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
+
+use super::refusal::Refusal;
+use crate::domain::{Identity, IdentityKind, ProjectType, Rejection};
+use crate::store::Owner;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// Characters of a user id.
+const LONGEST_USER_ID: usize = 52;
+/// What no mail server takes is no address.
+const LONGEST_EMAIL: usize = 254;
+
+/// Whom a call names, byte for byte as it was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    pub email: Option<String>,
+    pub user_id: Option<String>,
+}
+
+/// What becomes of a call about somebody who is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strangers {
+    /// They are made. In a project by email a user id alone makes somebody only where the call says so.
+    Made { prefer_user_id: bool },
+    /// They are kept: what happened is not lost, whenever the person is told of.
+    Kept,
+    /// The call is refused.
+    Refused,
+}
+
+/// Why a call about somebody is not done.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    Nobody,
+    NoUserId,
+    BadEmail,
+    BadUserId,
+    UnknownEmail,
+    UnknownUserId,
+    /// The email is another user's.
+    EmailTaken,
+    Forgotten,
+    Rejected(Rejection),
+}
+
+/// The names that a call may use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    pub email: Option<String>,
+    pub user_id: Option<String>,
+    /// An email stood beside the user id that is none.
+    pub has_bad_email: bool,
+}
+
+/// By which names somebody is found and made, and what of them is a trait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    pub user_id: Option<String>,
+    pub email: Option<String>,
+    /// The email leads, and the user id becomes its person's by the caller's word.
+    pub is_explicit: bool,
+    pub email_trait: Option<String>,
+    pub user_id_trait: Option<String>,
+}
+
+/// Whose the names are that were looked up.
+pub type Owners = HashMap<Identity, Owner>;
+
+impl Named {
+    /// The names that can be some.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn judged(&self, project: ProjectType) -> Result<Who, Fault> {
+        let email = self.email.as_deref().map(str::trim);
+        let is_bad = email.is_some_and(|email| !is_email(email));
+        let user_id = self.user_id.clone();
+        if user_id.as_deref().is_some_and(|id| !is_user_id(id)) {
+            return Err(Fault::BadUserId);
+        }
+        if is_bad && (user_id.is_none() || project == ProjectType::Email) {
+            return Err(Fault::BadEmail);
+        }
+        let email = email.filter(|_| !is_bad).map(str::to_lowercase);
+        match (project, &user_id, &email) {
+            (_, None, None) => Err(Fault::Nobody),
+            (ProjectType::UserId, None, _) => Err(Fault::NoUserId),
+            _ => Ok(Who {
+                email,
+                user_id,
+                has_bad_email: is_bad,
+            }),
+        }
+    }
+}
+
+impl Who {
+    /// What has to be known of others before it can be told whose the call is; nothing for most calls of most projects.
+    pub fn to_look_up(&self, project: ProjectType, strangers: Strangers) -> Vec<Identity> {
+        let is_needed = match project {
+            ProjectType::Hybrid => self.email.is_some() && self.user_id.is_some(),
+            ProjectType::UserId => false,
+            ProjectType::Email => self.user_id.is_some(),
+        };
+        if is_needed || strangers == Strangers::Refused {
+            self.identities().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.email().into_iter().chain(self.user_id())
+    }
+
+    fn email(&self) -> Option<Identity> {
+        let email = self.email.as_deref();
+        email.map(|email| Identity::new(IdentityKind::Email, email))
+    }
+
+    fn user_id(&self) -> Option<Identity> {
+        let id = self.user_id.as_deref();
+        id.map(|id| Identity::new(IdentityKind::UserId, id))
+    }
+
+    /// The names to write by; `owners` tells whose those are that were looked up.
+    ///
+    /// # Errors
+    /// Where the project's type does not let it.
+    pub fn chosen(
+        &self,
+        project: ProjectType,
+        strangers: Strangers,
+        owners: &Owners,
+    ) -> Result<Chosen, Fault> {
+        let owner = |name: Option<Identity>| name.and_then(|name| owners.get(&name));
+        let (by_email, by_id) = (owner(self.email()), owner(self.user_id()));
+        if strangers == Strangers::Refused && by_email.is_none() && by_id.is_none() {
+            return Err(match self.email {
+                Some(_) => Fault::UnknownEmail,
+                None => Fault::UnknownUserId,
+            });
+        }
+        match project {
+            ProjectType::Hybrid => self.in_hybrid(by_email, by_id),
+            ProjectType::UserId => Ok(Chosen {
+                user_id: self.user_id.clone(),
+                email_trait: self.email.clone(),
+                ..Chosen::default()
+            }),
+            ProjectType::Email => self.by_email(strangers, by_email, by_id),
+        }
+    }
+
+    fn in_hybrid(&self, by_email: Option<&Owner>, by_id: Option<&Owner>) -> Result<Chosen, Fault> {
+        let is_anothers = by_email.is_some_and(|owner| {
+            by_id.is_none_or(|own| own.profile_id != owner.profile_id)
+                && !owner.user_ids.is_empty()
+                && self.user_id.is_some()
+        });
+        if is_anothers {
+            return Err(Fault::EmailTaken);
+        }
+        Ok(Chosen {
+            user_id: self.user_id.clone(),
+            email: self.email.clone(),
+            ..Chosen::default()
+        })
+    }
+
+    fn by_email(
+        &self,
+        strangers: Strangers,
+        by_email: Option<&Owner>,
+        by_id: Option<&Owner>,
+    ) -> Result<Chosen, Fault> {
+        let (Some(email), user_id) = (&self.email, &self.user_id) else {
+            return self.by_id_alone(strangers, by_id.is_some());
+        };
+        let is_anothers = by_id
+            .is_some_and(|owner| by_email.is_none_or(|own| own.profile_id != owner.profile_id));
+        let has_another = by_email.is_some_and(|owner| {
+            !owner.user_ids.is_empty() && by_id.is_none_or(|own| own != owner)
+        });
+        Ok(Chosen {
+            user_id: user_id.clone().filter(|_| !is_anothers),
+            email: Some(email.clone()),
+            is_explicit: has_another && !is_anothers,
+            email_trait: None,
+            user_id_trait: user_id.clone(),
+        })
+    }
+
+    fn by_id_alone(&self, strangers: Strangers, is_known: bool) -> Result<Chosen, Fault> {
+        let own = Chosen {
+            user_id: self.user_id.clone(),
+            ..Chosen::default()
+        };
+        match strangers {
+            _ if is_known => Ok(own),
+            Strangers::Kept => Ok(own),
+            Strangers::Made {
+                prefer_user_id: true,
+            } => Ok(Chosen {
+                email: self.user_id.as_deref().map(placeholder_email),
+                ..own
+            }),
+            Strangers::Made { .. } | Strangers::Refused => Err(Fault::UnknownUserId),
+        }
+    }
+}
+
+impl Fault {
+    /// In words, for a call that stands alone; `call` is how messages name it.
+    pub fn refusal(&self, named: &Named, call: &str) -> Refusal {
+        let email = named.email.as_deref().unwrap_or_default();
+        let user_id = named.user_id.as_deref().unwrap_or_default();
+        match self {
+            Self::Nobody => Refusal::params(format!("Either email or userId must be {call}")),
+            Self::NoUserId => Refusal::params("A userId must be set in a userId-based project"),
+            Self::BadEmail => Refusal::of(
+                "InvalidEmailAddressError",
+                format!("Invalid email: {email}"),
+            ),
+            Self::BadUserId => {
+                Refusal::of("InvalidUserIdError", format!("Invalid userId: {user_id}"))
+            }
+            Self::UnknownEmail => Refusal::of(
+                "UnknownEmailError",
+                format!("No user exists with email {email}"),
+            ),
+            Self::UnknownUserId => {
+                let message = format!("No user exists with userId {user_id}");
+                Refusal::of("UnknownUserIdError", message)
+            }
+            Self::EmailTaken => {
+                let message =
+                    format!("A user with email {email} and another userId already exists");
+                Refusal::conflict("EmailAlreadyExists", message)
+            }
+            Self::Forgotten => {
+                Refusal::conflict("ForgottenUserError", "The user has been forgotten")
+            }
+            Self::Rejected(rejection) => Refusal::rejected(rejection),
+        }
+    }
+}
+
+/// The address of somebody who has none, the same each time.
+pub fn placeholder_email(user_id: &str) -> String {
+    let plain = |byte: char| byte.is_ascii_alphanumeric() || "-_".contains(byte);
+    let local: String = user_id.chars().filter(|byte| plain(*byte)).collect();
+    let digest = Sha256::digest(user_id.as_bytes());
+    let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    format!("{}+{number}@{PLACEHOLDER_DOMAIN}", local.to_lowercase())
+}
+
+/// The domain of addresses that stand for none.
+pub const PLACEHOLDER_DOMAIN: &str = "placeholder.email";
+
+/// Printable ASCII without a blank at its end.
+pub fn is_user_id(text: &str) -> bool {
+    let is_printable = |byte: u8| (b' '..=b'~').contains(&byte);
+    !text.is_empty()
+        && text.len() <= LONGEST_USER_ID
+        && text.bytes().all(is_printable)
+        && !text.ends_with(' ')
+}
+
+/// Something before a single `@`, and a domain with a top level behind it.
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let is_local = |part: &str| {
+        let is_plain =
+            |one: char| !one.is_whitespace() && !one.is_control() && !"@,;<>()[]\\\"".contains(one);
+        !part.is_empty() && part.len() <= 64 && part.chars().all(is_plain)
+    };
+    let is_label = |label: &str| {
+        let is_plain = |one: char| one.is_alphanumeric() || one == '-';
+        !label.is_empty()
+            && label.chars().all(is_plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let top = domain.rsplit_once('.').map(|(_, top)| top);
+    text.len() <= LONGEST_EMAIL
+        && is_local(local)
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && domain.split('.').all(is_label)
+        && top.is_some_and(|top| top.chars().count() > 1 && top.chars().any(char::is_alphabetic))
+}
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

@@ -1,0 +1,148 @@
+use super::*;
+use crate::domain::ProfileId;
+use uuid::Uuid;
+
+const MADE: Strangers = Strangers::Made {
+    prefer_user_id: false,
+};
+
+fn named(email: &str, user_id: &str) -> Named {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Named {
+        email: some(email),
+        user_id: some(user_id),
+    }
+}
+
+fn owner(number: u128, user_ids: &[&str]) -> Owner {
+    Owner {
+        profile_id: ProfileId(Uuid::from_u128(number)),
+        user_ids: user_ids.iter().map(|id| (*id).to_owned()).collect(),
+    }
+}
+
+fn owners(all: &[(&str, Owner)]) -> Owners {
+    let kind = |name: &str| match name.contains('@') {
+        true => IdentityKind::Email,
+        false => IdentityKind::UserId,
+    };
+    let one = |(name, owner): &(&str, Owner)| (Identity::new(kind(name), name), owner.clone());
+    all.iter().map(one).collect()
+}
+
+fn chosen(project: ProjectType, named: &Named, all: &[(&str, Owner)]) -> Result<Chosen, Fault> {
+    named.judged(project)?.chosen(project, MADE, &owners(all))
+}
+
+#[test]
+fn addresses_are_what_the_original_takes() {
+    for good in [
+        "a@b.co",
+        "Ada+1@x.example.com",
+        "o'neil@a-b.org",
+        "u+1@placeholder.email",
+    ] {
+        assert!(is_email(good), "{good}");
+    }
+    for bad in [
+        "",
+        "000",
+        "bad@",
+        "@x.com",
+        "a@b",
+        "a b@x.com",
+        "a@@x.com",
+        ".a@x.com",
+        "a@x..com",
+        "a@x.1",
+        "none",
+    ] {
+        assert!(!is_email(bad), "{bad}");
+    }
+}
+
+#[test]
+fn user_ids_are_printable_and_short() {
+    assert!(is_user_id(&"a".repeat(52)) && is_user_id("a b"));
+    for bad in [
+        String::new(),
+        "a".repeat(53),
+        "a ".into(),
+        "é".into(),
+        "a\tb".into(),
+    ] {
+        assert!(!is_user_id(&bad), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_bad_email_beside_a_user_id_costs_the_user_nothing_where_the_id_is_a_name() {
+    for project in [ProjectType::Hybrid, ProjectType::UserId] {
+        let who = named("none", "u1").judged(project).expect("by the id");
+        assert!(who.has_bad_email && who.email.is_none());
+    }
+    let refused = named("none", "u1").judged(ProjectType::Email);
+    assert!(matches!(refused, Err(Fault::BadEmail)));
+}
+
+#[test]
+fn hybrid_takes_both_names_unless_the_email_is_another_users() {
+    let both = named("A@x.com", "u1");
+    let free = chosen(ProjectType::Hybrid, &both, &[("a@x.com", owner(1, &[]))]).expect("free");
+    assert_eq!(free.email.as_deref(), Some("a@x.com"));
+    let taken = chosen(
+        ProjectType::Hybrid,
+        &both,
+        &[("a@x.com", owner(1, &["u2"]))],
+    );
+    assert!(matches!(taken, Err(Fault::EmailTaken)));
+    let own = [("a@x.com", owner(1, &["u1"])), ("u1", owner(1, &["u1"]))];
+    assert!(chosen(ProjectType::Hybrid, &both, &own).is_ok());
+}
+
+#[test]
+fn by_email_the_user_id_follows_as_far_as_it_is_free() {
+    let both = named("a@x.com", "u1");
+    let free = chosen(ProjectType::Email, &both, &[]).expect("free");
+    assert_eq!(
+        (free.user_id.as_deref(), free.is_explicit),
+        (Some("u1"), false)
+    );
+    let overwritten = [("a@x.com", owner(1, &["u0"]))];
+    let overwritten = chosen(ProjectType::Email, &both, &overwritten).expect("overwritten");
+    assert!(overwritten.is_explicit && overwritten.user_id.is_some());
+    let shared = chosen(ProjectType::Email, &both, &[("u1", owner(2, &["u1"]))]).expect("shared");
+    assert_eq!(
+        (shared.user_id, shared.user_id_trait.as_deref()),
+        (None, Some("u1"))
+    );
+}
+
+#[test]
+fn by_email_a_user_id_alone_needs_somebody_or_the_callers_word() {
+    let alone = named("", "u1");
+    assert!(matches!(
+        chosen(ProjectType::Email, &alone, &[]),
+        Err(Fault::UnknownUserId)
+    ));
+    let prefer = Strangers::Made {
+        prefer_user_id: true,
+    };
+    let who = alone.judged(ProjectType::Email).expect("a name");
+    let made = who
+        .chosen(ProjectType::Email, prefer, &Owners::new())
+        .expect("made");
+    assert!(is_email(made.email.as_deref().expect("a placeholder")));
+    assert_ne!(placeholder_email("Ada"), placeholder_email("ada"));
+}
+
+#[test]
+fn by_user_id_the_email_is_a_trait() {
+    let both = chosen(ProjectType::UserId, &named("a@x.com", "u1"), &[]).expect("by the id");
+    assert_eq!(
+        (both.email, both.email_trait.as_deref()),
+        (None, Some("a@x.com"))
+    );
+    let alone = chosen(ProjectType::UserId, &named("a@x.com", ""), &[]);
+    assert!(matches!(alone, Err(Fault::NoUserId)));
+}

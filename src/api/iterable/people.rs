@@ -1,0 +1,399 @@
+//! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
+
+use super::jwt;
+use super::names::{Chosen, Fault, Named, Owners, Strangers, Who};
+use super::refusal::{Failure, Refusal};
+use super::request::{Asked, Readable};
+use super::when::When;
+use crate::api::charge::Charge;
+use crate::api::error::ApiError;
+use crate::api::reading::answer_of;
+use crate::api::work::{by, deadline, work};
+use crate::domain::{
+    Class, Code, Draft, EventDraft, Gate, Identity, Item, Json, Mode, ProjectType, Receipt,
+    Rejected, Rejection, Timestamp, Warnings, sizes,
+};
+use crate::ingest::{Origin, Reservation};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What one call says about somebody.
+pub struct Saying {
+    pub named: Named,
+    pub strangers: Strangers,
+    pub traits: Option<Json>,
+    pub mode: Mode,
+    pub event: Option<EventDraft>,
+    pub at: When,
+    /// As it came.
+    pub item: Json,
+}
+
+/// What became of a call.
+pub type Fate = Result<(), Fault>;
+
+/// A call that goes to the gate.
+struct Decided {
+    chosen: Chosen,
+    has_bad_email: bool,
+    saying: Saying,
+}
+
+/// What holds for all calls of a request.
+struct Frame {
+    project_id: crate::domain::ProjectId,
+    by: crate::domain::KeyKind,
+    kinds: Arc<crate::domain::Kinds>,
+    limits: crate::domain::Limits,
+    received_at: Timestamp,
+    is_measured: bool,
+}
+
+/// Writes what calls say, each judged by itself; one fate for each, in their order.
+///
+/// # Errors
+/// Where nothing can be said about them.
+pub async fn store(
+    asked: &Asked,
+    readable: Readable,
+    mut sayings: Vec<Saying>,
+) -> Result<Vec<Fate>, Failure> {
+    let project = asked.caller.kinds.rules.iterable;
+    sayings.iter_mut().for_each(take_names_out);
+    for saying in &mut sayings {
+        sign(saying, asked.signed.as_ref())?;
+    }
+    let whos: Vec<Result<Who, Fault>> = sayings
+        .iter()
+        .map(|saying| saying.named.judged(project))
+        .collect();
+    let owners = owners(asked, project, &whos, &sayings).await?;
+    let (mut fates, mut decided) = (Vec::new(), Vec::new());
+    for (who, saying) in whos.into_iter().zip(sayings) {
+        let chosen = who.and_then(|who| {
+            let chosen = who.chosen(project, saying.strangers, &owners)?;
+            Ok((chosen, who.has_bad_email))
+        });
+        fates.push(chosen.as_ref().map(drop).map_err(Fault::clone));
+        if let Ok((chosen, has_bad_email)) = chosen {
+            decided.push(Decided {
+                chosen,
+                has_bad_email,
+                saying,
+            });
+        }
+    }
+    let receipts = write(asked, readable, decided).await?;
+    let mut receipts = receipts.into_iter();
+    for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
+        *fate = receipts.next().map_or(Ok(()), fate_of);
+    }
+    Ok(fates)
+}
+
+/// The same for a call that stands alone; `call` is how a message says what was to be done to the names.
+///
+/// # Errors
+/// Also where the call is refused.
+pub async fn store_one(
+    asked: &Asked,
+    readable: Readable,
+    saying: Saying,
+    call: &str,
+) -> Result<(), Failure> {
+    let named = saying.named.clone();
+    let fates = store(asked, readable, vec![saying]).await?;
+    let fate = fates.into_iter().next().unwrap_or(Ok(()));
+    fate.map_err(|fault| fault.refusal(&named, call).into())
+}
+
+/// A `userId` among the traits is the person's: it names them where nothing else does, and is no trait.
+fn take_names_out(saying: &mut Saying) {
+    let Some(traits) = &saying.traits else {
+        return;
+    };
+    let Some(user_id) = traits.member("userId") else {
+        return;
+    };
+    if saying.named.user_id.is_none() {
+        saying.named.user_id = user_id.as_id();
+    }
+    let members = traits.members().map(|mut members| {
+        members.remove("userId");
+        Json::from_members(&members)
+    });
+    saying.traits = members;
+}
+
+/// Who signed is who is spoken of, also where the call names nobody.
+fn sign(saying: &mut Saying, signed: Option<&Named>) -> Result<(), Refusal> {
+    let Some(signed) = signed else {
+        return Ok(());
+    };
+    if saying.named == Named::default() {
+        saying.named = signed.clone();
+    }
+    let plain = |email: &String| email.trim().to_lowercase();
+    let is_own_email = |email: String| Some(email) == signed.email;
+    let emails = saying.named.email.as_ref().map(plain).into_iter();
+    let traits = saying.traits.as_ref();
+    let more = traits.and_then(|traits| traits.member("email")?.as_text());
+    let mut emails = emails.chain(more.as_ref().map(plain));
+    let is_own_id = saying.named.user_id.is_none() || saying.named.user_id == signed.user_id;
+    if is_own_id && emails.all(is_own_email) {
+        Ok(())
+    } else {
+        Err(jwt::mismatched())
+    }
+}
+
+async fn owners(
+    asked: &Asked,
+    project: ProjectType,
+    whos: &[Result<Who, Fault>],
+    sayings: &[Saying],
+) -> Result<Owners, ApiError> {
+    let known = whos.iter().zip(sayings);
+    let known = known.filter_map(|(who, saying)| Some((who.as_ref().ok()?, saying)));
+    let names = known.flat_map(|(who, saying)| who.to_look_up(project, saying.strangers));
+    let names: BTreeSet<Identity> = names.collect();
+    look_up(asked, names).await
+}
+
+/// Whose names are.
+pub async fn look_up(asked: &Asked, names: BTreeSet<Identity>) -> Result<Owners, ApiError> {
+    if names.is_empty() {
+        return Ok(Owners::new());
+    }
+    let names: Vec<Identity> = names.into_iter().collect();
+    let (state, project_id) = (&asked.state, asked.caller.project_id);
+    answer_of(state, state.store.load_owners(project_id, &names)).await
+}
+
+async fn write(
+    asked: &Asked,
+    readable: Readable,
+    decided: Vec<Decided>,
+) -> Result<Vec<Receipt>, ApiError> {
+    if decided.is_empty() {
+        return Ok(Vec::new());
+    }
+    let state = &asked.state;
+    let frame = Frame::of(asked, readable.is_measured);
+    let origin = frame.origin();
+    let most_stored = state.server.max_body_bytes;
+    let (size, decoders) = (readable.bytes.len(), readable.lane.decoders.clone());
+    let writing = async {
+        let made = work(&decoders, size, move || {
+            items(readable, &frame, decided, most_stored)
+        });
+        let (items, room) = made.await?;
+        Ok(state.ingest.submit(origin, items, Some(room)).await?)
+    };
+    by(deadline(state), writing).await
+}
+
+fn items(
+    readable: Readable,
+    frame: &Frame,
+    decided: Vec<Decided>,
+    most_stored: usize,
+) -> Result<(Vec<Item>, Reservation), ApiError> {
+    let Readable {
+        room, lane, bytes, ..
+    } = readable;
+    let room = room.or_else(|| lane.room.try_reserve(0));
+    let mut charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
+    let mut items = Vec::with_capacity(decided.len());
+    for one in decided {
+        let item = one.saying.item.clone();
+        let item = frame.item(frame.draft(one), &item);
+        charge.take(&item, &bytes)?;
+        items.push(item);
+    }
+    Ok((items, charge.into_room()?))
+}
+
+impl Frame {
+    fn of(asked: &Asked, is_measured: bool) -> Self {
+        Self {
+            project_id: asked.caller.project_id,
+            by: asked.caller.kind,
+            kinds: asked.caller.kinds.clone(),
+            limits: asked.state.limits.clone(),
+            received_at: asked.received_at,
+            is_measured,
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            project_id: self.project_id,
+            class: Class::Live,
+        }
+    }
+
+    fn item(&self, draft: Draft, item: &Json) -> Item {
+        let message_id = draft.event.as_ref();
+        let message_id = message_id.and_then(|event| event.message_id.clone());
+        match self.gate().command(draft) {
+            Ok(mut command) => {
+                command.keep_item(|| self.kept(item));
+                Item::Command(command)
+            }
+            Err(rejection) => Item::Rejected(Rejected {
+                project_id: self.project_id,
+                id: Uuid::now_v7(),
+                received_at: self.received_at,
+                names: rejection.names.clone(),
+                rejection,
+                message_id: message_id
+                    .map(|id| sizes::beginning(&id.value, self.limits.message_id_bytes).to_owned()),
+                warnings: None,
+                item: self.kept(item),
+            }),
+        }
+    }
+
+    fn gate(&self) -> Gate<'_> {
+        Gate {
+            project_id: self.project_id,
+            class: Class::Live,
+            by: self.by,
+            kinds: &self.kinds,
+            limits: &self.limits,
+            received_at: self.received_at,
+            is_measured: self.is_measured,
+        }
+    }
+
+    fn draft(&self, decided: Decided) -> Draft {
+        let Decided { chosen, saying, .. } = decided;
+        let gate = self.gate();
+        let project = self.kinds.rules.iterable;
+        let mut warnings = Warnings::default();
+        if decided.has_bad_email {
+            let message = "it is no address: the call counts by its userId";
+            warnings.add("bad_email", "email", message);
+        }
+        let traits = saying.traits.unwrap_or_else(Json::empty_object);
+        // Where the email is no name, or changes by `updateEmail` alone, one among the traits names nobody.
+        let (traits, email) = match project {
+            ProjectType::Hybrid => (traits, None),
+            ProjectType::UserId | ProjectType::Email => without_email(traits),
+        };
+        let email_name = chosen.email.as_deref();
+        let email_name = email_name.map(|email| gate.name("email", email, "email"));
+        let id_name = chosen.user_id.as_deref();
+        let id_name = id_name.map(|id| gate.name("user_id", id, "userId"));
+        let mut names: Vec<_> = email_name.into_iter().chain(id_name).collect();
+        let explicit = if chosen.is_explicit { names.len() } else { 0 };
+        names.extend(gate.names_in(&traits));
+        let email = match project {
+            ProjectType::UserId => chosen.email_trait.map(|email| Json::of(&email)).or(email),
+            ProjectType::Hybrid | ProjectType::Email => None,
+        };
+        let more = [
+            ("email", email),
+            ("userId", chosen.user_id_trait.map(|id| Json::of(&id))),
+        ];
+        Draft {
+            names,
+            explicit,
+            event: saying.event,
+            traits: Some(with(traits, more)),
+            mode: saying.mode,
+            earliest: Some(saying.at.earliest),
+            warnings,
+            ..Draft::at(saying.at.occurred_at)
+        }
+    }
+
+    /// What is kept of an item for who looks it up: itself where it is small, else its beginning as a text.
+    fn kept(&self, item: &Json) -> Json {
+        let beginning = sizes::beginning(item.as_str(), self.limits.rejected_item_bytes);
+        let is_whole = beginning.len() == item.as_bytes().len();
+        if is_whole && item.check("item", self.limits.depth).is_ok() {
+            // A copy: the item outlives the body that it is a view of.
+            return Json::from_database(beginning.to_owned());
+        }
+        Json::of(&beginning)
+    }
+}
+
+fn without_email(traits: Json) -> (Json, Option<Json>) {
+    let Some(email) = traits.member("email") else {
+        return (traits, None);
+    };
+    let mut members = traits.members().unwrap_or_default();
+    members.remove("email");
+    (Json::from_members(&members), Some(email))
+}
+
+fn with<const N: usize>(traits: Json, more: [(&str, Option<Json>); N]) -> Json {
+    let more = more.into_iter();
+    let more = more.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let more: BTreeMap<String, Json> = more.collect();
+    if more.is_empty() {
+        traits
+    } else {
+        Json::from_members(&more).with_defaults(&traits)
+    }
+}
+
+/// What is older than an erasure is gone, as it should be; that is no fault of the call.
+fn fate_of(receipt: Receipt) -> Fate {
+    match receipt {
+        Receipt::Rejected(Rejection {
+            code: Code::Forgotten,
+            ..
+        }) => Err(Fault::Forgotten),
+        Receipt::Rejected(rejection) if rejection.code != Code::Erased => {
+            Err(Fault::Rejected(rejection))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names of one person, the destination's first.
+pub struct Joining {
+    pub names: Vec<Identity>,
+    /// By the caller's word, whoever they belonged to.
+    pub is_explicit: bool,
+    pub traits: Json,
+}
+
+/// Makes several names one person's.
+///
+/// # Errors
+/// Where nothing can be said about it.
+pub async fn join(asked: &Asked, readable: Readable, joining: Joining) -> Result<Fate, Failure> {
+    let frame = Frame::of(asked, readable.is_measured);
+    let item = readable.fields.json.clone();
+    let gate = frame.gate();
+    let name = |name: &Identity| {
+        gate.name(
+            name.kind.as_str(),
+            &name.value,
+            name.kind.as_str().to_owned(),
+        )
+    };
+    let names: Vec<_> = joining.names.iter().map(name).collect();
+    let draft = Draft {
+        explicit: if joining.is_explicit { names.len() } else { 0 },
+        names,
+        traits: Some(joining.traits),
+        ..Draft::at(asked.received_at)
+    };
+    let item = frame.item(draft, &item);
+    let state = &asked.state;
+    let submitting = async {
+        Ok(state
+            .ingest
+            .submit(frame.origin(), vec![item], readable.room)
+            .await?)
+    };
+    let receipts: Vec<Receipt> = by(deadline(state), submitting).await?;
+    Ok(receipts.into_iter().next().map_or(Ok(()), fate_of))
+}

@@ -1,0 +1,175 @@
+//! A request of which the key is known and the body can be read.
+
+use super::fields::Fields;
+use super::jwt;
+use super::names::Named;
+use super::refusal::{Failure, Refusal};
+use crate::api::State;
+use crate::api::body;
+use crate::api::document::Document;
+use crate::api::error::ApiError;
+use crate::api::lane::Lane;
+use crate::api::work::{by, deadline, work};
+use crate::domain::loose_time::Claim;
+use crate::domain::{Caller, Json, KeyKind, Timestamp};
+use crate::ingest::Reservation;
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Data, Payload};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+/// Whose key an endpoint takes (contract section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Any, with a token where the key needs one: what apps and pages say about their users.
+    Apps,
+    /// Any, without a token: what SDKs call before they have one, or after.
+    Open,
+    /// A server key's alone.
+    Servers,
+}
+
+/// Who asks, and for what.
+pub struct Asked {
+    pub state: Data<State>,
+    pub caller: Caller,
+    /// Who calls, where a token says so.
+    pub signed: Option<Named>,
+    pub received_at: Timestamp,
+    /// The header `Sent-At`, by the sender's clock.
+    pub sent_at: Option<Timestamp>,
+    /// As in messages: `/api/users/update`.
+    pub endpoint: String,
+    pub request: HttpRequest,
+}
+
+/// A body that is a JSON object, and what it holds.
+pub struct Readable {
+    pub fields: Fields,
+    pub bytes: Bytes,
+    pub room: Option<Reservation>,
+    pub lane: Lane,
+    /// Depth and numbers of all values are known to keep the limits.
+    pub is_measured: bool,
+}
+
+impl Readable {
+    /// Takes more room, for what is read of the body.
+    ///
+    /// # Errors
+    /// `Overloaded` where there is none.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let room = match self.room.take() {
+            Some(room) => Some(room),
+            None => self.lane.room.try_reserve(0),
+        };
+        let mut room = room.ok_or(ApiError::Overloaded)?;
+        let is_held = room.grow(bytes);
+        self.room = Some(room);
+        is_held.then_some(()).ok_or(ApiError::Overloaded)
+    }
+}
+
+impl Asked {
+    /// Finds out who asks, before a byte of the body is read.
+    ///
+    /// # Errors
+    /// `MissingKey`, `UnknownKey`, `ServerKeyNeeded`, `TooManyRequests`, `Unavailable`; what is wrong with a token.
+    pub async fn new(
+        request: HttpRequest,
+        state: Data<State>,
+        access: Access,
+    ) -> Result<Self, Failure> {
+        let key = key_of(request.headers()).ok_or(ApiError::MissingKey)?;
+        let finding = async {
+            let found = state.keys.find(key).await;
+            found.map_err(|_| ApiError::Unavailable)
+        };
+        let caller = by(deadline(&state), finding).await?;
+        let caller = caller.ok_or(ApiError::UnknownKey)?;
+        state.rates.check(caller.project_id, key)?;
+        if access == Access::Servers && caller.kind != KeyKind::Server {
+            return Err(ApiError::ServerKeyNeeded.into());
+        }
+        let received_at = state.clock.now();
+        let signed = match (&caller.secret, access) {
+            (Some(secret), Access::Apps) => {
+                Some(jwt::signed(request.headers(), secret, received_at)?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            received_at,
+            signed,
+            sent_at: sent_at(request.headers()),
+            endpoint: request.path().to_owned(),
+            state,
+            caller,
+            request,
+        })
+    }
+
+    /// Reads the body, which has to be a JSON object.
+    ///
+    /// # Errors
+    /// Everything that keeps a body from being read; `BadJsonBody` where it is something else.
+    pub async fn read(&self, payload: Payload) -> Result<Readable, Failure> {
+        let (state, project_id) = (&self.state, self.caller.project_id);
+        let body = body::read(&self.request, payload, state, Some(project_id)).await?;
+        let (size, limit) = (body.bytes.len(), state.server.max_body_bytes);
+        let (lane, endpoint) = (body.lane.clone(), self.endpoint.clone());
+        let depth = state.limits.depth;
+        let decoders = lane.decoders.clone();
+        let reading = work(&decoders, size, move || {
+            let mut document = Document::new(body, limit)?;
+            let text = document.text()?;
+            let raw: &RawValue = serde_json::from_str(text)
+                .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
+            if !raw.get().starts_with('{') {
+                return Err(ApiError::NotAnObject);
+            }
+            Ok(Readable {
+                fields: Fields::of_body(Json::slice_of(&document.bytes, raw), &endpoint),
+                is_measured: document.is_within(depth),
+                room: document.room.take(),
+                bytes: document.bytes,
+                lane,
+            })
+        });
+        Ok(by(deadline(state), reading).await?)
+    }
+
+    /// The caller may join people who are known both (`docs/KEYS.md`).
+    pub fn may_join(&self) -> bool {
+        let is_believed = self.caller.kinds.rules.write_keys_join && self.caller.needs_no_token();
+        self.caller.kind == KeyKind::Server || is_believed
+    }
+
+    /// A parameter of the query. A plus that was not encoded is one of an address.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        crate::api::credentials::query_value(self.request.query_string(), name)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that has to be there.
+    pub fn needed_parameter(&self, name: &str) -> Result<String, Refusal> {
+        let missing = || Refusal::params(format!("Missing required parameter {name}"));
+        self.parameter(name).ok_or_else(missing)
+    }
+}
+
+/// `Api-Key`, `Api_Key` and `api_key`: names of headers have no case here.
+fn key_of(headers: &HeaderMap) -> Option<&str> {
+    let names = ["api-key", "api_key"];
+    let values = names.into_iter().filter_map(|name| headers.get(name));
+    let mut texts = values.filter_map(|value| value.to_str().ok());
+    texts.find(|text| !text.trim().is_empty()).map(str::trim)
+}
+
+fn sent_at(headers: &HeaderMap) -> Option<Timestamp> {
+    match Claim::of_text(headers.get("sent-at")?.to_str().ok()?) {
+        Claim::At(at) | Claim::Odd(at) => Some(at),
+        Claim::Nothing | Claim::Unreadable => None,
+    }
+}

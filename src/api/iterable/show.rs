@@ -1,0 +1,199 @@
+//! A person as this dialect shows one (contract section 2.2), and dates as it writes them.
+
+use super::names::PLACEHOLDER_DOMAIN;
+use super::subscriptions::LISTS;
+use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp};
+use crate::store::{KnownIdentity, Profile};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// Traits that are objects by token here, and lists there.
+pub const BY_TOKEN: [&str; 2] = ["devices", "browserTokens"];
+
+/// `{"user":…}`.
+#[derive(Serialize)]
+pub struct Found {
+    user: User,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    /// Clients hold it to be a text: it is empty where there is none.
+    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    data_fields: Map<String, Value>,
+}
+
+/// How a profile is shown.
+pub fn found(profile: &Profile, project: ProjectType) -> Found {
+    let (email, user_id) = names_of(profile);
+    let mut fields = fields(&profile.traits);
+    let given = [("email", &email), ("userId", &user_id)];
+    for (name, value) in given {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), json!(value));
+        }
+    }
+    add_made(&mut fields, profile, email.as_deref());
+    if project != ProjectType::Email
+        && let Some(lists) = fields.remove("emailListIds")
+    {
+        fields.insert("userListIds".to_owned(), lists);
+    }
+    let user = User {
+        email: email.unwrap_or_default(),
+        user_id,
+        data_fields: fields,
+    };
+    Found { user }
+}
+
+/// The email and the user id of a person: what was stated last, else the names in the order in which they came.
+pub fn names_of(profile: &Profile) -> (Option<String>, Option<String>) {
+    let text = |name: &str| profile.traits.member(name)?.as_text();
+    let email = text("email").map(|email| email.to_lowercase());
+    (
+        email.or_else(|| first(&profile.identities, &IdentityKind::Email)),
+        text("userId").or_else(|| first(&profile.identities, &IdentityKind::UserId)),
+    )
+}
+
+fn first(known: &[KnownIdentity], kind: &IdentityKind) -> Option<String> {
+    let own = known.iter().filter(|known| known.identity.kind == *kind);
+    let is_placeholder = |identity: &Identity| identity.value.ends_with(PLACEHOLDER_DOMAIN);
+    let first = own.min_by_key(|known| (is_placeholder(&known.identity), known.first_seen));
+    first.map(|known| known.identity.value.clone())
+}
+
+/// What the original adds by itself.
+fn add_made(fields: &mut Map<String, Value>, profile: &Profile, email: Option<&str>) {
+    let (created, updated) = (written(profile.created_at), written(profile.updated_at));
+    let domain = email.and_then(|email| email.rsplit_once('@'));
+    let domain = domain.map_or("", |(_, domain)| domain);
+    let made = [
+        ("signupDate", json!(created)),
+        ("signupSource", json!("API")),
+        ("profileUpdatedAt", json!(updated)),
+    ];
+    for (name, value) in made {
+        fields.entry(name).or_insert(value);
+    }
+    for name in LISTS {
+        fields.entry(name).or_insert_with(|| json!([]));
+    }
+    fields.insert(
+        "itblInternal".to_owned(),
+        json!({"documentCreatedAt": created, "documentUpdatedAt": updated, "emailDomain": domain}),
+    );
+    fields.insert("itblUserId".to_owned(), json!(profile.id.to_string()));
+}
+
+/// Traits as data fields: dates as they are written there, what is kept by token as a list.
+fn fields(traits: &Json) -> Map<String, Value> {
+    let value = serde_json::from_slice(traits.as_bytes()).unwrap_or_default();
+    let Value::Object(mut fields) = with_dates(value) else {
+        return Map::new();
+    };
+    for name in BY_TOKEN {
+        if let Some(Value::Object(tokens)) = fields.get_mut(name).map(Value::take) {
+            let tokens = tokens.into_iter().map(|(_, token)| token);
+            fields.insert(name.to_owned(), tokens.collect());
+        }
+    }
+    fields
+}
+
+/// A value in which each text that is a date is written as one.
+pub fn with_dates(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(date(&text).map_or(text, written)),
+        Value::Array(list) => list.into_iter().map(with_dates).collect(),
+        Value::Object(object) => {
+            let members = object.into_iter();
+            let members = members.map(|(name, value)| (name, with_dates(value)));
+            Value::Object(members.collect())
+        }
+        other => other,
+    }
+}
+
+/// `2021-02-02 21:50:47 +00:00`.
+pub fn written(at: Timestamp) -> String {
+    at.instant()
+        .strftime("%Y-%m-%d %H:%M:%S +00:00")
+        .to_string()
+}
+
+/// True of a text that is shown as a date.
+pub fn is_date(text: &str) -> bool {
+    date(text).is_some()
+}
+
+/// A text in one of the spellings that the original takes for a date (contract section 6.1).
+fn date(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let is_day = bytes.len() >= 10
+        && bytes
+            .iter()
+            .take(10)
+            .enumerate()
+            .all(|(place, byte)| match place {
+                4 | 7 => *byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+    let rest = is_day.then(|| text.get(10..)).flatten()?;
+    let has_zone =
+        || rest.ends_with('Z') || rest.len() > 6 && rest[rest.len() - 6..].starts_with(['+', '-']);
+    let is_date = match rest.as_bytes().first() {
+        None => true,
+        // Without a fraction, with or without a zone behind a blank.
+        Some(b' ') => !rest.contains('.') && (rest.len() == 9 || rest.len() == 16 && has_zone()),
+        Some(b'T') => has_zone(),
+        _ => false,
+    };
+    let spaced = rest.len() == 16 && rest.starts_with(' ');
+    let text = if spaced {
+        // The calendar library knows no blank before a zone.
+        format!("{}{}", &text[..19], &text[20..])
+    } else {
+        text.to_owned()
+    };
+    is_date.then(|| Timestamp::parse(&text)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_the_original_does() {
+        for (text, date) in [
+            ("2020-08-19T20:50:04.000Z", "2020-08-19 20:50:04 +00:00"),
+            ("2006-01-02", "2006-01-02 00:00:00 +00:00"),
+            ("2006-01-02 15:04:05", "2006-01-02 15:04:05 +00:00"),
+            ("2006-01-02 15:04:05 +02:00", "2006-01-02 13:04:05 +00:00"),
+            (
+                "2006-01-02T15:04:05.000-07:00",
+                "2006-01-02 22:04:05 +00:00",
+            ),
+        ] {
+            assert_eq!(
+                with_dates(json!({"a": [text]})),
+                json!({"a": [date]}),
+                "{text}"
+            );
+        }
+        for text in [
+            "2020-04-13 14:04:09.000",
+            "2020-13-01",
+            "20200102",
+            "",
+            "2020-01-02é",
+            "1577934245",
+        ] {
+            assert_eq!(with_dates(json!(text)), json!(text));
+        }
+    }
+}

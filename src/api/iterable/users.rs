@@ -1,0 +1,96 @@
+//! `users/update` and `users/bulkUpdate`: what is known of people, without an event.
+
+use super::bulk::{BulkReply, MOST_MEMBERS};
+use super::fields::Fields;
+use super::names::{Named, Strangers};
+use super::people::{self, Saying};
+use super::refusal::{Failure, Refusal};
+use super::reply::Answer;
+use super::request::{Asked, Readable};
+use super::when;
+use crate::domain::Mode;
+
+/// What one member of a request holds until it is written, beside its names.
+const MEMBER: usize = 1_536;
+
+/// How messages name a call without a user.
+pub const UPDATE: &str = "set: ApiUserUpdateRequest(None,None,None,None)";
+
+/// Whom an object names.
+pub fn named(user: &Fields) -> Result<Named, Refusal> {
+    Ok(Named {
+        email: user.text("email")?,
+        user_id: user.text("userId")?,
+    })
+}
+
+/// Reads a user with data fields. `followers` come after it in its request.
+pub fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refusal> {
+    let is_nested = user.flag("mergeNestedObjects")?;
+    let prefer_user_id = user.flag("preferUserId")?;
+    user.flag("createNewFields")?;
+    Ok(Saying {
+        named: named(user)?,
+        strangers: Strangers::Made { prefer_user_id },
+        traits: user.object("dataFields")?,
+        mode: if is_nested {
+            Mode::Nested
+        } else {
+            Mode::Single
+        },
+        event: None,
+        at: when::now(asked, followers),
+        item: user.json.clone(),
+    })
+}
+
+/// Updates somebody, or makes them.
+pub async fn update(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+    let saying = saying(&asked, &readable.fields, 0)?;
+    people::store_one(&asked, readable, saying, UPDATE).await?;
+    Ok(Answer::success())
+}
+
+/// Updates many.
+pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+    let update_only = readable.fields.flag("updateOnly")?;
+    let users = members(&mut readable, "users")?;
+    let mut sayings = Vec::with_capacity(users.len());
+    for (place, user) in users.iter().enumerate() {
+        let mut saying = saying(&asked, user, users.len() - place - 1)?;
+        if update_only {
+            saying.strangers = Strangers::Refused;
+        }
+        sayings.push(saying);
+    }
+    reply(&asked, readable, sayings).await
+}
+
+/// The members of a request of many; room for what is read of each is taken first.
+///
+/// # Errors
+/// `BatchTooLarge` where they are too many, `Overloaded` where there is no room.
+pub fn members(readable: &mut Readable, name: &str) -> Result<Vec<Fields>, Failure> {
+    let count = readable.fields.count(name, MOST_MEMBERS + 1)?;
+    if count > MOST_MEMBERS {
+        let message = format!("{name} has more entries than the limit of {MOST_MEMBERS}");
+        return Err(Failure::Refused(Refusal {
+            status: actix_web::http::StatusCode::PAYLOAD_TOO_LARGE,
+            ..Refusal::of("BatchTooLarge", message)
+        }));
+    }
+    // The texts of names are copies of what stands in the body.
+    readable.hold(readable.bytes.len() + count * MEMBER)?;
+    Ok(readable.fields.objects(name)?)
+}
+
+/// Writes what is said of many, and tells which of it failed.
+pub async fn reply(
+    asked: &Asked,
+    readable: Readable,
+    sayings: Vec<Saying>,
+) -> Result<Answer, Failure> {
+    let named: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
+    let fates = people::store(asked, readable, sayings).await?;
+    Ok(Answer::document(&BulkReply::of(&named, &fates)))
+}

@@ -1,0 +1,60 @@
+//! When something happened: `createdAt` in seconds, milliseconds or text, by the sender's clock, put right (contract section 3.2).
+
+use super::fields::Fields;
+use super::refusal::Refusal;
+use super::request::Asked;
+use crate::domain::Timestamp;
+use crate::domain::loose_time::{Claim, is_plausible};
+use crate::domain::time::ClaimedTimes;
+use std::time::Duration;
+
+/// When something happened, or was true.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    pub occurred_at: Timestamp,
+    /// It may have happened as early as this.
+    pub earliest: Timestamp,
+}
+
+/// Now; of what a request says, what stands later in it is later: it wins.
+pub fn now(asked: &Asked, followers: usize) -> When {
+    let before = Duration::from_micros(followers as u64);
+    let at = asked.received_at.minus(before);
+    When {
+        occurred_at: at,
+        earliest: at,
+    }
+}
+
+/// The `createdAt` of a call, else now.
+///
+/// # Errors
+/// `BadJsonBody` where it is no time.
+pub fn created_at(asked: &Asked, call: &Fields, followers: usize) -> Result<When, Refusal> {
+    let now = now(asked, followers);
+    let Some(value) = call.value("createdAt") else {
+        return Ok(now);
+    };
+    let claim = match value.as_text() {
+        Some(text) => Claim::of_text(&text),
+        None => Claim::of_number(value.as_str()),
+    };
+    let occurred_at = match claim {
+        Claim::At(at) | Claim::Odd(at) => at,
+        Claim::Nothing => return Ok(now),
+        Claim::Unreadable => return Err(call.wrong("createdAt", "Number value expected")),
+    };
+    let times = ClaimedTimes {
+        occurred_at: Some(occurred_at),
+        sent_at: asked.sent_at,
+    };
+    let at = times.corrected(asked.received_at);
+    if !is_plausible(at) || at >= asked.received_at {
+        return Ok(now);
+    }
+    let earliest = times.earliest(asked.received_at);
+    Ok(When {
+        occurred_at: at,
+        earliest: Some(earliest).filter(|at| is_plausible(*at)).unwrap_or(at),
+    })
+}

@@ -1,0 +1,129 @@
+//! Documents of people who were erased since: told by the names in them, and by when they say they were true.
+//!
+//! Only of who was erased while changes are marked the ids of documents are noted. Of the others the names are known by their hashes alone,
+//! so that a document has to be read to be known. One without a time counts as older than any erasure, as does one that can't be read.
+
+use super::version::Versions;
+use crate::domain::{Class, Gate, Identity, IdentityKey, KeyKind, Limits, Timestamp};
+use crate::legacy::{Found, Hit, record};
+use crate::mapping::{Reading, Reverse};
+use crate::store::{Error, Mirror, Store};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// How documents of a project are read.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    pub mirror: &'a Mirror,
+    pub reverse: &'a Reverse,
+    pub limits: &'a Limits,
+}
+
+/// What a document says of whose it is.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its id as a name of its person.
+    pub id: Identity,
+    /// The strongest first.
+    names: Vec<Identity>,
+    at: Timestamp,
+    /// It says itself that its person is deleted.
+    pub is_deletion: bool,
+}
+
+/// True of a document that has to be judged before anything is laid over it. Roster's own were judged when they were written, once all are
+/// looked at whose people were erased before.
+pub fn is_doubtful(found: &Found, used: Versions, is_swept: bool) -> bool {
+    !is_swept || !used.has(found.version)
+}
+
+impl Said {
+    fn strongest(&self) -> &Identity {
+        self.names.first().unwrap_or(&self.id)
+    }
+}
+
+impl Judge<'_> {
+    /// Reads a document that was asked for by its id.
+    pub fn found(&self, id: &str, found: &Found) -> Said {
+        let hit = record::of_found(&self.mirror.plan.index, id, found);
+        self.said(id, &hit.into(), &found.source.to_string().into())
+    }
+
+    /// Reads a document of a page.
+    pub fn hit(&self, hit: &Hit<'_>) -> Said {
+        let value = record::value(hit).unwrap_or_default();
+        let source = hit._source.map(|source| source.get().to_owned());
+        self.said(&hit._id, &value.into(), &source.unwrap_or_default().into())
+    }
+
+    fn said(&self, id: &str, hit: &Bytes, source: &Bytes) -> Said {
+        let gate = self.gate();
+        // The database takes no NUL.
+        let id = id.replace('\0', "");
+        let id = gate.kinds.identity(self.reverse.document_kind(), &id);
+        let unread = Said {
+            id,
+            names: Vec::new(),
+            at: Timestamp::MIN,
+            is_deletion: false,
+        };
+        match self.reverse.read(hit, source, &gate) {
+            Ok(Reading::Command { command, .. }) => Said {
+                names: command.identities().to_vec(),
+                at: command.occurred_at(),
+                is_deletion: command.erases(),
+                ..unread
+            },
+            Ok(_) | Err(_) => unread,
+        }
+    }
+
+    fn gate(&self) -> Gate<'_> {
+        Gate {
+            project_id: self.mirror.project_id,
+            class: Class::Backfill,
+            by: KeyKind::Server,
+            kinds: &self.mirror.kinds,
+            limits: self.limits,
+            received_at: self.mirror.now,
+            is_measured: false,
+        }
+    }
+
+    /// When the people of documents were erased, in their order; `None` where they were not, or the document is newer. As with records
+    /// the strongest name decides, and where nobody has that one the others do.
+    pub async fn erased(
+        &self,
+        store: &Store,
+        said: &[Said],
+    ) -> Result<Vec<Option<Timestamp>>, Error> {
+        let key = |name: &Identity| -> IdentityKey { (self.mirror.project_id, name.clone()) };
+        let names = said
+            .iter()
+            .flat_map(|one| one.names.iter().chain([&one.id]));
+        let keys: BTreeSet<IdentityKey> = names.map(key).collect();
+        let known = store.load_erased(&keys.iter().collect::<Vec<_>>()).await?;
+        let bars = |one: &Said, name: &Identity| {
+            let erased = known.get(&key(name)).filter(|erased| erased.bars(one.at));
+            erased.map(|erased| erased.at)
+        };
+        let by_own = |one: &Said| bars(one, one.strongest()).or_else(|| bars(one, &one.id));
+        let by_others = |one: &Said| one.names.iter().find_map(|name| bars(one, name));
+        let strongest: Vec<&Identity> = said.iter().map(Said::strongest).collect();
+        let owners = match known.is_empty() {
+            true => vec![None; said.len()],
+            false => {
+                store
+                    .find_owners(self.mirror.project_id, &strongest)
+                    .await?
+            }
+        };
+        let each = said.iter().zip(owners);
+        let erased = each.map(|(one, owner)| {
+            let others = || by_others(one).filter(|_| owner.is_none());
+            by_own(one).or_else(others)
+        });
+        Ok(erased.collect())
+    }
+}

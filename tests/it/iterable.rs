@@ -1,0 +1,277 @@
+//! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
+
+mod clients;
+mod signed;
+
+use crate::harness::{Project, ROSTER};
+use crate::tracking::every_fixture_of;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use tokio::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+#[tokio::test]
+async fn every_iterable_fixture_holds() {
+    every_fixture_of("iterable").await;
+}
+
+/// A call of either dialect.
+#[derive(Clone, Debug)]
+enum Call {
+    Iterable(&'static str, Value),
+    Tracking(Value),
+}
+
+impl Call {
+    async fn make(&self, project: &Project) {
+        match self {
+            Self::Iterable(path, body) => {
+                let (status, answer) = call(project, Method::POST, path, Some(body)).await;
+                assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+            }
+            Self::Tracking(item) => {
+                project.send("/v1/batch", &json!({"batch": [item]})).await;
+            }
+        }
+    }
+}
+
+/// Calls a path of this dialect by the server key.
+async fn call(
+    project: &Project,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> (StatusCode, Value) {
+    let url = format!("{}/api/{path}", project.url);
+    let mut request = project.client.request(method, url);
+    request = request.header("Api-Key", &project.server_key);
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    let reply = request.send().await.expect("an answer");
+    (reply.status(), reply.json().await.expect("JSON"))
+}
+
+/// Calls about one person that say when they were true, or say different things, so that no order matters.
+fn calls() -> Vec<Call> {
+    vec![
+        Call::Tracking(
+            json!({"type": "identify", "userId": "u1", "messageId": "m1",
+            "traits": {"email": "Ada@example.com", "plan": "free"}, "timestamp": "2024-01-01T00:00:00Z"}),
+        ),
+        Call::Iterable(
+            "users/update",
+            json!({"email": "ada@example.com", "userId": "u1", "dataFields": {"city": "Ulm"}}),
+        ),
+        Call::Iterable(
+            "commerce/updateCart",
+            json!({"user": {"userId": "u1"}, "createdAt": 1_704_164_645,
+            "items": [{"id": "i", "name": "Shoe", "price": 1, "quantity": 1}], "id": "c1"}),
+        ),
+        Call::Tracking(
+            json!({"type": "track", "userId": "u1", "anonymousId": "a1", "event": "Seen", "messageId": "m2",
+            "timestamp": "2024-01-02T00:00:00Z"}),
+        ),
+        Call::Iterable(
+            "events/track",
+            json!({"email": "ada@example.com", "eventName": "Opened", "id": "e1", "createdAt": 1_704_164_700}),
+        ),
+    ]
+}
+
+/// All that can be read of the person, without what differs from run to run.
+async fn read(project: &Project) -> Value {
+    let profile = project.profile("user_id:u1").await;
+    let identities: BTreeSet<String> = profile["identities"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|name| format!("{}:{}", name["kind"], name["value"]))
+        .collect();
+    let timeline = project.timeline("user_id:u1").await;
+    let events: Vec<Value> = timeline
+        .iter()
+        .map(|event| {
+            json!([
+                event["message_id"],
+                event["name"],
+                event["occurred_at"],
+                event["properties"]
+            ])
+        })
+        .collect();
+    json!([profile["traits"], identities, events])
+}
+
+#[tokio::test]
+async fn a_person_of_both_dialects_ends_the_same_in_any_order() {
+    let mut calls = calls();
+    let mut seen = BTreeSet::new();
+    for turn in 0..calls.len() {
+        for is_reversed in [false, true] {
+            let mut order = calls.clone();
+            if is_reversed {
+                order.reverse();
+            }
+            let project = Project::fresh().await;
+            for call in &order {
+                call.make(&project).await;
+            }
+            let person = read(&project).await;
+            assert_eq!(
+                person[2].as_array().map(Vec::len),
+                Some(4),
+                "turn {turn}: {person}"
+            );
+            seen.insert(person.to_string());
+        }
+        calls.rotate_left(1);
+    }
+    assert_eq!(seen.len(), 1, "{seen:#?}");
+}
+
+#[tokio::test]
+async fn who_is_forgotten_by_one_dialect_is_forgotten_by_the_other() {
+    let project = Project::fresh().await;
+    let update = json!({"email": "ada@example.com", "userId": "u1"});
+    let (status, _) = call(&project, Method::POST, "users/update", Some(&update)).await;
+    assert_eq!(status, StatusCode::OK);
+    let forget = json!({"email": "ada@example.com"});
+    let (status, _) = call(&project, Method::POST, "users/forget", Some(&forget)).await;
+    assert_eq!(status, StatusCode::OK);
+    let item = json!({"type": "track", "userId": "u1", "event": "x", "messageId": "m1"});
+    let results = project.results(&[item]).await;
+    assert_eq!(results[0]["code"], "forgotten", "{results:?}");
+
+    let project = Project::fresh().await;
+    let item = json!({"type": "identify", "userId": "u2", "traits": {"email": "b@example.com"}, "messageId": "m2"});
+    project.send("/v1/batch", &json!({"batch": [item]})).await;
+    let native = project.client.delete(format!(
+        "{}/v1/profiles/user_id:u2?forget=true",
+        project.url
+    ));
+    let forgotten = native
+        .bearer_auth(&project.server_key)
+        .send()
+        .await
+        .expect("an answer");
+    assert!(forgotten.status().is_success());
+    let update = json!({"email": "b@example.com", "dataFields": {"back": true}});
+    let (status, answer) = call(&project, Method::POST, "users/update", Some(&update)).await;
+    assert_eq!(
+        (status, &answer["code"]),
+        (StatusCode::CONFLICT, &json!("ForgottenUserError"))
+    );
+}
+
+#[tokio::test]
+async fn eight_thousand_events_of_one_request_are_taken_and_one_more_is_refused_whole() {
+    let project = Project::fresh().await;
+    let event =
+        |number: usize| json!({"userId": "u1", "eventName": "x", "id": format!("e{number}")});
+    let mut events: Vec<Value> = (0..8_000).map(event).collect();
+    let (status, answer) = call(
+        &project,
+        Method::POST,
+        "events/trackBulk",
+        Some(&json!({"events": events})),
+    )
+    .await;
+    assert_eq!(
+        (status, &answer["successCount"]),
+        (StatusCode::OK, &json!(8_000))
+    );
+    assert_eq!(project.count("*", "event").await, 8_000);
+    events.push(event(8_000));
+    let (status, answer) = call(
+        &project,
+        Method::POST,
+        "events/trackBulk",
+        Some(&json!({"events": events})),
+    )
+    .await;
+    assert_eq!(
+        (status, &answer["code"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("BatchTooLarge"))
+    );
+}
+
+#[tokio::test]
+async fn the_type_of_a_project_is_set_on_the_command_line() {
+    let project = Project::fresh().await;
+    let set = Command::new(ROSTER)
+        .args(["project", "rules", &project.name, "--iterable", "user-id"])
+        .args([
+            "--database-url",
+            &crate::harness::shared().await.database_url,
+        ])
+        .output()
+        .await
+        .expect("it ran");
+    assert!(
+        set.status.success(),
+        "{}",
+        String::from_utf8_lossy(&set.stderr)
+    );
+    let update = json!({"email": "ada@example.com"});
+    let (status, answer) = call(&project, Method::POST, "users/update", Some(&update)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+}
+
+/// The rows of the page's table of endpoints: method, path, and whether it is there.
+fn endpoints() -> Vec<(String, String, bool)> {
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/ITERABLE.md")).expect("the page");
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let path = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        let methods = ["GET", "POST", "DELETE", "PUT", "PATCH"];
+        methods
+            .contains(&cells[0])
+            .then(|| (cells[0].to_owned(), path.to_owned(), cells[2] != "no"))
+    };
+    page.lines()
+        .filter(|line| line.starts_with('|'))
+        .filter_map(row)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_page_lists_what_the_service_has() {
+    let project = Project::fresh().await;
+    let endpoints = endpoints();
+    assert!(endpoints.len() > 40, "the page lost its table");
+    for (method, path, is_there) in &endpoints {
+        let plain = path.replace(['{', '}'], "");
+        let url = format!("{}/api/{plain}", project.url);
+        let method_of = Method::from_bytes(method.as_bytes()).expect("a method");
+        let reply = project
+            .client
+            .request(method_of, url)
+            .send()
+            .await
+            .expect("an answer");
+        let wanted = if *is_there {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::NOT_FOUND
+        };
+        assert_eq!(reply.status(), wanted, "{method} {path}");
+    }
+    let source = ["mod.rs", "messages.rs", "sdk.rs"].map(|file| {
+        std::fs::read_to_string(format!("{ROOT}/src/api/iterable/{file}")).expect("source")
+    });
+    let listed = |path: &str| endpoints.iter().any(|(_, known, _)| known == path);
+    let missing: Vec<String> = source
+        .iter()
+        .flat_map(|text| text.split('"').skip(1).step_by(2))
+        .filter(|text| {
+            text.contains('/') && !text.contains([' ', ':', '\\', '.']) && !text.starts_with("/api")
+        })
+        .filter(|path| !listed(path))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}

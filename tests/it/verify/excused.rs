@@ -1,0 +1,58 @@
+//! What was refused with a reason is no difference: a record that Roster did not take, and a document that the legacy store does not.
+
+use super::{LATER, equal, expected, found, verified};
+use crate::harness::store_at;
+use crate::mirror::Scene;
+use roster::domain::{Code, Identity, IdentityKind, ProjectId, Rejection};
+use roster::store::Refusal;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+const PEOPLE: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_record_was_refused_is_told_as_rejected_and_not_as_missing() {
+    let scene = equal(Scene::fresh().await, PEOPLE).await;
+    let text = json!({"plan": "pro", "updated_at": LATER}).to_string();
+    let documents = ["poison", "ghost"].map(|id| (id.to_owned(), text.clone()));
+    scene.store.put(&scene.index, &documents).await;
+    let name = Identity::new(IdentityKind::UserId, "poison");
+    let rejection = Rejection::of(Code::TooLong, "plan", "it has too many bytes").about([name]);
+    let place = Refusal::at("people".to_owned(), ("people".to_owned(), 0), 7);
+    let listed = Refusal {
+        project_id: ProjectId(scene.project.id),
+        ..place
+    };
+    let store = store_at(&scene.database);
+    let listing = store.record_refusals(vec![listed.because(&rejection)]);
+    listing.await.expect("listed");
+    let done = verified(&scene.project, "forward").await;
+    assert_eq!(
+        found(&done),
+        expected(&[("missing", "ghost", "-")]),
+        "{done}"
+    );
+    assert_eq!(
+        (&done["missing"], &done["rejected"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_document_the_store_refuses_is_told_as_rejected_and_not_as_different() {
+    let numbers = json!({"settings": {"number_of_replicas": 0}, "mappings": {"properties": {"age": {"type": "integer"}}}});
+    let scene = equal(Scene::with(numbers).await, PEOPLE).await;
+    for user in ["p-1", "new"] {
+        scene
+            .identify(&scene.project, user, json!({"age": "old"}))
+            .await;
+    }
+    scene.at_rest().await;
+    assert_eq!(scene.status().await["refused"], 2);
+    let done = verified(&scene.project, "reverse").await;
+    assert_eq!(found(&done), BTreeSet::new(), "{done}");
+    assert_eq!(
+        (&done["rejected"], &done["different"]),
+        (&json!(2), &json!(0))
+    );
+}
