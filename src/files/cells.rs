@@ -2,7 +2,7 @@
 
 use super::grid::Grid;
 use super::held::refused;
-use super::layout::{Empty, Layout};
+use super::layout::Empty;
 use super::row::Cell;
 use crate::domain::{Code, Rejection, Warning};
 use bytes::Bytes;
@@ -23,9 +23,8 @@ pub fn object(
     bytes: &Bytes,
     cells: &[Cell],
     rows: &Grid<'_>,
-    layout: &Layout,
 ) -> Result<(Bytes, Problem), Rejection> {
-    if !rows.is_count(cells, bytes, layout) {
+    if !rows.is_count(cells, bytes) {
         let (cells, columns) = (cells.len(), rows.columns.all.len());
         let message = format!("the record has {cells} cells where the table has {columns} columns");
         return Err(refused(Code::WrongColumnCount, message));
@@ -39,7 +38,11 @@ pub fn object(
     for (column, cell) in rows.columns.all.iter().zip(cells) {
         let text = cell.text(bytes, rows.dialect);
         let text = std::str::from_utf8(&text).unwrap_or_default();
-        let text = if layout.csv.trim { trimmed(text) } else { text };
+        let text = if rows.piece.layout.csv.trim {
+            trimmed(text)
+        } else {
+            text
+        };
         if column.name.is_empty() && column.member.is_none() && !text.trim().is_empty() {
             let message = "there is a value in a column without a name: name it, or empty it";
             return Err(refused(Code::ColumnWithoutName, message));

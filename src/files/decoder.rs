@@ -83,7 +83,7 @@ impl Decoder {
         for character in char::decode_utf16(units) {
             match character {
                 Ok(character) => {
-                    text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes())
+                    text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 Err(_) => text.push(NEVER),
             }

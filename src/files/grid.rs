@@ -7,29 +7,36 @@ use super::row::{self, Cell, Dialect};
 use crate::domain::{Code, Rejection};
 use bytes::Bytes;
 
-pub struct Grid<'a> {
+/// Some bytes of a file, and what is said of it.
+#[derive(Clone, Copy)]
+pub struct Piece<'a> {
     pub whole: &'a Bytes,
+    pub is_end: bool,
+    pub layout: &'a Layout,
+}
+
+pub struct Grid<'a> {
+    pub piece: Piece<'a>,
     pub dialect: &'a Dialect,
     pub columns: &'a Columns,
-    pub is_end: bool,
 }
 
 impl Grid<'_> {
     /// True where there are as many cells as columns, but for empty ones at the end.
-    pub fn is_count(&self, cells: &[Cell], text: &[u8], layout: &Layout) -> bool {
-        let is_short = cells.len() < self.columns.least && !layout.csv.short_rows;
+    pub fn is_count(&self, cells: &[Cell], text: &[u8]) -> bool {
+        let is_short = cells.len() < self.columns.least && !self.piece.layout.csv.short_rows;
         let more = cells.get(self.columns.all.len()..).unwrap_or_default();
         let is_empty = |cell: &Cell| cell.text(text, self.dialect).trim_ascii().is_empty();
         !is_short && more.iter().all(is_empty)
     }
 
     /// True of a line that is a whole record of the right count.
-    pub fn is_good(&self, line: &[u8], layout: &Layout) -> bool {
+    pub fn is_good(&self, line: &[u8]) -> bool {
         let mut cells = Vec::new();
         let row = row::read(line, self.dialect, true, &mut cells);
         let is_whole =
             row.is_some_and(|row| !row.is_faulty && row.whole == line.len() && row.length > 0);
-        is_whole && self.is_count(&cells, line, layout)
+        is_whole && self.is_count(&cells, line)
     }
 
     /// Lines of a text, the last one also without its end.

@@ -44,7 +44,7 @@ impl Long {
     }
 
     /// Its beginning and its length as a line: without the first half of a line end.
-    pub fn as_line(mut self) -> (Bytes, u64) {
+    pub fn into_line(mut self) -> (Bytes, u64) {
         let has_return = self.last == b'\r';
         if has_return && self.beginning.len() as u64 == self.bytes {
             self.beginning.pop();

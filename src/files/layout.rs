@@ -157,7 +157,7 @@ impl Layout {
             "quote" => csv.quote = Some(character(name, value)?),
             "escape" => csv.escape = Some(character(name, value)?),
             "columns" => {
-                csv.columns = Some(value.split(',').map(|own| own.trim().to_owned()).collect())
+                csv.columns = Some(value.split(',').map(|own| own.trim().to_owned()).collect());
             }
             "skip_lines" => csv.skip_lines = count(name, value)?,
             "trim" => csv.trim = flag(name, value)?,

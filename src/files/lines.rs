@@ -88,7 +88,7 @@ impl Lines {
 
     fn end_long(long: Long, out: &mut Out<'_>) {
         out.seen.lines += 1;
-        let (beginning, bytes) = long.as_line();
+        let (beginning, bytes) = long.into_line();
         out.refuse_long(Place::of(out.seen.lines), beginning, bytes);
     }
 

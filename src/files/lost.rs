@@ -2,7 +2,6 @@
 
 use super::grid::{Grid, line, unbalanced};
 use super::held::{Long, Out, refused};
-use super::layout::Layout;
 use super::record::Place;
 use crate::domain::Code;
 use serde::{Deserialize, Serialize};
@@ -34,17 +33,11 @@ impl Lost {
     }
 
     /// Takes more of it; true once it has ended.
-    pub(super) fn take(
-        &mut self,
-        rows: &Grid<'_>,
-        at: &mut usize,
-        layout: &Layout,
-        out: &mut Out<'_>,
-    ) -> bool {
-        while *at < rows.whole.len() {
-            let rest = &rows.whole[*at..];
+    pub(super) fn take(&mut self, rows: &Grid<'_>, at: &mut usize, out: &mut Out<'_>) -> bool {
+        while *at < rows.piece.whole.len() {
+            let rest = &rows.piece.whole[*at..];
             let window = &rest[..rest.len().min(out.most + 2)];
-            let is_all = rows.is_end && window.len() == rest.len();
+            let is_all = rows.piece.is_end && window.len() == rest.len();
             let end = line(window, rows.dialect, is_all);
             let Some(end) = end else {
                 if self.at_line && rest.len() <= out.most + 1 {
@@ -57,7 +50,7 @@ impl Lost {
                 *at += known;
                 continue;
             };
-            if self.at_line && self.is_quoted && rows.is_good(&window[..end], layout) {
+            if self.at_line && self.is_quoted && rows.is_good(&window[..end]) {
                 break;
             }
             self.note(&window[..end], true);
@@ -66,7 +59,8 @@ impl Lost {
                 break;
             }
         }
-        let is_over = *at < rows.whole.len() || rows.is_end || (!self.is_quoted && self.at_line);
+        let is_over =
+            *at < rows.piece.whole.len() || rows.piece.is_end || (!self.is_quoted && self.at_line);
         if is_over {
             self.end(out);
         }

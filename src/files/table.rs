@@ -2,7 +2,7 @@
 
 use super::cells::{self, Problem};
 use super::columns::Columns;
-use super::grid::{Grid, line, unbalanced, without_end};
+use super::grid::{Grid, Piece, line, unbalanced, without_end};
 use super::guess;
 use super::held::{Held, Out, text};
 use super::layout::Layout;
@@ -90,7 +90,12 @@ impl Table {
         }
         let whole: Bytes = std::mem::take(&mut held.bytes).into();
         let mut at = 0;
-        let taken = self.take(&whole, &mut at, is_end, layout, out);
+        let piece = Piece {
+            whole: &whole,
+            is_end,
+            layout,
+        };
+        let taken = self.take(piece, &mut at, out);
         held.bytes = whole[at..].to_vec();
         held.scanned = held.bytes.len();
         taken
@@ -132,17 +137,15 @@ impl Table {
 
     fn take(
         &mut self,
-        whole: &Bytes,
+        piece: Piece<'_>,
         at: &mut usize,
-        is_end: bool,
-        layout: &Layout,
         out: &mut Out<'_>,
     ) -> Result<(), Unusable> {
         let Some(dialect) = self.dialect else {
             return Ok(());
         };
         while self.above > 0 {
-            let Some(end) = line(&whole[*at..], &dialect, is_end) else {
+            let Some(end) = line(&piece.whole[*at..], &dialect, piece.is_end) else {
                 return Ok(());
             };
             *at += end;
@@ -152,55 +155,54 @@ impl Table {
         }
         out.seen.delimiter = Some(char::from(dialect.delimiter));
         if self.columns.is_none() {
-            self.columns = header(whole, at, is_end, &dialect, layout, out)?;
+            self.columns = header(piece, at, &dialect, out)?;
         }
         let Some(columns) = &self.columns else {
             return Ok(());
         };
         let grid = Grid {
-            whole,
+            piece,
             dialect: &dialect,
             columns,
-            is_end,
         };
-        Rows(grid).take(at, &mut self.lost, layout, out);
+        Rows(grid).take(at, &mut self.lost, out);
         Ok(())
     }
 }
 
 impl Rows<'_> {
-    fn take(&self, at: &mut usize, lost: &mut Option<Lost>, layout: &Layout, out: &mut Out<'_>) {
+    fn take(&self, at: &mut usize, lost: &mut Option<Lost>, out: &mut Out<'_>) {
         let mut cells = Vec::new();
         loop {
             if let Some(more) = lost {
-                if !more.take(&self.0, at, layout, out) {
+                if !more.take(&self.0, at, out) {
                     return;
                 }
                 *lost = None;
             }
-            if self.0.whole[*at..].starts_with(MARK) {
+            if self.0.piece.whole[*at..].starts_with(MARK) {
                 *at += MARK.len();
             }
-            let rest = &self.0.whole[*at..];
+            let rest = &self.0.piece.whole[*at..];
             if rest.is_empty() {
                 return;
             }
             // A record and its line end; of one that is longer it does not matter how much.
             let window = &rest[..rest.len().min(out.most + 2)];
-            let is_all = self.0.is_end && window.len() == rest.len();
+            let is_all = self.0.piece.is_end && window.len() == rest.len();
             match row::read(window, self.0.dialect, is_all, &mut cells) {
-                Some(row) => self.row(at, row, &cells, layout, out),
-                None if rest.len() > out.most + 1 => *lost = self.over(at, layout, out),
+                Some(row) => self.row(at, row, &cells, out),
+                None if rest.len() > out.most + 1 => *lost = self.over(at, out),
                 None => return,
             }
         }
     }
 
-    fn row(&self, at: &mut usize, row: Row, cells: &[Cell], layout: &Layout, out: &mut Out<'_>) {
-        let text = self.0.whole.slice(*at..*at + row.length);
-        let lines = self.0.lines(&self.0.whole[*at..*at + row.whole]);
-        let is_count = self.0.is_count(cells, &text, layout);
-        if (row.is_faulty || !is_count) && lines > 1 && self.again(at, row.whole, layout, out) {
+    fn row(&self, at: &mut usize, row: Row, cells: &[Cell], out: &mut Out<'_>) {
+        let text = self.0.piece.whole.slice(*at..*at + row.length);
+        let lines = self.0.lines(&self.0.piece.whole[*at..*at + row.whole]);
+        let is_count = self.0.is_count(cells, &text);
+        if (row.is_faulty || !is_count) && lines > 1 && self.again(at, row.whole, out) {
             return;
         }
         *at += row.whole;
@@ -210,7 +212,7 @@ impl Rows<'_> {
             out.seen.blank += 1;
             return;
         }
-        match self.read(&text, cells, row.is_faulty, layout) {
+        match self.read(&text, cells, row.is_faulty) {
             Ok((object, warnings)) => out.push(place, text, Ok(object), warnings),
             Err(rejection) => out.refuse(place, text, rejection),
         }
@@ -221,7 +223,6 @@ impl Rows<'_> {
         bytes: &Bytes,
         cells: &[Cell],
         is_faulty: bool,
-        layout: &Layout,
     ) -> Result<(Bytes, Problem), Rejection> {
         if let Err(rejection) = text(bytes) {
             return Err(cells::with_column(rejection, bytes, cells, &self.0));
@@ -229,16 +230,20 @@ impl Rows<'_> {
         if is_faulty {
             return Err(unbalanced());
         }
-        cells::object(bytes, cells, &self.0, layout)
+        cells::object(bytes, cells, &self.0)
     }
 
     /// A quote that is not closed swallows what follows. Where a later line of a record is one by itself, the record ends before it.
-    fn again(&self, at: &mut usize, length: usize, layout: &Layout, out: &mut Out<'_>) -> bool {
-        let record = &self.0.whole[*at..*at + length];
-        let Some(end) = self.next_good(record, layout) else {
+    fn again(&self, at: &mut usize, length: usize, out: &mut Out<'_>) -> bool {
+        let record = &self.0.piece.whole[*at..*at + length];
+        let Some(end) = self.next_good(record) else {
             return false;
         };
-        let text = self.0.whole.slice(*at..*at + without_end(&record[..end]));
+        let text = self
+            .0
+            .piece
+            .whole
+            .slice(*at..*at + without_end(&record[..end]));
         let place = Place::of(out.seen.lines + 1);
         out.seen.lines += self.0.lines(&record[..end]);
         out.refuse(place, super::held::cut(&text), unbalanced());
@@ -247,11 +252,11 @@ impl Rows<'_> {
     }
 
     /// A record that is longer than the limit: its lines are lost, up to one that is a record by itself.
-    fn over(&self, at: &mut usize, layout: &Layout, out: &mut Out<'_>) -> Option<Lost> {
-        let rest = &self.0.whole[*at..];
+    fn over(&self, at: &mut usize, out: &mut Out<'_>) -> Option<Lost> {
+        let rest = &self.0.piece.whole[*at..];
         let window = &rest[..rest.len().min(out.most + 2)];
         let first = line(window, self.0.dialect, false);
-        if first.is_some() && self.again(at, window.len(), layout, out) {
+        if first.is_some() && self.again(at, window.len(), out) {
             return None;
         }
         let lost = Lost::of(&window[..first.unwrap_or(window.len())], first.is_some());
@@ -260,11 +265,11 @@ impl Rows<'_> {
     }
 
     /// Where the first line behind the first one begins that is a record by itself.
-    fn next_good(&self, record: &[u8], layout: &Layout) -> Option<usize> {
+    fn next_good(&self, record: &[u8]) -> Option<usize> {
         let mut at = line(record, self.0.dialect, true)?;
         while at < record.len() {
             let end = at + line(&record[at..], self.0.dialect, true)?;
-            if self.0.is_good(&record[at..end], layout) {
+            if self.0.is_good(&record[at..end]) {
                 return Some(at);
             }
             at = end;
@@ -303,19 +308,18 @@ fn announced(window: &[u8], returns: bool) -> Option<(u8, usize)> {
 
 /// Reads the header; `None` where it is still to come.
 fn header(
-    whole: &Bytes,
+    piece: Piece<'_>,
     at: &mut usize,
-    is_end: bool,
     dialect: &Dialect,
-    layout: &Layout,
     out: &mut Out<'_>,
 ) -> Result<Option<Columns>, Unusable> {
+    let layout = piece.layout;
     let most = out.columns;
     let used = layout.used.as_deref();
     let columns = if let Some(names) = &layout.csv.columns {
         Columns::of(names, &layout.csv, used, most)?
     } else {
-        let Some(names) = names(whole, at, is_end, dialect, out)? else {
+        let Some(names) = names(piece, at, dialect, out)? else {
             return Ok(None);
         };
         Columns::of(&names, &layout.csv, used, most)?
@@ -336,12 +340,12 @@ fn header(
 }
 
 fn names(
-    whole: &Bytes,
+    piece: Piece<'_>,
     at: &mut usize,
-    is_end: bool,
     dialect: &Dialect,
     out: &mut Out<'_>,
 ) -> Result<Option<Vec<String>>, Unusable> {
+    let Piece { whole, is_end, .. } = piece;
     let mut cells = Vec::new();
     loop {
         let rest = &whole[*at..];

@@ -17,12 +17,15 @@ fn objects(settings: &[(&str, &str)], file: &[u8]) -> (Vec<Value>, Seen) {
     (records.iter().map(object).collect(), seen)
 }
 
+/// A file, what is said of it, and the delimiter that is told.
+type Tool = (&'static [u8], &'static [(&'static str, &'static str)], char);
+
 const CSV: (&str, &str) = ("format", "csv");
 
 #[test]
 fn tables_of_spreadsheets_say_the_same_in_all_their_dialects() {
     let ada = json!({"email": "ada@x.test", "name": "Ada \"the first\" Lovelace", "note": "two\nlines", "phone": "+32444123456", "amount": "1.234,50"});
-    let files: [(&[u8], &[(&str, &str)], char); 4] = [
+    let files: [Tool; 4] = [
         (
             include_bytes!("../../tests/fixtures/imports/excel.csv"),
             &[CSV],

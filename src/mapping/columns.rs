@@ -116,7 +116,7 @@ impl Row {
         gate: &Gate<'_>,
     ) -> Result<(), Rejection> {
         for text in super::names::texts(value.clone()).0 {
-            let text = cell::identity(kind, &text, column)?;
+            let text = cell::identity(kind, &text, column, gate)?;
             self.names
                 .extend(text.map(|text| gate.name(kind, &text, column.to_owned())));
         }

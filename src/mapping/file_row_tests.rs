@@ -6,12 +6,12 @@ use super::*;
 use crate::domain::{Class, Code, KeyKind, Kinds, ProjectId, Stamp};
 use serde_json::{Value, json};
 
-const EMAIL: &str = "[identities]\nemail = \"/email\"\n";
+pub(super) const EMAIL: &str = "[identities]\nemail = \"/email\"\n";
 
 /// When the import was begun, later than the file's own time.
 const RECEIVED: &str = "2026-05-01T00:00:00.000Z";
 
-fn from(number: u64, is_row: bool) -> FromFile<'static> {
+pub(super) fn from(number: u64, is_row: bool) -> FromFile<'static> {
     FromFile {
         name: "users.csv",
         number,
@@ -21,7 +21,7 @@ fn from(number: u64, is_row: bool) -> FromFile<'static> {
     }
 }
 
-fn read_from(
+pub(super) fn read_from(
     mapping: &Mapping,
     value: &Value,
     from: FromFile<'_>,
@@ -29,7 +29,7 @@ fn read_from(
     read_by(mapping, value, from, &no_calls)
 }
 
-fn read_by(
+pub(super) fn read_by(
     mapping: &Mapping,
     value: &Value,
     from: FromFile<'_>,
@@ -59,12 +59,12 @@ fn read_by(
     }
 }
 
-fn row(mapping: &str, value: Value) -> Result<(Command, Vec<Warning>), Rejection> {
+pub(super) fn row(mapping: &str, value: Value) -> Result<(Command, Vec<Warning>), Rejection> {
     let mapping = Mapping::parse(mapping).expect("a mapping");
     read_from(&mapping, &value, from(1, true))
 }
 
-fn code(read: Result<(Command, Vec<Warning>), Rejection>) -> (Code, Option<String>) {
+pub(super) fn code(read: Result<(Command, Vec<Warning>), Rejection>) -> (Code, Option<String>) {
     let rejection = read.expect_err("refused");
     (rejection.code, rejection.field)
 }
@@ -199,7 +199,7 @@ fn rows_25_and_26_an_empty_identity_is_none() {
         code(row(mapping, json!({"email": "", "id": ""}))).0,
         Code::MissingIdentity
     );
-    for nobody in ["null", "N/A", "none", "unknown"] {
+    for nobody in ["null", "N/A", "-", "none", "unknown"] {
         let (command, _) = row(mapping, json!({"email": "a@x.test", "id": nobody})).expect("read");
         assert_eq!(names(&command), ["email:a@x.test"]);
         assert_eq!(
@@ -219,7 +219,14 @@ fn row_27_what_cannot_be_seen_around_an_id_is_none_of_it() {
         let (command, _) = row(EMAIL, json!({"email": given})).expect("read");
         assert_eq!(names(&command), ["email:a@x.test"]);
     }
-    for given in ["<a@x.test>", "mailto:a@x.test", "a@x.test,", "Ada a@x.test"] {
+    for given in [
+        "<a@x.test>",
+        "mailto:a@x.test",
+        "a@x.test,",
+        "somebody",
+        "@x.test",
+        "Ada a@x.test",
+    ] {
         assert_eq!(
             code(row(EMAIL, json!({"email": given}))),
             (Code::InvalidField, Some("/email".to_owned())),
@@ -312,7 +319,7 @@ fn columns_that_are_called_as_what_they_are_need_no_mapping() {
     );
 }
 
-const EVENT: &str = "[identities]\nuser_id = \"/who\"\n[time]\nat = \"/at\"\n[event]\nname = \"Paid\"\n[event.properties]\namount = \"/amount\"\n[event.types]\namount = \"number\"\n";
+pub(super) const EVENT: &str = "[identities]\nuser_id = \"/who\"\n[time]\nat = \"/at\"\n[event]\nname = \"Paid\"\n[event.properties]\namount = \"/amount\"\n[event.types]\namount = \"number\"\n";
 
 #[test]
 fn a_mapping_makes_events_of_rows_and_documents() {
@@ -355,91 +362,4 @@ fn a_mapping_makes_events_of_rows_and_documents() {
         columns.contains(&"*".to_owned()) && columns.contains(&"kind".to_owned()),
         "{columns:?}"
     );
-}
-
-#[test]
-fn fact_1_ids_of_events_follow_from_the_file_and_the_place_and_nothing_else() {
-    let mapping = Mapping::parse(EVENT).expect("a mapping");
-    let value = json!({"who": 7, "at": "2023-05-01T10:00:00Z", "amount": "12.50"});
-    let id = |from| {
-        let (command, _) = read_from(&mapping, &value, from).expect("read");
-        command.event().expect("an event").message_id.clone()
-    };
-    let usual = id(from(1, true));
-    assert_eq!(usual, id(from(1, true)));
-    let (line, part) = (9, Some(2));
-    let others = [
-        from(2, true),
-        FromFile {
-            name: "other.csv",
-            ..from(1, true)
-        },
-        FromFile {
-            line,
-            ..from(1, true)
-        },
-        FromFile {
-            part,
-            ..from(1, true)
-        },
-    ];
-    let mut all: Vec<String> = others.map(id).to_vec();
-    all.push(usual);
-    all.sort();
-    all.dedup();
-    assert_eq!(all.len(), 5);
-}
-
-#[test]
-fn messages_without_an_id_are_named_by_their_place_and_told_apart_from_own_records() {
-    let said = |value: &Value, from| {
-        let read = read_by(&Mapping::of_messages(), value, from, &no_calls);
-        read.expect_err("the text").message
-    };
-    let call = json!({"type": "track", "event": "Paid", "userId": "7"});
-    let text: Value = serde_json::from_str(&said(&call, from(1, false))).expect("JSON");
-    let id = text["messageId"].as_str().expect("an id");
-    assert_eq!(text["event"], "Paid");
-    assert!(!said(&call, from(2, false)).contains(id));
-    let own = json!({"type": "track", "messageId": "m-1", "context": {"roster": 1}});
-    assert_eq!(said(&own, from(1, false)), own.to_string());
-}
-
-#[test]
-fn fact_12_values_that_postgresql_writes_have_types() {
-    let mapping = format!(
-        "{EMAIL}[time]\nat = \"/seen\"\n[traits.types]\nactive = \"boolean\"\nmore = \"json\"\nraw = \"text\"\n"
-    );
-    let value = json!({"email": "a@x.test", "seen": "2023-05-01 12:00:00+02", "active": "t", "more": "{\"age\": 42}", "raw": "\\xdead"});
-    let (command, _) = row(&mapping, value).expect("read");
-    assert_eq!(command.occurred_at(), at("2023-05-01T10:00:00.000Z"));
-    assert_eq!(
-        traits(&command),
-        json!({"active": true, "more": {"age": 42}, "raw": "\\xdead"})
-    );
-}
-
-/// Reads a call as one that says its time, or has that of receipt.
-fn call(text: &Bytes, gate: &Gate<'_>) -> Result<Command, Rejection> {
-    let call: Value = serde_json::from_slice(text).expect("JSON");
-    let said = call["timestamp"].as_str().and_then(Timestamp::parse);
-    gate.command(crate::domain::Draft {
-        names: vec![gate.name("user_id", "7", "userId")],
-        traits: Some(crate::domain::Json::of(&call["traits"])),
-        ..crate::domain::Draft::at(said.unwrap_or(gate.received_at))
-    })
-}
-
-#[test]
-fn a_message_without_a_time_has_the_file_s_own_and_its_place_in_the_order() {
-    let read = |value: &Value| {
-        let (command, _) =
-            read_by(&Mapping::of_messages(), value, from(5, false), &call).expect("read");
-        stamp(&command)
-    };
-    let timeless = json!({"type": "identify", "traits": {"a": 1}});
-    assert_eq!(read(&timeless), Stamp::of(at(START), 5));
-    let timed =
-        json!({"type": "identify", "traits": {"a": 1}, "timestamp": "2024-05-01T00:00:00Z"});
-    assert_eq!(read(&timed), Stamp::of(at("2024-05-01T00:00:00.000Z"), 5));
 }

@@ -228,6 +228,9 @@ mod document_tests;
 #[path = "file_row_tests.rs"]
 mod file_row_tests;
 #[cfg(test)]
+#[path = "from_file_tests.rs"]
+mod from_file_tests;
+#[cfg(test)]
 #[path = "law_tests.rs"]
 mod law_tests;
 #[cfg(test)]

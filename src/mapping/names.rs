@@ -33,7 +33,7 @@ impl Sought {
             };
             for value in values {
                 let value = match splits {
-                    Some(splits) => of_cell(kind, value, splits, &place.to_string())?,
+                    Some(splits) => of_cell(gate, kind, &value, splits, place)?,
                     None => Some(value),
                 };
                 names.extend(value.map(|value| gate.name(kind, &value, place.to_string())));
@@ -65,15 +65,16 @@ impl Sought {
 
 /// An id of a file, cleaned; of several in one text the first, where the mapping says what stands between them.
 fn of_cell(
+    gate: &Gate<'_>,
     kind: &str,
-    value: String,
+    value: &str,
     splits: &[(String, String)],
-    field: &str,
+    place: &Place,
 ) -> Result<Option<String>, Rejection> {
     let split = splits.iter().find(|(own, _)| own == kind);
     let parts = split.map(|(_, split)| value.split(split.as_str()).map(cell::trimmed));
     let first = parts.and_then(|mut parts| parts.find(|part| !part.is_empty()));
-    cell::identity(kind, first.unwrap_or(&value), field)
+    cell::identity(kind, first.unwrap_or(value), &place.to_string(), gate)
 }
 
 /// The texts that can be names: numbers are spelled out, what is blank or null is none.

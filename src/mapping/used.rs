@@ -1,6 +1,7 @@
 //! Which members of a row a mapping names: columns of a table that are not among them are not read at all.
 
 use super::document::Document;
+use super::event::EventAt;
 use super::place::{Place, Pointer};
 
 impl Document {
@@ -51,7 +52,7 @@ impl Document {
             .chain(time.traits.iter().map(|(_, place)| place));
         let deleted = delete.mark.iter().chain(&delete.at);
         let group = self.group.iter().map(|group| &group.id);
-        let event = self.event.iter().flat_map(|event| event.places());
+        let event = self.event.iter().flat_map(EventAt::places);
         identities
             .chain(times)
             .chain(deleted)

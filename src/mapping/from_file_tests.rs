@@ -1,0 +1,94 @@
+//! What follows from the place of a record in its file: ids, times, order.
+
+use super::file_row_tests::{EMAIL, EVENT, from, read_by, read_from, row};
+use super::row_tests::{START, at, no_calls, stamp, traits};
+use super::*;
+use crate::domain::Stamp;
+use serde_json::{Value, json};
+
+#[test]
+fn fact_1_ids_of_events_follow_from_the_file_and_the_place_and_nothing_else() {
+    let mapping = Mapping::parse(EVENT).expect("a mapping");
+    let value = json!({"who": 7, "at": "2023-05-01T10:00:00Z", "amount": "12.50"});
+    let id = |from| {
+        let (command, _) = read_from(&mapping, &value, from).expect("read");
+        command.event().expect("an event").message_id.clone()
+    };
+    let usual = id(from(1, true));
+    assert_eq!(usual, id(from(1, true)));
+    let (line, part) = (9, Some(2));
+    let others = [
+        from(2, true),
+        FromFile {
+            name: "other.csv",
+            ..from(1, true)
+        },
+        FromFile {
+            line,
+            ..from(1, true)
+        },
+        FromFile {
+            part,
+            ..from(1, true)
+        },
+    ];
+    let mut all: Vec<String> = others.map(id).to_vec();
+    all.push(usual);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5);
+}
+
+#[test]
+fn messages_without_an_id_are_named_by_their_place_and_told_apart_from_own_records() {
+    let said = |value: &Value, from| {
+        let read = read_by(&Mapping::of_messages(), value, from, &no_calls);
+        read.expect_err("the text").message
+    };
+    let call = json!({"type": "track", "event": "Paid", "userId": "7"});
+    let text: Value = serde_json::from_str(&said(&call, from(1, false))).expect("JSON");
+    let id = text["messageId"].as_str().expect("an id");
+    assert_eq!(text["event"], "Paid");
+    assert!(!said(&call, from(2, false)).contains(id));
+    let own = json!({"type": "track", "messageId": "m-1", "context": {"roster": 1}});
+    assert_eq!(said(&own, from(1, false)), own.to_string());
+}
+
+#[test]
+fn fact_12_values_that_postgresql_writes_have_types() {
+    let mapping = format!(
+        "{EMAIL}[time]\nat = \"/seen\"\n[traits.types]\nactive = \"boolean\"\nmore = \"json\"\nraw = \"text\"\n"
+    );
+    let value = json!({"email": "a@x.test", "seen": "2023-05-01 12:00:00+02", "active": "t", "more": "{\"age\": 42}", "raw": "\\xdead"});
+    let (command, _) = row(&mapping, value).expect("read");
+    assert_eq!(command.occurred_at(), at("2023-05-01T10:00:00.000Z"));
+    assert_eq!(
+        traits(&command),
+        json!({"active": true, "more": {"age": 42}, "raw": "\\xdead"})
+    );
+}
+
+/// Reads a call as one that says its time, or has that of receipt.
+fn call(text: &Bytes, gate: &Gate<'_>) -> Result<Command, Rejection> {
+    let call: Value = serde_json::from_slice(text).expect("JSON");
+    let said = call["timestamp"].as_str().and_then(Timestamp::parse);
+    gate.command(crate::domain::Draft {
+        names: vec![gate.name("user_id", "7", "userId")],
+        traits: Some(crate::domain::Json::of(&call["traits"])),
+        ..crate::domain::Draft::at(said.unwrap_or(gate.received_at))
+    })
+}
+
+#[test]
+fn a_message_without_a_time_has_the_file_s_own_and_its_place_in_the_order() {
+    let read = |value: &Value| {
+        let (command, _) =
+            read_by(&Mapping::of_messages(), value, from(5, false), &call).expect("read");
+        stamp(&command)
+    };
+    let timeless = json!({"type": "identify", "traits": {"a": 1}});
+    assert_eq!(read(&timeless), Stamp::of(at(START), 5));
+    let timed =
+        json!({"type": "identify", "traits": {"a": 1}, "timestamp": "2024-05-01T00:00:00Z"});
+    assert_eq!(read(&timed), Stamp::of(at("2024-05-01T00:00:00.000Z"), 5));
+}
