@@ -72,11 +72,11 @@ impl Scene {
         self.job(id).await
     }
 
-    /// Another node in place of the one that is there.
-    pub async fn restart(&mut self) {
-        let service = start(&self.settings).await;
-        self.project = self.project.through(&service.url);
-        self.service = Some(service);
+    /// Another node comes, and the one that is there is killed.
+    pub async fn kill_the_holder(&mut self) {
+        let next = start(&self.settings).await;
+        self.project = self.project.through(&next.url);
+        self.service.replace(next).expect("it runs").kill();
     }
 }
 
@@ -246,8 +246,7 @@ async fn a_node_that_is_killed_with_a_pull_leaves_it_to_the_next() {
             job["offset"].as_u64().expect("a place") > before || job["state"] == "done"
         };
         wait_until("it moves", PATIENCE, moves).await;
-        scene.service.take().expect("it runs").kill();
-        scene.restart().await;
+        scene.kill_the_holder().await;
     }
     let job = scene.until(&id, "done").await;
     adds_up(&job, lines as u64);
