@@ -122,13 +122,7 @@ impl Sampler<'_> {
         let place = record.place.to_string();
         let source = record.source(self.name, self.layout.format);
         let value = record.read.as_ref().ok();
-        let read = Record {
-            key: None,
-            value,
-            headers: &[],
-            at: None,
-            from: Some(source),
-        };
+        let read = Record::of_file(value, source);
         let reading = match &record.read {
             Ok(_) => self.mapping.read(&read, self.gate, self.start, self.calls),
             Err(rejection) => Err(rejection.clone()),

@@ -13,7 +13,7 @@ fn preview(
     let layout = layout(settings);
     let mapping = mapping.map(|text| Mapping::parse(text).expect("a mapping"));
     let mapping = mapping.unwrap_or_else(|| layout.default_mapping());
-    let (kinds, limits) = (Kinds::default(), limits());
+    let (kinds, limits) = (Kinds::default(), Limits::wide());
     let at = Timestamp::parse("2026-05-01T00:00:00Z").expect("a time");
     let gate = Gate {
         project_id: ProjectId(1),
@@ -35,27 +35,6 @@ fn preview(
         name: "users.csv",
     };
     sampler.preview(file, true, 200)
-}
-
-fn limits() -> Limits {
-    Limits {
-        name_bytes: 200,
-        message_id_bytes: 200,
-        identity_bytes: 200,
-        depth: 64,
-        batch_items: 10,
-        rejected_item_bytes: 1_000,
-        event_properties: 1_000,
-        event_bytes: 100_000,
-        trait_bytes: 50_000,
-        profile_traits: 1_000,
-        profile_bytes: 500_000,
-        profile_identities: 50,
-        profile_emails: 5,
-        profile_absorbed: 50,
-        placeholders: String::new(),
-        no_placeholders: String::new(),
-    }
 }
 
 const CSV: (&str, &str) = ("format", "csv");

@@ -194,13 +194,7 @@ impl Reading {
             part: standing.place.part,
             is_row: means.is_table,
         };
-        let record = Record {
-            key: None,
-            value: Some(object),
-            headers: &[],
-            at: None,
-            from: Some(from),
-        };
+        let record = Record::of_file(Some(object), from);
         let calls = &*means.calls;
         means.mapping.read(&record, &gate, means.file_time, calls)
     }

@@ -59,6 +59,19 @@ pub struct Record<'a> {
     pub from: Option<FromFile<'a>>,
 }
 
+impl<'a> Record<'a> {
+    /// A record of a file: it has no more than its value and its place.
+    pub const fn of_file(value: Option<&'a Bytes>, from: FromFile<'a>) -> Self {
+        Self {
+            key: None,
+            value,
+            headers: &[],
+            at: None,
+            from: Some(from),
+        }
+    }
+}
+
 /// What a record comes to.
 #[derive(Debug)]
 pub enum Reading {

@@ -5,24 +5,7 @@ use crate::domain::{Class, Code, Identity, KeyKind, Kinds, Limits, Mode, Project
 use serde_json::{Value, json};
 
 pub fn limits() -> Limits {
-    Limits {
-        name_bytes: 200,
-        message_id_bytes: 200,
-        identity_bytes: 200,
-        depth: 64,
-        batch_items: 10,
-        rejected_item_bytes: 1_000,
-        event_properties: 1_000,
-        event_bytes: 100_000,
-        trait_bytes: 50_000,
-        profile_traits: 1_000,
-        profile_bytes: 500_000,
-        profile_identities: 50,
-        profile_emails: 5,
-        profile_absorbed: 50,
-        placeholders: String::new(),
-        no_placeholders: String::new(),
-    }
+    Limits::wide()
 }
 
 pub fn at(text: &str) -> Timestamp {

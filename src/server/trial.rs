@@ -3,8 +3,8 @@
 use super::backfill::calls;
 use crate::config::Config;
 use crate::domain::{Class, Gate, KeyKind, Kinds, ProjectId, Timestamp};
-use crate::files::{FileLimits, FileReader, FileRecord, Format, Layout, Preview, Sampler, Seen};
-use crate::mapping::{FromFile, Mapping, Record, Survey};
+use crate::files::{FileLimits, FileReader, FileRecord, Layout, Preview, Sampler, Seen};
+use crate::mapping::{Mapping, Record, Survey};
 use anyhow::{Context, Result, anyhow};
 
 /// What is said of a file.
@@ -103,21 +103,8 @@ fn take(
 ) {
     let (kinds, calls) = (Kinds::default(), calls());
     let gate = gate(config, asked, &kinds);
-    let from = FromFile {
-        name: &asked.name,
-        number: file.number,
-        line: file.place.line,
-        part: file.place.part,
-        is_row: asked.layout.format == Format::Csv,
-    };
     let object = file.read.as_ref().unwrap_or(&file.text);
-    let record = Record {
-        key: None,
-        value: Some(object),
-        headers: &[],
-        at: None,
-        from: Some(from),
-    };
+    let record = Record::of_file(Some(object), file.source(&asked.name, asked.layout.format));
     let read = match &file.read {
         Ok(_) => mapping.read(&record, &gate, asked.time, &*calls),
         Err(rejection) => Err(rejection.clone()),
