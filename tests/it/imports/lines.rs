@@ -234,6 +234,8 @@ fn spoiled_table(rows: usize) -> (Vec<u8>, Vec<(&'static str, usize)>) {
             40 => format!(",,pro{row},2026-01-02T03:04:05Z").into(),
             50 => format!("1.9143E+18,,pro{row},2026-01-02T03:04:05Z").into(),
             60 => format!("\r\n{good}").into(),
+            70 => good.replace("2026-01-02T03:04:05Z", "soon").into(),
+            80 => good.replace("pro", "p\0ro").into(),
             _ => good.into(),
         };
         table.extend_from_slice(&text);
@@ -249,6 +251,7 @@ fn spoiled_table(rows: usize) -> (Vec<u8>, Vec<(&'static str, usize)>) {
     let listed = [
         "bad_utf8",
         "damaged_number",
+        "invalid_time",
         "missing_identity",
         "unbalanced_quote",
         "wrong_column_count",
@@ -273,7 +276,8 @@ async fn one_percent_of_every_kind_in_a_table_costs_no_neighbour() {
         *codes.entry(row["code"].as_str().unwrap()).or_default() += 1;
     }
     assert_eq!(codes.into_iter().collect::<Vec<_>>(), expected, "{job}");
-    assert_eq!(counts(&job), [950, 0, 0, 50], "{job}");
+    assert_eq!(counts(&job), [940, 0, 0, 60], "{job}");
+    assert_eq!(project.profile("user_id:80").await["traits"]["plan"], "pro");
     assert_eq!((&job["blank"], &job["lines"]), (&json!(10), &json!(1_011)));
     project.profile("user_id:11").await;
     project.profile("email:p999@example.com").await;
