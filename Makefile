@@ -20,9 +20,9 @@ test: ## Unit and integration tests, on a private database or on ROSTER_TEST_DAT
 	@scripts/setup test & setup=$$!; cargo test $(TESTED) --no-run; built=$$?; wait $$setup && exit $$built
 	RUST_TEST_THREADS=3 cargo test $(TESTED) --no-fail-fast
 
-laws: ## The property tests once more, with 10,000 cases each
+laws: ## The property tests once more, with 10,000 cases each; CASES=n for fewer
 	@scripts/setup run
-	PROPTEST_CASES=10000 cargo test $(TESTED) laws
+	PROPTEST_CASES=$(or $(CASES),10000) cargo test $(TESTED) laws
 
 siege: ## The attacks in their long form: minutes, not seconds
 	@scripts/setup test

@@ -38,7 +38,7 @@ async fn people_are_what_the_model_says_whatever_happens_on_the_way() {
     let urls = addresses.clone().map(|address| format!("http://{address}"));
     let work = async {
         let mut worlds = Vec::new();
-        for seed in seeds(5, 20) {
+        for seed in seeds(3, 20) {
             let project = Project::on(&urls[0], database).await;
             worlds.push(World {
                 seed,

@@ -26,7 +26,7 @@ async fn kills_at_random_instants_lose_nothing() {
     let project = Project::on(&service.url, database).await;
     let url = service.url.clone();
     let load = Load::forgetful(&project, &[&url]);
-    let kills = of_form(15, 50);
+    let kills = of_form(8, 50);
     for _ in 0..kills {
         sleep(Duration::from_millis(random_range(50..800))).await;
         service.kill();

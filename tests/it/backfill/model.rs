@@ -80,7 +80,7 @@ fn settings(broker: &Broker, topic: &str) -> PathBuf {
 
 async fn worlds(url: &str, database: &str) -> Vec<World> {
     let mut worlds = Vec::new();
-    for seed in seeds(6, 20) {
+    for seed in seeds(4, 20) {
         let project = Project::on(url, database).await;
         let people = (0..PEOPLE).map(|number| Person::drawn(seed, number));
         worlds.push(World {
