@@ -7,8 +7,7 @@ use super::reads::profile;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
-use super::users::{UPDATE, named};
-use super::when;
+use super::users::{self, UPDATE, named};
 use crate::domain::{Identity, IdentityKind, Json, Mode};
 use std::collections::BTreeMap;
 
@@ -89,19 +88,13 @@ fn saying(
     (token, value): (String, Json),
 ) -> Result<Saying, Refusal> {
     let by_token = Json::from_members(&BTreeMap::from([(token, value)]));
+    let traits = Json::from_members(&BTreeMap::from([(kind.to_owned(), by_token)]));
     Ok(Saying {
-        named: named(user)?,
         strangers: Strangers::Made {
             // A device is somebody's even where its app knows no address.
             prefer_user_id: user.value("preferUserId").is_none() || user.flag("preferUserId")?,
         },
-        traits: Some(Json::from_members(&BTreeMap::from([(
-            kind.to_owned(),
-            by_token,
-        )]))),
         mode: Mode::Nested,
-        event: None,
-        at: when::now(asked, 0),
-        item: user.json.clone(),
+        ..users::stating(asked, user, Some(traits), 0)?
     })
 }

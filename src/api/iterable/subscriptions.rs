@@ -1,14 +1,12 @@
 //! `users/updateSubscriptions` and its bulk form: lists of ids on the profile, each replaced whole where it is given.
 
 use super::fields::Fields;
-use super::names::Strangers;
 use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
-use super::users::{self, UPDATE, named};
-use super::when;
-use crate::domain::{Json, Mode};
+use super::users::{self, UPDATE};
+use crate::domain::Json;
 use std::collections::BTreeMap;
 
 /// The lists that a profile has.
@@ -33,17 +31,7 @@ fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refu
             traits.insert(name.to_owned(), list);
         }
     }
-    Ok(Saying {
-        named: named(user)?,
-        strangers: Strangers::Made {
-            prefer_user_id: user.flag("preferUserId")?,
-        },
-        traits: Some(Json::from_members(&traits)),
-        mode: Mode::Single,
-        event: None,
-        at: when::now(asked, followers),
-        item: user.json.clone(),
-    })
+    users::stating(asked, user, Some(Json::from_members(&traits)), followers)
 }
 
 /// Replaces the lists of somebody.

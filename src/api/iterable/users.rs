@@ -8,7 +8,7 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::when;
-use crate::domain::Mode;
+use crate::domain::{Json, Mode};
 
 /// What one member of a request holds until it is written, beside its names.
 const MEMBER: usize = 1_536;
@@ -27,17 +27,30 @@ pub fn named(user: &Fields) -> Result<Named, Refusal> {
 /// Reads a user with data fields. `followers` come after it in its request.
 pub fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refusal> {
     let is_nested = user.flag("mergeNestedObjects")?;
-    let prefer_user_id = user.flag("preferUserId")?;
     user.flag("createNewFields")?;
     Ok(Saying {
-        named: named(user)?,
-        strangers: Strangers::Made { prefer_user_id },
-        traits: user.object("dataFields")?,
         mode: if is_nested {
             Mode::Nested
         } else {
             Mode::Single
         },
+        ..stating(asked, user, user.object("dataFields")?, followers)?
+    })
+}
+
+/// States traits of a user, who is made where nobody knows them.
+pub fn stating(
+    asked: &Asked,
+    user: &Fields,
+    traits: Option<Json>,
+    followers: usize,
+) -> Result<Saying, Refusal> {
+    let prefer_user_id = user.flag("preferUserId")?;
+    Ok(Saying {
+        named: named(user)?,
+        strangers: Strangers::Made { prefer_user_id },
+        traits,
+        mode: Mode::Single,
         event: None,
         at: when::now(asked, followers),
         item: user.json.clone(),
