@@ -1,0 +1,122 @@
+//! What live requests feel of something heavy: the same open loop alone, beside it, alone, beside it, and afterwards.
+
+use crate::bench::kind::Kind;
+use crate::bench::load::{Script, open};
+use crate::bench::report::{Line, Part};
+use crate::bench::settings::Settings;
+use crate::bench::shape::Shape;
+use crate::bench::stage::Service;
+use crate::bench::tally::Tally;
+use crate::bench::work::take;
+use anyhow::{Context, Result};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Between the last of the heavy work and the look at what is left of it.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// The live requests.
+pub struct Live<'a, F> {
+    /// What the lines are called by.
+    pub name: &'a str,
+    pub title: &'a str,
+    /// Requests a second, each of one item.
+    pub rate: f64,
+    pub turns: u8,
+    pub time: Duration,
+    /// What the connections send.
+    pub scripts: F,
+}
+
+/// What was felt, and what the heavy work came to meanwhile.
+pub struct Felt {
+    pub part: Part,
+    pub heavy: Tally,
+    /// Items of it in a second, from its beginning to its end.
+    pub heavy_rate: f64,
+    /// New events of the live requests.
+    pub events: u64,
+}
+
+/// Half of what single requests come to as fast as they are answered, and the new events that it took to find out.
+pub async fn half_of_the_peak(settings: &Settings, service: &Service) -> Result<(f64, u64)> {
+    service.progress.begin("the peak of live requests");
+    let warm = take(settings, service, Kind::Single, 0).await?;
+    let peak = take(settings, service, Kind::Single, 0).await?;
+    Ok((peak.rate() / 2.0, warm.tally.events + peak.tally.events))
+}
+
+/// Measures live requests alone, beside something heavy, and after it. `heavy` works for the time that it is given, and has ended when
+/// it returns.
+pub async fn measure<F>(
+    service: &Service,
+    live: Live<'_, F>,
+    mut heavy: impl AsyncFnMut(Duration) -> Result<Tally>,
+) -> Result<Felt>
+where
+    F: Fn() -> Result<Vec<Script>>,
+{
+    let progress = &service.progress;
+    let (mut alone, mut beside, mut done) = (Tally::default(), Tally::default(), Tally::default());
+    // Connections, plans and caches are warm after this.
+    progress.begin(&format!("{}, warm-up", live.title));
+    let mut events = live.send().await?.events;
+    let mut seconds = 0.0;
+    for turn in 1..=live.turns {
+        progress.begin(&format!("{} alone, turn {turn}", live.title));
+        alone.absorb(&live.send().await?, true);
+        progress.begin(&format!("{} beside it, turn {turn}", live.title));
+        let begun = Instant::now();
+        let work = async { (heavy(live.time).await, begun.elapsed()) };
+        let (felt, (work, took)) = tokio::join!(live.send(), work);
+        beside.absorb(&felt?, true);
+        done.absorb(&work?, true);
+        seconds += took.as_secs_f64();
+    }
+    sleep(RECOVERY).await;
+    progress.begin(&format!("{} afterwards", live.title));
+    let afterwards = live.send().await?;
+    events += alone.events + beside.events + afterwards.events;
+    Ok(Felt {
+        part: live.part([&alone, &beside, &afterwards])?,
+        heavy_rate: done.items as f64 / seconds,
+        heavy: done,
+        events,
+    })
+}
+
+impl<F: Fn() -> Result<Vec<Script>>> Live<'_, F> {
+    async fn send(&self) -> Result<Tally> {
+        let shape: Shape = format!("{}", self.rate).parse()?;
+        let schedule = shape.schedule(None, 1, self.time)?;
+        open((self.scripts)()?, schedule).await
+    }
+
+    fn part(&self, tallies: [&Tally; 3]) -> Result<Part> {
+        let mut part = Part::default();
+        let phases = ["alone", "beside", "after"];
+        for (phase, tally) in phases.into_iter().zip(tallies) {
+            let (name, title) = (
+                format!("{}-{phase}", self.name),
+                format!("{}, {phase}", self.title),
+            );
+            part.lines.push(Line::of_tally((&name, &title), tally));
+        }
+        let [alone, beside, _] = &part.lines[..] else {
+            return Ok(part);
+        };
+        let ratio = |pick: fn(&Line) -> Option<f64>| Some(pick(beside)? / pick(alone)?);
+        let told = "no live request was answered";
+        let times = ratio(|line| line.p99_ms).context(told)?;
+        let median = ratio(Line::median_second_p99_ms).context(told)?;
+        let title = format!("p99 of {} beside it", self.title);
+        let name = format!("{}-times", self.name);
+        part.figure((&name, &title), times, "times alone");
+        let (name, title) = (
+            format!("{}-median-times", self.name),
+            format!("{title}, of the median second"),
+        );
+        part.figure((&name, &title), median, "times alone");
+        Ok(part)
+    }
+}
