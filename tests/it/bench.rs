@@ -119,17 +119,17 @@ async fn a_service_that_runs_somewhere_is_measured_by_its_address_and_a_key() {
     );
     assert!(number(&line(&results, "bulk-update")["items"]) >= 100.0);
     // Everybody was introduced by an identify; updates of users store no events.
-    let events: i64 = sql(&shared().await.database_url)
-        .await
-        .query_one(
-            "SELECT count(*) FROM event WHERE project_id = $1",
-            &[&project.id],
-        )
-        .await
-        .unwrap()
-        .get(0);
+    let count = format!(
+        "SELECT count(*) FROM event WHERE project_id = {}",
+        project.id
+    );
+    let events = sql(&shared().await.database_url, &count).await;
+    let events: f64 = events[0].parse().unwrap();
     let acknowledged = number(&batch["items"]) + number(&line(&results, "batch-open")["items"]);
-    assert_eq!(events as f64, acknowledged + 1_000.0);
+    assert!(
+        (events - acknowledged - 1_000.0).abs() < 0.5,
+        "{events} of {acknowledged}"
+    );
 }
 
 /// Numbers in the page are those of the file that stands beside it, and no such file is left out.
