@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 const INSTALL: &str = "-- bench_install
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements; CREATE EXTENSION IF NOT EXISTS pg_walinspect";
 const STATEMENTS: &str = "-- bench_statements
-SELECT query, calls, rows, total_exec_time, wal_bytes::INT8 FROM pg_stat_statements
+SELECT COALESCE(query, ''), calls, rows, total_exec_time, wal_bytes::INT8 FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 /// Our statements begin with their name; this stands for all that don't.
@@ -64,12 +64,12 @@ pub struct Cost {
     /// Bytes of it that are whole pages, after a checkpoint.
     pub page_bytes: Option<f64>,
     /// Each statement's part, the longest first.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Share>,
 }
 
 /// What one statement has to do with an item.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Part {
+pub struct Share {
     pub statement: String,
     pub calls: f64,
     pub rows_of_a_call: f64,
@@ -203,7 +203,7 @@ impl Spent {
         let framing = self.statements.get(TRANSACTION).map_or(0, |ran| ran.calls);
         let mut longest: Vec<_> = self.statements.iter().collect();
         longest.sort_by(|(_, one), (_, other)| other.millis.total_cmp(&one.millis));
-        let part = |(name, ran): (&String, &Ran)| Part {
+        let part = |(name, ran): (&String, &Ran)| Share {
             statement: name.clone(),
             calls: each(ran.calls as f64),
             rows_of_a_call: ran.rows as f64 / ran.calls as f64,

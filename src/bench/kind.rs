@@ -156,8 +156,8 @@ impl Kind {
     /// These with what they are held against, in the order of the report.
     pub fn with_limits(kinds: &[Self]) -> Vec<Self> {
         let is_limit = |of: &Self, other: Self| {
-            let parts = of.limits().iter().flat_map(|blend| blend.iter());
-            parts.into_iter().any(|(part, _)| *part == other)
+            let mut parts = of.limits().iter().copied().flatten();
+            parts.any(|(part, _)| *part == other)
         };
         let wanted =
             |kind: &Self| kinds.contains(kind) || kinds.iter().any(|of| is_limit(of, *kind));

@@ -81,7 +81,7 @@ pub async fn closed(scripts: Vec<Script>, time: Duration) -> Result<Tally> {
 
 /// Sends at the moments of a schedule, from a thread of its own: what else this process does must not delay the clock that judges.
 pub async fn open(scripts: Vec<Script>, schedule: Schedule) -> Result<Tally> {
-    let measured = tokio::task::spawn_blocking(move || {
+    let measured = tokio::task::spawn_blocking(move || -> Result<Tally> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -20,8 +20,8 @@ WITH person AS MATERIALIZED (
     RETURNING profile_id -- CockroachDB refuses a CTE that returns nothing
 )
 INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
-SELECT $1::INT4, name.kind, name.beginning || lpad(n::TEXT, 7, '0'), profile_id, now()
-FROM person, (VALUES ('user_id', 'user-'), ('anonymous_id', 'device-')) AS name (kind, beginning)";
+SELECT $1::INT4, called.kind, called.beginning || lpad(n::TEXT, 7, '0'), profile_id, now()
+FROM person, (VALUES ('user_id', 'user-'), ('anonymous_id', 'device-')) AS called (kind, beginning)";
 
 /// Fills a project with so many people.
 pub async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {

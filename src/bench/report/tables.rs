@@ -93,7 +93,7 @@ fn cost(line: &Line) -> Option<Vec<String>> {
 
 fn parts(line: &Line) -> Vec<Vec<String>> {
     let parts = line.cost.iter().flat_map(|cost| &cost.parts);
-    let row = |(place, part): (usize, &crate::bench::cost::Part)| {
+    let row = |(place, part): (usize, &crate::bench::cost::Share)| {
         let title = if place == 0 { &*line.title } else { "" };
         vec![
             title.to_owned(),
@@ -181,10 +181,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::cost::{Cost, Part};
+    use crate::bench::cost::{Cost, Share};
 
     fn results() -> Results {
-        let part = |statement: &str| Part {
+        let part = |statement: &str| Share {
             statement: statement.to_owned(),
             calls: 0.01,
             rows_of_a_call: 100.0,

@@ -27,14 +27,14 @@ const FEW_SENDERS: [usize; 4] = [32, 8, 2, 1];
 
 /// Single calls, batches, imports, and a large body again and again.
 pub async fn flood(settings: &Settings, service: &Service) -> Result<Part> {
-    let few = async |time| closed(flooding(service, FEW_SENDERS), time).await;
-    let many = async |time| closed(flooding(service, SENDERS), time).await;
+    let few = async |time: Duration| closed(flooding(service, FEW_SENDERS), time).await;
+    let many = async |time: Duration| closed(flooding(service, SENDERS), time).await;
     beside(settings, service, "flood", (few, many)).await
 }
 
 /// Batches and single calls about one profile.
 pub async fn hot(settings: &Settings, service: &Service) -> Result<Part> {
-    let all = async |time| closed(about_one(settings, service), time).await;
+    let all = async |time: Duration| closed(about_one(settings, service), time).await;
     beside(settings, service, "hot", (all, all)).await
 }
 

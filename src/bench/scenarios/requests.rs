@@ -33,8 +33,8 @@ pub async fn run(settings: &Settings, service: &Service, kinds: &[Kind]) -> Resu
             let turn = stretch(settings, service, shape, (*kind, &turns)).await?;
             stored += turn.tally.events;
             let title = format!("{}, open loop {shape}", kind.title());
-            let names = (&*format!("{}-open", kind.name()), &*title);
-            part.lines.push(Line::of_turns(names, &[&turn]));
+            let name = format!("{}-open", kind.name());
+            part.lines.push(Line::of_turns((&name, &title), &[&turn]));
         }
     }
     if is_own {
