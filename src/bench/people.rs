@@ -1,4 +1,4 @@
-//! People who are there before anything is measured: each with a user id, an anonymous id, and traits.
+//! Who and what is there before anything is measured: people with a user id, an anonymous id and traits, and events of theirs.
 
 use super::bodies::{self, MESSAGE_ID, TIME, device_id, event_id, now, time_text, user_id};
 use super::http::Connection;
@@ -22,6 +22,39 @@ WITH person AS MATERIALIZED (
 INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
 SELECT $1::INT4, called.kind, called.beginning || lpad(n::TEXT, 7, '0'), profile_id, now()
 FROM person, (VALUES ('user_id', 'user-'), ('anonymous_id', 'device-')) AS called (kind, beginning)";
+
+/// Events made by one statement.
+const EVENTS_AT_ONCE: u32 = 50_000;
+
+const MAKE_EVENTS: &str = "-- bench_make_events
+INSERT INTO event (project_id, event_id, profile_id, type, name, occurred_at, received_at, properties, context, via)
+SELECT $1::INT4, gen_random_uuid(), i.profile_id, 'track', 'Product Viewed', now() - n * INTERVAL '1 second', now(), $5::TEXT::JSONB, $6::TEXT::JSONB, 0
+FROM generate_series($2::INT4, $3::INT4 - 1) AS n
+JOIN identity AS i ON i.project_id = $1::INT4 AND i.kind = 'user_id' AND i.value = 'user-' || lpad((n % $4::INT4)::TEXT, 7, '0')";
+
+/// Lets the people of a project have so many events behind them.
+pub async fn make_events(
+    client: &Client,
+    project: i32,
+    (people, events): (u32, u32),
+) -> Result<()> {
+    let sample = bodies::track(0);
+    let (properties, context) = (sample.properties.get(), sample.context.get());
+    let people = people.cast_signed();
+    let mut first = 0;
+    while first < events {
+        let last = events.min(first + EVENTS_AT_ONCE);
+        let (from, to) = (first.cast_signed(), last.cast_signed());
+        client
+            .execute(
+                MAKE_EVENTS,
+                &[&project, &from, &to, &people, &properties, &context],
+            )
+            .await?;
+        first = last;
+    }
+    Ok(())
+}
 
 /// Fills a project with so many people.
 pub async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {

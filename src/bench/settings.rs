@@ -24,6 +24,9 @@ pub struct Settings {
     /// Profiles that exist before the first turn
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..=9_999_999))]
     pub people: u32,
+    /// Events that exist before the first turn
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..1_000_000_000))]
+    pub stored: u32,
     /// Connections that send single events or users
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub connections: u16,

@@ -5,7 +5,7 @@ use super::cost::{Meter, Reading};
 use super::http::Connection;
 use super::kind::Kind;
 use super::machine::{Cpu, Processes, postmaster};
-use super::people::{make_people, send_people};
+use super::people::{make_events, make_people, send_people};
 use super::progress::Progress;
 use super::raw;
 use super::settings::Settings;
@@ -101,6 +101,7 @@ pub struct Own {
     pub processes: Processes,
     pub client: Client,
     meter: Option<Meter>,
+    stored_before: u64,
     child: Child,
     connections: JoinSet<()>,
 }
@@ -150,8 +151,10 @@ impl Service {
         ask(url, &["project", "create", start.project]).await?;
         let key = create_key(url, start.project, "write").await?;
         let server_key = create_key(url, start.project, "server").await?;
-        let own = Own::of(database, start.project, child).await?;
+        let own = Own::of(settings, database, start.project, child).await?;
         make_people(&own.client, own.project, settings.people).await?;
+        let events = (settings.people, settings.stored);
+        make_events(&own.client, own.project, events).await?;
         if settings.mirrored {
             own.client.execute(MIRROR, &[&own.project]).await?;
         }
@@ -245,7 +248,12 @@ impl Service {
 }
 
 impl Own {
-    async fn of(database: &Database, project: &str, child: Child) -> Result<Self> {
+    async fn of(
+        settings: &Settings,
+        database: &Database,
+        project: &str,
+        child: Child,
+    ) -> Result<Self> {
         let mut connections = JoinSet::new();
         let client = raw::connect(&database.url, &mut connections).await?;
         Ok(Self {
@@ -257,6 +265,7 @@ impl Own {
                 database: postmaster(&client).await?,
             },
             meter: Meter::find(&client, database.is_own()).await,
+            stored_before: settings.stored.into(),
             client,
             child,
             connections,
@@ -275,10 +284,10 @@ impl Own {
         self.meter.is_some()
     }
 
-    /// Events in the project.
+    /// Events in the project beside those that were there before.
     pub async fn events(&self) -> Result<u64> {
-        self.count("SELECT count(*) FROM event WHERE project_id = $1")
-            .await
+        let all = self.count("SELECT count(*) FROM event WHERE project_id = $1");
+        Ok(all.await? - self.stored_before)
     }
 
     /// Profiles in the project.

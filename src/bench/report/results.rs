@@ -130,7 +130,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// Adds a number; what has no value (nothing of nothing) is left out.
     pub fn figure(&mut self, (name, title): (&str, &str), value: f64, unit: &str) {
+        if !value.is_finite() {
+            return;
+        }
         self.figures.push(Figure {
             name: name.to_owned(),
             title: title.to_owned(),
