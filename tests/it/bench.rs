@@ -45,7 +45,7 @@ async fn a_run_counts_compares_and_draws() {
         folder.path().join("run.html"),
     );
     let words = format!(
-        "mixed --seconds 1 --rounds 1 --people 2000 --connections 4 --batch-connections 2 --stretch 2 --rate 50% --html {}",
+        "mixed --seconds 1 --rounds 1 --people 2000 --stored 100 --connections 4 --batch-connections 2 --stretch 2 --rate 50% --html {}",
         html.display()
     );
     let results = measured(&words, &json, &[]).await;
