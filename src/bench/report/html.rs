@@ -36,16 +36,17 @@ pub fn page(results: &Results) -> String {
 }
 
 fn of_table(table: &Table) -> String {
-    let row = |name: &str, cells: &mut dyn Iterator<Item = &str>| {
-        let cells = cells.map(|cell| format!("<{name}>{}</{name}>", escaped(cell)));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    };
     let mut text = String::from("<table>\n");
-    text += &row("th", &mut table.headings.iter().copied());
+    text += &row("th", table.headings.iter().copied());
     for cells in &table.rows {
-        text += &row("td", &mut cells.iter().map(String::as_str));
+        text += &row("td", cells.iter().map(String::as_str));
     }
     text + "</table>\n"
+}
+
+fn row<'a>(name: &str, cells: impl Iterator<Item = &'a str>) -> String {
+    let cells = cells.map(|cell| format!("<{name}>{}</{name}>", escaped(cell)));
+    format!("<tr>{}</tr>\n", cells.collect::<String>())
 }
 
 fn escaped(text: &str) -> String {

@@ -27,14 +27,14 @@ const FEW_SENDERS: [usize; 4] = [32, 8, 2, 1];
 
 /// Single calls, batches, imports, and a large body again and again.
 pub async fn flood(settings: &Settings, service: &Service) -> Result<Part> {
-    let few = async |time: Duration| closed(flooding(service, FEW_SENDERS), time).await;
-    let many = async |time: Duration| closed(flooding(service, SENDERS), time).await;
+    let few = || flooding(service, FEW_SENDERS);
+    let many = || flooding(service, SENDERS);
     beside(settings, service, "flood", (few, many)).await
 }
 
 /// Batches and single calls about one profile.
 pub async fn hot(settings: &Settings, service: &Service) -> Result<Part> {
-    let all = async |time: Duration| closed(about_one(settings, service), time).await;
+    let all = || about_one(settings, service);
     beside(settings, service, "hot", (all, all)).await
 }
 
@@ -42,10 +42,7 @@ async fn beside(
     settings: &Settings,
     service: &Service,
     name: &str,
-    (few, many): (
-        impl AsyncFn(Duration) -> Result<Tally>,
-        impl AsyncFn(Duration) -> Result<Tally>,
-    ),
+    (few, many): (impl Fn() -> Vec<Script>, impl Fn() -> Vec<Script>),
 ) -> Result<Part> {
     let mut targets = Vec::new();
     for _ in 0..NEIGHBOURS {
@@ -55,7 +52,7 @@ async fn beside(
     service
         .progress
         .begin(&format!("{name} without neighbours"));
-    let peak = few(time).await?;
+    let peak = closed(few(), time).await?;
     let live = Live {
         name,
         title: &format!("neighbours of {name}"),
@@ -64,7 +61,7 @@ async fn beside(
         time,
         scripts: || Ok(neighbours(&targets)),
     };
-    let felt = measure(service, live, async |time| many(time).await).await?;
+    let felt = measure(service, live, async |time| closed(many(), time).await).await?;
     let mut part = felt.part;
     let alone = peak.items as f64 / time.as_secs_f64();
     tell(&mut part, name, alone, (felt.heavy_rate, &felt.heavy));
