@@ -136,7 +136,7 @@ impl Shape {
     /// Where it is a share of a peak that was not measured.
     pub fn schedule(&self, peak: Option<f64>, items: u64, time: Duration) -> Result<Schedule> {
         let end = time.as_secs_f64();
-        let rate = |rate: &Rate| Ok(rate.items(peak)? / items as f64);
+        let rate = |rate: &Rate| rate.items(peak).map(|all| all / items as f64);
         let mut schedule = Schedule {
             pieces: Vec::new(),
             end,
