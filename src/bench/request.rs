@@ -305,8 +305,8 @@ mod tests {
             Request::bulk_update(&target(), 7),
         ] {
             request.renew(10);
-            let text = body(&request).to_string();
-            assert!(!text.contains("\"@"), "{text}");
+            let text = body(&request).to_string().replace("@segment/", "");
+            assert!(!text.contains('@'), "{text}");
         }
     }
 

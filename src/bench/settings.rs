@@ -99,11 +99,11 @@ pub struct Judged {
 #[derive(Clone, Debug, Args)]
 pub struct Live {
     /// Seconds of live requests alone, then beside a flood, a backfill or an import, and so on in turn
-    #[arg(long = "live-seconds", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
-    pub seconds: u64,
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub live_seconds: u64,
     /// Turns of live requests, each alone and beside; 0 leaves them out of `backfill` and `import`
-    #[arg(long = "live-turns", default_value_t = 2)]
-    pub turns: u8,
+    #[arg(long, default_value_t = 2)]
+    pub live_turns: u8,
 }
 
 /// What `backfill` needs.

@@ -72,7 +72,7 @@ async fn with_files(settings: &Settings, service: &Service, files: &Files) -> Re
         lines: Line::all(&all, &counted(settings, turns)),
         ..Part::default()
     };
-    if settings.live.turns > 0 {
+    if settings.live.live_turns > 0 {
         let (beside, events) = beside_live(settings, service, files).await?;
         part.lines.extend(beside.lines);
         part.figures.extend(beside.figures);
@@ -90,8 +90,8 @@ async fn beside_live(settings: &Settings, service: &Service, files: &Files) -> R
         name: "import-live",
         title: "live requests, half of their peak",
         rate,
-        turns: settings.live.turns,
-        time: Duration::from_secs(settings.live.seconds),
+        turns: settings.live.live_turns,
+        time: Duration::from_secs(settings.live.live_seconds),
         scripts: || scripts(settings, service, Kind::Single),
     };
     let felt = measure(service, live, async |time| {

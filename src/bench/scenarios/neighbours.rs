@@ -48,7 +48,7 @@ async fn beside(
     for _ in 0..NEIGHBOURS {
         targets.push(service.another_project(PEOPLE).await?);
     }
-    let time = Duration::from_secs(settings.live.seconds);
+    let time = Duration::from_secs(settings.live.live_seconds);
     service
         .progress
         .begin(&format!("{name} without neighbours"));
@@ -57,7 +57,7 @@ async fn beside(
         name,
         title: &format!("neighbours of {name}"),
         rate: CALLS_PER_SECOND,
-        turns: settings.live.turns.max(1),
+        turns: settings.live.live_turns.max(1),
         time,
         scripts: || Ok(neighbours(&targets)),
     };

@@ -74,7 +74,7 @@ async fn with_road(settings: &Settings, road: &Road<'_>) -> Result<Part> {
         lines: Line::all(&kinds, &counted(settings, turns)),
         ..Part::default()
     };
-    if settings.live.turns > 0 {
+    if settings.live.live_turns > 0 {
         let beside = beside_live(settings, road).await?;
         part.lines.extend(beside.lines);
         part.figures.extend(beside.figures);
@@ -104,8 +104,8 @@ async fn beside_live(settings: &Settings, road: &Road<'_>) -> Result<Part> {
         name: "backfill-live",
         title: "live requests, half of their peak",
         rate,
-        turns: settings.live.turns,
-        time: Duration::from_secs(settings.live.seconds),
+        turns: settings.live.live_turns,
+        time: Duration::from_secs(settings.live.live_seconds),
         scripts: || scripts(settings, road.service, Kind::Single),
     };
     let felt = measure(road.service, live, async |time| {
