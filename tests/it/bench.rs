@@ -140,7 +140,7 @@ async fn the_page_says_what_its_files_say() {
     let entries = std::fs::read_dir(&docs).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let saved: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
-    assert_eq!(page.matches("<!-- numbers of ").count(), saved.len());
+    assert_eq!(page.matches("\n<!-- numbers of ").count(), saved.len());
     for name in saved {
         let output = bench(&format!("report {}", docs.join(&name).display()), &[]).await;
         assert!(output.status.success(), "{}", said(&output));
