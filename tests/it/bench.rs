@@ -2,6 +2,7 @@
 //! judged. How fast anything was decides nothing here.
 
 use crate::harness::{Project, ROSTER, shared, sql};
+use crate::kafka::shared_broker;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -130,6 +131,32 @@ async fn a_service_that_runs_somewhere_is_measured_by_its_address_and_a_key() {
         (events - acknowledged - 1_000.0).abs() < 0.5,
         "{events} of {acknowledged}"
     );
+}
+
+/// Half a minute of warm-ups, and a broker: by hand, `cargo test … --test it bench:: -- --ignored`.
+#[tokio::test]
+#[ignore = "takes two minutes"]
+async fn a_backfill_is_measured_to_the_end_of_its_topic() {
+    let broker = shared_broker().await;
+    let folder = tempfile::tempdir().unwrap();
+    let words = format!(
+        "backfill --brokers {} --records 100000 --seconds 1 --rounds 1 --people 2000 --connections 4 --live-seconds 2 --live-turns 1",
+        broker.address
+    );
+    let results = measured(&words, &folder.path().join("run.json"), &[]).await;
+    for name in [
+        "topic-read",
+        "topic-mapped",
+        "backfill-new",
+        "backfill-known",
+        "backfill-rest",
+    ] {
+        assert!(number(&line(&results, name)["items"]) > 0.0, "{name}");
+    }
+    let stored = results["figures"].as_array().unwrap().iter();
+    let stored = stored.filter(|figure| figure["name"] == "backfill-stored");
+    let stored: f64 = stored.map(|figure| number(&figure["value"])).sum();
+    assert!((stored - 100_000.0).abs() < 0.5, "{stored}");
 }
 
 /// Numbers in the page are those of the file that stands beside it, and no such file is left out.

@@ -109,7 +109,7 @@ impl<F: Fn() -> Result<Vec<Script>>> Live<'_, F> {
         let told = "no live request was answered";
         let times = ratio(|line| line.p99_ms).context(told)?;
         let median = ratio(Line::median_second_p99_ms).context(told)?;
-        let title = format!("p99 of {} beside it", self.title);
+        let title = format!("p99 of {}: beside it", self.title);
         let name = format!("{}-times", self.name);
         part.figure((&name, &title), times, "times alone");
         let (name, title) = (

@@ -88,7 +88,7 @@ async fn beside_live(settings: &Settings, service: &Service, files: &Files) -> R
     let (rate, before) = half_of_the_peak(settings, service).await?;
     let live = Live {
         name: "import-live",
-        title: "live requests, half of their peak",
+        title: "live requests at half of their peak",
         rate,
         turns: settings.live.live_turns,
         time: Duration::from_secs(settings.live.live_seconds),

@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 const SHARE: &str = "70%";
+/// Of fewer seconds a slope says nothing: a single allocation of some MiB would be gigabytes an hour.
+const LEAST_SAMPLES: usize = 30;
 
 /// Finds the peak, and stays below it.
 pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
@@ -47,9 +49,12 @@ pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
     if service.own().is_ok() {
         check_events(&part, service, events).await?;
         // Caches fill in the first half.
-        let slope = slope(&memory[memory.len() / 2..]) * 3_600.0 / f64::from(1 << 20);
-        let title = "soak: memory of roster grows in the second half by";
-        part.figure(("soak-growth", title), slope, "MiB an hour");
+        let second_half = &memory[memory.len() / 2..];
+        if second_half.len() >= LEAST_SAMPLES {
+            let slope = slope(second_half) * 3_600.0 / f64::from(1 << 20);
+            let title = "soak: memory of roster grows in the second half by";
+            part.figure(("soak-growth", title), slope, "MiB an hour");
+        }
     }
     finish(&mut part, service, "soak");
     Ok(part)

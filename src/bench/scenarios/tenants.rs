@@ -59,7 +59,7 @@ pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
         lines: Line::all(&KINDS, &counted(settings, turns)),
         ..Part::default()
     };
-    let title = "many projects are";
+    let title = "projects where they are many";
     part.figure(("projects", title), f64::from(settings.projects), "");
     finish(&mut part, service, "tenants");
     Ok(part)

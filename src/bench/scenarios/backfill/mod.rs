@@ -102,7 +102,7 @@ async fn beside_live(settings: &Settings, road: &Road<'_>) -> Result<Part> {
     let (rate, _) = half_of_the_peak(settings, road.service).await?;
     let live = Live {
         name: "backfill-live",
-        title: "live requests, half of their peak",
+        title: "live requests at half of their peak",
         rate,
         turns: settings.live.live_turns,
         time: Duration::from_secs(settings.live.live_seconds),

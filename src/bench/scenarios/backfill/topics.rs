@@ -14,6 +14,9 @@ use tokio_postgres::Client;
 
 const PARTITIONS: i32 = 4;
 
+/// The key and the value of the record with a number.
+type Record = fn(u64) -> (String, String);
+
 /// A topic with so many records; its name is the source's too.
 pub struct Filled {
     topic: OwnTopic,
@@ -62,7 +65,7 @@ impl Topics {
         let brokers = brokers.context("a backfill needs --brokers")?;
         progress.begin("two topics");
         let known = |index| legacy::known_person(index, settings.people);
-        let (person, mapping): (fn(u64) -> (String, String), _) = match settings.legacy.sink {
+        let (person, mapping): (Record, _) = match settings.legacy.sink {
             Some(_) => (legacy::new_row, ROWS_MAPPING),
             None => (legacy::new_person, MAPPING),
         };
