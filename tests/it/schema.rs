@@ -140,8 +140,14 @@ async fn a_changed_step_stops_the_start_and_a_newer_schema_does_not() {
     let service = Service::start(&url, &[]).await;
     let project = Project::on(&service.url, &url).await;
     project
-        .send("/v1/identify", &json!({"userId": "ada", "traits": {"plan": "pro"}}))
+        .send(
+            "/v1/identify",
+            &json!({"userId": "ada", "traits": {"plan": "pro"}}),
+        )
         .await;
-    assert_eq!(project.profile("user_id:ada").await["traits"]["plan"], "pro");
+    assert_eq!(
+        project.profile("user_id:ada").await["traits"]["plan"],
+        "pro"
+    );
     assert!(service.terminate().await.success());
 }
