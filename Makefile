@@ -38,7 +38,7 @@ upgrade: ## Nodes of another commit and of this one side by side, under load: BE
 	rm -rf target/before && git worktree prune && git worktree add --quiet --detach target/before $(BEFORE)
 	cd target/before && CARGO_TARGET_DIR=$(CURDIR)/target cargo build --locked --bin roster
 	cp target/debug/roster target/roster-before && git worktree remove --force target/before
-	ROSTER_BEFORE=$(CURDIR)/target/roster-before cargo test $(TESTED) --test it upgrade -- --ignored --nocapture
+	ROSTER_BEFORE=$(CURDIR)/target/roster-before cargo test $(TESTED) --test it upgrade:: -- --nocapture
 
 demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
 	@scripts/setup test

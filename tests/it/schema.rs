@@ -97,7 +97,7 @@ async fn killed_before_or_after_a_step_it_is_completed_by_the_next() {
     for point in ["schema-step", "schema-step-unrecorded"] {
         let url = fresh_database().await;
         for step in (0..steps).step_by(stride) {
-            let again = if step > 0 { stride } else { 0 };
+            let again = step.min(stride);
             let mut stopped = migrate(&url);
             stopped.env("FAILPOINTS", format!("{point}={again}*off->pause"));
             let mut child = stopped.spawn().expect("runs");
