@@ -1,7 +1,30 @@
 //! Bars that results are held to: `batch=0.8` (at least), `batch=0.8..`, `single-open.p99=..20` (at most), `flood-times=1..2`.
 
 use anyhow::{Context, Error, Result, ensure};
+use std::fmt;
 use std::str::FromStr;
+
+/// What Roster is held to, by the names of results: every report tells of these what it measured.
+const STATED: [&str; 18] = [
+    "batch=0.8",
+    "single=0.3",
+    "single-open.p99=..50",
+    "identify=0.6",
+    "mixed=0.6",
+    "many-single=0.95",
+    "many-batch=0.95",
+    "flood-times=..2",
+    "flood-share=0.9",
+    "flood-beside.refused=..0",
+    "flood-silent=..0",
+    "import-events=0.7",
+    "import-profiles=0.6",
+    "import-live-times=..1.5",
+    "import-memory=..256",
+    "backfill-new=0.6",
+    "backfill-live-times=..1.5",
+    "backfill-memory=..256",
+];
 
 /// One bar.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +52,22 @@ impl FromStr for Bar {
         );
         Ok(bar)
     }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.least, self.most) {
+            (Some(least), Some(most)) => write!(f, "{least} to {most}"),
+            (Some(least), None) => write!(f, "{least} or more"),
+            (None, Some(most)) => write!(f, "{most} or less"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// The bars that Roster is held to whether or not anybody asks.
+pub fn stated() -> impl Iterator<Item = Bar> {
+    STATED.iter().filter_map(|text| text.parse().ok())
 }
 
 fn number(text: &str) -> Result<Option<f64>> {
@@ -75,6 +114,16 @@ mod tests {
         assert!(missed("p99=..20", 20.1) && !missed("p99=..20", 20.0));
         assert!(missed("x=1..2", 0.5) && missed("x=1..2", 2.5) && !missed("x=1..2", 1.5));
         assert!(!missed("batch=0.8", 0.7951), "as the table shows it");
+    }
+
+    #[test]
+    fn what_is_stated_is_readable_and_read() {
+        let bars: Vec<Bar> = stated().collect();
+        assert_eq!(bars.len(), STATED.len());
+        assert_eq!(bars[0].to_string(), "0.8 or more");
+        assert_eq!(bars[2].to_string(), "50 or less");
+        let both: Bar = "x=1..2".parse().expect("a bar");
+        assert_eq!(both.to_string(), "1 to 2");
     }
 
     #[test]

@@ -61,6 +61,10 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
         }
         return report::judge(judged, &results);
     }
+    if let Some(path) = &settings.judged.compare {
+        // What can't be read is told before minutes are spent.
+        Results::read(path)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

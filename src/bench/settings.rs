@@ -93,6 +93,9 @@ pub struct Judged {
     /// A bar that fails where it is not reached: batch=0.8 (a ratio), single-open.p99=..20, flood-times=..2; as often as needed
     #[arg(long = "bar")]
     pub bars: Vec<Bar>,
+    /// Fail where one of the bars in the report is missed
+    #[arg(long)]
+    pub stated: bool,
 }
 
 /// Live requests beside something.

@@ -68,6 +68,7 @@ mod statements;
 mod strangers;
 mod tracking;
 mod two_nodes;
+mod upgrade;
 mod verify;
 mod wire;
 mod workers;

@@ -12,12 +12,10 @@ th:first-child,td:first-child{text-align:left}code{background:#f4f4f4;padding:2p
 pub fn page(results: &Results) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>roster bench, {at}</title><style>{STYLE}</style></head><body>\n\
-         <h1>roster bench</h1>\n<p><code>{command}</code></p>\n<p>{at}; {processors} processors, load average {load:.2} before it began; database: {database}.</p>\n",
+         <h1>roster bench</h1>\n<p><code>{command}</code></p>\n<p>{circumstances}</p>\n",
         at = escaped(&results.at),
         command = escaped(&results.command),
-        processors = results.processors,
-        load = results.load_before,
-        database = escaped(results.database.as_deref().unwrap_or("not known")),
+        circumstances = escaped(&results.circumstances()),
     );
     for table in tables(results) {
         page += &of_table(&table);

@@ -10,13 +10,15 @@ mod tables;
 pub use page::{section, write as write_into};
 pub use results::{Line, Part, Results};
 
+use super::bars::stated;
 use super::settings::Judged;
 use anyhow::{Result, bail};
 
 /// The tables and notes of a run, for a terminal.
 pub fn text(results: &Results) -> String {
+    let mut parts = vec![format!("{}\n", results.circumstances())];
     let tables = tables::tables(results);
-    let mut parts: Vec<String> = tables.iter().map(tables::Table::plain).collect();
+    parts.extend(tables.iter().map(tables::Table::plain));
     parts.extend(results.notes.iter().map(|note| format!("{note}\n")));
     parts.join("\n")
 }
@@ -40,6 +42,10 @@ pub fn judge(judged: &Judged, results: &Results) -> Result<()> {
         .iter()
         .filter_map(|bar| bar.missed(results.value(&bar.name)));
     complaints.extend(missed);
+    if judged.stated {
+        let missed = stated().filter_map(|bar| bar.missed(Some(results.value(&bar.name)?)));
+        complaints.extend(missed);
+    }
     if !complaints.is_empty() {
         bail!("{}", complaints.join("; "));
     }

@@ -8,11 +8,8 @@ use std::path::Path;
 /// The text of a run, with its command and what it ran on.
 pub fn section(results: &Results) -> String {
     let mut text = format!("    {}\n\n", results.command);
-    let database = results.database.as_deref().unwrap_or("not known");
-    text += &format!(
-        "{}; {} processors, load average {:.2} before it began; database: {database}.\n",
-        results.at, results.processors, results.load_before
-    );
+    text += &results.circumstances();
+    text += "\n";
     for table in tables(results) {
         text += "\n";
         text += &table.markdown();

@@ -78,6 +78,15 @@ impl Results {
         serde_json::from_slice(&bytes).with_context(told)
     }
 
+    /// When, on what and beside what it was measured.
+    pub fn circumstances(&self) -> String {
+        let database = self.database.as_deref().unwrap_or("not known");
+        let (at, processors, load) = (&self.at, self.processors, self.load_before);
+        format!(
+            "{at}; {processors} processors, load average {load:.2} before it began; database: {database}."
+        )
+    }
+
     /// Adds what another part of the run gave.
     pub fn absorb(&mut self, part: Part) {
         self.database = part.database.or(self.database.take());

@@ -1,10 +1,13 @@
 //! Results as tables: aligned for a terminal, with bars between cells for a page.
 
 use super::results::{Figure, Line, Results};
+use crate::bench::bars::{Bar, stated};
 use std::fmt::Write;
 
 /// Statements that are shown of a line: the longest.
 const MOST_PARTS: usize = 3;
+/// Pieces of a long stretch, of equal time: whether rate and memory stay as they are.
+const PIECES: usize = 10;
 
 /// Cells below headings.
 pub struct Table {
@@ -19,9 +22,14 @@ pub fn tables(results: &Results) -> Vec<Table> {
         Table::of(&LINE_HEADINGS, lines().map(speed).collect()),
         Table::of(&COST_HEADINGS, lines().filter_map(cost).collect()),
         Table::of(&PART_HEADINGS, lines().flat_map(parts).collect()),
+        Table::of(&PIECE_HEADINGS, lines().flat_map(pieces).collect()),
         Table::of(
             &FIGURE_HEADINGS,
             results.figures.iter().map(figure).collect(),
+        ),
+        Table::of(
+            &BAR_HEADINGS,
+            stated().filter_map(|one| bar(results, &one)).collect(),
         ),
     ];
     all.into_iter()
@@ -29,11 +37,12 @@ pub fn tables(results: &Results) -> Vec<Table> {
         .collect()
 }
 
-const LINE_HEADINGS: [&str; 9] = [
+const LINE_HEADINGS: [&str; 10] = [
     "",
     "items/s",
     "ratio",
     "of",
+    "each round",
     "p50 ms",
     "p99 ms",
     "CPU us/item: roster",
@@ -57,7 +66,9 @@ const PART_HEADINGS: [&str; 6] = [
     "ms a call",
     "WAL bytes an item",
 ];
+const PIECE_HEADINGS: [&str; 4] = ["in pieces", "until", "items/s", "MiB of roster"];
 const FIGURE_HEADINGS: [&str; 3] = ["figure", "value", ""];
+const BAR_HEADINGS: [&str; 4] = ["bar", "wanted", "measured", ""];
 
 fn speed(line: &Line) -> Vec<String> {
     let cpu = &line.cpu_micros;
@@ -70,12 +81,21 @@ fn speed(line: &Line) -> Vec<String> {
         thousands(line.items_per_second),
         digits(line.ratio, 2),
         line.held_against.clone().unwrap_or_default(),
+        each_round(&line.ratios),
         digits(line.p50_ms, 2),
         digits(line.p99_ms, 2),
         digits(some(cpu.roster), 1),
         digits(some(cpu.database), 1),
         digits(some(cpu.load), 1),
     ]
+}
+
+fn each_round(ratios: &[f64]) -> String {
+    if ratios.len() < 2 {
+        return String::new();
+    }
+    let each: Vec<String> = ratios.iter().map(|ratio| digits(Some(*ratio), 2)).collect();
+    each.join(", ")
 }
 
 fn cost(line: &Line) -> Option<Vec<String>> {
@@ -115,6 +135,43 @@ fn figure(figure: &Figure) -> Vec<String> {
         digits(Some(figure.value), places)
     };
     vec![figure.title.clone(), value, figure.unit.clone()]
+}
+
+/// A stretch in which somebody looked at the memory.
+fn pieces(line: &Line) -> Vec<Vec<String>> {
+    let seconds = &line.seconds;
+    if seconds.iter().all(|second| second.memory_bytes.is_none()) {
+        return Vec::new();
+    }
+    let (mut rows, mut until) = (Vec::new(), 0);
+    for piece in seconds.chunks(seconds.len().div_ceil(PIECES)) {
+        until += piece.len();
+        let items: u64 = piece.iter().map(|second| second.items).sum();
+        let memory = piece.iter().rev().find_map(|second| second.memory_bytes);
+        let title = if rows.is_empty() { &*line.title } else { "" };
+        rows.push(vec![
+            title.to_owned(),
+            format!("{until} s"),
+            thousands(items as f64 / piece.len() as f64),
+            digits(memory.map(|bytes| bytes as f64 / f64::from(1 << 20)), 0),
+        ]);
+    }
+    rows
+}
+
+/// A bar whose value was measured.
+fn bar(results: &Results, bar: &Bar) -> Option<Vec<String>> {
+    let value = results.value(&bar.name)?;
+    let reached = match bar.missed(Some(value)) {
+        Some(_) => "missed",
+        None => "reached",
+    };
+    Some(vec![
+        bar.name.clone(),
+        bar.to_string(),
+        digits(Some(value), 2),
+        reached.to_owned(),
+    ])
 }
 
 fn some(value: f64) -> Option<f64> {
@@ -180,6 +237,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use super::super::results::Second;
     use super::*;
     use crate::bench::cost::{Cost, Share};
 
@@ -192,9 +250,11 @@ mod tests {
             wal_bytes: 900.0,
         };
         let line = Line {
+            name: "batch".to_owned(),
             title: "/v1/batch".to_owned(),
             items_per_second: 41_780.4,
             ratio: Some(0.77),
+            ratios: vec![0.75, 0.77, 0.8],
             held_against: Some("raw".to_owned()),
             p99_ms: Some(89.0),
             cost: Some(Cost {
@@ -219,7 +279,7 @@ mod tests {
     #[test]
     fn a_terminal_has_columns_and_a_page_has_bars() {
         let tables = tables(&results());
-        assert_eq!(tables.len(), 4);
+        assert_eq!(tables.len(), 5);
         let plain = tables[0].plain();
         let lengths: Vec<usize> = plain
             .lines()
@@ -228,12 +288,12 @@ mod tests {
         assert!(plain.contains("41,780  ") && lengths[0] > 0, "{plain}");
         let page = tables[0].markdown();
         assert!(
-            page.contains("| /v1/batch | 41,780 | 0.77 | raw |"),
+            page.contains("| /v1/batch | 41,780 | 0.77 | raw | 0.75, 0.77, 0.80 |"),
             "{page}"
         );
         assert_eq!(
             page.lines().nth(1),
-            Some("|---|---|---|---|---|---|---|---|---|")
+            Some("|---|---|---|---|---|---|---|---|---|---|")
         );
     }
 
@@ -244,6 +304,32 @@ mod tests {
         assert_eq!(tables[2].rows[0][0], "/v1/batch");
         assert_eq!(tables[2].rows[1][0], "");
         assert_eq!(tables[3].rows[0][1], "4,190,371");
+    }
+
+    #[test]
+    fn a_bar_tells_what_was_measured_and_one_of_nothing_is_left_out() {
+        let tables = tables(&results());
+        let bars = tables.last().expect("bars");
+        assert_eq!(bars.rows, [["batch", "0.8 or more", "0.77", "missed"]]);
+    }
+
+    #[test]
+    fn a_long_stretch_is_told_in_pieces() {
+        let second = |place: u64| Second {
+            items: 1_000 * place,
+            memory_bytes: Some(place << 20),
+            ..Second::default()
+        };
+        let line = Line {
+            title: "soak".to_owned(),
+            seconds: (1..=25).map(second).collect(),
+            ..Line::default()
+        };
+        let rows = pieces(&line);
+        assert_eq!(rows.len(), 9);
+        assert_eq!(rows[0], ["soak", "3 s", "2,000", "3"]);
+        assert_eq!(rows[8], ["", "25 s", "25,000", "25"]);
+        assert!(pieces(&Line::default()).is_empty());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Felt {
     pub heavy_rate: f64,
     /// New events of the live requests.
     pub events: u64,
+    /// Live requests that were refused and not told when to come again.
+    pub silent: u64,
 }
 
 /// Half of what single requests come to as fast as they are answered, and the new events that it took to find out.
@@ -77,11 +79,18 @@ where
     progress.begin(&format!("{} afterwards", live.title));
     let afterwards = live.send().await?;
     events += alone.events + beside.events + afterwards.events;
+    let mut part = live.part([&alone, &beside, &afterwards])?;
+    if !done.seconds.is_empty() {
+        let name = format!("{}-heavy", live.name);
+        let title = format!("what goes on beside {}", live.title);
+        part.lines.push(Line::of_tally((&name, &title), &done));
+    }
     Ok(Felt {
-        part: live.part([&alone, &beside, &afterwards])?,
+        part,
         heavy_rate: done.items as f64 / seconds,
         heavy: done,
         events,
+        silent: alone.without_retry_after + beside.without_retry_after,
     })
 }
 
@@ -102,21 +111,35 @@ impl<F: Fn() -> Result<Vec<Script>>> Live<'_, F> {
             );
             part.lines.push(Line::of_tally((&name, &title), tally));
         }
-        let [alone, beside, _] = &part.lines[..] else {
-            return Ok(part);
-        };
-        let ratio = |pick: fn(&Line) -> Option<f64>| Some(pick(beside)? / pick(alone)?);
-        let told = "no live request was answered";
-        let times = ratio(|line| line.p99_ms).context(told)?;
-        let median = ratio(Line::median_second_p99_ms).context(told)?;
-        let title = format!("p99 of {}: beside it", self.title);
-        let name = format!("{}-times", self.name);
-        part.figure((&name, &title), times, "times alone");
-        let (name, title) = (
-            format!("{}-median-times", self.name),
-            format!("{title}, of the median second"),
-        );
-        part.figure((&name, &title), median, "times alone");
+        let felt = part.lines.iter().map(|line| {
+            let (p99, median) = (line.p99_ms?, line.median_second_p99_ms()?);
+            Some((p99, median))
+        });
+        let felt: Option<Vec<(f64, f64)>> = felt.collect();
+        let felt = felt.context("of a stretch no live request was answered")?;
+        self.tell(&mut part, &felt);
         Ok(part)
+    }
+
+    /// What the 99th percentiles (of all requests, and of the median second) come to, held against those alone.
+    fn tell(&self, part: &mut Part, felt: &[(f64, f64)]) {
+        let [alone, beside, after] = felt else {
+            return;
+        };
+        let mut figure = |what: &str, title: &str, value: f64, unit: &str| {
+            let (name, title) = (
+                format!("{}-{what}", self.name),
+                format!("p99 of {}, {title}", self.title),
+            );
+            part.figure((&name, &title), value, unit);
+        };
+        let unit = "times alone";
+        figure("times", "beside it", beside.0 / alone.0, unit);
+        figure("after-times", "afterwards", after.0 / alone.0, unit);
+        let title = "beside it, of the median second";
+        figure("median-times", title, beside.1 / alone.1, unit);
+        figure("median-beside", title, beside.1, "ms");
+        let title = "alone, of the median second";
+        figure("median-alone", title, alone.1, "ms");
     }
 }

@@ -1,6 +1,6 @@
 //! What ten projects feel of one that floods, and of one in which everybody writes about the same profile.
 
-use super::beside::{Live, measure};
+use super::beside::{Felt, Live, measure};
 use super::finish;
 use crate::bench::bodies;
 use crate::bench::load::{Script, closed};
@@ -8,7 +8,6 @@ use crate::bench::report::Part;
 use crate::bench::request::{BATCH_ITEMS, Request};
 use crate::bench::settings::Settings;
 use crate::bench::stage::Service;
-use crate::bench::tally::Tally;
 use crate::bench::target::Target;
 use anyhow::Result;
 use std::time::Duration;
@@ -61,39 +60,32 @@ async fn beside(
         time,
         scripts: || Ok(neighbours(&targets)),
     };
-    let felt = measure(service, live, async |time| closed(many(), time).await).await?;
-    let mut part = felt.part;
-    let alone = peak.items as f64 / time.as_secs_f64();
-    tell(&mut part, name, alone, (felt.heavy_rate, &felt.heavy));
+    let mut felt = measure(service, live, async |time| closed(many(), time).await).await?;
+    let mut part = std::mem::take(&mut felt.part);
+    tell(
+        &mut part,
+        name,
+        peak.items as f64 / time.as_secs_f64(),
+        &felt,
+    );
     finish(&mut part, service, name);
     Ok(part)
 }
 
-fn tell(part: &mut Part, name: &str, alone: f64, (rate, heavy): (f64, &Tally)) {
+fn tell(part: &mut Part, name: &str, alone: f64, felt: &Felt) {
     let mut figure = |what: &str, title: &str, value: f64, unit: &str| {
-        part.figure(
-            (&format!("{name}-{what}"), &format!("{name}: {title}")),
-            value,
-            unit,
-        );
+        let (name, title) = (format!("{name}-{what}"), format!("{name}: {title}"));
+        part.figure((&name, &title), value, unit);
     };
-    figure(
-        "peak",
-        "items answered without neighbours",
-        alone,
-        "a second",
-    );
-    figure("rate", "items answered beside them", rate, "a second");
-    figure(
-        "share",
-        "of what it has without them",
-        rate / alone,
-        "times",
-    );
-    let unit = "requests";
-    figure("refused", "of it refused", heavy.refused as f64, unit);
-    let silent = heavy.without_retry_after as f64;
-    figure("silent", "refused without Retry-After", silent, unit);
+    let (rate, unit) = (felt.heavy_rate, "a second");
+    figure("peak", "items answered without neighbours", alone, unit);
+    figure("rate", "items answered beside them", rate, unit);
+    let title = "of what it has without them";
+    figure("share", title, rate / alone, "times");
+    let (refused, unit) = (felt.heavy.refused as f64, "requests");
+    figure("refused", "of it refused", refused, unit);
+    let silent = (felt.heavy.without_retry_after + felt.silent) as f64;
+    figure("silent", "of all refused without Retry-After", silent, unit);
 }
 
 fn neighbours(targets: &[Target]) -> Vec<Script> {

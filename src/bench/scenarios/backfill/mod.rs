@@ -16,13 +16,11 @@ use crate::bench::raw_profiles::made;
 use crate::bench::report::{Line, Part};
 use crate::bench::settings::Settings;
 use crate::bench::stage::{Database, Service, Start, new_name};
-use crate::bench::tally::Tally;
 use crate::bench::turn::{Turn, counted, take_rounds};
 use crate::bench::work::{scripts, take};
 use anyhow::{Result, ensure};
 use road::Road;
 use std::time::Duration;
-use tokio::time::sleep;
 use topics::Topics;
 
 const KINDS: [Kind; 5] = [
@@ -109,10 +107,7 @@ async fn beside_live(settings: &Settings, road: &Road<'_>) -> Result<Part> {
         scripts: || scripts(settings, road.service, Kind::Single),
     };
     let felt = measure(road.service, live, async |time| {
-        let before = road.let_go(Kind::BackfillNew).await?;
-        sleep(time).await;
-        let after = road.hold(Kind::BackfillNew).await?;
-        Ok(Tally::of(after - before, 0))
+        road.let_go_for(Kind::BackfillNew, time).await
     })
     .await?;
     let mut part = felt.part;

@@ -11,7 +11,7 @@ use crate::bench::tally::Tally;
 use crate::bench::turn::Turn;
 use crate::config::{BackfillSource, Config, KafkaProperties, Secret};
 use crate::domain::{Code, Command, Gate, Rejection};
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,30 +97,48 @@ impl<'a> Road<'a> {
         Ok(watch.done(name).await?.stored)
     }
 
+    /// Lets a source go for a time, and holds it again; its items are all that were done until it stood still.
+    pub async fn let_go_for(&self, kind: Kind, time: Duration) -> Result<Tally> {
+        let before = self.let_go(kind).await?;
+        let mut tally = self
+            .follow(kind, before, |elapsed, _| elapsed < time)
+            .await?;
+        tally.items = self.hold(kind).await? - before;
+        Ok(tally)
+    }
+
     /// What is left of the topic of new people, alone, second by second: whether rate and memory are flat.
     pub async fn to_the_end(&self) -> Result<Line> {
-        let (filled, processes) = (
-            self.topics.of(Kind::BackfillNew),
-            &self.service.own()?.processes,
-        );
+        let (kind, records) = (Kind::BackfillNew, self.topics.of(Kind::BackfillNew).records);
+        let before = self.let_go(kind).await?;
+        let goes_on = |elapsed, done| done < records && elapsed < LONGEST;
+        let tally = self.follow(kind, before, goes_on).await?;
+        ensure!(before + tally.items >= records, "the topic does not end");
+        let names = ("backfill-rest", "backfill, the rest of the topic");
+        Ok(Line::of_tally(names, &tally))
+    }
+
+    /// What a source does and the service's memory, each second, for as long as it goes on.
+    async fn follow(
+        &self,
+        kind: Kind,
+        mut done: u64,
+        goes_on: impl Fn(Duration, u64) -> bool,
+    ) -> Result<Tally> {
+        let (name, processes) = (self.topics.of(kind).name(), &self.service.own()?.processes);
         let mut watch = Watch::open(self.service).await?;
-        let mut done = self.let_go(Kind::BackfillNew).await?;
         let (started, mut tally) = (Instant::now(), Tally::default());
-        while done < filled.records {
-            if started.elapsed() > LONGEST {
-                bail!("the topic does not end");
-            }
+        while goes_on(started.elapsed(), done) {
             let second = tally.seconds.len();
             sleep_until(started + Duration::from_secs(second as u64 + 1)).await;
-            let now = watch.done(filled.name()).await?.all();
+            let now = watch.done(name).await?.all();
             let slice = tally.slice(second);
             slice.items = now - done;
             slice.memory_bytes = Some(processes.present_memory());
             tally.items += now - done;
             done = now;
         }
-        let names = ("backfill-rest", "backfill, the rest of the topic");
-        Ok(Line::of_tally(names, &tally))
+        Ok(tally)
     }
 }
 
