@@ -79,15 +79,20 @@ where
     progress.begin(&format!("{} afterwards", live.title));
     let afterwards = live.send().await?;
     events += alone.events + beside.events + afterwards.events;
+    let heavy_rate = done.items as f64 / seconds;
     let mut part = live.part([&alone, &beside, &afterwards])?;
     if !done.seconds.is_empty() {
         let name = format!("{}-heavy", live.name);
         let title = format!("what goes on beside {}", live.title);
-        part.lines.push(Line::of_tally((&name, &title), &done));
+        part.lines.push(Line {
+            // Not by its slices: what was sent in the last of them is answered after it.
+            items_per_second: heavy_rate,
+            ..Line::of_tally((&name, &title), &done)
+        });
     }
     Ok(Felt {
         part,
-        heavy_rate: done.items as f64 / seconds,
+        heavy_rate,
         heavy: done,
         events,
         silent: alone.without_retry_after + beside.without_retry_after,

@@ -10,7 +10,7 @@ use crate::bench::settings::Settings;
 use crate::bench::stage::Service;
 use crate::bench::target::Target;
 use anyhow::Result;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Projects beside the one that is heavy, their people, and the calls of all of them in a second.
 const NEIGHBOURS: usize = 10;
@@ -51,7 +51,9 @@ async fn beside(
     service
         .progress
         .begin(&format!("{name} without neighbours"));
+    let begun = Instant::now();
     let peak = closed(few(), time).await?;
+    let peak = peak.items as f64 / begun.elapsed().as_secs_f64();
     let live = Live {
         name,
         title: &format!("neighbours of {name}"),
@@ -62,12 +64,7 @@ async fn beside(
     };
     let mut felt = measure(service, live, async |time| closed(many(), time).await).await?;
     let mut part = std::mem::take(&mut felt.part);
-    tell(
-        &mut part,
-        name,
-        peak.items as f64 / time.as_secs_f64(),
-        &felt,
-    );
+    tell(&mut part, name, peak, &felt);
     finish(&mut part, service, name);
     Ok(part)
 }
