@@ -5,6 +5,7 @@
 use super::envelope::{Batch, Call, Raw};
 use super::fields::{self, NOT_AN_ID, id, object, text, usable_id};
 use super::names;
+use super::signed::{self, Signing};
 use super::when::{self, Clock, When};
 use crate::api::document::Document;
 use crate::domain::{
@@ -27,6 +28,8 @@ pub struct Source {
     pub by: KeyKind,
     /// What the project says about identities.
     pub kinds: Arc<Kinds>,
+    /// How users are signed, where their names count by that alone.
+    pub signing: Option<Signing>,
     /// When the request arrived.
     pub received_at: Timestamp,
     /// The header `SentAt`.
@@ -46,18 +49,21 @@ pub struct Surroundings<'a> {
     sent_at: Option<Timestamp>,
     /// Calls of the request.
     count: usize,
+    /// Some call may carry a token.
+    may_have_tokens: bool,
     /// What was mended of the batch itself: it holds for each of its calls.
     warnings: Warnings,
 }
 
 /// What a call is about and what it says: the parts that differ between types.
 #[derive(Default)]
-struct Content {
+pub struct Content {
     name: Option<Text>,
     properties: Option<Json>,
-    traits: Option<Json>,
-    names: Vec<Name>,
-    explicit: usize,
+    pub traits: Option<Json>,
+    pub names: Vec<Name>,
+    /// As `Draft::explicit`.
+    pub explicit: usize,
     group: Option<GroupDraft>,
 }
 
@@ -114,6 +120,7 @@ impl<'a> Surroundings<'a> {
             context: object(batch.context, "context", &document.bytes, &mut warnings),
             sent_at: when::sent_at(batch.sent_at, &mut warnings).or(source.sent_at),
             count: batch.calls.len(),
+            may_have_tokens: signed::may_have_tokens(&document.bytes),
             warnings,
         }
     }
@@ -125,12 +132,15 @@ impl<'a> Surroundings<'a> {
     pub fn command(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let mut warnings = self.warnings.clone();
         let asked = self.asked(call)?;
-        let context = self.context(call, &mut warnings);
+        let (context, token) = self.context_and_token(call, &mut warnings);
         let mut content = self.content(asked, call, &context, &mut warnings)?;
         let own_kinds = names::in_context(&context, &self.gate);
         content.names.extend(own_kinds);
         if content.names.is_empty() {
             only_unusable(&warnings)?;
+        }
+        if let Some(signing) = &self.source.signing {
+            signing.hold(&mut content, token, &self.gate, &mut warnings)?;
         }
         let event = EventDraft {
             message_id: self.message_id(call, index, &mut warnings),
@@ -195,6 +205,19 @@ impl<'a> Surroundings<'a> {
             };
             Rejection::of(Code::UnknownType, "type", message)
         })
+    }
+
+    /// The call's context, and the token that it carries. A token is not kept, also where nobody asks for one.
+    fn context_and_token(
+        &self,
+        call: &Call<'_>,
+        warnings: &mut Warnings,
+    ) -> (Json, Option<String>) {
+        let context = self.context(call, warnings);
+        match self.may_have_tokens {
+            true => signed::without_token(context),
+            false => (context, None),
+        }
     }
 
     /// The call's context with what the batch adds to it (Segment merges them, contract section 4).

@@ -14,6 +14,7 @@ mod pixel;
 mod receive;
 pub mod record;
 mod reply;
+mod signed;
 mod when;
 
 use crate::api::State;
