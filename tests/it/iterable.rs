@@ -1,7 +1,9 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
 mod clients;
-mod signed;
+mod mobile;
+pub mod signed;
+mod web;
 
 use crate::harness::{Project, ROSTER};
 use crate::tracking::every_fixture_of;
