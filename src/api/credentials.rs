@@ -200,7 +200,13 @@ mod tests {
             ),
             certain(&["token", "header", "query"])
         );
-        for nothing in ["Basic Og==", "Basic ", "Bearer", "Digest x", "Bearer eyJh.eyJi.c"] {
+        for nothing in [
+            "Basic Og==",
+            "Basic ",
+            "Bearer",
+            "Digest x",
+            "Bearer eyJh.eyJi.c",
+        ] {
             assert_eq!(of("/", &[("Authorization", nothing)]), (Vec::new(), false));
         }
         assert_eq!(

@@ -144,3 +144,185 @@ fn odd_payloads_are_told_and_never_taken() {
         assert!(read(&odd).is_err(), "{odd}");
     }
 }
+
+/// A payload with a name and whatever claims.
+fn with_claims(claims: &str) -> String {
+    by_hand(
+        r#"{"alg":"HS256","typ":"JWT"}"#,
+        &format!(r#"{{"userId":"u1",{claims}}}"#),
+        true,
+    )
+}
+
+#[test]
+fn a_header_that_points_elsewhere_points_nowhere() {
+    let good = claims(NOW, NOW + 600.0).to_string();
+    // What stands there is ignored, and nothing is fetched: the key is the one that the secret is of.
+    for header in [
+        r#"{"alg":"HS256","kid":"../../../dev/null"}"#,
+        r#"{"alg":"HS256","kid":"x' UNION SELECT 'k"}"#,
+        r#"{"alg":"HS256","jku":"http://127.0.0.1:9/keys"}"#,
+        r#"{"alg":"HS256","x5u":"http://127.0.0.1:9/chain"}"#,
+        r#"{"alg":"HS256","zip":"DEF"}"#,
+    ] {
+        let taken = read(&by_hand(header, &good, true));
+        assert!(taken.is_ok(), "{header}: {taken:?}");
+        assert!(read(&by_hand(header, &good, false)).is_err(), "{header}");
+    }
+    let own = EncodingKey::from_secret(b"mine");
+    let jwk = r#"{"alg":"HS256","jwk":{"kty":"oct","k":"bWluZQ","alg":"HS256"}}"#;
+    let message = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(jwk),
+        URL_SAFE_NO_PAD.encode(&good)
+    );
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &own, Algorithm::HS256);
+    let forged = format!("{message}.{}", signature.expect("signed"));
+    assert_eq!(read(&forged).err().as_deref(), Some("jwt is invalid"));
+}
+
+#[test]
+fn other_algorithms_are_none_whoever_signed() {
+    let good = claims(NOW, NOW + 600.0);
+    for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+        let other = with_key(&Header::new(algorithm), &good, secret().as_bytes());
+        assert_eq!(read(&other).err().as_deref(), Some("jwt is invalid"));
+    }
+    for name in [
+        "none", "None", "nOnE", "hs256", "HS384", "RS256", "PS256", "ES256", "EdDSA", "", " HS256",
+    ] {
+        let header = json!({"alg": name, "typ": "JWT"}).to_string();
+        for is_signed in [false, true] {
+            let taken = read(&by_hand(&header, &good.to_string(), is_signed));
+            assert!(taken.is_err(), "{name:?} {is_signed}: {taken:?}");
+        }
+    }
+    for header in [
+        r#"{"alg":["HS256"]}"#,
+        r#"{"alg":null}"#,
+        r#"{"alg":256}"#,
+        r#"{"alg":"HS256","alg":"none"}"#,
+        r#"{"alg":"none","alg":"HS256"}"#,
+        "[]",
+        "null",
+        "7",
+    ] {
+        let taken = read(&by_hand(header, &good.to_string(), true));
+        assert!(taken.is_err(), "{header}: {taken:?}");
+    }
+}
+
+#[test]
+fn every_bit_of_a_token_is_signed() {
+    let good = token(&claims(NOW, NOW + 600.0));
+    assert!(read(&good).is_ok());
+    for place in 0..good.len() {
+        let mut bytes = good.clone().into_bytes();
+        bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(bytes).expect("text");
+        // The last letter has bits that nobody reads: a decoder refuses it where they are set.
+        assert!(read(&changed).is_err(), "{place}: {changed}");
+    }
+    for end in 0..good.len() {
+        assert!(read(&good[..end]).is_err(), "cut at {end}");
+    }
+    for more in [".", ".x", "=", "==", " x", "\u{0}", "A"] {
+        assert!(read(&format!("{good}{more}")).is_err(), "{more:?}");
+    }
+}
+
+#[test]
+fn times_are_numbers_and_no_trick() {
+    let later = NOW + 600.0;
+    for good in [
+        format!(r#""iat":{NOW},"exp":{later}"#),
+        format!(r#""iat":{NOW}.25,"exp":{later}.75"#),
+        format!(r#""iat":{NOW},"exp":{later},"nbf":{NOW}"#),
+        format!(r#""iat":{NOW},"exp":{later},"nbf":null"#),
+        format!(r#""iat":1.704164645e9,"exp":1.7041652e9"#),
+    ] {
+        assert!(read(&with_claims(&good)).is_ok(), "{good}");
+    }
+    for bad in [
+        format!(r#""iat":{NOW}"#),
+        format!(r#""exp":{later}"#),
+        format!(r#""iat":"{NOW}","exp":{later}"#),
+        format!(r#""iat":{NOW},"exp":true"#),
+        format!(r#""iat":{NOW},"exp":null"#),
+        format!(r#""iat":{NOW},"exp":[{later}]"#),
+        format!(r#""iat":{NOW},"exp":1e400"#),
+        format!(r#""iat":-1e300,"exp":{later}"#),
+        format!(r#""iat":{NOW},"exp":1e300"#),
+        format!(r#""iat":{NOW},"exp":-1"#),
+        format!(r#""iat":0,"exp":{later}"#),
+        format!(r#""iat":{later},"exp":{NOW}"#),
+        format!(r#""iat":{NOW},"exp":{later},"nbf":"soon""#),
+        format!(r#""iat":{NOW},"exp":{later},"nbf":{later}"#),
+        format!(r#""IAT":{NOW},"EXP":{later}"#),
+        format!(r#""iat":{NOW},"exp":{later},"exp":{NOW}"#),
+        format!(r#""iat":{NOW},"exp":{later},"iat":{NOW}"#),
+    ] {
+        assert!(read(&with_claims(&bad)).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn who_is_meant_is_one_text_each() {
+    let times = format!(r#""iat":{NOW},"exp":{}"#, NOW + 600.0);
+    let of = |who: &str| {
+        read(&by_hand(
+            r#"{"alg":"HS256"}"#,
+            &format!("{{{who},{times}}}"),
+            true,
+        ))
+    };
+    let both = of(r#""userId":"u1","email":" Ada@Example.com ""#).expect("good");
+    assert_eq!(both.user_id.as_deref(), Some("u1"));
+    assert_eq!(both.email.as_deref(), Some("ada@example.com"));
+    let only = of(r#""userId":"u1","email":null"#).expect("good");
+    assert_eq!((only.user_id.as_deref(), only.email), (Some("u1"), None));
+    for bad in [
+        r#""userId":7"#,
+        r#""userId":["u1"]"#,
+        r#""userId":{"$ne":""}"#,
+        r#""userId":true"#,
+        r#""userId":"u1","userId":"u2""#,
+        r#""userId":"u1","email":["a@b.co"]"#,
+        r#""userid":"u1""#,
+        r#""sub":"u1""#,
+        r#""userId":"""#,
+        r#""userId":"  ","email":"""#,
+    ] {
+        assert!(of(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_token_has_at_most_eight_kibibytes() {
+    let padded = |length: usize| {
+        let claims =
+            json!({"userId": "u1", "iat": NOW, "exp": NOW + 600.0, "pad": "x".repeat(length)});
+        token(&claims)
+    };
+    let (mut most, mut least) = (0, MOST_BYTES);
+    while least - most > 1 {
+        let middle = most.midpoint(least);
+        if padded(middle).len() <= MOST_BYTES {
+            most = middle;
+        } else {
+            least = middle;
+        }
+    }
+    assert!(read(&padded(most)).is_ok());
+    let told = read(&padded(most + 2)).err();
+    assert_eq!(told.as_deref(), Some("jwt format is invalid"));
+    assert!(read(&padded(1 << 20)).is_err());
+}
+
+#[test]
+fn what_looks_like_a_token_is_no_key() {
+    assert!(looks_like_token(&token(&claims(NOW, NOW + 600.0))));
+    for key in ["", "rk_write_abc", "eyJ", "eyJh.b", "a.b.c", "pk_eu.1.2"] {
+        assert!(!looks_like_token(key), "{key}");
+    }
+}

@@ -134,7 +134,11 @@ mod tests {
 
     #[test]
     fn who_names_nobody_needs_no_token() {
-        let names = [("user_id", "null"), ("anonymous_id", "a1"), ("group_id", "g")];
+        let names = [
+            ("user_id", "null"),
+            ("anonymous_id", "a1"),
+            ("group_id", "g"),
+        ];
         let vouched = vouched(&names, 0, &[]);
         assert_eq!(kept(&vouched), ["null", "a1", "g"]);
         assert!(!vouched.is_unsigned && vouched.left_out.is_empty());
@@ -149,7 +153,10 @@ mod tests {
             ("anonymous_id", "a1"),
         ];
         let signed = vouched(&names, 3, &[ada()]);
-        assert_eq!((kept(&signed), signed.explicit), (vec!["ada", "old", "a1"], 2));
+        assert_eq!(
+            (kept(&signed), signed.explicit),
+            (vec!["ada", "old", "a1"], 2)
+        );
         assert!(!signed.is_unsigned);
     }
 

@@ -180,7 +180,10 @@ mod tests {
     #[test]
     fn a_campaign_in_quotes_is_a_number() {
         let body = fields(r#"{"a":"7","b":7,"c":"x","d":null}"#);
-        let number = |name: &str| body.quoted_number(name).map(|number| number.map(|json| json.as_str().to_owned()));
+        let number = |name: &str| {
+            body.quoted_number(name)
+                .map(|number| number.map(|json| json.as_str().to_owned()))
+        };
         assert_eq!(number("a").expect("a number").as_deref(), Some("7"));
         assert_eq!(number("b").expect("a number").as_deref(), Some("7"));
         assert_eq!(number("d").expect("nothing"), None);

@@ -157,10 +157,16 @@ mod tests {
     fn a_token_is_taken_out_of_what_is_kept() {
         let context = Json::from_database(r#"{"userToken":"t","ip":"::1"}"#.to_owned());
         let (context, token) = without_token(context);
-        assert_eq!((context.as_str(), token.as_deref()), (r#"{"ip":"::1"}"#, Some("t")));
+        assert_eq!(
+            (context.as_str(), token.as_deref()),
+            (r#"{"ip":"::1"}"#, Some("t"))
+        );
         let kept = redacted(r#"{"n":1.50,"context":{"userToken":"t"},"userToken":"x"}"#);
         let kept: Value = serde_json::from_str(&kept).expect("JSON");
-        assert_eq!(kept, serde_json::json!({"n": 1.5, "context": {}, "userToken": "x"}));
+        assert_eq!(
+            kept,
+            serde_json::json!({"n": 1.5, "context": {}, "userToken": "x"})
+        );
         assert_eq!(redacted(r#"{"a":1}"#), r#"{"a":1}"#);
     }
 
@@ -174,7 +180,10 @@ mod tests {
         for value in ["eyJh.b.c", " eyJh.b.c", "Bearer eyJh.b.c"] {
             assert_eq!(of("X-User-Token", value).as_deref(), Some("eyJh.b.c"));
         }
-        assert_eq!(of("Authorization", "bearer eyJh.b.c").as_deref(), Some("eyJh.b.c"));
+        assert_eq!(
+            of("Authorization", "bearer eyJh.b.c").as_deref(),
+            Some("eyJh.b.c")
+        );
         for none in ["Bearer a-write-key", "Basic eyJh.b.c", "Bearer"] {
             assert_eq!(of("Authorization", none), None, "{none}");
         }

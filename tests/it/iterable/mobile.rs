@@ -123,7 +123,10 @@ impl<'a> Phone<'a> {
                 _ => panic!("{path}: a phone drops what is answered so: {status} {answer}"),
             }
         }
-        panic!("{path}: given up after {MOST_TRIES} tries: {:?}", self.refusals)
+        panic!(
+            "{path}: given up after {MOST_TRIES} tries: {:?}",
+            self.refusals
+        )
     }
 
     async fn post(&mut self, path: &str, body: Value) -> Value {
@@ -172,10 +175,22 @@ fn do_things_offline(phone: &mut Phone<'_>) {
         body["createdAt"] = json!(at + phone.queue.len() as i64);
         phone.queue.push_back((path, body));
     };
-    put("events/track", json!({"email": "ada@example.com", "eventName": "Browsed", "dataFields": {"page": 1}}));
-    put("events/trackPushOpen", json!({"email": "ada@example.com", "campaignId": 5, "templateId": 6, "messageId": "m0", "appAlreadyRunning": false}));
-    put("commerce/updateCart", json!({"user": {"email": "ada@example.com"}, "items": items()}));
-    put("commerce/trackPurchase", json!({"user": {"email": "ada@example.com"}, "items": items(), "total": 19}));
+    put(
+        "events/track",
+        json!({"email": "ada@example.com", "eventName": "Browsed", "dataFields": {"page": 1}}),
+    );
+    put(
+        "events/trackPushOpen",
+        json!({"email": "ada@example.com", "campaignId": 5, "templateId": 6, "messageId": "m0", "appAlreadyRunning": false}),
+    );
+    put(
+        "commerce/updateCart",
+        json!({"user": {"email": "ada@example.com"}, "items": items()}),
+    );
+    put(
+        "commerce/trackPurchase",
+        json!({"user": {"email": "ada@example.com"}, "items": items(), "total": 19}),
+    );
     let seen = json!({"email": "ada@example.com", "messageId": "m1", "deviceInfo": {"deviceId": "d1", "platform": "iOS", "appPackageName": "com.example.app"}});
     let with = |name: &str, value: Value| {
         let mut seen = seen.clone();
@@ -183,18 +198,45 @@ fn do_things_offline(phone: &mut Phone<'_>) {
         seen
     };
     put("events/trackInAppOpen", seen.clone());
-    put("events/trackInAppClick", with("clickedUrl", json!("https://example.com/")));
+    put(
+        "events/trackInAppClick",
+        with("clickedUrl", json!("https://example.com/")),
+    );
     put("events/trackInAppClose", with("closeAction", json!("link")));
-    put("events/inAppConsume", with("deleteAction", json!("inbox-swipe")));
-    put("events/trackInboxSession", with("inboxSessionStart", json!(at * 1000)));
-    put("embedded-messaging/events/click", with("buttonIdentifier", json!("b")));
-    put("embedded-messaging/events/session", with("session", json!({"id": "s1", "start": at * 1000, "end": at * 1000})));
+    put(
+        "events/inAppConsume",
+        with("deleteAction", json!("inbox-swipe")),
+    );
+    put(
+        "events/trackInboxSession",
+        with("inboxSessionStart", json!(at * 1000)),
+    );
+    put(
+        "embedded-messaging/events/click",
+        with("buttonIdentifier", json!("b")),
+    );
+    put(
+        "embedded-messaging/events/session",
+        with(
+            "session",
+            json!({"id": "s1", "start": at * 1000, "end": at * 1000}),
+        ),
+    );
 }
 
 /// What the queue above becomes, in its order.
 const TOLD: [&str; 11] = [
-    "Browsed", "pushOpen", "updateCart", "purchase", "inAppOpen", "inAppClick", "inAppClose",
-    "inAppDelete", "inboxSession", "embeddedClick", "embeddedSession",
+    "Browsed",
+    "pushOpen",
+    "updateCart",
+    "purchase",
+    "inAppOpen",
+    "inAppClick",
+    "inAppClose",
+    "inAppDelete",
+    "inboxSession",
+    "embeddedClick",
+    "embeddedSession",
 ];
 
 fn ada(before: i64, after: i64) -> String {
@@ -209,11 +251,16 @@ async fn an_iphone_tells_what_happened_without_a_network_in_its_order_and_at_its
     phone.ahead = 3_600;
     phone.tokens = [ada(10, 600)].into();
     let configuration = phone.get("mobile/getRemoteConfiguration").await;
-    assert_eq!(configuration, json!({"offlineMode": true, "autoRetry": true}));
+    assert_eq!(
+        configuration,
+        json!({"offlineMode": true, "autoRetry": true})
+    );
     let device = json!({"device": {"token": "t1", "platform": "APNS", "applicationName": "com.example.app",
         "dataFields": {"deviceId": "d1", "iterableSdkVersion": "6.7.3", "notificationsEnabled": true, "appVersion": "1.2",
             "mobileFrameworkInfo": {"frameworkType": "native", "iterableSdkVersion": "6.7.3"}}}});
-    phone.post("users/registerDeviceToken", phone.about(device)).await;
+    phone
+        .post("users/registerDeviceToken", phone.about(device))
+        .await;
     let messages = "inApp/getMessages?email=ada%40example.com&count=100&platform=iOS&SDKVersion=6.7.3&packageName=com.example.app";
     assert_eq!(phone.get(messages).await, json!({"inAppMessages": []}));
     do_things_offline(&mut phone);
@@ -229,15 +276,25 @@ async fn an_iphone_tells_what_happened_without_a_network_in_its_order_and_at_its
         let at = at.expect("a time").micros() / 1_000_000;
         // An hour's error of the clock is put right; how long the run took is not known.
         let wanted = now() - 600 + place as i64;
-        assert!((wanted - 120..=wanted).contains(&at), "{event} at {at}, not {wanted}");
+        assert!(
+            (wanted - 120..=wanted).contains(&at),
+            "{event} at {at}, not {wanted}"
+        );
     }
     let profile = app.project.profile("email:ada@example.com").await;
     assert_eq!(profile["traits"]["shoppingCartItems"], json!([]));
-    assert_eq!(profile["traits"]["devices"]["t1"]["mobileFrameworkInfo"]["frameworkType"], "native");
+    assert_eq!(
+        profile["traits"]["devices"]["t1"]["mobileFrameworkInfo"]["frameworkType"],
+        "native"
+    );
     // Logged out: for this user, without a token, and then for whoever had the phone.
     phone.tokens.clear();
-    phone.post("users/disableDevice", phone.about(json!({"token": "t1"}))).await;
-    phone.post("users/disableDevice", json!({"token": "t1"})).await;
+    phone
+        .post("users/disableDevice", phone.about(json!({"token": "t1"})))
+        .await;
+    phone
+        .post("users/disableDevice", json!({"token": "t1"}))
+        .await;
     let profile = app.project.profile("email:ada@example.com").await;
     assert_eq!(profile["traits"]["devices"]["t1"]["endpointEnabled"], false);
     assert_eq!(app.project.rejections().await, [json!(null); 0]);
@@ -249,9 +306,13 @@ async fn an_android_phone_makes_a_user_of_somebody_unknown_and_merges_them_at_th
     let id = uuid::Uuid::new_v4().to_string();
     let who = json!({"userId": id});
     let mut phone = Phone::new(Platform::Android, &project, &project.write_key, who);
-    assert_eq!(phone.get("unknownuser/list").await, json!({"count": 0, "criteriaSets": []}));
+    assert_eq!(
+        phone.get("unknownuser/list").await,
+        json!({"count": 0, "criteriaSets": []})
+    );
     let at = now() - 60;
-    let device = json!({"appPackageName": "com.example.app", "deviceId": "d1", "platform": "Android"});
+    let device =
+        json!({"appPackageName": "com.example.app", "deviceId": "d1", "platform": "Android"});
     phone
         .post("unknownuser/events/session", json!({
             "user": {"userId": id, "preferUserId": true, "mergeNestedObjects": true, "createNewFields": true, "dataFields": {"city": "Ulm"}},
@@ -265,7 +326,9 @@ async fn an_android_phone_makes_a_user_of_somebody_unknown_and_merges_them_at_th
     let browsed = json!({"eventName": "Browsed", "createdAt": ((at + 1) * 1000).to_string(), "dataFields": {"a": 1}, "createNewFields": true});
     phone.post("events/track", phone.about(browsed)).await;
     let bought = json!({"items": items(), "total": 19, "createdAt": (at + 2) * 1000});
-    phone.post("commerce/trackPurchase", phone.buying(bought)).await;
+    phone
+        .post("commerce/trackPurchase", phone.buying(bought))
+        .await;
     let open = in_app(&phone, json!({"createdAt": at + 3}));
     phone.post("events/trackInAppOpen", open).await;
     // Somebody logs in, whom the service knows.
@@ -274,16 +337,30 @@ async fn an_android_phone_makes_a_user_of_somebody_unknown_and_merges_them_at_th
     phone.post("users/update", update).await;
     let merge = json!({"sourceUserId": id, "destinationUserId": "ada"});
     phone.post("users/merge", merge).await;
-    phone.post("events/track", phone.about(json!({"eventName": "Known", "createdAt": now()}))).await;
+    phone
+        .post(
+            "events/track",
+            phone.about(json!({"eventName": "Known", "createdAt": now()})),
+        )
+        .await;
     let ada = project.profile("user_id:ada").await;
     assert_eq!(ada["traits"]["city"], "Ulm");
     assert_eq!(ada["traits"]["plan"], "pro");
-    assert_eq!(project.profile(&format!("user_id:{id}")).await["id"], ada["id"]);
+    assert_eq!(
+        project.profile(&format!("user_id:{id}")).await["id"],
+        ada["id"]
+    );
     let timeline = project.timeline("user_id:ada").await;
     let told: Vec<&Value> = timeline.iter().rev().map(|event| &event["name"]).collect();
     assert_eq!(
         told,
-        ["unknownSession", "Browsed", "purchase", "inAppOpen", "Known"]
+        [
+            "unknownSession",
+            "Browsed",
+            "purchase",
+            "inAppOpen",
+            "Known"
+        ]
     );
     assert_eq!(phone.refusals, []);
 }
@@ -303,8 +380,16 @@ async fn a_phone_that_is_too_fast_or_finds_nobody_there_loses_nothing() {
     }
     phone.replay().await;
     let codes = phone.refusals.iter();
-    assert!(codes.clone().any(|(status, _)| *status == 429), "{:?}", phone.refusals);
-    assert!(codes.clone().all(|(_, code)| code == "\"RateLimitExceeded\""));
+    assert!(
+        codes.clone().any(|(status, _)| *status == 429),
+        "{:?}",
+        phone.refusals
+    );
+    assert!(
+        codes
+            .clone()
+            .all(|(_, code)| code == "\"RateLimitExceeded\"")
+    );
     let has_all = async || project.timeline("user_id:ada").await.len() == 12;
     wait_until("all is there", Duration::from_secs(10), has_all).await;
     let timeline = project.timeline("user_id:ada").await;

@@ -31,7 +31,12 @@ impl App {
     }
 
     /// Calls with a token, or without; tells the status and the code.
-    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, String, String) {
+    pub async fn post(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> (u16, String, String) {
         let url = format!("{}/api/{path}", self.project.url);
         let mut request = self.project.client.request(Method::POST, url);
         request = request.header("Api-Key", &self.key).json(body);
@@ -184,28 +189,41 @@ async fn an_app_merges_whom_nobody_knew_into_the_one_who_logged_in_and_nobody_el
     // A user with such an id, who was there before: no session makes them unknown.
     let real = token(json!({"userId": other}), SECRET, (10, 600));
     assert_eq!(app.code("users/update", &real, &json!({})).await, "Success");
-    assert_eq!(app.post(path, None, &session(&other)).await.1, "JwtUserIdentifiersMismatched");
+    assert_eq!(
+        app.post(path, None, &session(&other)).await.1,
+        "JwtUserIdentifiersMismatched"
+    );
     let ada = adas();
     assert_eq!(app.code("users/update", &ada, &json!({})).await, "Success");
-    let merge = |source: &str, destination: &str| {
-        json!({"sourceUserId": source, "sourceEmail": null, "destinationUserId": null, "destinationEmail": destination})
-    };
+    let merge = |source: &str, destination: &str| json!({"sourceUserId": source, "sourceEmail": null, "destinationUserId": null, "destinationEmail": destination});
     let told = async |token: Option<&str>, body: &Value| {
         let (status, code, _) = app.post("users/merge", token, body).await;
         (status, code)
     };
     let refused = |status: u16, code: &str| (status, code.to_owned());
     let into_ada = merge(&id, "ada@example.com");
-    assert_eq!(told(None, &into_ada).await, refused(401, "BadAuthorizationHeader"));
+    assert_eq!(
+        told(None, &into_ada).await,
+        refused(401, "BadAuthorizationHeader")
+    );
     let bob = token(json!({"email": "bob@example.com"}), SECRET, (10, 600));
-    assert_eq!(told(Some(&bob), &into_ada).await, refused(401, "JwtUserIdentifiersMismatched"));
+    assert_eq!(
+        told(Some(&bob), &into_ada).await,
+        refused(401, "JwtUserIdentifiersMismatched")
+    );
     let known = merge(&other, "ada@example.com");
     assert_eq!(told(Some(&ada), &known).await, refused(403, "Forbidden"));
     assert_eq!(told(Some(&ada), &into_ada).await, refused(200, "Success"));
     let profile = app.project.profile("email:ada@example.com").await;
     assert_eq!(profile["traits"]["likes"], "shoes");
-    assert_eq!(app.project.profile(&format!("user_id:{id}")).await["id"], profile["id"]);
-    assert_ne!(app.project.profile(&format!("user_id:{other}")).await["id"], profile["id"]);
+    assert_eq!(
+        app.project.profile(&format!("user_id:{id}")).await["id"],
+        profile["id"]
+    );
+    assert_ne!(
+        app.project.profile(&format!("user_id:{other}")).await["id"],
+        profile["id"]
+    );
     // Once more, as an SDK does that heard no answer.
     assert_eq!(told(Some(&ada), &into_ada).await, refused(200, "Success"));
 }

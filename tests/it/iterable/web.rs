@@ -90,7 +90,12 @@ async fn the_web_sdk_works_in_a_browser() {
 async fn everything_about_a_known_user() {
     let visit = Visit::play("signed", App::fresh().await).await;
     // The SDK gives up its own request where a click goes out by a beacon, and takes no call of nobody.
-    assert_eq!(visit.failed(), BTreeSet::from(["beacon", "loggedOut"]), "{}", visit.outcomes);
+    assert_eq!(
+        visit.failed(),
+        BTreeSet::from(["beacon", "loggedOut"]),
+        "{}",
+        visit.outcomes
+    );
     let statuses: BTreeSet<u64> = visit
         .requests
         .iter()
@@ -98,7 +103,10 @@ async fn everything_about_a_known_user() {
         .collect();
     assert_eq!(statuses, BTreeSet::from([200]));
     assert_eq!(visit.outcomes["track"]["data"]["params"]["id"], "e1");
-    assert_eq!(visit.outcomes["inApp"]["data"], json!({"inAppMessages": []}));
+    assert_eq!(
+        visit.outcomes["inApp"]["data"],
+        json!({"inAppMessages": []})
+    );
     let project = &visit.app.project;
     let ada = project.profile("email:ada@new.example.com").await;
     let traits = &ada["traits"];
@@ -107,9 +115,20 @@ async fn everything_about_a_known_user() {
     assert_eq!(traits["emailListIds"], json!([1]));
     assert_eq!(traits["shoppingCartItems"], json!([]));
     let events = [
-        "Seen", "Moved", "updateCart", "purchase", "inAppOpen", "inAppClick", "inAppClick",
-        "inAppClose", "inAppDelivery", "inAppDelete", "embeddedReceived", "embeddedClick",
-        "embeddedDismiss", "embeddedSession",
+        "Seen",
+        "Moved",
+        "updateCart",
+        "purchase",
+        "inAppOpen",
+        "inAppClick",
+        "inAppClick",
+        "inAppClose",
+        "inAppDelivery",
+        "inAppDelete",
+        "embeddedReceived",
+        "embeddedClick",
+        "embeddedDismiss",
+        "embeddedSession",
     ];
     visit.has_events("email:ada@example.com", &events).await;
     let seen = project.event("e1").await;
@@ -118,7 +137,9 @@ async fn everything_about_a_known_user() {
     let purchase = project.event("p1").await;
     assert_eq!(purchase["properties"]["total"], 19);
     assert_eq!(purchase["context"]["iterable"]["campaignId"], 7);
-    visit.has_events("user_id:bob", &["Seen", "updateCart"]).await;
+    visit
+        .has_events("user_id:bob", &["Seen", "updateCart"])
+        .await;
     assert_eq!(project.rejections().await, [json!(null); 0]);
 }
 
@@ -134,10 +155,21 @@ async fn an_old_token_is_fetched_anew_once() {
 async fn nobody_speaks_for_another() {
     let visit = Visit::play("stranger", App::fresh().await).await;
     assert_eq!(visit.failed(), BTreeSet::from(["setEmail", "track"]));
-    assert_eq!(visit.outcomes["track"]["code"], "JwtUserIdentifiersMismatched");
-    assert!(visit.requests.iter().all(|request| request["status"] == 401));
+    assert_eq!(
+        visit.outcomes["track"]["code"],
+        "JwtUserIdentifiersMismatched"
+    );
+    assert!(
+        visit
+            .requests
+            .iter()
+            .all(|request| request["status"] == 401)
+    );
     let project = &visit.app.project;
-    assert_eq!(project.count("*", "profile").await + project.count("*", "event").await, 0);
+    assert_eq!(
+        project.count("*", "profile").await + project.count("*", "event").await,
+        0
+    );
 }
 
 /// When somebody is made a user: once they are ready.
@@ -152,11 +184,17 @@ async fn app_with_criteria() -> App {
     let file = std::env::temp_dir().join(format!("criteria-{}.json", app.project.name));
     std::fs::write(&file, CRITERIA).expect("written");
     let mut roster = Command::new(ROSTER);
-    roster.args(["project", "criteria", &app.project.name]).arg(&file);
+    roster
+        .args(["project", "criteria", &app.project.name])
+        .arg(&file);
     roster.args(["--database-url", &shared().await.database_url]);
     let set = roster.output().await.expect("it ran");
     std::fs::remove_file(&file).expect("there");
-    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    assert!(
+        set.status.success(),
+        "{}",
+        String::from_utf8_lossy(&set.stderr)
+    );
     app
 }
 
@@ -165,21 +203,32 @@ async fn who_was_unknown_becomes_the_one_who_logs_in() {
     // What is kept in the browser is told by a refusal.
     let kept = BTreeSet::from(["browse", "fields", "cart", "ready"]);
     assert_eq!(visit.failed(), kept, "{}", visit.outcomes);
-    let ok = |path: &str, times: usize| assert_eq!(visit.statuses(path), vec![200; times], "{path}");
+    let ok =
+        |path: &str, times: usize| assert_eq!(visit.statuses(path), vec![200; times], "{path}");
     ok("/api/unknownuser/events/session", 1);
     ok("/api/unknownuser/consent", 1);
     ok("/api/users/merge", 1);
     let id = visit.outcomes["created"].as_str().expect("a user was made");
     let events = [
-        "unknownSession", "Browsed", "updateCart", "Ready", "Still Here", "Known",
+        "unknownSession",
+        "Browsed",
+        "updateCart",
+        "Ready",
+        "Still Here",
+        "Known",
     ];
     visit.has_events("email:ada@example.com", &events).await;
     let project = &visit.app.project;
     let ada = project.profile("email:ada@example.com").await;
     assert_eq!(ada["traits"]["likes"], "shoes");
-    assert_eq!(project.profile(&format!("user_id:{id}")).await["id"], ada["id"]);
+    assert_eq!(
+        project.profile(&format!("user_id:{id}")).await["id"],
+        ada["id"]
+    );
     let session = project.timeline("email:ada@example.com").await;
-    let session = session.iter().find(|event| event["name"] == "unknownSession");
+    let session = session
+        .iter()
+        .find(|event| event["name"] == "unknownSession");
     let context = &session.expect("there")["properties"]["unknownSessionContext"];
     assert_eq!(context["matchedCriteriaId"], 7);
     assert_eq!(project.rejections().await, [json!(null); 0]);
@@ -187,7 +236,12 @@ async fn who_was_unknown_becomes_the_one_who_logs_in() {
 
 async fn what_waited_for_a_login_is_told_then() {
     let visit = Visit::play("visitor", App::fresh().await).await;
-    assert_eq!(visit.failed(), BTreeSet::from(["browse"]), "{}", visit.outcomes);
+    assert_eq!(
+        visit.failed(),
+        BTreeSet::from(["browse"]),
+        "{}",
+        visit.outcomes
+    );
     assert_eq!(visit.statuses("/api/unknownuser/list"), [200]);
     assert_eq!(visit.statuses("/api/unknownuser/events/session"), [0; 0]);
     visit.has_events("user_id:ada", &["Browsed", "Known"]).await;

@@ -52,7 +52,7 @@ def main():
     call("browser", lambda: client.register_browser_token("b1", user_id="c"))
     call("disable", lambda: client.disable_device("t1", user_id="c"))
     call("cart", lambda: client.update_cart({"userId": "c"}, CART))
-    call("purchase", lambda: client.track_purchase({"userId": "c"}, CART, 19))
+    call("purchase", lambda: client.track_purchase({"userId": "c"}, CART, 19.0))
     call("subscriptions", lambda: client.update_subscriptions(ADA, unsubscribed_channel_ids=[2]))
     call("bulkSubscriptions", lambda: client.bulk_update_subscriptions([{"userId": "c", "emailListIds": [3]}]))
     call("updateEmail", lambda: client.update_email("x@example.com", current_email="nobody@example.com"))
