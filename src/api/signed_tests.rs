@@ -239,7 +239,7 @@ fn times_are_numbers_and_no_trick() {
         format!(r#""iat":{NOW}.25,"exp":{later}.75"#),
         format!(r#""iat":{NOW},"exp":{later},"nbf":{NOW}"#),
         format!(r#""iat":{NOW},"exp":{later},"nbf":null"#),
-        format!(r#""iat":1.704164645e9,"exp":1.7041652e9"#),
+        r#""iat":1.704164645e9,"exp":1.7041652e9"#.to_owned(),
     ] {
         assert!(read(&with_claims(&good)).is_ok(), "{good}");
     }

@@ -57,13 +57,12 @@ pub struct Surroundings<'a> {
 
 /// What a call is about and what it says: the parts that differ between types.
 #[derive(Default)]
-pub struct Content {
+struct Content {
     name: Option<Text>,
     properties: Option<Json>,
-    pub traits: Option<Json>,
-    pub names: Vec<Name>,
-    /// As `Draft::explicit`.
-    pub explicit: usize,
+    traits: Option<Json>,
+    names: Vec<Name>,
+    explicit: usize,
     group: Option<GroupDraft>,
 }
 
@@ -139,9 +138,7 @@ impl<'a> Surroundings<'a> {
         if content.names.is_empty() {
             only_unusable(&warnings)?;
         }
-        if let Some(signing) = &self.source.signing {
-            signing.hold(&mut content, token, &self.gate, &mut warnings)?;
-        }
+        self.sign(&mut content, token, &mut warnings)?;
         let event = EventDraft {
             message_id: self.message_id(call, index, &mut warnings),
             event_type: asked.event_type(),
@@ -205,6 +202,25 @@ impl<'a> Surroundings<'a> {
             };
             Rejection::of(Code::UnknownType, "type", message)
         })
+    }
+
+    /// Where users have to be signed, what an unsigned call says of a person is kept in its event alone.
+    fn sign(
+        &self,
+        content: &mut Content,
+        token: Option<String>,
+        warnings: &mut Warnings,
+    ) -> Result<(), Rejection> {
+        let Some(signing) = &self.source.signing else {
+            return Ok(());
+        };
+        let names = (std::mem::take(&mut content.names), content.explicit);
+        let vouched = signing.hold(names, token, &self.gate, warnings)?;
+        if vouched.is_unsigned {
+            content.traits = None;
+        }
+        (content.names, content.explicit) = (vouched.names, vouched.explicit);
+        Ok(())
     }
 
     /// The call's context, and the token that it carries. A token is not kept, also where nobody asks for one.

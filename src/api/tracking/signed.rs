@@ -4,10 +4,9 @@
 //! `context.userToken`: what a phone queued may be of several people. A call is never refused while something of it can be kept: names
 //! that nobody signed are left out.
 
-use super::call::Content;
 use crate::api::signed::{TokenFault, bearer, looks_like_token, signer};
 use crate::domain::{
-    Caller, Code, Gate, Json, Rejection, Signer, Timestamp, TokenSecret, Warnings,
+    Caller, Code, Gate, Json, Name, Rejection, Signer, Timestamp, TokenSecret, Vouched, Warnings,
 };
 use actix_web::http::header::HeaderMap;
 use memchr::memmem;
@@ -55,36 +54,31 @@ impl Signing {
         })
     }
 
-    /// Leaves out of a call the names that nobody signed. What an unsigned call says of a person is kept in its event alone.
+    /// Leaves out of a call the names that nobody signed; so many of the first are one person's by the caller's word.
     ///
     /// # Errors
     /// `UnsignedUser` where nobody is left whom the call could be about.
     pub fn hold(
         &self,
-        content: &mut Content,
+        (names, explicit): (Vec<Name>, usize),
         token: Option<String>,
         gate: &Gate<'_>,
         warnings: &mut Warnings,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Vouched, Rejection> {
         let signers = self.signers(token);
-        let had_names = !content.names.is_empty();
-        let names = std::mem::take(&mut content.names);
-        let vouched = gate.vouched(names, content.explicit, &signers.all);
+        let had_names = !names.is_empty();
+        let vouched = gate.vouched(names, explicit, &signers.all);
         let reason = self.reason(&signers);
         for field in &vouched.left_out {
             let message = format!("{reason}: the call counts without this name");
             warnings.add(UNSIGNED, field, message);
         }
-        (content.names, content.explicit) = (vouched.names, vouched.explicit);
-        if vouched.is_unsigned {
-            content.traits = None;
-        }
-        if had_names && content.names.is_empty() {
+        if had_names && vouched.names.is_empty() {
             let field = vouched.left_out.first().map_or("traits", Cow::as_ref);
             let message = format!("{reason}, and the call names nobody else");
             return Err(Rejection::of(Code::UnsignedUser, field, message));
         }
-        Ok(())
+        Ok(vouched)
     }
 
     fn signers(&self, token: Option<String>) -> Signers {
@@ -161,7 +155,7 @@ mod tests {
             (context.as_str(), token.as_deref()),
             (r#"{"ip":"::1"}"#, Some("t"))
         );
-        let kept = redacted(r#"{"n":1.50,"context":{"userToken":"t"},"userToken":"x"}"#);
+        let kept = redacted(r#"{"n":1.5,"context":{"userToken":"t"},"userToken":"x"}"#);
         let kept: Value = serde_json::from_str(&kept).expect("JSON");
         assert_eq!(
             kept,

@@ -2,7 +2,7 @@
 
 use crate::harness::{Project, ROSTER, shared, store_at};
 use jsonwebtoken::{EncodingKey, Header, encode};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use roster::domain::{KeyHash, ProjectId};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};

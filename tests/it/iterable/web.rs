@@ -127,7 +127,6 @@ async fn everything_about_a_known_user() {
         "inAppDelete",
         "embeddedReceived",
         "embeddedClick",
-        "embeddedDismiss",
         "embeddedSession",
     ];
     visit.has_events("email:ada@example.com", &events).await;

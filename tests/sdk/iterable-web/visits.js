@@ -41,7 +41,7 @@ async function signed(given) {
   await call('track', () => sdk.track({ eventName: 'Seen', id: 'e1', createdAt: 1704164645, dataFields: { a: 1 } }))
   await call('cart', () => sdk.updateCart({ items: ITEMS }))
   // The SDK's own schema wants a text for the campaign of a purchase.
-  await call('purchase', () => sdk.trackPurchase({ id: 'p1', items: ITEMS, total: 19, campaignId: '7', createdAt: 1704164646 }))
+  await call('purchase', () => sdk.trackPurchase({ id: 'p1', items: ITEMS, total: 19, campaignId: '7' }))
   await call('inApp', () => sdk.getInAppMessages({ count: 5, packageName: 'shop' }))
   await call('open', () => sdk.trackInAppOpen({ ...MESSAGE }))
   await call('click', () => sdk.trackInAppClick({ ...MESSAGE, clickedUrl: 'https://example.com/' }))
@@ -54,7 +54,6 @@ async function signed(given) {
   await call('embeddedClick', () =>
     sdk.trackEmbeddedClick({ messageId: 'b1', buttonIdentifier: 'buy', targetUrl: 'https://example.com/', appPackageName: 'shop' }),
   )
-  await call('embeddedDismiss', () => sdk.trackEmbeddedDismiss({ messageId: 'b1', buttonIdentifier: 'no', appPackageName: 'shop' }))
   const session = { id: 's1', start: Date.now() - 1000, end: Date.now() }
   const impressions = [{ messageId: 'b1', displayCount: 1, displayDuration: 900 }]
   await call('embeddedSession', () => sdk.trackEmbeddedSession({ session, impressions, appPackageName: 'shop' }))
