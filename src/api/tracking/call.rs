@@ -2,6 +2,7 @@
 //!
 //! Routing data (`integrations`, `channel`, `_metadata`, `writeKey`) is read by nobody and not kept.
 
+use super::asked::Asked;
 use super::envelope::{Batch, Call, Raw};
 use super::fields::{self, NOT_AN_ID, id, object, text, usable_id};
 use super::names;
@@ -64,34 +65,6 @@ struct Content {
     names: Vec<Name>,
     explicit: usize,
     group: Option<GroupDraft>,
-}
-
-/// What a call asks for.
-#[derive(Clone, Copy, Debug)]
-enum Asked {
-    Event(EventType),
-    /// RudderStack's merge, stored as the alias that it is.
-    Merge,
-}
-
-impl Asked {
-    /// Reads the name of a type in any case.
-    fn parse(name: &str) -> Option<Self> {
-        if let Some(event_type) = EventType::parse(name) {
-            return Some(Self::Event(event_type));
-        }
-        match name.trim().to_ascii_lowercase().as_str() {
-            "merge" => Some(Self::Merge),
-            plain => EventType::parse(plain).map(Self::Event),
-        }
-    }
-
-    fn event_type(self) -> EventType {
-        match self {
-            Self::Event(event_type) => event_type,
-            Self::Merge => EventType::Alias,
-        }
-    }
 }
 
 impl<'a> Surroundings<'a> {
