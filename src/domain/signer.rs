@@ -70,6 +70,12 @@ impl Gate<'_> {
             vouched.explicit += usize::from(place < explicit);
             vouched.names.push(name);
         }
+        // Of an alias nobody says which kind the other name is of, so that it is read as both: one of them is enough.
+        let kept = |field: &Cow<'static, str>| {
+            let mut names = vouched.names.iter();
+            names.any(|name| name.field.as_ref() == Some(field))
+        };
+        vouched.left_out.retain(|field| !kept(field));
         vouched.is_unsigned = !vouched.left_out.is_empty() && !has_signed_name;
         vouched
     }
@@ -158,6 +164,21 @@ mod tests {
             (vec!["ada", "old", "a1"], 2)
         );
         assert!(!signed.is_unsigned);
+    }
+
+    #[test]
+    fn a_name_that_may_be_of_either_kind_is_told_only_where_neither_is_left() {
+        let vouched = with_gate(|gate| {
+            let previous =
+                ["user_id", "anonymous_id"].map(|kind| gate.name(kind, "a1", "previousId"));
+            let lead = gate.name("user_id", "ada", "userId");
+            let names = std::iter::once(lead).chain(previous).collect();
+            gate.vouched(names, 3, &[ada()])
+        });
+        assert_eq!(
+            (kept(&vouched), vouched.left_out.len()),
+            (vec!["ada", "a1"], 0)
+        );
     }
 
     #[test]
