@@ -1,7 +1,9 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
 mod clients;
-mod signed;
+mod mobile;
+pub mod signed;
+mod web;
 
 use crate::harness::{Project, ROSTER};
 use crate::tracking::every_fixture_of;
@@ -280,6 +282,18 @@ async fn the_page_lists_what_the_service_has() {
             StatusCode::NOT_FOUND
         };
         assert_eq!(reply.status(), wanted, "{method} {path}");
+        // Pages ask for leave first, and show no key with that.
+        let preflight = project
+            .client
+            .request(Method::OPTIONS, format!("{}/api/{plain}", project.url));
+        let preflight = preflight.header("Origin", "https://shop.example");
+        let leave = preflight.send().await.expect("an answer");
+        assert_eq!(leave.status(), StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(
+            leave.headers()["access-control-allow-origin"],
+            "*",
+            "{path}"
+        );
     }
     let source = ["mod.rs", "messages.rs", "sdk.rs"].map(|file| {
         std::fs::read_to_string(format!("{ROOT}/src/api/iterable/{file}")).expect("source")

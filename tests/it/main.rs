@@ -57,6 +57,7 @@ mod rights;
 mod schema;
 mod sdk;
 mod siege;
+mod signed;
 mod sizes;
 mod slow;
 mod socket;
