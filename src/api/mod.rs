@@ -18,6 +18,7 @@ mod native;
 pub mod newcomers;
 mod observe;
 mod ops;
+mod planned;
 pub mod rates;
 mod reading;
 pub mod reads;

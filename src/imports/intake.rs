@@ -10,7 +10,7 @@ use super::reading::{Batch, Reading};
 use super::slots::Slot;
 use super::step::{Outcomes, refusal};
 use super::stopped::Stopped;
-use super::write::{Tries, write};
+use super::write::{Tries, check_types, write};
 use crate::domain::{Item, Receipt};
 use crate::files::Unusable;
 use crate::metric_names::{IMPORT_BYTES, IMPORTS_ENDED};
@@ -274,8 +274,9 @@ impl Intake {
         let is_part = batch.compression.is_some() && !self.is_whole;
         let failure = batch.failure.take().or_else(|| is_part.then(in_one_piece));
         self.at.records = batch.records.unwrap_or(0).max(self.at.records);
-        let items = Arc::new(std::mem::take(&mut batch.items));
         let project_id = self.job.key.0;
+        batch.warned += check_types(&self.parts, project_id, &mut batch.items).await?;
+        let items = Arc::new(std::mem::take(&mut batch.items));
         let mut work: BoxFuture<'static, _> =
             Box::pin(write(self.parts.clone(), project_id, items.clone()));
         // Looked at once, it is on its way while the next piece is read.

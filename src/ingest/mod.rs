@@ -6,6 +6,7 @@
 
 pub mod admission;
 mod batcher;
+mod field_types;
 mod fold;
 mod lanes;
 mod links;
@@ -33,12 +34,14 @@ pub use tempo::Tempo;
 use crate::config::{self, millis};
 use crate::domain::plan::Merge;
 use crate::domain::profile::Room;
-use crate::domain::{Class, Command, Item, Limits, Receipt, Timestamp};
+use crate::domain::type_check::{Terms, Told};
+use crate::domain::{Class, Command, Item, Limits, ProjectId, Receipt, Timestamp};
 use crate::metric_names::{
     ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_TAKEN, ITEMS_UNCHANGED,
     WARNINGS,
 };
 use crate::store::{Error, Store};
+use field_types::FieldTypes;
 use links::KnownLinks;
 use listed::Listed;
 use live_time::LiveClock;
@@ -73,6 +76,7 @@ pub struct Ingest {
     shares: mpsc::UnboundedSender<Share>,
     admission: Admission,
     live_clock: Arc<LiveClock>,
+    field_types: Arc<FieldTypes>,
     max_share_rows: usize,
     max_share_cost: usize,
 }
@@ -104,6 +108,7 @@ impl Ingest {
             shares,
             admission: Admission::new(settings.max_bytes_in_flight),
             live_clock: Arc::default(),
+            field_types: Arc::new(FieldTypes::new(limits)),
             max_share_rows: settings.max_batch_rows.div_ceil(SHARES_OF_A_BATCH),
             max_share_cost: settings.max_batch_bytes.div_ceil(SHARES_OF_A_BATCH),
         };
@@ -111,6 +116,26 @@ impl Ingest {
             ingest,
             batcher::run(arrivals, Arc::new(writer), settings.clone()),
         )
+    }
+
+    /// Holds the items of a project against its tracking plan, where it has one; `submit` does so too with what was not held against
+    /// it before. For who tells what came of it, or refuses what does not fit.
+    ///
+    /// # Errors
+    /// `Store`; the items are as they were.
+    pub async fn check_types(
+        &self,
+        project_id: ProjectId,
+        items: &mut [Item],
+        terms: &Terms<'_>,
+    ) -> Result<Told, SubmitError> {
+        let checking = self
+            .field_types
+            .check(&self.store, project_id, items, terms);
+        checking.await.map_err(|error| {
+            tracing::error!(reason = %error.full_text(), "fields can't be held against their plan");
+            SubmitError::Store
+        })
     }
 
     /// Waits until every item is committed or refused; one receipt for each item, in their order. `room` is what the items hold:
@@ -121,10 +146,12 @@ impl Ingest {
     pub async fn submit(
         &self,
         origin: Origin,
-        items: Vec<Item>,
+        mut items: Vec<Item>,
         room: Option<Reservation>,
     ) -> Result<Vec<Receipt>, SubmitError> {
         let started = Instant::now();
+        self.check_types(origin.project_id, &mut items, &Terms::default())
+            .await?;
         count_warnings(&items);
         let room = Arc::new(room);
         let mut answers = Vec::new();

@@ -66,6 +66,7 @@ mod startup;
 mod statements;
 mod strangers;
 mod tracking;
+mod tracking_plan;
 mod two_nodes;
 mod verify;
 mod wire;
