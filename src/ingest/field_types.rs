@@ -6,7 +6,7 @@
 
 use crate::domain::tracking_plan::{Category, Types};
 use crate::domain::type_check::{Look, Plans, Terms, Told};
-use crate::domain::{FieldType, Item, Limits, ProjectId, TypeRule};
+use crate::domain::{Command, FieldType, Item, Limits, ProjectId, TypeRule};
 use crate::store::{Error, Store, TypedField};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -99,7 +99,7 @@ impl FieldTypes {
             return Ok(Told::default());
         };
         let mut categories: BTreeSet<Category> = first.categories().into_iter().collect();
-        categories.extend(planned.flat_map(|command| command.categories()));
+        categories.extend(planned.flat_map(Command::categories));
         let mut plans = self.plans(store, project_id, categories).await?;
         let mut look = Look::over(items, &plans, terms, &self.limits);
         if look.told.is_refused {
