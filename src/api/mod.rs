@@ -22,6 +22,7 @@ mod planned;
 pub mod rates;
 mod reading;
 pub mod reads;
+mod signed;
 pub mod tracking;
 mod work;
 

@@ -54,6 +54,10 @@ pub struct Given {
     /// values, or enforce it
     #[arg(long, value_parser = type_rule, default_value = "off")]
     types: TypeRule,
+    /// Let a write key name a user by a token of theirs alone (docs/KEYS.md): a key that was made without --jwt then names no users, and
+    /// what it says counts as anonymous
+    #[arg(long)]
+    signed_users: bool,
 }
 
 impl Given {
@@ -75,6 +79,7 @@ impl Given {
             no_placeholders: self.no_placeholders,
             iterable: self.iterable,
             types: self.types,
+            signed_users: self.signed_users,
             ..Rules::default()
         }
     }

@@ -149,9 +149,33 @@ impl Ingest {
         mut items: Vec<Item>,
         room: Option<Reservation>,
     ) -> Result<Vec<Receipt>, SubmitError> {
-        let started = Instant::now();
         self.check_types(origin.project_id, &mut items, &Terms::default())
             .await?;
+        self.send(origin, items, room, false).await
+    }
+
+    /// As `submit`, for records of a file, which were held against their plan already: who sends them lists those that are refused with
+    /// the file.
+    ///
+    /// # Errors
+    /// As `submit`.
+    pub async fn submit_records(
+        &self,
+        origin: Origin,
+        items: Vec<Item>,
+        room: Option<Reservation>,
+    ) -> Result<Vec<Receipt>, SubmitError> {
+        self.send(origin, items, room, true).await
+    }
+
+    async fn send(
+        &self,
+        origin: Origin,
+        items: Vec<Item>,
+        room: Option<Reservation>,
+        is_of_a_file: bool,
+    ) -> Result<Vec<Receipt>, SubmitError> {
+        let started = Instant::now();
         count_warnings(&items);
         let room = Arc::new(room);
         let mut answers = Vec::new();
@@ -161,6 +185,7 @@ impl Ingest {
                 origin,
                 items,
                 cost,
+                is_of_a_file,
                 reply,
                 _room: room.clone(),
             };

@@ -44,8 +44,12 @@ impl Writer {
             return;
         }
         let started = Instant::now();
-        let items: Vec<&Item> = batch.iter().flat_map(|share| &share.items).collect();
-        let result = timeout(self.deadline, self.write_items(&items)).await;
+        let sent = batch.iter().flat_map(|share| {
+            let items = share.items.iter();
+            items.map(|item| (item, share.is_of_a_file))
+        });
+        let sent: Vec<(&Item, bool)> = sent.collect();
+        let result = timeout(self.deadline, self.write_items(&sent)).await;
         let outcome = if matches!(result, Ok(Ok(_))) {
             "ok"
         } else {
@@ -67,14 +71,16 @@ impl Writer {
         }
     }
 
-    async fn write_items(&self, items: &[&Item]) -> Result<Vec<Receipt>, Error> {
+    /// Writes items, of each of which is said whether it is of a file.
+    async fn write_items(&self, sent: &[(&Item, bool)]) -> Result<Vec<Receipt>, Error> {
+        let items: Vec<&Item> = sent.iter().map(|(item, _)| *item).collect();
         let commands: Vec<&Command> = items.iter().filter_map(|item| item.command()).collect();
         let mut written = Written::default();
         let first_copies = written.first_copies(&commands);
         self.write_or_halve(&first_copies, &mut written).await?;
         let mut receipts: Vec<Receipt> = items.iter().map(|item| written.receipt(item)).collect();
-        taken::tell(&self.tools.store, items, &mut receipts).await?;
-        refusals::list(&self.tools, items, &receipts).await?;
+        taken::tell(&self.tools.store, &items, &mut receipts).await?;
+        refusals::list(&self.tools, sent, &receipts).await?;
         Ok(receipts)
     }
 
