@@ -7,6 +7,7 @@
 pub mod backfill;
 pub mod check;
 pub mod export;
+mod tidying;
 pub mod trial;
 
 use crate::api::auth::Keys;
@@ -30,6 +31,7 @@ use crate::store::{self, Store};
 use crate::telemetry;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
+use crate::upkeep::gauges;
 use crate::upkeep::retention::{OldEvents, OldLists};
 use crate::upkeep::splits::Splits;
 use crate::verify::Verify;
@@ -119,7 +121,8 @@ async fn serve_on(
             spawn(frame::run(store.clone(), Splits(config.limits.clone()))),
             spawn(frame::run(store.clone(), OldLists(config.upkeep.clone()))),
             spawn(frame::run(store.clone(), OldEvents(config.upkeep.clone()))),
-            spawn(tidy(metrics.clone(), rates.clone())),
+            spawn(gauges::tell(store.clone())),
+            spawn(tidying::tidy(config, metrics.clone(), rates.clone())),
             spawn(watch_reads(legacy_reads.clone())),
             spawn(compare_reads(legacy_reads.clone(), line)),
         ],
@@ -334,18 +337,6 @@ async fn watch_reads(reads: Arc<LegacyReads>) {
 
 async fn compare_reads(reads: Arc<LegacyReads>, line: Line) {
     reads.compare_all(line).await;
-}
-
-/// Keeps the histograms of the metrics and the memory of rates from growing, and tells what the log left out.
-async fn tidy(metrics: PrometheusHandle, rates: Arc<Rates>) {
-    for seconds in (5_u64..).step_by(5) {
-        sleep(Duration::from_secs(5)).await;
-        metrics.run_upkeep();
-        rates.tidy();
-        if seconds % 60 == 0 {
-            telemetry::tell_suppressed();
-        }
-    }
 }
 
 fn http_server(

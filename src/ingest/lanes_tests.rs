@@ -41,6 +41,7 @@ fn share(project: i32, class: Class, cost: usize) -> (Share, oneshot::Receiver<A
         origin,
         items: vec![item()],
         cost,
+        since: Instant::now(),
         reply,
         _room: Arc::new(None),
     };

@@ -4,6 +4,7 @@ use super::admission::Reservation;
 use crate::domain::{Class, Item, ProjectId, Receipt};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Why nothing can be said about a request's items; sending the same again is always safe.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,8 @@ pub(super) struct Share {
     pub items: Vec<Item>,
     /// What writing them costs (`Item::cost`).
     pub cost: usize,
+    /// When it was submitted.
+    pub since: Instant,
     pub reply: oneshot::Sender<Answer>,
     /// What the whole request holds; given back when the last of its shares is dropped, also when nobody waits any more.
     pub _room: Arc<Option<Reservation>>,

@@ -1,6 +1,7 @@
 //! Writes a batch and answers everyone in it; lists what was refused.
 
 use super::lanes::Lane;
+use super::measures::Measures;
 use super::pace::Pace;
 use super::refusals;
 use super::share::{Share, SubmitError};
@@ -8,10 +9,11 @@ use super::taken;
 use super::tools::Tools;
 use super::write::{Written, goes_straight, write};
 use crate::domain::{Code, Command, Item, Receipt, Rejection};
-use crate::metric_names::{BATCH_SECONDS, BATCHES_HALVED};
+use crate::metric_names::BATCHES_HALVED;
 use crate::store::Error;
-use metrics::{counter, histogram};
+use metrics::counter;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -20,6 +22,7 @@ pub(super) struct Writer {
     pub tools: Tools,
     pub deadline: Duration,
     pub pace: Pace,
+    pub measures: Arc<Measures>,
 }
 
 impl Writer {
@@ -46,13 +49,8 @@ impl Writer {
         let started = Instant::now();
         let items: Vec<&Item> = batch.iter().flat_map(|share| &share.items).collect();
         let result = timeout(self.deadline, self.write_items(&items)).await;
-        let outcome = if matches!(result, Ok(Ok(_))) {
-            "ok"
-        } else {
-            "error"
-        };
-        histogram!(BATCH_SECONDS, "lane" => lane.as_str(), "outcome" => outcome)
-            .record(started.elapsed());
+        let is_written = matches!(result, Ok(Ok(_)));
+        self.measures.end(lane, is_written, started.elapsed());
         fail::fail_point!("between-commit-and-reply");
         match result {
             Ok(Ok(receipts)) => {

@@ -53,11 +53,10 @@ impl Drop for Loan {
 impl Store {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     async fn borrow(&self) -> Result<Loan, Error> {
-        self.pool
-            .get()
-            .await
-            .map(|client| Loan(Some(client)))
-            .map_err(Error::Pool)
+        let began = Instant::now();
+        let client = self.pool.get().await;
+        self.pool_wait.record(began.elapsed());
+        client.map(|client| Loan(Some(client))).map_err(Error::Pool)
     }
 
     /// Runs one idempotent statement, repeated until it succeeds, fails for good, or the deadline is near.
