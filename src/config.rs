@@ -8,12 +8,14 @@ mod imports;
 mod legacy;
 mod pulls;
 mod reads;
+mod traces;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
 pub use imports::Imports;
 pub use legacy::LegacyStore;
 pub use pulls::{Credential, PullPlace, Pulls};
 pub use reads::Reads;
+pub use traces::Traces;
 
 use crate::domain::Limits;
 use config::{Config as Source, ConfigError, Environment, File, FileFormat};
@@ -44,6 +46,7 @@ pub struct Config {
     pub rates: Rates,
     pub keys: Keys,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// HTTP: addresses, sizes, times.
@@ -228,6 +231,7 @@ impl Config {
             .chain(self.backfill.complaints())
             .chain(self.imports.complaints())
             .chain(self.legacy.complaints())
+            .chain(self.traces.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())
             .collect();

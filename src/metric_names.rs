@@ -1,6 +1,6 @@
 //! Every metric: its name, labels and what it tells. `docs/METRICS.md` is made from this table.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
 
 /// What kind of number a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,7 @@ metrics! {
     READS_COMPARED = "roster_profile_reads_compared_total", Counter, "", "Reads of which both sides were compared.";
     READS_NOT_COMPARED = "roster_profile_reads_not_compared_total", Counter, "", "Reads that were to be compared and were not: too many waited, or a side did not answer again.";
     READ_MISMATCHES = "roster_profile_read_mismatches_total", Counter, "field", "Compared reads that differed at three looks in a row, by the first name of the path; beyond fifty names: other.";
+    SPANS = "roster_spans_total", Counter, "outcome", "Spans of traced requests: sent, lost (the collector did not take them), dropped (too many waited).";
     READY = "roster_ready", Gauge, "", "1 while this node takes traffic.";
 }
 
@@ -117,6 +118,31 @@ pub fn describe_all() {
             Kind::Counter => describe_counter!(metric.name, unit, metric.help),
             Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
             Kind::Histogram => describe_histogram!(metric.name, unit, metric.help),
+        }
+    }
+}
+
+/// Counters by a label that alarms look at, with the values that they ask for.
+const ALARMED: &[(&str, &str, &[&str])] = &[
+    (
+        REQUESTS_REFUSED,
+        "code",
+        &["overloaded", "unavailable", "timeout"],
+    ),
+    (IMPORTS_ENDED, "state", &["failed", "incomplete"]),
+    (PULL_RUNS, "outcome", &["failed", "skipped"]),
+    (SPANS, "outcome", &["lost", "dropped"]),
+];
+
+/// Lets counters begin at 0 that alarms look at: one that begins at 1 has not grown, and its first rise would not be seen.
+pub fn begin_at_zero() {
+    let bare = |metric: &&Metric| metric.kind == Kind::Counter && metric.labels.is_empty();
+    for metric in ALL.iter().filter(bare) {
+        counter!(metric.name).increment(0);
+    }
+    for (name, label, values) in ALARMED {
+        for value in *values {
+            counter!(*name, *label => *value).increment(0);
         }
     }
 }

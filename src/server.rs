@@ -29,6 +29,7 @@ use crate::mirror::{self, Relay};
 use crate::pulls::{Desk, Pulls};
 use crate::store::{self, Store};
 use crate::telemetry;
+use crate::traces::Tracer;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
 use crate::upkeep::gauges;
@@ -54,6 +55,8 @@ use tokio::time::{sleep, timeout};
 
 /// What one connection gathers of an answer before it is read.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// What is left of traces has so much time to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 /// The keys that the README shows.
 const DEV_KEYS: [(&str, KeyKind); 2] = [
     ("dev-write-key", KeyKind::Write),
@@ -103,6 +106,7 @@ async fn serve_on(
         health.clone(),
         config.backfill.max_bytes_in_flight,
     );
+    let (tracer, sending) = Tracer::new(&config.traces)?.unzip();
     let reads = Reads::new(&config.reads);
     let legacy_reads = LegacyReads::new(config, store.clone(), reads.connections());
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
@@ -114,6 +118,7 @@ async fn serve_on(
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
         imports: fetching(config, &store, (&imports, &desk)),
+        traces: sending.map(spawn),
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -145,6 +150,7 @@ async fn serve_on(
         store: store.clone(),
         health: health.clone(),
         metrics,
+        tracer,
     });
     let address = listener.local_addr()?;
     let server = http_server(config, listener, state)?;
@@ -221,6 +227,7 @@ struct Tasks {
     backfills: Vec<JoinHandle<()>>,
     stop_backfill: watch::Sender<bool>,
     imports: Vec<JoinHandle<()>>,
+    traces: Option<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -428,5 +435,9 @@ async fn drain(
         let _ = backfill.await;
     }
     let _ = tasks.batcher.await;
+    if let Some(sending) = tasks.traces {
+        // A collector that is away keeps nobody from stopping.
+        let _ = timeout(LAST_TRACES, sending).await;
+    }
     tasks.others.iter().for_each(JoinHandle::abort);
 }

@@ -5,7 +5,7 @@ mod quota;
 pub use quota::tell_suppressed;
 
 use crate::config::{Log, LogFormat};
-use crate::metric_names::{BATCH_BYTES, BATCH_ROUNDS, BATCH_ROWS, describe_all};
+use crate::metric_names::{BATCH_BYTES, BATCH_ROUNDS, BATCH_ROWS, begin_at_zero, describe_all};
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -54,5 +54,6 @@ pub fn install_metrics() -> Result<PrometheusHandle> {
         .install_recorder()
         .context("metrics can't be set up")?;
     describe_all();
+    begin_at_zero();
     Ok(handle)
 }

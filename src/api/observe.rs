@@ -1,13 +1,16 @@
 //! Counts and times every request by its route, and gives each an id under which the log speaks of it.
 
 use super::newcomers::Place;
+use super::{State, ops};
 use crate::metric_names::{HTTP_REQUESTS, HTTP_SECONDS};
+use crate::traces::{self, Span};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use metrics::{Counter, Histogram, counter, histogram};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,6 +18,8 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// W3C's Trace Context: of which trace the caller is a part.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 thread_local! {
     /// The handles of each route that this thread has served: making the labels of a metric costs more than raising it. Routes are
@@ -37,7 +42,9 @@ pub async fn observe<B: MessageBody>(
     if let Some(place) = request.conn_data::<Place>() {
         place.leave();
     }
-    let mut response = next.call(request).await?;
+    let method = request.method().clone();
+    let mut span = traced(&request);
+    let mut response = traces::within(span.as_ref(), next.call(request)).await?;
     // The pattern, never the path: paths carry keys and people.
     let route = response
         .request()
@@ -55,11 +62,35 @@ pub async fn observe<B: MessageBody>(
             "request failed"
         );
     }
+    if let Some(span) = &mut span {
+        tell(span, (&method, &route, status), id);
+    }
     let mut text = Uuid::encode_buffer();
     if let Ok(id) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     Ok(response)
+}
+
+/// The span of a request that is traced. Probes are not: nobody waits for them.
+fn traced(request: &ServiceRequest) -> Option<Span> {
+    let tracer = request.app_data::<Data<State>>()?.tracer.as_ref()?;
+    if ops::PATHS.contains(&request.path()) {
+        return None;
+    }
+    let header = request.headers().get(TRACEPARENT);
+    tracer.request(header.and_then(|value| value.to_str().ok()))
+}
+
+fn tell(span: &mut Span, (method, route, status): (&Method, &str, StatusCode), id: Uuid) {
+    span.rename(format!("{method} {route}"));
+    span.note("http.request.method", method.as_str().to_owned());
+    span.note("http.route", route.to_owned());
+    span.note("http.response.status_code", usize::from(status.as_u16()));
+    span.note("roster.request_id", id.to_string());
+    if status.is_server_error() {
+        span.fail(status.as_str().to_owned());
+    }
 }
 
 fn count(route: &str, status: StatusCode, time: Duration) {

@@ -42,6 +42,7 @@ fn share(project: i32, class: Class, cost: usize) -> (Share, oneshot::Receiver<A
         items: vec![item()],
         cost,
         since: Instant::now(),
+        span: None,
         reply,
         _room: Arc::new(None),
     };

@@ -21,6 +21,7 @@ mod slots;
 mod taken;
 mod tempo;
 mod tools;
+mod traced;
 mod turns;
 mod write;
 mod writer;
@@ -135,6 +136,7 @@ impl Ingest {
             let (reply, answer) = oneshot::channel();
             let share = Share {
                 origin,
+                span: traced::commit(origin, items.len()),
                 items,
                 cost,
                 since: started,

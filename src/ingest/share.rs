@@ -2,6 +2,7 @@
 
 use super::admission::Reservation;
 use crate::domain::{Class, Item, ProjectId, Receipt};
+use crate::traces::Span;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -35,6 +36,8 @@ pub(super) struct Share {
     pub cost: usize,
     /// When it was submitted.
     pub since: Instant,
+    /// The wait of a request that is traced, until it is answered.
+    pub span: Option<Span>,
     pub reply: oneshot::Sender<Answer>,
     /// What the whole request holds; given back when the last of its shares is dropped, also when nobody waits any more.
     pub _room: Arc<Option<Reservation>>,

@@ -7,10 +7,12 @@ use super::refusals;
 use super::share::{Share, SubmitError};
 use super::taken;
 use super::tools::Tools;
+use super::traced;
 use super::write::{Written, goes_straight, write};
 use crate::domain::{Code, Command, Item, Receipt, Rejection};
 use crate::metric_names::BATCHES_HALVED;
 use crate::store::Error;
+use crate::traces;
 use metrics::counter;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,15 +44,21 @@ impl Writer {
         );
     }
 
-    async fn write_shares(&self, batch: Vec<Share>, lane: Lane) {
+    async fn write_shares(&self, mut batch: Vec<Share>, lane: Lane) {
         if batch.is_empty() {
             return;
         }
+        let mut span = traced::batch(&mut batch, lane);
         let started = Instant::now();
         let items: Vec<&Item> = batch.iter().flat_map(|share| &share.items).collect();
-        let result = timeout(self.deadline, self.write_items(&items)).await;
+        let writing = traces::within(span.as_ref(), self.write_items(&items));
+        let result = timeout(self.deadline, writing).await;
         let is_written = matches!(result, Ok(Ok(_)));
         self.measures.end(lane, is_written, started.elapsed());
+        if let Some(span) = span.as_mut().filter(|_| !is_written) {
+            span.fail("not_written");
+        }
+        drop(span);
         fail::fail_point!("between-commit-and-reply");
         match result {
             Ok(Ok(receipts)) => {

@@ -56,6 +56,7 @@ mod split_evidence;
 mod split_records;
 mod split_statements;
 mod statement;
+mod traced;
 mod verification;
 mod verification_statements;
 mod worker;

@@ -1,6 +1,7 @@
 //! The door: every statement goes through here, is repeated where that helps, and is measured by name.
 
 use super::error::Remedy;
+use super::traced::Traced;
 use super::{Error, Statement, Store};
 use crate::metric_names::{STATEMENT_RETRIES, STATEMENT_SECONDS};
 use deadpool_postgres::{ClientWrapper, Object, Transaction};
@@ -81,6 +82,7 @@ impl Store {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, Error> {
         let started = Instant::now();
+        let traced = Traced::begin(self, statement.name);
         let mut loan = self.borrow().await?;
         let client = loan.client();
         let answer = timeout(self.statement_timeout + GRACE, async {
@@ -93,6 +95,7 @@ impl Store {
         let outcome = if result.is_ok() { "ok" } else { "error" };
         histogram!(STATEMENT_SECONDS, "statement" => statement.name, "outcome" => outcome)
             .record(started.elapsed());
+        traced.end(&result, |rows| Some(rows.len()));
         result
     }
 
@@ -152,6 +155,7 @@ impl Store {
     ) -> Result<T, Error> {
         let started = Instant::now();
         let failed = |source| Error::Statement { name, source };
+        let traced = Traced::begin(self, name);
         let mut loan = self.borrow().await?;
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let begun = loan
@@ -175,6 +179,7 @@ impl Store {
         let outcome = if result.is_ok() { "ok" } else { "error" };
         histogram!(STATEMENT_SECONDS, "statement" => name, "outcome" => outcome)
             .record(started.elapsed());
+        traced.end(&result, |_| None);
         result
     }
 }

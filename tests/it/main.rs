@@ -68,5 +68,6 @@ mod strangers;
 mod tracking;
 mod two_nodes;
 mod verify;
+mod watching;
 mod wire;
 mod workers;
