@@ -65,6 +65,7 @@ mod squatters;
 mod startup;
 mod statements;
 mod strangers;
+mod traces;
 mod tracking;
 mod two_nodes;
 mod verify;

@@ -1,6 +1,6 @@
 //! What operators are given to watch with: alarms that ring, each with a page that helps, and questions about metrics that there are.
 
-use crate::harness::ROSTER;
+use crate::harness::{Project, ROSTER, fetch};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -257,5 +257,60 @@ fn dashboards_have_names_of_their_own_and_panels_that_say_what_they_show() {
             let text = panel["description"].as_str().unwrap_or_default();
             assert!(!text.is_empty(), "{name}: {} says nothing", panel["title"]);
         }
+    }
+}
+
+/// The values of a metric with some label, as a service tells them.
+fn told(text: &str, name: &str, label: &str) -> Vec<f64> {
+    let lines = text.lines().filter(|line| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
+    });
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_service_tells_why_batches_are_cut_and_how_long_items_wait() {
+    let project = Project::fresh().await;
+    let call = json!({"userId": "seen", "event": "Seen"});
+    project.send("/v1/track", &call).await;
+    let mut stranger = project.through(&project.url);
+    stranger.write_key = "nobody's".to_owned();
+    assert_eq!(stranger.post("/v1/track", &call).await.status(), 401);
+    project.read("/v1/profiles/user_id:seen/events").await;
+    let answer = fetch(format!("{}/metrics", project.url)).await.unwrap();
+    let text = answer.text().await.unwrap();
+    for (name, label) in [
+        ("roster_batches_total", "began=\"idle\",cut=\"all\""),
+        ("roster_batched_items_total", "class=\"live\""),
+        ("roster_queue_duration_seconds_count", "class=\"live\""),
+        ("roster_batch_bytes_sum", "lane="),
+        ("roster_batch_rows_count", "lane="),
+        ("roster_pool_wait_duration_seconds_count", ""),
+        (
+            "roster_read_wait_duration_seconds_count",
+            "room=\"connection\"",
+        ),
+        ("roster_requests_refused_total", "code=\"unknown_key\""),
+        (
+            "roster_http_requests_total",
+            "route=\"/v1/track\",status=\"401\"",
+        ),
+        ("roster_http_connections", ""),
+    ] {
+        let values = told(&text, name, label);
+        assert!(
+            values.iter().sum::<f64>() > 0.0,
+            "{name} {label}: {values:?}"
+        );
+    }
+    for (name, label) in [
+        ("roster_imports_ended_total", "state=\"failed\""),
+        ("roster_spans_total", "outcome=\"lost\""),
+        ("roster_mirror_foreign_writes_total", ""),
+    ] {
+        assert_eq!(told(&text, name, label).len(), 1, "{name} begins at 0");
     }
 }
