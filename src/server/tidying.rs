@@ -42,5 +42,5 @@ fn available_bytes(path: &Path) -> Option<u64> {
     // The cluster may lie elsewhere, behind a link.
     let cluster = path.join("postgres");
     let room = statvfs(&cluster).or_else(|_| statvfs(path)).ok()?;
-    Some(room.blocks_available() as u64 * room.fragment_size() as u64)
+    Some(room.blocks_available() * room.fragment_size())
 }

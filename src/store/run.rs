@@ -82,8 +82,8 @@ impl Store {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, Error> {
         let started = Instant::now();
-        let traced = Traced::begin(self, statement.name);
-        let mut loan = self.borrow().await?;
+        let mut traced = Traced::begin(self, statement.name);
+        let mut loan = traced.noting(self.borrow().await)?;
         let client = loan.client();
         let answer = timeout(self.statement_timeout + GRACE, async {
             let sql = self.engine.get().map(|engine| statement.sql_for(*engine));
@@ -95,8 +95,8 @@ impl Store {
         let outcome = if result.is_ok() { "ok" } else { "error" };
         histogram!(STATEMENT_SECONDS, "statement" => statement.name, "outcome" => outcome)
             .record(started.elapsed());
-        traced.end(&result, |rows| Some(rows.len()));
-        result
+        traced.note_rows(result.as_ref().map_or(0, Vec::len));
+        traced.noting(result)
     }
 
     /// Runs a script of schema changes once, without the time limit of statements, on a connection that is then closed.
@@ -155,8 +155,8 @@ impl Store {
     ) -> Result<T, Error> {
         let started = Instant::now();
         let failed = |source| Error::Statement { name, source };
-        let traced = Traced::begin(self, name);
-        let mut loan = self.borrow().await?;
+        let mut traced = Traced::begin(self, name);
+        let mut loan = traced.noting(self.borrow().await)?;
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let begun = loan
             .client()
@@ -179,8 +179,7 @@ impl Store {
         let outcome = if result.is_ok() { "ok" } else { "error" };
         histogram!(STATEMENT_SECONDS, "statement" => name, "outcome" => outcome)
             .record(started.elapsed());
-        traced.end(&result, |_| None);
-        result
+        traced.noting(result)
     }
 }
 

@@ -21,21 +21,21 @@ impl Traced {
         Self(span)
     }
 
-    /// Notes how it ended.
-    pub fn end<T>(mut self, result: &Result<T, Error>, rows: impl FnOnce(&T) -> Option<usize>) {
-        let Some(span) = &mut self.0 else {
-            return;
-        };
-        match result {
-            Ok(value) => {
-                if let Some(rows) = rows(value) {
-                    span.note("db.response.returned_rows", rows);
-                }
-            }
-            Err(error) => match error.sql_state() {
+    /// Hands a result on, and notes it where it is a failure.
+    pub fn noting<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let (Some(span), Err(error)) = (&mut self.0, &result) {
+            match error.sql_state() {
                 Some(state) => span.fail(state.code().to_owned()),
                 None => span.fail("no_answer"),
-            },
+            }
+        }
+        result
+    }
+
+    /// Notes how many rows came back.
+    pub fn note_rows(&mut self, rows: usize) {
+        if let Some(span) = &mut self.0 {
+            span.note("db.response.returned_rows", rows);
         }
     }
 }

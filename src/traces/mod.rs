@@ -1,7 +1,7 @@
 //! Traces of single requests, for an OpenTelemetry collector: request → commit → batch → statement.
 //!
-//! Off unless `traces.endpoint` is set; then one request in so many is traced. What runs for a request finds its span by `current`, as a
-//! value of its task, so that nothing in between has to hand it on. A batch is written for many requests: it hangs below the first of them
+//! Off unless `traces.endpoint` is set; then one request in so many is traced. What runs for a request finds its span as a value of
+//! its task (`child`), so that nothing in between has to hand it on. A batch is written for many requests: it hangs below the first of them
 //! that is traced, and is linked with the others in both directions. Spans wait in a bounded line; whoever ends one never waits.
 
 mod ids;
@@ -62,12 +62,7 @@ impl Tracer {
     }
 }
 
-/// The span of which this task is a part; `None` where nothing is traced.
-pub fn current() -> Option<Parent> {
-    CURRENT.try_with(Clone::clone).ok()
-}
-
-/// Begins a span below the one of which this task is a part.
+/// Begins a span below the one of which this task is a part; `None` where nothing is traced.
 pub fn child(name: &'static str, kind: Kind) -> Option<Span> {
     CURRENT.try_with(|parent| parent.child(name, kind)).ok()?
 }

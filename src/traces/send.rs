@@ -86,7 +86,7 @@ impl Sending {
         let refused = outcome.as_ref().map_or(spans.len(), |refused| *refused);
         count("sent", spans.len() - refused);
         count("lost", refused);
-        match outcome {
+        match &outcome {
             Err(failure) if !self.is_failing => {
                 tracing::warn!(reason = failure.reason, "traces are lost");
             }

@@ -119,7 +119,9 @@ impl Span {
     }
 
     fn tell(&mut self, tell: impl FnOnce(&mut Told)) {
-        self.told.as_mut().into_iter().for_each(|told| tell(told));
+        if let Some(told) = &mut self.told {
+            tell(told);
+        }
     }
 }
 
