@@ -1,62 +1,128 @@
 //! Sends spans to a collector, some at a time. A collector that is away costs spans, which are counted, and nothing else.
 
-use super::otlp;
-use super::told::Told;
+use super::line::Line;
 use crate::config;
 use crate::metric_names::SPANS;
+use async_trait::async_trait;
 use metrics::counter;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client, RequestBuilder, Response, redirect};
-use serde::Deserialize;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as Exporter};
+use prost::Message;
+use reqwest::{Client, RequestBuilder, redirect};
+use std::collections::HashMap;
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
-use uuid::Uuid;
+use tokio::runtime::Handle;
 
-/// Spans of one request: a quarter of a megabyte.
-const MOST_AT_ONCE: usize = 512;
-/// How long the first span of a request waits for others.
-const GATHERING: Duration = Duration::from_secs(1);
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Between tries of the same spans, while the next ones gather.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// No try of the same spans begins later than so long after the first, while the next ones gather.
+const TRIES_LIMIT: Duration = Duration::from_secs(5);
 /// Of an answer so much is read: it says how many spans were refused.
 const ANSWER_BYTES: usize = 16 * 1024;
 
-/// The way to a collector.
+/// Why no traces can be sent. Neither says where to: an address may carry a password.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The HTTP client can't be made.
+    #[error("TLS to the collector of traces can't be set up")]
+    Tls(#[source] reqwest::Error),
+    /// The exporter does not take the settings.
+    #[error("traces.endpoint is no address, or a variable OTEL_EXPORTER_OTLP_… is wrong")]
+    Settings,
+}
+
+/// Counts what OpenTelemetry's own exporter does.
+#[derive(Debug)]
 pub(super) struct Sending {
-    http: Client,
-    endpoint: String,
-    authorization: String,
-    node: String,
+    exporter: SpanExporter,
+    line: Line,
+    heard: Arc<Mutex<Heard>>,
     /// The last spans were lost: said once, not each second.
-    is_failing: bool,
+    is_failing: AtomicBool,
 }
 
-/// Why spans were not taken.
-struct Failure {
-    reason: String,
-    may_pass: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Answer {
-    partial_success: PartialSuccess,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PartialSuccess {
-    /// A number of 64 bits, which is a text in this JSON; some write it as a number.
-    rejected_spans: serde_json::Value,
+/// What the collector said last.
+#[derive(Debug, Default)]
+struct Heard {
+    refused: usize,
+    failure: String,
 }
 
 impl Sending {
     /// # Errors
-    /// When TLS can't be set up.
-    pub fn new(settings: &config::Traces) -> reqwest::Result<Self> {
+    /// When TLS can't be set up, or the endpoint is no address.
+    pub fn new(settings: &config::Traces, line: Line) -> Result<Self, Error> {
+        let way = Way::new().map_err(Error::Tls)?;
+        let heard = way.heard.clone();
+        let authorization = settings.authorization.reveal();
+        let mut headers = HashMap::new();
+        if !authorization.is_empty() {
+            headers.insert("authorization".to_owned(), authorization.to_owned());
+        }
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(way)
+            .with_endpoint(&settings.endpoint)
+            .with_protocol(Protocol::HttpBinary)
+            .with_timeout(TRIES_LIMIT)
+            .with_headers(headers)
+            .build()
+            .map_err(|_| Error::Settings)?;
+        Ok(Self {
+            exporter,
+            line,
+            heard,
+            is_failing: AtomicBool::new(false),
+        })
+    }
+
+    fn tell(&self, spans: usize, outcome: &OTelSdkResult) {
+        let heard = take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let lost = match outcome {
+            Ok(()) => heard.refused.min(spans),
+            Err(_) => spans,
+        };
+        counter!(SPANS, "outcome" => "sent").increment((spans - lost) as u64);
+        counter!(SPANS, "outcome" => "lost").increment(lost as u64);
+        match (outcome, self.is_failing.swap(outcome.is_err(), Relaxed)) {
+            (Err(_), false) => tracing::warn!(reason = heard.failure, "traces are lost"),
+            (Ok(()), true) => tracing::info!("traces are taken again"),
+            _ => {}
+        }
+    }
+}
+
+impl Exporter for Sending {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
+        self.line.leave(spans);
+        let outcome = self.exporter.export(batch).await;
+        self.tell(spans, &outcome);
+        outcome
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+/// HTTP as the rest of the service does it. OpenTelemetry's line has a thread of its own; requests go over the runtime.
+#[derive(Debug)]
+struct Way {
+    http: Client,
+    runtime: Handle,
+    heard: Arc<Mutex<Heard>>,
+}
+
+impl Way {
+    fn new() -> reqwest::Result<Self> {
         let http = Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT)
@@ -64,87 +130,57 @@ impl Sending {
             .build()?;
         Ok(Self {
             http,
-            endpoint: settings.endpoint.clone(),
-            authorization: settings.authorization.reveal().to_owned(),
-            node: Uuid::new_v4().to_string(),
-            is_failing: false,
+            runtime: Handle::current(),
+            heard: Arc::default(),
         })
-    }
-
-    /// Sends until nobody is left who could begin a span, and then what is left.
-    pub async fn run(mut self, mut spans: mpsc::Receiver<Told>) {
-        let mut gathered = Vec::new();
-        while spans.recv_many(&mut gathered, MOST_AT_ONCE).await > 0 {
-            gather(&mut spans, &mut gathered).await;
-            self.send(&gathered).await;
-            gathered.clear();
-        }
-    }
-
-    async fn send(&mut self, spans: &[Told]) {
-        let outcome = self.try_to_send(spans).await;
-        let refused = outcome.as_ref().map_or(spans.len(), |refused| *refused);
-        count("sent", spans.len() - refused);
-        count("lost", refused);
-        match &outcome {
-            Err(failure) if !self.is_failing => {
-                tracing::warn!(reason = failure.reason, "traces are lost");
-            }
-            Ok(_) if self.is_failing => tracing::info!("traces are taken again"),
-            _ => {}
-        }
-        self.is_failing = outcome.is_err();
-    }
-
-    /// How many spans the collector refused.
-    async fn try_to_send(&self, spans: &[Told]) -> Result<usize, Failure> {
-        let body = otlp::body(&self.node, spans).map_err(Failure::lasting)?;
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            match self.request(body.clone()).send().await {
-                Ok(answer) if answer.status().is_success() => {
-                    return Ok(refused(answer).await.min(spans.len()));
-                }
-                outcome => match (Failure::of(outcome), pauses.next()) {
-                    (failure, Some(pause)) if failure.may_pass => sleep(pause).await,
-                    (failure, _) => return Err(failure),
-                },
-            }
-        }
-    }
-
-    fn request(&self, body: Vec<u8>) -> RequestBuilder {
-        let request = self.http.post(&self.endpoint);
-        let request = request.header(CONTENT_TYPE, "application/json").body(body);
-        if self.authorization.is_empty() {
-            request
-        } else {
-            request.header(AUTHORIZATION, &self.authorization)
-        }
     }
 }
 
-impl Failure {
-    fn of(outcome: reqwest::Result<Response>) -> Self {
-        match outcome {
-            Ok(answer) => Self {
-                reason: format!("the collector answers {}", answer.status()),
-                may_pass: matches!(answer.status().as_u16(), 429 | 502 | 503 | 504),
-            },
-            Err(error) => Self {
-                may_pass: !error.is_builder(),
-                // Without the address: it may carry a password.
-                reason: full_text(&error.without_url()),
-            },
-        }
+#[async_trait]
+impl HttpClient for Way {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (parts, body) = request.into_parts();
+        let request = self.http.request(parts.method, parts.uri.to_string());
+        let request = request.headers(parts.headers).body(body);
+        let outcome = self.runtime.spawn(answer(request)).await?;
+        let heard = Heard::of(&outcome);
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        Ok(outcome?)
     }
+}
 
-    fn lasting(error: impl std::error::Error) -> Self {
-        Self {
-            reason: full_text(&error),
-            may_pass: false,
+/// Sends a request, and reads the answer as far as anybody wants to know it.
+async fn answer(request: RequestBuilder) -> reqwest::Result<Response<Bytes>> {
+    // Without the address: it may carry a password.
+    let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
+    let mut text = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        if text.len() + chunk.len() > ANSWER_BYTES {
+            break;
         }
+        text.extend_from_slice(&chunk);
     }
+    let mut told = Response::new(text.into());
+    *told.status_mut() = answer.status();
+    *told.headers_mut() = take(answer.headers_mut());
+    Ok(told)
+}
+
+impl Heard {
+    fn of(outcome: &reqwest::Result<Response<Bytes>>) -> Self {
+        let (refused, failure) = match outcome {
+            Ok(answer) if answer.status().is_success() => (refused(answer.body()), String::new()),
+            Ok(answer) => (0, format!("the collector answers {}", answer.status())),
+            Err(error) => (0, full_text(error)),
+        };
+        Self { refused, failure }
+    }
+}
+
+fn refused(answer: &[u8]) -> usize {
+    let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
+    let refused = answer.partial_success.map_or(0, |part| part.rejected_spans);
+    usize::try_from(refused).unwrap_or(0)
 }
 
 fn full_text(error: &dyn std::error::Error) -> String {
@@ -154,34 +190,6 @@ fn full_text(error: &dyn std::error::Error) -> String {
     })
 }
 
-/// Waits a moment for more.
-async fn gather(spans: &mut mpsc::Receiver<Told>, gathered: &mut Vec<Told>) {
-    let until = Instant::now() + GATHERING;
-    while gathered.len() < MOST_AT_ONCE {
-        let room = MOST_AT_ONCE - gathered.len();
-        match timeout_at(until, spans.recv_many(gathered, room)).await {
-            Ok(more) if more > 0 => {}
-            _ => return,
-        }
-    }
-}
-
-async fn refused(mut answer: Response) -> usize {
-    let mut text = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        if text.len() + chunk.len() > ANSWER_BYTES {
-            return 0;
-        }
-        text.extend_from_slice(&chunk);
-    }
-    let answer: Answer = serde_json::from_slice(&text).unwrap_or_default();
-    let number = answer.partial_success.rejected_spans;
-    let number = number
-        .as_str()
-        .map_or(number.as_u64(), |text| text.parse().ok());
-    number.map_or(0, |number| number as usize)
-}
-
-fn count(outcome: &'static str, spans: usize) {
-    counter!(SPANS, "outcome" => outcome).increment(spans as u64);
-}
+#[cfg(test)]
+#[path = "send_tests.rs"]
+mod tests;

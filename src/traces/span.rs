@@ -1,30 +1,29 @@
 //! Spans: what a part of a request was, and how long it took. They say nothing of people: names of routes and statements, numbers, codes.
 
-use super::ids::{SpanId, TraceId};
-use super::outlet::Outlet;
-use super::told::{Kind, Told, Value};
+use super::{Kind, Tracer};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{Span as _, SpanContext, Status, TraceContextExt, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Spans of one request: an upload of a whole file writes thousands of batches.
 const MOST_OF_A_TRACE: u32 = 500;
-/// Links of one span: a batch may have a thousand requests.
-const MOST_LINKS: usize = 100;
 
 /// What all spans of one request share.
 #[derive(Debug)]
 struct Trace {
-    id: TraceId,
+    tracer: Tracer,
     left: AtomicU32,
-    outlet: Outlet,
 }
 
 /// A span as others refer to it: what begins below hangs there.
 #[derive(Clone, Debug)]
 pub struct Parent {
     trace: Arc<Trace>,
-    span: SpanId,
+    span: SpanContext,
 }
 
 impl Parent {
@@ -32,116 +31,101 @@ impl Parent {
     pub fn child(&self, name: &'static str, kind: Kind) -> Option<Span> {
         let take = |left: u32| left.checked_sub(1);
         self.trace.left.fetch_update(Relaxed, Relaxed, take).ok()?;
-        Some(Span::begin(self.trace.clone(), Some(self.span), name, kind))
+        let above = Context::new().with_remote_span_context(self.span.clone());
+        let span = begin(&self.trace.tracer.spans, name, kind, &above)?;
+        let trace = self.trace.clone();
+        Some(Span { trace, span })
     }
 }
 
 /// A span that has begun; it ends, and is sent, when it is dropped.
 #[derive(Debug)]
 pub struct Span {
-    own: Parent,
-    began: Instant,
-    /// Taken out when it ends.
-    told: Option<Told>,
+    span: SdkSpan,
+    trace: Arc<Trace>,
 }
 
 impl Span {
-    /// Begins the first span of a request, below the caller's where it named one.
-    pub(super) fn root(
-        outlet: Outlet,
-        trace: TraceId,
-        caller: Option<SpanId>,
-        name: &'static str,
-    ) -> Self {
-        let trace = Arc::new(Trace {
-            id: trace,
+    /// Begins the first span of a request, below the caller's where it named one; `None` where the trace is not told.
+    pub(super) fn root(tracer: &Tracer, caller: Option<&str>, name: &'static str) -> Option<Self> {
+        let propagator = TraceContextPropagator::new();
+        let above = propagator.extract_with_context(&Context::new(), &Caller(caller));
+        let span = begin(&tracer.spans, name, Kind::Server, &above)?;
+        let trace = Trace {
+            tracer: tracer.clone(),
             left: AtomicU32::new(MOST_OF_A_TRACE),
-            outlet,
-        });
-        Self::begin(trace, caller, name, Kind::Server)
-    }
-
-    fn begin(trace: Arc<Trace>, parent: Option<SpanId>, name: &'static str, kind: Kind) -> Self {
-        let span = SpanId::random();
-        let began = now();
-        let told = Told {
-            trace: trace.id,
-            span,
-            parent,
-            name: name.into(),
-            kind,
-            began,
-            ended: began,
-            attributes: Vec::new(),
-            links: Vec::new(),
-            links_left_out: 0,
-            has_failed: false,
         };
-        Self {
-            own: Parent { trace, span },
-            began: Instant::now(),
-            told: Some(told),
-        }
+        let trace = Arc::new(trace);
+        Some(Self { span, trace })
     }
 
     /// For what begins below it.
     pub fn parent(&self) -> Parent {
-        self.own.clone()
+        Parent {
+            trace: self.trace.clone(),
+            span: self.span.span_context().clone(),
+        }
     }
 
     /// Calls it otherwise.
     pub fn rename(&mut self, name: String) {
-        self.tell(|told| told.name = name.into());
+        self.span.update_name(name);
     }
 
     /// Notes something about it. Never anything that a sender chose.
     pub fn note(&mut self, key: &'static str, value: impl Into<Value>) {
-        self.tell(|told| told.attributes.push((key, value.into())));
+        self.span.set_attribute(KeyValue::new(key, value.into().0));
     }
 
     /// Links it to a span of another request.
     pub fn link(&mut self, to: &Parent) {
-        self.tell(|told| {
-            if told.links.len() < MOST_LINKS {
-                told.links.push((to.trace.id, to.span));
-            } else {
-                told.links_left_out += 1;
-            }
-        });
+        self.span.add_link(to.span.clone(), Vec::new());
     }
 
     /// It did not come to a good end: with a code.
     pub fn fail(&mut self, code: impl Into<Value>) {
-        self.tell(|told| {
-            told.has_failed = true;
-            told.attributes.push(("error.type", code.into()));
-        });
-    }
-
-    fn tell(&mut self, tell: impl FnOnce(&mut Told)) {
-        if let Some(told) = &mut self.told {
-            tell(told);
-        }
+        self.span.set_status(Status::error(""));
+        self.note("error.type", code);
     }
 }
 
-impl Drop for Span {
-    fn drop(&mut self) {
-        if let Some(mut told) = self.told.take() {
-            let took = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            told.ended = told.began.saturating_add(took);
-            self.own.trace.outlet.send(told);
-        }
+fn begin(tracer: &SdkTracer, name: &'static str, kind: Kind, above: &Context) -> Option<SdkSpan> {
+    let builder = tracer.span_builder(name).with_kind(kind);
+    let span = tracer.build_with_context(builder, above);
+    span.is_recording().then_some(span)
+}
+
+/// The header `traceparent` of a request.
+struct Caller<'a>(Option<&'a str>);
+
+impl Extractor for Caller<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.filter(|_| key == "traceparent")
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent"]
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "spans of many programs are laid beside each other by their machines' clocks"
-)]
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value(opentelemetry::Value);
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX).into())
+    }
 }

@@ -136,6 +136,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rdkafka", &["backfill"]),
     ("object_store", &["pulls"]),
     ("reqwest", &["legacy", "pulls", "traces", "cli"]),
+    ("opentelemetry", &["traces"]),
+    ("opentelemetry_sdk", &["traces"]),
+    ("opentelemetry_otlp", &["traces"]),
 ];
 
 /// Parts of `api` that never import each other.
