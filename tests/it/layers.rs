@@ -138,7 +138,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["legacy", "pulls", "traces", "cli"]),
     ("opentelemetry", &["traces"]),
     ("opentelemetry_sdk", &["traces"]),
+    ("opentelemetry_http", &["traces"]),
     ("opentelemetry_otlp", &["traces"]),
+    ("opentelemetry_proto", &["traces"]),
 ];
 
 /// Parts of `api` that never import each other.
