@@ -1,6 +1,6 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws siege faults demo-backfill demo-migration check fmt docs bench clean
+.PHONY: help setup run test laws siege faults upgrade demo-backfill demo-migration check fmt docs bench clean
 
 TESTED := --locked --features failpoints
 
@@ -30,7 +30,15 @@ siege: ## The attacks in their long form: minutes, not seconds
 
 faults: ## Kills, faults of a backfill and of a mirror, drawn stories, in their long form: minutes, not seconds
 	@scripts/setup test
-	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model mirror:: converge:: crash:: isolation:: --nocapture --test-threads 1
+	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model mirror:: converge:: crash:: isolation:: schema:: --nocapture --test-threads 1
+
+upgrade: ## Nodes of another commit and of this one side by side, under load: BEFORE=COMMIT
+	@test -n "$(BEFORE)" || { echo "make upgrade BEFORE=COMMIT"; exit 2; }
+	@scripts/setup run
+	rm -rf target/before && git worktree prune && git worktree add --quiet --detach target/before $(BEFORE)
+	cd target/before && CARGO_TARGET_DIR=$(CURDIR)/target cargo build --locked --bin roster
+	cp target/debug/roster target/roster-before && git worktree remove --force target/before
+	ROSTER_BEFORE=$(CURDIR)/target/roster-before cargo test $(TESTED) --test it upgrade:: -- --nocapture
 
 demo-backfill: ## 200,000 people out of OpenSearch through Kafka into the tables, while they live; PEOPLE=n for fewer
 	@scripts/setup test

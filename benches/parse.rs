@@ -37,6 +37,7 @@ fn parse(criterion: &mut Criterion) {
         class: Class::Live,
         by: KeyKind::Write,
         kinds: std::sync::Arc::default(),
+        signing: None,
         received_at: Timestamp::from_micros(1_785_585_602_000_000).expect("small"),
         sent_at: None,
         idempotency_key: None,

@@ -2,6 +2,7 @@
 
 pub mod backfill;
 mod check;
+mod criteria;
 mod export;
 mod import;
 mod kafka;
@@ -107,6 +108,12 @@ enum ProjectVerb {
         #[command(flatten)]
         rules: rules::Given,
     },
+    /// Set when apps make users of people whom they do not know yet (docs/ITERABLE.md)
+    Criteria {
+        name: String,
+        #[command(flatten)]
+        criteria: criteria::Given,
+    },
     /// Set how long a project keeps its events and rejections
     Retain {
         name: String,
@@ -128,8 +135,7 @@ enum KeyVerb {
         /// write (may only send) or server (may also read and administer)
         #[arg(long, value_parser = ["write", "server"])]
         kind: String,
-        /// Of a write key: calls need a JWT of their user, signed with the secret that is shown below the key (docs/ITERABLE.md). The
-        /// tracking API does not take such a key
+        /// Of a write key: calls about a user need a JWT of theirs, signed with the secret that is shown below the key (docs/KEYS.md)
         #[arg(long)]
         jwt: bool,
     },
@@ -238,6 +244,10 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
         Verb::Project(ProjectVerb::Rules { name, rules }) => {
             let project_id = find_project(store, &name).await?;
             rules.set(store, project_id, &name).await
+        }
+        Verb::Project(ProjectVerb::Criteria { name, criteria }) => {
+            let project_id = find_project(store, &name).await?;
+            criteria.set(store, project_id, &name).await
         }
         Verb::Project(ProjectVerb::Identities {
             name,

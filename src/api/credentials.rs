@@ -1,10 +1,12 @@
 //! Where callers put their keys: the Basic user, a Bearer token, `X-Write-Key`, the query.
 //!
 //! Contract section 7, gotcha 10: the header wins over the query, the query over the body. A Bearer token that is no key may
-//! be somebody's OAuth token, so that it alone leaves the body's key a chance.
+//! be somebody's OAuth token, so that it alone leaves the body's key a chance. One in the form of a user's token (`api::signed`) is not
+//! even looked up: each would cost a look-up of its own.
 
 use super::auth::Keys;
 use super::error::ApiError;
+use super::signed::looks_like_token;
 use crate::domain::Caller;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
@@ -67,7 +69,7 @@ impl Candidates {
     pub async fn known(&self, keys: &Keys) -> Result<Option<(Caller, &str)>, ApiError> {
         for key in &self.keys {
             let found = keys.find(key).await.map_err(|_| ApiError::Unavailable)?;
-            if let Some(caller) = found.filter(Caller::needs_no_token) {
+            if let Some(caller) = found {
                 return Ok(Some((caller, key)));
             }
         }
@@ -93,7 +95,10 @@ impl Candidates {
     fn add_authorization(&mut self, scheme: &str, rest: &str) {
         if scheme.eq_ignore_ascii_case("basic") {
             self.add(basic_user(rest));
-        } else if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+        } else if scheme.eq_ignore_ascii_case("bearer")
+            && !rest.is_empty()
+            && !looks_like_token(rest)
+        {
             self.keys.push(rest.to_owned());
         }
     }
@@ -195,7 +200,13 @@ mod tests {
             ),
             certain(&["token", "header", "query"])
         );
-        for nothing in ["Basic Og==", "Basic ", "Bearer", "Digest x"] {
+        for nothing in [
+            "Basic Og==",
+            "Basic ",
+            "Bearer",
+            "Digest x",
+            "Bearer eyJh.eyJi.c",
+        ] {
             assert_eq!(of("/", &[("Authorization", nothing)]), (Vec::new(), false));
         }
         assert_eq!(

@@ -21,6 +21,7 @@ mod ops;
 pub mod rates;
 mod reading;
 pub mod reads;
+mod signed;
 pub mod tracking;
 mod work;
 

@@ -1,5 +1,6 @@
 //! What the thread that reads and the rest of a backfill tell each other.
 
+use super::ends::IdlePartition;
 use super::room::Held;
 use crate::domain::Timestamp;
 use crate::mapping::Record;
@@ -20,10 +21,7 @@ pub(super) enum Arrival {
     /// Partitions go to somebody else once the sender of the reply is dropped, or soon.
     Revoked(Vec<i32>, orders::Sender<()>),
     /// Nothing but marks lies before this offset.
-    Idle {
-        partition: i32,
-        end: i64,
-    },
+    Idle(IdlePartition),
     /// Can't go on; to be begun anew after a pause, or never where it says what has to be done first.
     Failed(Failure),
 }

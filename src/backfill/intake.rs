@@ -151,9 +151,10 @@ impl Intake {
                 drop(done);
                 Ok(())
             }
-            Some(Arrival::Idle { partition, end }) => {
-                if let Some(place) = self.places.get_mut(&partition) {
-                    place.pass_marks(end);
+            Some(Arrival::Idle(idle)) => {
+                let place = self.places.get_mut(&idle.partition);
+                if let Some(place) = place.filter(|place| place.owner == idle.owner) {
+                    place.pass_marks(idle.end);
                 }
                 Ok(())
             }

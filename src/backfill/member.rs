@@ -137,6 +137,12 @@ impl ConsumerContext for Context {
 }
 
 impl Context {
+    /// The assignment by which a partition is this member's.
+    pub fn owner_of(&self, partition: i32) -> Option<Uuid> {
+        let owners = self.owners.lock().expect("no holder panics");
+        owners.get(&partition).copied()
+    }
+
     fn fail(&self, reason: String) {
         // Nobody may be listening any more.
         let _ = self
@@ -155,6 +161,7 @@ impl Context {
         if asked.is_empty() {
             return;
         }
+        fail::fail_point!("partitions-assigned");
         let taking = self.store.take_partitions(&self.source, &asked, owner);
         let taken = match self.runtime.block_on(taking) {
             Ok(taken) => taken,

@@ -7,6 +7,7 @@
 
 mod arrival;
 mod breaker;
+mod ends;
 mod intake;
 mod kafka;
 mod letters;

@@ -4,6 +4,7 @@
 //! lets go of what was fetched and goes on polling.
 
 use super::arrival::{Arrival, Arrived, Failure, Order};
+use super::ends::Ends;
 use super::member::Context;
 use super::room::{Held, Room};
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc as orders;
 use std::time::{Duration, Instant};
@@ -22,22 +22,12 @@ use uuid::Uuid;
 const POLL: Duration = Duration::from_millis(100);
 /// How long the thread waits for room without polling; after it what was fetched is let go, so that the group keeps this member.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A partition at its end for so long has nothing more than marks behind its last record.
-const IDLE: Duration = Duration::from_secs(5);
-
-/// A partition at its end.
-struct AtEnd {
-    since: Instant,
-    end: i64,
-}
-
 /// The thread.
 pub(super) struct Thread {
     consumer: BaseConsumer<Context>,
     orders: orders::Receiver<Order>,
     room: Room,
-    /// Partitions at their end.
-    ends: HashMap<i32, AtEnd>,
+    ends: Ends,
     /// What was fetched has been let go, since there was no room for long.
     is_released: bool,
     waits_since: Option<Instant>,
@@ -53,7 +43,7 @@ impl Thread {
             consumer,
             orders,
             room,
-            ends: HashMap::new(),
+            ends: Ends::default(),
             is_released: false,
             waits_since: None,
         }
@@ -112,7 +102,7 @@ impl Thread {
             self.waits_since = None;
             return true;
         }
-        self.ends.clear();
+        self.ends.wait_anew(Instant::now());
         let since = *self.waits_since.get_or_insert_with(Instant::now);
         if !self.is_released && since.elapsed() > PATIENCE {
             self.set_paused(true);
@@ -139,7 +129,13 @@ impl Thread {
     }
 
     fn poll(&mut self, patience: Duration) -> Result<(), Failure> {
-        let arrived = match self.consumer.poll(patience) {
+        let begun = Instant::now();
+        let polled = self.consumer.poll(patience);
+        if begun.elapsed() > 2 * patience {
+            // A rebalance was waited for.
+            self.ends.wait_anew(Instant::now());
+        }
+        let arrived = match polled {
             None => return Ok(()),
             Some(Ok(message)) => {
                 let context = self.consumer.context();
@@ -148,7 +144,7 @@ impl Thread {
             Some(Err(error)) => return self.judge(error),
         };
         if let Some(arrived) = arrived {
-            self.ends.remove(&arrived.partition);
+            self.ends.leave(arrived.partition);
             let context = self.consumer.context();
             let sent = context.arrivals.send(Arrival::Record(arrived));
             sent.map_err(|_| Failure::Passing("nobody takes records any more".to_owned()))?;
@@ -159,11 +155,9 @@ impl Thread {
     fn judge(&mut self, error: KafkaError) -> Result<(), Failure> {
         use RDKafkaErrorCode as Code;
         if let KafkaError::PartitionEOF(partition) = error {
-            let at_end = AtEnd {
-                since: Instant::now(),
-                end: -1,
-            };
-            self.ends.insert(partition, at_end);
+            if let Some(owner) = self.consumer.context().owner_of(partition) {
+                self.ends.reach(partition, owner);
+            }
             return Ok(());
         }
         let topic = &self.consumer.context().topic;
@@ -226,18 +220,11 @@ impl Thread {
     /// Tells of partitions that have been at their end for a while, with nothing fetched and nothing waiting.
     fn tell_idle(&mut self) {
         let context = self.consumer.context();
-        for (partition, at_end) in &mut self.ends {
-            let Some((end, _)) = context.seen.end(*partition) else {
-                continue;
-            };
-            if end != at_end.end {
-                (at_end.end, at_end.since) = (end, Instant::now());
-            } else if at_end.since.elapsed() > IDLE {
-                at_end.since = Instant::now();
-                let partition = *partition;
-                // Nobody may be listening any more.
-                let _ = context.arrivals.send(Arrival::Idle { partition, end });
-            }
+        let owners = context.owners.lock().expect("no holder panics").clone();
+        let end_of = |partition| context.seen.end(partition).map(|(end, _)| end);
+        for idle in self.ends.idle(&owners, end_of, Instant::now()) {
+            // Nobody may be listening any more.
+            let _ = context.arrivals.send(Arrival::Idle(idle));
         }
     }
 }
@@ -245,11 +232,7 @@ impl Thread {
 /// A record with its room.
 fn copied(message: &BorrowedMessage<'_>, context: &Context, room: &Room) -> Option<Arrived> {
     let partition = message.partition();
-    let owner = *context
-        .owners
-        .lock()
-        .expect("no holder panics")
-        .get(&partition)?;
+    let owner = context.owner_of(partition)?;
     let mut arrived = record_of(message, owner, Held::default());
     // The record, and what is made of it.
     arrived._room = room.take(2 * arrived.bytes() + 1_024);

@@ -1,24 +1,31 @@
 //! `roster import`: files of this machine into a service, wherever that is.
 
+mod asked;
 mod content;
 mod inflated;
+mod outgoing;
+mod parts;
 mod pattern;
 mod progress;
 mod sending;
+mod total;
 mod trial;
+mod units;
 mod upload;
 
 use crate::domain::Timestamp;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use asked::Upload;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use progress::Screen;
-use sending::Upload;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use total::Total;
+use units::units;
 use upload::{Job, Service};
 
 /// Some of the records were refused.
@@ -54,9 +61,12 @@ pub struct ImportArgs {
     /// Write refused records to this file: CSV where it is called so, NDJSON else
     #[arg(long)]
     rejections: Option<PathBuf>,
-    /// Files that are sent side by side
+    /// Files that are sent side by side, and parts of a large file of plain lines
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     parallel: u8,
+    /// MiB of a part, of a file that is sent in parts
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..))]
+    part_mib: u64,
     /// Read and count, and send nothing
     #[arg(long, conflicts_with_all = ["rejections", "preview"])]
     dry_run: bool,
@@ -109,13 +119,21 @@ impl ImportArgs {
         let (screen, patience) = (Screen::new(), Duration::from_secs(self.patience_seconds));
         let mut outcome = Outcome::new(self.rejections)?;
         let (to, screen) = (&service, &screen);
-        let sending = uploads.iter().map(|upload| async move {
-            let ended = sending::send(to, upload, screen, patience).await;
-            (upload, ended)
+        let size = (self.parallel > 1).then_some(self.part_mib << 20);
+        let units = uploads.iter().map(|upload| units(to, upload, size));
+        let sending = stream::iter(units).flatten().map(|unit| async move {
+            let ended = match &unit.part {
+                Ok(part) => sending::send(to, (unit.upload, part.as_ref()), screen, patience).await,
+                Err(error) => Err(anyhow!("{error:#}")),
+            };
+            (unit.upload, unit.is_last(), ended)
         });
-        let mut all = stream::iter(sending).buffered(self.parallel.into());
-        while let Some((upload, ended)) = all.next().await {
-            outcome.take(&service, &upload.name, ended).await?;
+        let mut all = std::pin::pin!(sending.buffered(self.parallel.into()));
+        while let Some((upload, is_last, ended)) = all.next().await {
+            outcome.take(&upload.name, ended);
+            if is_last {
+                outcome.tell(&service).await?;
+            }
         }
         Ok(outcome.code())
     }
@@ -203,6 +221,8 @@ fn format_of(name: &str) -> &'static str {
 /// What became of all files.
 struct Outcome {
     rejections: Option<(File, &'static str)>,
+    /// Of the file whose parts are coming in.
+    total: Total,
     has_rejected: bool,
     has_failed: bool,
 }
@@ -219,26 +239,46 @@ impl Outcome {
         };
         Ok(Self {
             rejections: path.map(open).transpose()?,
+            total: Total::default(),
             has_rejected: false,
             has_failed: false,
         })
     }
 
-    /// Prints one job, and writes down what of it was refused.
-    async fn take(&mut self, service: &Service, name: &str, ended: Result<Job>) -> Result<()> {
-        let job = match ended {
-            Ok(job) => job,
+    /// Takes the job of a file, or of a part of one.
+    fn take(&mut self, name: &str, ended: Result<Job>) {
+        match ended {
+            Ok(job) => {
+                self.has_failed |= !job.is_done();
+                self.has_rejected |= job.rejected > 0;
+                self.total.add(job);
+            }
             Err(error) => {
                 self.has_failed = true;
                 eprintln!("roster: {name}: {error:#}");
-                return Ok(());
             }
-        };
-        println!("{}", serde_json::to_string(&job)?);
-        self.has_failed |= job.state != "done";
-        self.has_rejected |= job.rejected > 0;
-        if let Some((file, format)) = self.rejections.as_mut().filter(|_| job.rejected > 0) {
-            let take = |bytes: &[u8]| file.write_all(bytes);
+        }
+    }
+
+    /// Prints what became of a file, and writes down what of it was refused.
+    async fn tell(&mut self, service: &Service) -> Result<()> {
+        let total = std::mem::take(&mut self.total);
+        if !total.jobs.is_empty() {
+            println!("{}", serde_json::to_string(&total)?);
+        }
+        let refused = total.jobs.iter().filter(|job| job.rejected > 0);
+        for (place, job) in refused.enumerate() {
+            let Some((file, format)) = &mut self.rejections else {
+                continue;
+            };
+            // One header is enough for all parts.
+            let mut is_header = place > 0 && *format == "csv";
+            let take = |bytes: &[u8]| {
+                let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+                let skipped = if is_header { end } else { 0 };
+                is_header &= !bytes[..end].ends_with(b"\n");
+                file.write_all(&bytes[skipped..])
+            };
             let listed = service.rejections(&job.id, format, take).await;
             listed.context("the list of refused records can't be had")?;
         }

@@ -41,6 +41,10 @@ pub struct Given {
     /// By which names the Iterable-compatible API knows people (docs/ITERABLE.md): hybrid, user-id or email
     #[arg(long, value_parser = project_type, default_value = "hybrid")]
     iterable: ProjectType,
+    /// Let a write key name a user by a token of theirs alone (docs/KEYS.md): a key that was made without --jwt then names no users, and
+    /// what it says counts as anonymous
+    #[arg(long)]
+    signed_users: bool,
 }
 
 impl Given {
@@ -61,6 +65,7 @@ impl Given {
             placeholders: self.placeholders,
             no_placeholders: self.no_placeholders,
             iterable: self.iterable,
+            signed_users: self.signed_users,
             ..Rules::default()
         }
     }

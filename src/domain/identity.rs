@@ -43,6 +43,12 @@ impl Identity {
             .fold(0, |number, byte| number << 8 | i64::from(*byte))
     }
 
+    /// False for what no database holds, and nobody therefore has: a text with a NUL. It can only come by a path or a query, since JSON
+    /// is cleaned of them.
+    pub fn can_be_held(&self) -> bool {
+        !self.value.contains('\0')
+    }
+
     /// An email names a person only where it looks like one: something on both sides of a single `@`.
     pub fn is_plausible(&self) -> bool {
         let sides = || self.value.split_once('@');

@@ -97,9 +97,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// True of most keys. Those that need a token reach only what checks it.
-    pub fn needs_no_token(&self) -> bool {
-        self.secret.is_none()
+    /// True where the caller's own word tells who a call is about. The others' calls need a token of their user, which only a key with a
+    /// secret can have.
+    pub fn speaks_for_all(&self) -> bool {
+        self.kind == KeyKind::Server || (self.secret.is_none() && !self.kinds.rules.signed_users)
     }
 }
 

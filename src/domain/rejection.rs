@@ -32,6 +32,8 @@ pub enum Code {
     UnknownType,
     /// The call names nobody: neither a user id nor an anonymous id.
     MissingIdentity,
+    /// The call names people by names that no token of theirs signed, and nothing else.
+    UnsignedUser,
     /// A field that the call type needs is absent.
     MissingField,
     /// A field has a type or a form that it can't have.
@@ -72,7 +74,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::NotJson,
         Self::SchemaRegistryFormat,
         Self::BadUtf8,
@@ -86,6 +88,7 @@ impl Code {
         Self::NotAnObject,
         Self::UnknownType,
         Self::MissingIdentity,
+        Self::UnsignedUser,
         Self::MissingField,
         Self::InvalidField,
         Self::InvalidTime,
@@ -112,6 +115,7 @@ impl Code {
             Self::NotAnObject => "not_an_object",
             Self::UnknownType => "unknown_type",
             Self::MissingIdentity => "missing_identity",
+            Self::UnsignedUser => "unsigned_user",
             Self::MissingField => "missing_field",
             Self::InvalidField => "invalid_field",
             Self::InvalidTime => "invalid_time",

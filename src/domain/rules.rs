@@ -42,6 +42,8 @@ pub struct Rules {
     /// Texts that do name somebody, usual or not.
     pub no_placeholders: Vec<String>,
     pub iterable: ProjectType,
+    /// What a write key says of a user counts by a token of theirs alone, so that a key without a secret names no users.
+    pub signed_users: bool,
     /// Names that stand for nobody, by kind; a table of its own, since they are blocked one by one.
     #[serde(skip)]
     pub blocked: BTreeMap<String, BTreeSet<String>>,

@@ -2,7 +2,7 @@
 
 use super::held::{Held, Out};
 use super::json_stream::Stream;
-use super::layout::{Format, Layout};
+use super::layout::{Before, Format, Layout};
 use super::lines::Lines;
 use super::table::Table;
 use super::unusable::Unusable;
@@ -19,6 +19,10 @@ impl Framer {
     /// For a file of that layout.
     pub fn of(layout: &Layout) -> Self {
         match layout.format {
+            // What the file is was told by its first lines.
+            Format::Ndjson if layout.before != Before::default() => {
+                Self::Lines(Lines::begun(layout.commas))
+            }
             Format::Ndjson => Self::Lines(Lines::new(layout.commas)),
             Format::Json => Self::Stream(Stream::default()),
             Format::Csv => Self::Table(Box::new(Table::new(layout))),

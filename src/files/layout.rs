@@ -6,6 +6,9 @@ use crate::mapping::Mapping;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Lines before a part of a file: more than any has.
+const MOST_BEFORE: u64 = 1 << 50;
+
 /// How records stand in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,8 +44,18 @@ pub struct Layout {
     /// A comma behind an object at the end of its line is forgiven.
     pub commas: bool,
     pub csv: CsvLayout,
+    /// Of a part of a file: what stands before it.
+    pub before: Before,
     /// The columns that are read, by the names that the mapping has for them; all where nothing is said. `Layout::used_by` sets it.
     pub used: Option<Vec<String>>,
+}
+
+/// What stands before a part of a file: so that its lines and records have the numbers that they have in the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Before {
+    pub lines: u64,
+    pub records: u64,
 }
 
 /// What is said of a CSV file.
@@ -113,7 +126,7 @@ impl Empty {
 
 impl Layout {
     /// The names that `set` knows.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 14] = [
         "format",
         "encoding",
         "commas",
@@ -126,6 +139,8 @@ impl Layout {
         "empty",
         "quoted_empty",
         "short_rows",
+        "first_line",
+        "first_record",
     ];
 
     /// The same, reading no columns but those that a mapping names.
@@ -164,6 +179,8 @@ impl Layout {
             "empty" => csv.empty = Empty::parse(value)?,
             "quoted_empty" => csv.quoted_empty = Some(Empty::parse(value)?),
             "short_rows" => csv.short_rows = flag(name, value)?,
+            "first_line" => self.before.lines = first(name, value)?,
+            "first_record" => self.before.records = first(name, value)?,
             _ => {
                 let Some(column) = name.strip_prefix("empty.") else {
                     return Ok(false);
@@ -173,6 +190,26 @@ impl Layout {
             }
         }
         Ok(true)
+    }
+}
+
+impl Layout {
+    /// Holds what is said against each other.
+    ///
+    /// # Errors
+    /// `layout`, where it can't be.
+    pub fn check(&self) -> Result<(), Unusable> {
+        let Before { lines, records } = self.before;
+        if self.before != Before::default() && self.format != Format::Ndjson {
+            let message =
+                "only of ndjson a part can be read by itself: first_line is for nothing else";
+            return Err(Unusable::of("layout", message));
+        }
+        // Each has room for what is behind it, in numbers that rows and stamps hold.
+        if lines.max(records) > MOST_BEFORE {
+            return Err(Unusable::of("layout", "first_line is too large"));
+        }
+        self.csv.check()
     }
 }
 
@@ -225,6 +262,12 @@ fn character(name: &str, value: &str) -> Result<char, Unusable> {
 fn flag(name: &str, value: &str) -> Result<bool, Unusable> {
     let complaint = || Unusable::of("layout", format!("{name} is true or false"));
     value.parse().map_err(|_| complaint())
+}
+
+/// What stands before a first line or record, which are counted from 1.
+fn first(name: &str, value: &str) -> Result<u64, Unusable> {
+    let complaint = || Unusable::of("layout", format!("{name} is a whole number from 1"));
+    count(name, value)?.checked_sub(1).ok_or_else(complaint)
 }
 
 fn count(name: &str, value: &str) -> Result<u64, Unusable> {

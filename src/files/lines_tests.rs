@@ -147,3 +147,33 @@ fn a_line_of_just_the_limit_is_taken() {
         }
     }
 }
+
+#[test]
+fn a_part_of_a_file_has_the_lines_and_records_of_the_whole() {
+    let file = "{\"a\":1}\n\n[\n{\"a\":2}{\"a\":3}\nx\n{\"a\":4}";
+    let whole = told_of(&[], file);
+    let (first, second) = file.split_at(9);
+    let part = [("first_line", "3"), ("first_record", "2")];
+    // What looks like a list at the beginning of a part is a bad line, as in the middle of the whole.
+    let parts = [told_of(&[], first), told_of(&part, second)].concat();
+    assert_eq!(parts, whole);
+    let read = read_in(&layout(&part), LIMITS, second.as_bytes(), 3, true);
+    let (records, seen) = read.expect("lines");
+    let numbers: Vec<u64> = records.iter().map(|record| record.number).collect();
+    assert_eq!((numbers, seen.lines), (vec![2, 3, 4, 5, 6], 6));
+    assert!(
+        layout(&[("format", "csv"), ("first_line", "3")])
+            .check()
+            .is_err()
+    );
+    assert!(
+        layout(&[("first_record", &u64::MAX.to_string())])
+            .check()
+            .is_err()
+    );
+    assert!(
+        crate::files::Layout::default()
+            .set("first_line", "0")
+            .is_err()
+    );
+}

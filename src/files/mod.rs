@@ -34,7 +34,7 @@ mod wrapped;
 
 pub use encoding::Encoding;
 pub use inflater::Inflater;
-pub use layout::{CsvLayout, Empty, Format, Layout};
+pub use layout::{Before, CsvLayout, Empty, Format, Layout};
 pub use preview::{Preview, Sampler};
 pub use reader::{FileLimits, FileReader};
 pub use record::{FileRecord, Place, Seen};

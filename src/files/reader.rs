@@ -65,8 +65,13 @@ impl FileReader {
     /// # Errors
     /// What in the layout can't be.
     pub fn new(layout: &Layout, limits: FileLimits) -> Result<Self, Unusable> {
-        layout.csv.check()?;
-        let (decoder, seen) = (Decoder::default(), Seen::default());
+        layout.check()?;
+        let decoder = Decoder::default();
+        let seen = Seen {
+            lines: layout.before.lines,
+            records: layout.before.records,
+            ..Seen::default()
+        };
         let state = State {
             decoder,
             body: Body::Untold,
@@ -113,7 +118,7 @@ impl FileReader {
     /// Why the whole file is refused.
     pub fn end(&mut self, records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
         self.take(&[], true, records)?;
-        if self.state.seen.records == 0 {
+        if self.state.seen.records == self.layout.before.records {
             self.state
                 .seen
                 .warn("empty_file", "there is no record in the file");

@@ -87,19 +87,3 @@ fn fact_12_what_postgresql_copies_out_is_read_with_nothing_and_empty_texts_apart
     );
     assert_eq!(objects[3]["note"], "\\.");
 }
-
-#[test]
-fn a_dump_of_elasticsearch_is_lines_of_hits() {
-    let (objects, seen) = objects(
-        &[],
-        include_bytes!("../../tests/fixtures/imports/elasticdump.ndjson"),
-    );
-    assert_eq!(
-        (
-            seen.lines,
-            objects[0]["_id"].as_str(),
-            objects[1]["_source"]["plan"].as_str()
-        ),
-        (2, Some("7"), Some("free"))
-    );
-}

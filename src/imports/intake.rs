@@ -1,55 +1,27 @@
 //! One file on its way in: bytes become records, records receipts, receipts a position.
 //!
-//! While the records of one piece are written the next piece is read. A position is noted after the receipts of all that stands before
-//! it, so that a crash between the two sends one piece again, which changes nothing.
+//! While records are written the next piece is read. What is under way then, and how far the job's row follows, is `under_way.rs`.
 
 use super::checksum::Checksum;
 use super::job::{Job, state};
 use super::parts::Parts;
 use super::reading::{Batch, Reading};
 use super::slots::Slot;
-use super::step::{Outcomes, refusal};
 use super::stopped::Stopped;
-use super::write::{Tries, write};
-use crate::domain::{Item, Receipt};
+use super::under_way::{Position, UnderWay};
 use crate::files::Unusable;
-use crate::metric_names::{IMPORT_BYTES, IMPORTS_ENDED};
-use crate::store::{Error, ImportCounts, ImportStep};
+use crate::store::Error;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::poll;
-use metrics::counter;
 use std::sync::Arc;
-use std::task::Poll;
-use tokio::time::Instant;
 
-/// Bytes of an upload that are read at once: some thousand records, written in a moment. More than what is gathered of a body, so that
-/// no small rest is a piece of its own.
-const PIECE: usize = 640 << 10;
+/// Bytes of an upload that are read at once: some hundred records, about a batch of the writer. A little more than what is gathered of a
+/// body, so that no small rest is a piece of its own.
+const PIECE: usize = 160 << 10;
 /// More than this is read where nobody waits for the thread.
 const LIGHT: usize = 16 << 10;
 
 /// Why a job is incomplete.
 pub(super) const ABANDONED: &str = "nobody went on with the upload";
-
-/// How far the bytes have been looked at.
-#[derive(Clone, Copy, Debug)]
-struct Position {
-    offset: u64,
-    checksum: Checksum,
-    records: u64,
-}
-
-/// Records that are being written.
-struct Pending {
-    work: BoxFuture<'static, Result<Vec<Receipt>, Stopped>>,
-    items: Arc<Vec<Item>>,
-    batch: Batch,
-    at: Position,
-}
-
-/// How a job ends.
-type End = (&'static str, String);
 
 /// A file that is being taken in, by the only sender that may.
 pub struct Intake {
@@ -59,10 +31,7 @@ pub struct Intake {
     at: Position,
     /// What was done before, of a file that is sent from its start again.
     known: Option<Position>,
-    pending: Option<Pending>,
-    begun: Instant,
-    records: u64,
-    bytes: u64,
+    under_way: UnderWay,
     slot: Slot,
     is_whole: bool,
 }
@@ -70,7 +39,7 @@ pub struct Intake {
 impl Intake {
     pub(super) fn new(
         parts: Arc<Parts>,
-        job: Job,
+        mut job: Job,
         reading: Reading,
         slot: Slot,
         is_whole: bool,
@@ -86,16 +55,16 @@ impl Intake {
             records: job.records,
         };
         let is_again = job.compression.is_some();
+        let at = if is_again { start } else { done };
+        // The reader has it.
+        job.kept = None;
         Self {
-            at: if is_again { start } else { done },
+            at,
             known: is_again.then_some(done),
             reading: Some(Box::new(reading)),
+            under_way: UnderWay::new(parts.clone(), job.clone(), at.offset),
             parts,
             job,
-            pending: None,
-            begun: Instant::now(),
-            records: 0,
-            bytes: 0,
             slot,
             is_whole,
         }
@@ -116,12 +85,14 @@ impl Intake {
         self.job.compression.is_some()
     }
 
-    /// Returns when somebody else on this node sends the same file, or the service stops.
+    /// Lets what is under way go on. Returns where it does not, when somebody else on this node sends the same file, or when the
+    /// service stops.
     pub async fn cut(&mut self) -> Stopped {
         tokio::select! {
             // Its sender lives as long as the place.
             _ = self.slot.cut.wait_for(|is_cut| *is_cut) => Stopped::TakenOver,
             () = self.parts.stopped() => Stopped::Draining,
+            stopped = self.under_way.run() => stopped,
         }
     }
 
@@ -137,8 +108,8 @@ impl Intake {
         Err(self.parts.why(self.job.key).await)
     }
 
-    /// Takes the bytes that follow. When it returns all of them but the last piece are done; that one is when the next are taken, or
-    /// by `settle`. Waits for the database, for room, and for live traffic.
+    /// Takes the bytes that follow. When it returns they are read, and the last of them under way: `settle` waits for these. Waits for the
+    /// database, for room, and for live traffic.
     ///
     /// # Errors
     /// Why it goes no further; what was done stays.
@@ -147,7 +118,10 @@ impl Intake {
         if self.at.offset + bytes.len() as u64 > most {
             return Err(Stopped::OtherLength(most));
         }
-        for piece in bytes.chunks(PIECE) {
+        // All of a size: the last is no small rest.
+        let count = bytes.len().div_ceil(PIECE).max(1);
+        let size = bytes.len().div_ceil(count).max(1);
+        for piece in bytes.chunks(size) {
             self.pass(piece)?;
             let mut rest = Some(Bytes::copy_from_slice(piece));
             while let Some(bytes) = rest.take() {
@@ -165,10 +139,7 @@ impl Intake {
     /// # Errors
     /// As `take`.
     pub async fn settle(&mut self) -> Result<(), Stopped> {
-        match self.pending.take() {
-            Some(pending) => self.finish(pending, None).await,
-            None => Ok(()),
-        }
+        self.under_way.settle(None).await
     }
 
     /// The file ends here.
@@ -180,13 +151,11 @@ impl Intake {
         if length != self.at.offset {
             return Err(Stopped::Elsewhere(self.at.offset));
         }
-        self.job.length = Some(length);
+        self.under_way.set_length(length);
         let batch = self.read(usize::MAX, Reading::end).await?;
         self.begin(batch).await?;
         let end = (state::DONE, String::new());
-        if let Some(pending) = self.pending.take() {
-            self.finish(pending, Some(end)).await?;
-        }
+        self.under_way.settle(Some(end)).await?;
         self.job().await
     }
 
@@ -198,14 +167,8 @@ impl Intake {
         batch.items.clear();
         batch.failure = None;
         self.begin(batch).await?;
-        let reason = ABANDONED.to_owned();
-        match self.pending.take() {
-            Some(pending) => {
-                self.finish(pending, Some((state::INCOMPLETE, reason)))
-                    .await
-            }
-            None => Ok(()),
-        }
+        let end = (state::INCOMPLETE, ABANDONED.to_owned());
+        self.under_way.settle(Some(end)).await
     }
 
     /// The job as it stands.
@@ -237,11 +200,10 @@ impl Intake {
         }
         self.at.checksum.add(rest);
         self.at.offset += rest.len() as u64;
-        self.bytes += piece.len() as u64;
         Ok(())
     }
 
-    /// Reads where nobody waits for the thread, unless it is a moment's work.
+    /// Reads where nobody waits for the thread, unless it is a moment's work. What is under way goes on meanwhile.
     async fn read(
         &mut self,
         size: usize,
@@ -249,142 +211,43 @@ impl Intake {
     ) -> Result<Batch, Stopped> {
         // It is gone where an earlier call was given up in the middle.
         let mut reading = self.reading.take().ok_or(Stopped::TakenOver)?;
-        let batch = if size <= LIGHT {
-            work(&mut reading)
-        } else {
-            let permit = self.parts.readers.clone().acquire_owned().await;
-            let permit = permit.map_err(|_| Stopped::Draining)?;
+        if size <= LIGHT {
+            let batch = work(&mut reading);
+            self.reading = Some(reading);
+            return Ok(batch);
+        }
+        let readers = self.parts.readers.clone();
+        let done = async move {
+            let permit = readers.acquire_owned().await.ok()?;
             let done = tokio::task::spawn_blocking(move || {
                 let batch = work(&mut reading);
                 drop(permit);
                 (reading, batch)
             });
-            let (back, batch) = done.await.map_err(|_| Stopped::Draining)?;
-            reading = back;
-            batch
+            done.await.ok()
+        };
+        let (reading, batch) = tokio::select! {
+            biased;
+            done = done => done.ok_or(Stopped::Draining)?,
+            stopped = self.under_way.run() => return Err(stopped),
         };
         self.reading = Some(reading);
         Ok(batch)
     }
 
-    /// Finishes what was begun before, and begins to write what was read.
+    /// Begins to write what was read. Where the file is refused from there on, that is its end.
     async fn begin(&mut self, mut batch: Batch) -> Result<(), Stopped> {
-        self.settle().await?;
         self.job.compression = batch.compression.map(str::to_owned);
         let is_part = batch.compression.is_some() && !self.is_whole;
         let failure = batch.failure.take().or_else(|| is_part.then(in_one_piece));
         self.at.records = batch.records.unwrap_or(0).max(self.at.records);
-        let items = Arc::new(std::mem::take(&mut batch.items));
-        let project_id = self.job.key.0;
-        let mut work: BoxFuture<'static, _> =
-            Box::pin(write(self.parts.clone(), project_id, items.clone()));
-        // Looked at once, it is on its way while the next piece is read.
-        if let Poll::Ready(done) = poll!(&mut work) {
-            work = Box::pin(async { done });
-        }
-        let at = self.at;
-        let pending = Pending {
-            work,
-            items,
-            batch,
-            at,
-        };
+        self.under_way.push(batch, self.at).await?;
         let Some(failure) = failure else {
-            self.pending = Some(pending);
             return Ok(());
         };
         let reason = format!("{}: {failure}", failure.code);
-        self.finish(pending, Some((state::FAILED, reason))).await?;
+        self.under_way.settle(Some((state::FAILED, reason))).await?;
         Err(Stopped::Refused(failure))
-    }
-
-    async fn finish(&mut self, pending: Pending, end: Option<End>) -> Result<(), Stopped> {
-        let receipts = pending.work.await?;
-        fail::fail_point!("import-written");
-        let outcomes = Outcomes::of(&pending.items, receipts, &pending.batch);
-        let step = self.step(pending.batch, pending.at, outcomes, end).await?;
-        self.note(&step).await?;
-        let bytes = step.next_offset.saturating_sub(self.job.next_offset);
-        counter!(IMPORT_BYTES).increment(bytes);
-        self.job.next_offset = self.job.next_offset.max(step.next_offset);
-        if step.state != state::RUNNING {
-            counter!(IMPORTS_ENDED, "state" => step.state).increment(1);
-        }
-        Ok(())
-    }
-
-    async fn step(
-        &mut self,
-        batch: Batch,
-        at: Position,
-        outcomes: Outcomes,
-        end: Option<End>,
-    ) -> Result<ImportStep, Stopped> {
-        let is_over = end.is_some();
-        let (state, reason) = end.unwrap_or((state::RUNNING, String::new()));
-        let counts = ImportCounts {
-            lines: batch.lines,
-            blank: batch.blank,
-            ..outcomes.counts
-        };
-        self.records += outcomes.records();
-        let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
-        let mut refusals = outcomes.refusals;
-        let cut = batch.cut.iter().map(super::step::cut);
-        refusals.extend(cut);
-        refusals.extend(batch.refused.iter().map(|(own, why)| refusal(own, why)));
-        let mut step = ImportStep {
-            key: self.job.key,
-            sender: self.job.sender,
-            step: self.job.step,
-            next_offset: at.offset,
-            checksum: at.checksum.to_row(),
-            records: at.records,
-            kept: batch.kept.filter(|_| !is_over),
-            counts,
-            seen: batch.seen,
-            compression: batch.compression,
-            records_per_second: self.records as f64 / seconds,
-            bytes_per_second: self.bytes as f64 / seconds,
-            length: self.job.length,
-            state,
-            reason,
-            refusals,
-            patience: self.parts.patience(),
-        };
-        self.leave_out_erased(&mut step).await?;
-        Ok(step)
-    }
-
-    async fn leave_out_erased(&mut self, step: &mut ImportStep) -> Result<(), Stopped> {
-        let store = &self.parts.store;
-        let mut tries = Tries::begin();
-        let (project_id, at) = (self.job.key.0, self.job.file_time);
-        while let Err(error) = store
-            .empty_older_lines(project_id, at, &mut step.refusals)
-            .await
-        {
-            tracing::warn!(reason = %error.full_text(), "an import waits for the database");
-            tries.again().await?;
-        }
-        Ok(())
-    }
-
-    /// Notes a step, if the job is still this sender's.
-    async fn note(&mut self, step: &ImportStep) -> Result<(), Stopped> {
-        let mut tries = Tries::begin();
-        loop {
-            match self.parts.store.advance_import(step).await {
-                Ok(true) => break,
-                Ok(false) => return Err(self.parts.why(self.job.key).await),
-                Err(error) => {
-                    tracing::warn!(reason = %error.full_text(), "an import waits for the database");
-                    tries.again().await?;
-                }
-            }
-        }
-        self.job.step += 1;
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::checksum::Checksum;
 use crate::domain::{ProjectId, Timestamp};
-use crate::files::{Layout, Seen};
+use crate::files::{Before, Layout, Seen};
 use crate::store::StoredImport;
 use serde::Serialize;
 
@@ -44,6 +44,9 @@ pub struct Shown {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
     pub format: &'static str,
+    /// Of a part of a file: the line with which it begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
     pub time: String,
     /// Bytes of the upload that are done, and of all of it.
     pub offset: u64,
@@ -84,7 +87,7 @@ pub fn offset_of(job: &Job) -> u64 {
 pub fn shown(job: &Job) -> Shown {
     let layout: Layout = serde_json::from_str(&job.layout).unwrap_or_default();
     let seen = job.seen.as_deref();
-    let counts = &job.counts;
+    let (counts, before) = (&job.counts, layout.before);
     let is_running = job.state == state::RUNNING;
     let left = job
         .length
@@ -96,13 +99,14 @@ pub fn shown(job: &Job) -> Shown {
         state: job.state.clone(),
         reason: job.reason.clone(),
         format: layout.format.as_str(),
+        first_line: (before != Before::default()).then_some(before.lines + 1),
         time: job.file_time.to_string(),
         offset: offset_of(job),
         length: job.length,
         checksum: Checksum::of_row(job.checksum).to_text(),
-        lines: counts.lines,
+        lines: counts.lines.saturating_sub(before.lines),
         blank: counts.blank,
-        records: job.records,
+        records: job.records.saturating_sub(before.records),
         stored: counts.stored,
         unchanged: counts.unchanged,
         duplicate: counts.duplicate,

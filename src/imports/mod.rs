@@ -8,6 +8,7 @@ mod checksum;
 mod closing;
 mod intake;
 mod job;
+mod note;
 mod pace;
 mod parts;
 mod preview;
@@ -15,6 +16,7 @@ mod reading;
 mod slots;
 mod step;
 mod stopped;
+mod under_way;
 mod unpack;
 mod write;
 

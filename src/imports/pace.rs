@@ -12,7 +12,11 @@ const MOST_LOOKS: u128 = 20;
 
 /// One for the node: files share what live traffic leaves.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<(Tempo, Instant)>);
+pub(super) struct Pace {
+    tempo: Mutex<(Tempo, Instant)>,
+    /// Who waits for a turn: pieces that are ready at once do not go at once.
+    line: tokio::sync::Mutex<()>,
+}
 
 /// Who has waited while nobody was there may go as fast as if it had looked all the time.
 fn looks(waited: Duration) -> u128 {
@@ -21,11 +25,15 @@ fn looks(waited: Duration) -> u128 {
 
 impl Pace {
     pub fn new() -> Self {
-        Self(Mutex::new((Tempo::new(0, 0), Instant::now())))
+        Self {
+            tempo: Mutex::new((Tempo::new(0, 0), Instant::now())),
+            line: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Waits until the next records may be written; how many of these.
     pub async fn turn(&self, ingest: &Ingest, records: usize) -> usize {
+        let _first = self.line.lock().await;
         let at = self.held().0.next();
         sleep_until(at).await;
         let mut held = self.held();
@@ -43,6 +51,6 @@ impl Pace {
     }
 
     fn held(&self) -> MutexGuard<'_, (Tempo, Instant)> {
-        self.0.lock().expect("no holder panics")
+        self.tempo.lock().expect("no holder panics")
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Batch {
     pub seen: String,
     pub kept: Option<Vec<u8>>,
     pub compression: Option<&'static str>,
+    /// Bytes of the file that it was made of.
+    pub bytes: usize,
     /// Bytes of the upload that were not looked at yet.
     pub rest: Option<Bytes>,
     /// The file is refused from here on.
@@ -130,6 +132,7 @@ impl Reading {
     }
 
     fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Option<Unusable> {
+        batch.bytes += bytes.len();
         let mut records = Vec::new();
         let failure = self.reader.feed(bytes, &mut records).err();
         self.judge(records, batch);

@@ -9,7 +9,7 @@ use metrics::counter;
 /// Bytes of a refused record that are listed: enough to mend it, unless it is a document of its own.
 const LISTED_BYTES: usize = 64 << 10;
 
-/// Receipts, counted; and what was refused in the write.
+/// Receipts, counted; and all that was refused.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     pub counts: ImportCounts,
@@ -22,11 +22,27 @@ impl Outcomes {
         for ((item, receipt), standing) in items.iter().zip(receipts).zip(&batch.places) {
             own.add(item, receipt, standing);
         }
+        own.refusals.extend(batch.cut.iter().map(cut));
+        let unread = batch.refused.iter();
+        own.refusals
+            .extend(unread.map(|(standing, why)| refusal(standing, why)));
         own.counts.unchanged += batch.empty;
-        own.counts.rejected = (own.refusals.len() + batch.refused.len() + batch.cut.len()) as u64;
+        own.counts.rejected = own.refusals.len() as u64;
         own.counts.warned = batch.warned;
         own.tell();
         own
+    }
+
+    /// With those of the records that follow.
+    pub fn and(mut self, next: Self) -> Self {
+        let (own, more) = (&mut self.counts, next.counts);
+        own.stored += more.stored;
+        own.unchanged += more.unchanged;
+        own.duplicate += more.duplicate;
+        own.rejected += more.rejected;
+        own.warned += more.warned;
+        self.refusals.extend(next.refusals);
+        self
     }
 
     pub fn records(&self) -> u64 {
@@ -62,7 +78,7 @@ impl Outcomes {
 }
 
 /// A refused record as it is listed. Of people who were erased nothing is kept, and no database takes a NUL as text.
-pub(super) fn refusal(standing: &Standing, rejection: &Rejection) -> ImportRefusal {
+fn refusal(standing: &Standing, rejection: &Rejection) -> ImportRefusal {
     let mut own = ImportRefusal::of(standing.number, standing.place.to_string(), rejection);
     let plain = |text: String| text.replace('\0', "\u{fffd}");
     own.field = own.field.map(plain);
@@ -77,7 +93,7 @@ pub(super) fn refusal(standing: &Standing, rejection: &Rejection) -> ImportRefus
 }
 
 /// The last record of an upload that nobody went on with.
-pub(super) fn cut(standing: &Standing) -> ImportRefusal {
+fn cut(standing: &Standing) -> ImportRefusal {
     ImportRefusal {
         number: standing.number as i64,
         place: standing.place.to_string(),

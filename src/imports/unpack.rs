@@ -7,7 +7,7 @@ use bytes::Bytes;
 const FIRST: u8 = 0;
 const READER: u8 = 1;
 /// Bytes that are unpacked at once: a small piece of an upload may be a thousand times as much.
-const MOST: usize = 512 << 10;
+const MOST: usize = 160 << 10;
 
 /// How far an upload is unpacked.
 pub(super) enum Unpack {

@@ -50,7 +50,11 @@ async fn submit(
             room = room(parts, project_id, items) => room,
             () = parts.stopped() => return Err(Stopped::Draining),
         };
-        match parts.ingest.submit(origin, items.to_vec(), room).await {
+        match parts
+            .ingest
+            .submit_records(origin, items.to_vec(), room)
+            .await
+        {
             Ok(receipts) => return Ok(receipts),
             Err(SubmitError::Draining) => return Err(Stopped::Draining),
             Err(SubmitError::Store) => tries.again().await?,

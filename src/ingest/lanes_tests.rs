@@ -43,6 +43,7 @@ fn share(project: i32, class: Class, cost: usize) -> (Share, oneshot::Receiver<A
         cost,
         since: Instant::now(),
         span: None,
+        is_of_a_file: false,
         reply,
         _room: Arc::new(None),
     };

@@ -128,6 +128,29 @@ impl Ingest {
         items: Vec<Item>,
         room: Option<Reservation>,
     ) -> Result<Vec<Receipt>, SubmitError> {
+        self.send(origin, items, room, false).await
+    }
+
+    /// As `submit`, for records of a file: who sends them lists those that are refused with the file.
+    ///
+    /// # Errors
+    /// As `submit`.
+    pub async fn submit_records(
+        &self,
+        origin: Origin,
+        items: Vec<Item>,
+        room: Option<Reservation>,
+    ) -> Result<Vec<Receipt>, SubmitError> {
+        self.send(origin, items, room, true).await
+    }
+
+    async fn send(
+        &self,
+        origin: Origin,
+        items: Vec<Item>,
+        room: Option<Reservation>,
+        is_of_a_file: bool,
+    ) -> Result<Vec<Receipt>, SubmitError> {
         let started = Instant::now();
         count_warnings(&items);
         let room = Arc::new(room);
@@ -140,6 +163,7 @@ impl Ingest {
                 items,
                 cost,
                 since: started,
+                is_of_a_file,
                 reply,
                 _room: room.clone(),
             };

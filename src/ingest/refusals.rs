@@ -11,16 +11,21 @@ use uuid::Uuid;
 
 /// Lists what was refused or mended. Of people who are forgotten nothing is kept; of people who were erased, nothing of what could not
 /// even be read, since nobody can tell whether it is older than that.
+///
+/// Of each item is said whether it is of a file: what is refused of one is listed with it.
 pub(super) async fn list(
     tools: &Tools,
-    items: &[&Item],
+    sent: &[(&Item, bool)],
     receipts: &[Receipt],
 ) -> Result<(), Error> {
-    let refused = items.iter().zip(receipts);
-    let mut refused: Vec<Rejected> = refused
-        .filter_map(|(item, receipt)| refusal(item, receipt, &tools.listed))
+    let elsewhere = |receipt: &Receipt| matches!(receipt, Receipt::Rejected(_) | Receipt::Taken(_));
+    let listed = sent.iter().zip(receipts);
+    let listed =
+        listed.filter(|((_, is_of_a_file), receipt)| !(*is_of_a_file && elsewhere(receipt)));
+    let mut refused: Vec<Rejected> = listed
+        .filter_map(|((item, _), receipt)| refusal(item, receipt, &tools.listed))
         .collect();
-    let unread = items.iter().filter_map(|item| match item {
+    let unread = sent.iter().filter_map(|(item, _)| match item {
         Item::Rejected(rejected) => Some(rejected.id),
         Item::Command(_) => None,
     });

@@ -38,6 +38,8 @@ pub(super) struct Share {
     pub since: Instant,
     /// The wait of a request that is traced, until it is answered.
     pub span: Option<Span>,
+    /// What is refused of them is listed with their file, and here not once more.
+    pub is_of_a_file: bool,
     pub reply: oneshot::Sender<Answer>,
     /// What the whole request holds; given back when the last of its shares is dropped, also when nobody waits any more.
     pub _room: Arc<Option<Reservation>>,

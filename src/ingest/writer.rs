@@ -17,6 +17,7 @@ use metrics::counter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 /// What every flush needs.
@@ -48,17 +49,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        let mut span = traced::batch(&mut batch, lane);
-        let started = Instant::now();
-        let items: Vec<&Item> = batch.iter().flat_map(|share| &share.items).collect();
-        let writing = traces::within(span.as_ref(), self.write_items(&items));
-        let result = timeout(self.deadline, writing).await;
-        let is_written = matches!(result, Ok(Ok(_)));
-        self.measures.end(lane, is_written, started.elapsed());
-        if let Some(span) = span.as_mut().filter(|_| !is_written) {
-            span.fail("not_written");
-        }
-        drop(span);
+        let result = self.write_in_time(&mut batch, lane).await;
         fail::fail_point!("between-commit-and-reply");
         match result {
             Ok(Ok(receipts)) => {
@@ -73,14 +64,39 @@ impl Writer {
         }
     }
 
-    async fn write_items(&self, items: &[&Item]) -> Result<Vec<Receipt>, Error> {
+    /// Writes the items of shares within the limit of time: measured, and traced where one of their requests is.
+    async fn write_in_time(
+        &self,
+        batch: &mut [Share],
+        lane: Lane,
+    ) -> Result<Result<Vec<Receipt>, Error>, Elapsed> {
+        let mut span = traced::batch(batch, lane);
+        let started = Instant::now();
+        let sent = batch.iter().flat_map(|share| {
+            let items = share.items.iter();
+            items.map(|item| (item, share.is_of_a_file))
+        });
+        let sent: Vec<(&Item, bool)> = sent.collect();
+        let writing = traces::within(span.as_ref(), self.write_items(&sent));
+        let result = timeout(self.deadline, writing).await;
+        let is_written = matches!(result, Ok(Ok(_)));
+        self.measures.end(lane, is_written, started.elapsed());
+        if let Some(span) = span.as_mut().filter(|_| !is_written) {
+            span.fail("not_written");
+        }
+        result
+    }
+
+    /// Writes items, of each of which is said whether it is of a file.
+    async fn write_items(&self, sent: &[(&Item, bool)]) -> Result<Vec<Receipt>, Error> {
+        let items: Vec<&Item> = sent.iter().map(|(item, _)| *item).collect();
         let commands: Vec<&Command> = items.iter().filter_map(|item| item.command()).collect();
         let mut written = Written::default();
         let first_copies = written.first_copies(&commands);
         self.write_or_halve(&first_copies, &mut written).await?;
         let mut receipts: Vec<Receipt> = items.iter().map(|item| written.receipt(item)).collect();
-        taken::tell(&self.tools.store, items, &mut receipts).await?;
-        refusals::list(&self.tools, items, &receipts).await?;
+        taken::tell(&self.tools.store, &items, &mut receipts).await?;
+        refusals::list(&self.tools, sent, &receipts).await?;
         Ok(receipts)
     }
 

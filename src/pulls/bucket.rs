@@ -4,6 +4,7 @@
 //! it gives up after three minutes, and an import may wait longer than that for live traffic.
 
 use super::address::Forbidden;
+use super::listing::{ListingWay, Unread};
 use super::piece::{Failure, Look, PIECE, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::Ways;
@@ -42,7 +43,7 @@ impl BucketFile {
     /// Says where it is; nothing is asked yet.
     pub fn new(ways: &Ways, source: &Source, place: &PullPlace) -> Result<Self, Failure> {
         Ok(Self {
-            store: store(ways, source, place)?,
+            store: store(Way::Files(ways.of(place.internal).clone()), source, place)?,
             path: path(source.path())?,
         })
     }
@@ -102,14 +103,18 @@ impl BucketFile {
     }
 }
 
-/// The files of a folder, by their names; folders in it are not looked into.
+/// The files of a folder, by their names, and those that can't be read; folders in it are not looked into.
 pub async fn list(
     ways: &Ways,
     source: &Source,
     place: &PullPlace,
     most: usize,
-) -> Result<Vec<Listed>, Failure> {
-    let store = store(ways, source, place)?;
+) -> Result<(Vec<Listed>, Unread), Failure> {
+    let way = ListingWay {
+        client: ways.of(place.internal).clone(),
+        unread: Arc::default(),
+    };
+    let store = store(Way::Listing(way.clone()), source, place)?;
     let folder = path(source.path().trim_end_matches('/'))?;
     let mut listing = store.list(Some(&folder));
     let mut found = Vec::new();
@@ -129,7 +134,7 @@ pub async fn list(
         }
     }
     found.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    Ok(found)
+    Ok((found, way.unread()))
 }
 
 /// A key as it is: what was decoded once is not encoded again.
@@ -153,16 +158,21 @@ fn version(meta: &ObjectMeta) -> Version {
 
 /// The way in, whose connections are ours: to public addresses, without redirects.
 #[derive(Debug)]
-struct Way(reqwest::Client);
+enum Way {
+    Files(reqwest::Client),
+    Listing(ListingWay),
+}
 
 impl HttpConnector for Way {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+        Ok(match self {
+            Self::Files(client) => HttpClient::new(client.clone()),
+            Self::Listing(way) => HttpClient::new(way.clone()),
+        })
     }
 }
 
-fn store(ways: &Ways, source: &Source, place: &PullPlace) -> Result<Arc<dyn ObjectStore>, Failure> {
-    let way = Way(ways.of(place.internal).clone());
+fn store(way: Way, source: &Source, place: &PullPlace) -> Result<Arc<dyn ObjectStore>, Failure> {
     match source.kind() {
         Kind::S3 => s3(way, source.bucket(), place),
         _ => gcs(way, source.bucket(), place),

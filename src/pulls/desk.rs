@@ -3,7 +3,7 @@
 use super::calendar::Calendar;
 use super::piece::{Failure, Look};
 use super::places::Places;
-use super::reading::{Reading, list};
+use super::reading::{Listing, Reading, list};
 use super::source::Source;
 use super::web::Ways;
 use crate::config::{PullPlace, Pulls as Settings};
@@ -66,11 +66,7 @@ impl Desk {
     }
 
     /// The files of a folder, by their names.
-    pub async fn list(
-        &self,
-        source: &Source,
-        place: &PullPlace,
-    ) -> Result<Vec<super::reading::Found>, Failure> {
+    pub async fn list(&self, source: &Source, place: &PullPlace) -> Result<Listing, Failure> {
         list(&self.ways, source, place).await
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The way down is opened part by part, each from the one before and none through a link: what is put there meanwhile leads nowhere else.
 
+use super::listing::Unread;
 use super::piece::{Failure, Look, PIECE, Piece, Version};
 use super::source::below;
 use crate::domain::Timestamp;
@@ -77,17 +78,21 @@ impl LocalFile {
     }
 }
 
-/// The regular files of a directory below another one, by their names.
-pub fn list(directory: &str, path: &str, most: usize) -> Result<Vec<Listed>, Failure> {
+/// The regular files of a directory below another one, by their names, and those whose names are no text.
+pub fn list(directory: &str, path: &str, most: usize) -> Result<(Vec<Listed>, Unread), Failure> {
     let told = |error: std::io::Error| Failure::Passing(error.to_string());
     let inside = inside(directory, path)?;
     // Seen to be no link; what is replaced after this is looked at again when it is opened.
     folder(directory, &inside)?;
-    let mut found = Vec::new();
+    let (mut found, mut unread) = (Vec::new(), Unread::default());
     for entry in std::fs::read_dir(path).map_err(told)? {
         let entry = entry.map_err(told)?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            Err(name) => {
+                unread.add(&name.to_string_lossy());
+                continue;
+            }
         };
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => found.push(Listed {
@@ -103,7 +108,7 @@ pub fn list(directory: &str, path: &str, most: usize) -> Result<Vec<Listed>, Fai
         }
     }
     found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    Ok(found)
+    Ok((found, unread))
 }
 
 fn inside(directory: &str, path: &str) -> Result<std::path::PathBuf, Failure> {
@@ -231,7 +236,7 @@ mod tests {
         symlink(scene.root.join("secret"), scene.root.join("in/link")).expect("a link");
         let names = |most| {
             let found = list(&scene.inside, &format!("{}/", scene.inside), most);
-            found.map(|all| all.into_iter().map(|one| one.name).collect::<Vec<_>>())
+            found.map(|(all, _)| all.into_iter().map(|one| one.name).collect::<Vec<_>>())
         };
         assert_eq!(names(10).expect("files"), ["Z.csv", "a.csv"]);
         assert!(names(1).is_err());

@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod calendar;
 mod desk;
 pub mod directory;
+pub mod listing;
 pub mod piece;
 pub mod places;
 pub mod reading;

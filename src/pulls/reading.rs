@@ -2,6 +2,7 @@
 
 use super::bucket::{self, BucketFile};
 use super::directory::{self, LocalFile};
+use super::listing::Unread;
 use super::piece::{Failure, Look, PIECE_TIME, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::{Ways, WebFile};
@@ -85,27 +86,44 @@ impl Reading {
 }
 
 /// The files of a folder, by their names.
-pub async fn list(ways: &Ways, source: &Source, place: &PullPlace) -> Result<Vec<Found>, Failure> {
-    let found = |name: &str, look| {
-        let source = source.child(name).map_err(Failure::Refused)?;
-        Ok(Found { source, look })
-    };
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub files: Vec<Found>,
+    /// Those that can't be asked for: the others come in all the same.
+    pub unread: Unread,
+}
+
+impl Listing {
+    fn of(source: &Source, named: impl Iterator<Item = (String, Look)>, unread: Unread) -> Self {
+        let mut own = Self {
+            files: Vec::new(),
+            unread,
+        };
+        for (name, look) in named {
+            match source.child(&name) {
+                Ok(source) => own.files.push(Found { source, look }),
+                Err(_) => own.unread.add(&name),
+            }
+        }
+        own
+    }
+}
+
+/// Lists a folder.
+pub async fn list(ways: &Ways, source: &Source, place: &PullPlace) -> Result<Listing, Failure> {
     match source.kind() {
         Kind::Directory => {
             let (directory, path) = (directory_of(place)?, source.path().to_owned());
-            let all = blocking(move || directory::list(&directory, &path, MOST_FILES)).await?;
-            let all = all.into_iter();
-            all.map(|one| found(&one.name, one.look)).collect()
+            let listing = move || directory::list(&directory, &path, MOST_FILES);
+            let (all, unread) = blocking(listing).await?;
+            let named = all.into_iter().map(|one| (one.name, one.look));
+            Ok(Listing::of(source, named, unread))
         }
         Kind::S3 | Kind::Gcs => {
-            let all = bucket::list(ways, source, place, MOST_FILES)
-                .await?
-                .into_iter();
-            all.map(|one| {
-                let name = one.key.strip_prefix(source.path()).unwrap_or(&one.key);
-                found(name, one.look)
-            })
-            .collect()
+            let (all, unread) = bucket::list(ways, source, place, MOST_FILES).await?;
+            let name = |key: &str| key.strip_prefix(source.path()).unwrap_or(key).to_owned();
+            let named = all.iter().map(|one| (name(&one.key), one.look.clone()));
+            Ok(Listing::of(source, named, unread))
         }
         Kind::Web => Err(Failure::Refused(
             "a web server has no list of files".to_owned(),

@@ -2,11 +2,13 @@
 
 use super::calendar::Calendar;
 use super::desk::Desk;
+use super::listing::Unread;
 use super::piece::{Failure, Look};
+use super::reading::Listing;
 use super::source::Source;
 use crate::config::PullPlace;
 use crate::domain::Timestamp;
-use crate::imports::{Imports, NewJob};
+use crate::imports::{Imports, NewJob, Stopped};
 use crate::metric_names::PULL_RUNS;
 use crate::store::{DueSchedule, Error, Run};
 use crate::upkeep::frame::Turn;
@@ -32,16 +34,21 @@ pub async fn run(desk: &Desk, imports: &Imports, turn: &Turn) -> Result<(), Erro
         let schedule = &due.schedule;
         let calendar = Calendar::parse(&schedule.cron, &schedule.time_zone, schedule.id);
         let next = calendar.ok().and_then(|calendar| calendar.after(now));
-        let mut run = Run::default();
+        let (mut run, mut failed) = (Run::default(), None);
         if due.is_at_work {
             run.is_skipped = true;
         } else {
             match begin(desk, imports, turn, &due).await? {
-                Ok(job) => run.job = job,
-                Err(failure) => run.reason = failure.to_string(),
+                Ok(begun) => {
+                    (run.job, run.reason) = (begun.job, begun.unread.told().unwrap_or_default());
+                }
+                Err(failure) => {
+                    run.reason = failure.to_string();
+                    failed = Some(failure);
+                }
             }
         }
-        let is_passing = run.reason.starts_with("source_unreachable");
+        let is_passing = matches!(failed, Some(Failure::Passing(_)));
         let again = now.plus(AGAIN);
         let next = next.unwrap_or(Timestamp::MAX);
         let is_late = schedule.due_at.plus(LATE) < now;
@@ -50,7 +57,7 @@ pub async fn run(desk: &Desk, imports: &Imports, turn: &Turn) -> Result<(), Erro
         } else {
             next
         };
-        tell(&run);
+        tell(&run, failed.is_some());
         turn.store
             .advance_schedule(turn.fence, &due, next, &run)
             .await?;
@@ -58,25 +65,32 @@ pub async fn run(desk: &Desk, imports: &Imports, turn: &Turn) -> Result<(), Erro
     Ok(())
 }
 
-fn tell(run: &Run) {
+fn tell(run: &Run, has_failed: bool) {
     let outcome = match run {
         Run {
             is_skipped: true, ..
         } => "skipped",
-        Run { reason, .. } if !reason.is_empty() => "failed",
+        Run { .. } if has_failed => "failed",
         Run { job: None, .. } => "nothing_new",
         Run { .. } => "begun",
     };
     counter!(PULL_RUNS, "outcome" => outcome).increment(1);
 }
 
-/// Begins the jobs of a run: the last of them, if there is one.
+/// What a run began: the last of its jobs, and files that can't be asked for.
+#[derive(Default)]
+struct Begun {
+    job: Option<Uuid>,
+    unread: Unread,
+}
+
+/// Begins the jobs of a run.
 async fn begin(
     desk: &Desk,
     imports: &Imports,
     turn: &Turn,
     due: &DueSchedule,
-) -> Result<Result<Option<Uuid>, Failure>, Error> {
+) -> Result<Result<Begun, Failure>, Error> {
     let (source, place) = match desk.source(&due.project, &due.address) {
         Ok(found) => found,
         Err(told) => return Ok(Err(Failure::Refused(told))),
@@ -87,7 +101,10 @@ async fn begin(
     match desk.look(&source, place).await {
         Ok(look) => {
             let begun = file(imports, turn, due, (&source, &look)).await?;
-            Ok(begun.map(Some))
+            Ok(begun.map(|id| Begun {
+                job: Some(id),
+                ..Begun::default()
+            }))
         }
         Err(failure) => Ok(Err(failure)),
     }
@@ -99,31 +116,36 @@ async fn folder(
     imports: &Imports,
     turn: &Turn,
     (due, source, place): (&DueSchedule, &Source, &PullPlace),
-) -> Result<Result<Option<Uuid>, Failure>, Error> {
-    let found = match desk.list(source, place).await {
+) -> Result<Result<Begun, Failure>, Error> {
+    let Listing { files, unread } = match desk.list(source, place).await {
         Ok(found) => found,
         Err(failure) => return Ok(Err(failure)),
     };
-    let named = found.iter().map(|one| {
+    let named = files.iter().map(|one| {
         let version = &one.look.version;
         let tag = version.tag.clone().unwrap_or_else(|| version.shown());
         (one.source.name().to_owned(), tag)
     });
     let named: Vec<(String, String)> = named.collect();
     let known = turn.store.find_fetched(due, &named).await?;
-    let all = found.iter().zip(&named).zip(known);
+    let all = files.iter().zip(&named).zip(known);
     let new = all.filter(|(_, is_known)| !is_known).take(MOST_FILES);
-    let mut last = None;
+    let mut begun = Begun { job: None, unread };
     for ((one, named), _) in new {
         turn.keep().await?;
         match file(imports, turn, due, (&one.source, &one.look)).await? {
-            Ok(id) => last = Some(id),
+            Ok(id) => begun.job = Some(id),
+            // Its name is none that a job may have.
+            Err(Failure::Refused(_)) => {
+                begun.unread.add(one.source.name());
+                continue;
+            }
             Err(failure) => return Ok(Err(failure)),
         }
         turn.store.remember_fetched(due, named).await?;
     }
     turn.store.forget_fetched(due).await?;
-    Ok(Ok(last))
+    Ok(Ok(begun))
 }
 
 /// Makes the job of a file. Its id follows from the run, so that a repeat after a crash finds it.
@@ -142,8 +164,10 @@ async fn file(
         time: look.changed_at,
         length: None,
     };
-    if let Err(stopped) = imports.create_as(id, job).await {
-        return Ok(Err(Failure::Passing(stopped.to_string())));
+    match imports.create_as(id, job).await {
+        Ok(_) => {}
+        Err(Stopped::Refused(why)) => return Ok(Err(Failure::Refused(why.to_string()))),
+        Err(stopped) => return Ok(Err(Failure::Passing(stopped.to_string()))),
     }
     let (key, shown) = ((due.project_id, id), source.shown());
     turn.store.create_pull(key, &shown, source.secret()).await?;

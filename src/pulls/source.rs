@@ -107,11 +107,16 @@ impl Source {
             .pop_if_empty()
             .push(name);
         let path = decoded(self.kind, &url)?;
-        Ok(Self {
+        let own = Self {
             kind: self.kind,
             url,
             path,
-        })
+        };
+        // Addresses leave out tabs and line ends: that would be another file.
+        if name.is_empty() || own.name() != name {
+            return Err("no address can say this name".to_owned());
+        }
+        Ok(own)
     }
 }
 
@@ -255,6 +260,9 @@ mod tests {
             assert_eq!(file.path(), format!("in/{name}"));
             assert_eq!(file.name(), name);
             assert_eq!(source(&file.shown()), file);
+        }
+        for name in ["a\nb.csv", "a\tb", "..", ""] {
+            assert!(folder.child(name).is_err(), "{name:?}");
         }
     }
 

@@ -157,6 +157,8 @@ impl<'a> Asked<'a> {
                     asked.id_places.push(place);
                     asked.ids.push(id.0);
                 }
+                // The answer to what is not asked for is that nobody is there.
+                Reference::Name(name) if !name.can_be_held() => {}
                 Reference::Name(name) => {
                     asked.name_places.push(place);
                     asked.kinds.push(name.kind.as_str());

@@ -12,6 +12,7 @@ mod blocks;
 mod comparisons;
 mod conflicts;
 mod connect;
+mod criteria;
 mod erase;
 mod erase_older;
 mod erase_statements;

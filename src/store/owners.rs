@@ -31,6 +31,7 @@ impl Store {
         project_id: ProjectId,
         names: &[Identity],
     ) -> Result<HashMap<Identity, Owner>, Error> {
+        let names: Vec<&Identity> = names.iter().filter(|name| name.can_be_held()).collect();
         let places: Vec<i32> = (0..).take(names.len()).collect();
         let projects = vec![project_id.0; names.len()];
         let kinds: Vec<&str> = names.iter().map(|name| name.kind.as_str()).collect();

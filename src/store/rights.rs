@@ -7,11 +7,13 @@ use super::{Error, Statement, Store, catalogue};
 use std::collections::BTreeSet;
 
 /// What only the owner runs, who migrates and manages projects and keys.
-const OWNERS: [&str; 14] = [
+const OWNERS: [&str; 16] = [
     "create_project",
     "find_project",
     "set_kinds",
     "set_rules",
+    "set_criteria",
+    "drop_criteria",
     "set_retention",
     "create_key",
     "create_signed_key",

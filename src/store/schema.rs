@@ -106,6 +106,7 @@ pub const STEPS: &[Step] = steps![
     "0088_import_fetched",
     "0089_import_schedule_by_due",
     "0090_api_key_token_secret",
+    "0100_project_unknown_user_criteria",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.
@@ -166,7 +167,7 @@ impl Store {
     /// Applies what is missing. Safe to run by many at once, and to be killed anywhere.
     ///
     /// # Errors
-    /// When a recorded step is unknown or has another text, or the database refuses.
+    /// When a recorded step has another text, or the database refuses.
     pub async fn migrate(&self) -> Result<(), Error> {
         for step in &STEPS[..BOOTSTRAP] {
             self.apply(step).await?;
@@ -206,12 +207,11 @@ impl Store {
                 Some(_) => {}
             }
         }
-        match applied.into_keys().min() {
-            None => Ok(pending),
-            Some(unknown) => Err(Error::Schema(format!(
-                "the database has schema step {unknown}, which this binary does not know: it needs a newer roster"
-            ))),
+        if let Some(step) = applied.into_keys().max() {
+            // Steps only add: this binary finds all that it needs, as one does that runs while a newer one is rolled out.
+            tracing::warn!(step, "the database has been migrated by a newer version");
         }
+        Ok(pending)
     }
 
     async fn apply_pending(&self, owner: Uuid) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use super::schema::open_clauses;
 use super::{
-    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, erase_older,
+    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, erase_older,
     erase_statements as erase, events, export, fields, groups, heartbeat,
     import_statements as imports, lease, lookup, merge, merge_record, migration,
     mirror_statements as mirror, others, owners, profiles, projects, pull_statements as pulls,
@@ -246,6 +246,9 @@ fn of_requests() -> Vec<&'static Statement> {
         &projects::LOAD_KEYS,
         &projects::SET_KINDS,
         &projects::SET_RULES,
+        &criteria::LOAD_CRITERIA,
+        &criteria::SET_CRITERIA,
+        &criteria::DROP_CRITERIA,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
     ]

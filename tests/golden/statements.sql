@@ -595,6 +595,15 @@ UPDATE project SET identity_kinds = $2::JSONB WHERE project_id = $1::INT4;
 -- set_rules
 UPDATE project SET identity_rules = $2::JSONB WHERE project_id = $1::INT4;
 
+-- load_criteria
+SELECT p.unknown_user_criteria::TEXT FROM project AS p WHERE p.project_id = $1::INT4;
+
+-- set_criteria
+UPDATE project SET unknown_user_criteria = $2::JSONB WHERE project_id = $1::INT4;
+
+-- drop_criteria
+UPDATE project SET unknown_user_criteria = NULL WHERE project_id = $1::INT4;
+
 -- list_keys
 SELECT p.name, k.key_hash, k.kind, k.created_at, k.revoked_at IS NOT NULL
 FROM api_key AS k JOIN project AS p ON p.project_id = k.project_id

@@ -3,6 +3,7 @@
 //! The settings document, CORS and its preflights are tested by this working at all: without them the SDK sends nothing.
 
 use crate::harness::{Project, wait_until};
+use crate::iterable::signed::{App, SECRET, token};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ async fn every_call_of_a_visit_is_one_event() {
     offline().await;
     unload().await;
     tabs().await;
+    signed().await;
     rudder().await;
 }
 
@@ -76,6 +78,18 @@ async fn tabs() {
     );
 }
 
+/// A key that asks for tokens: the SDK sends one in a header of its own, which the browser asks leave for.
+async fn signed() {
+    let app = App::fresh().await;
+    let token = token(json!({"userId": "ada"}), SECRET, (10, 600));
+    let by = By {
+        key: app.key,
+        token: Some(token),
+    };
+    let visit = Visit::play_by("alias", app.project, by).await;
+    visit.is_all_adas().await;
+}
+
 /// The same with RudderStack's SDK, which puts traits into the context.
 async fn rudder() {
     let visit = Visit::play("rudder").await;
@@ -91,6 +105,12 @@ async fn rudder() {
     assert_ne!(visit.visitor(later).await["id"], ada["id"]);
 }
 
+/// A key, and whom it speaks for.
+struct By {
+    key: String,
+    token: Option<String>,
+}
+
 /// What the driver saw of a visit, and the project it went to.
 struct Visit {
     project: Project,
@@ -101,9 +121,18 @@ impl Visit {
     /// Plays a scenario of `tests/sdk/browser/scenarios.mjs`; then every call of it must be stored once, as it was sent.
     async fn play(scenario: &str) -> Self {
         let project = Project::fresh().await;
-        let mut answer = drive(scenario, &project).await;
+        let by = By {
+            key: project.write_key.clone(),
+            token: None,
+        };
+        Self::play_by(scenario, project, by).await
+    }
+
+    /// The same by a key of the test's.
+    async fn play_by(scenario: &str, project: Project, by: By) -> Self {
+        let mut answer = drive(scenario, &project, &by).await;
         let requests = answer["requests"].as_array().expect("a list");
-        let settings = format!("/v1/projects/{}/settings", project.write_key);
+        let settings = format!("/v1/projects/{}/settings", by.key);
         let asks = |path: &Value| {
             let path = path.as_str().expect("text");
             path == settings || path.trim_end_matches('/') == "/sourceConfig"
@@ -211,7 +240,7 @@ impl Visit {
 }
 
 /// Plays a scenario; its answer, once the browser has told the fate of every call.
-async fn drive(scenario: &str, project: &Project) -> Value {
+async fn drive(scenario: &str, project: &Project, by: &By) -> Value {
     let mut node = Command::new("node");
     node.arg(format!("{ROOT}/tests/sdk/browser/drive.mjs"));
     node.args([
@@ -221,7 +250,10 @@ async fn drive(scenario: &str, project: &Project) -> Value {
         "--user",
         "ada",
     ]);
-    node.args(["--host", &project.url, "--write-key", &project.write_key]);
+    node.args(["--host", &project.url, "--write-key", &by.key]);
+    if let Some(token) = &by.token {
+        node.args(["--user-token", token]);
+    }
     let done = node
         .stdin(Stdio::null())
         .kill_on_drop(true)

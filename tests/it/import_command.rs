@@ -1,5 +1,7 @@
 //! `roster import`: whole files, killed and begun again, with what was refused written down, mended and sent again.
 
+mod parts;
+
 use crate::folder::public_dir;
 use crate::harness::{Project, ROSTER, wait_until};
 use serde_json::{Value, json};
@@ -151,6 +153,41 @@ async fn killed_at_a_tenth_a_half_and_nine_tenths_it_goes_on_there() {
     );
     assert_eq!(job().await.len(), 1, "one job all along");
     assert_eq!(project.count("*", "event").await, lines);
+}
+
+#[test]
+fn a_preview_prints_what_a_file_is_and_a_mapping_to_begin_with() {
+    let table = "User ID;email;joined\n1;ada@example.com;2026-01-31\n2;bob@;2026-02-01\n";
+    let path = written("people.csv", table);
+    let preview = |more: &[&str]| {
+        let mut command = Command::new(ROSTER);
+        command.args(["import", text(&path)]).args(more);
+        command.output().expect("it runs")
+    };
+    let output = preview(&["--preview"]);
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let (document, mapping) = printed
+        .split_once("\n# a mapping to begin with\n")
+        .expect("both");
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    assert_eq!(
+        [
+            &document["delimiter"],
+            &document["records"],
+            &document["format"]
+        ],
+        [&json!(";"), &json!(2), &json!("csv")]
+    );
+    assert_eq!(document["columns"].as_array().expect("columns").len(), 3);
+    let refused = &document["rejections"][0];
+    assert!(refused.to_string().contains("email"), "{document}");
+    assert_eq!(output.status.code(), Some(2), "a record would be refused");
+    // The mapping is one, and reads the file.
+    let mapped = written("people.toml", mapping);
+    let output = preview(&["--dry-run", "--mapping", text(&mapped)]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("3 lines"), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Files over HTTP: taken in as they come, resumable, each line accounted for. The rows are those of `contracts/field-imports.md`.
 
 mod clients;
+mod dumps;
 mod faults;
 mod jobs;
 mod lines;

@@ -1,7 +1,9 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
 mod clients;
-mod signed;
+mod mobile;
+pub mod signed;
+mod web;
 
 use crate::harness::{Project, ROSTER};
 use crate::tracking::every_fixture_of;
@@ -168,6 +170,27 @@ async fn who_is_forgotten_by_one_dialect_is_forgotten_by_the_other() {
 }
 
 #[tokio::test]
+async fn who_has_a_name_with_a_nul_in_a_path_is_nobody() {
+    let project = Project::fresh().await;
+    let empty = json!({});
+    let calls = [
+        (Method::GET, "users/getByEmail?email=a%00@example.com", 400),
+        (Method::GET, "users/a%00@example.com", 400),
+        (Method::GET, "users/byUserId?userId=a%00b", 400),
+        (Method::GET, "users/byUserId/a%00b", 400),
+        (Method::GET, "events/byUserId/a%00b", 200),
+        (Method::GET, "events/a%00@example.com", 400),
+        (Method::DELETE, "users/a%00@example.com", 400),
+        (Method::DELETE, "users/byUserId/a%00b", 400),
+    ];
+    for (method, path, status) in calls {
+        let body = (method == Method::DELETE).then_some(&empty);
+        let (got, answer) = call(&project, method.clone(), path, body).await;
+        assert_eq!(got.as_u16(), status, "{method} {path}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn eight_thousand_events_of_one_request_are_taken_and_one_more_is_refused_whole() {
     let project = Project::fresh().await;
     let event =
@@ -259,6 +282,18 @@ async fn the_page_lists_what_the_service_has() {
             StatusCode::NOT_FOUND
         };
         assert_eq!(reply.status(), wanted, "{method} {path}");
+        // Pages ask for leave first, and show no key with that.
+        let preflight = project
+            .client
+            .request(Method::OPTIONS, format!("{}/api/{plain}", project.url));
+        let preflight = preflight.header("Origin", "https://shop.example");
+        let leave = preflight.send().await.expect("an answer");
+        assert_eq!(leave.status(), StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(
+            leave.headers()["access-control-allow-origin"],
+            "*",
+            "{path}"
+        );
     }
     let source = ["mod.rs", "messages.rs", "sdk.rs"].map(|file| {
         std::fs::read_to_string(format!("{ROOT}/src/api/iterable/{file}")).expect("source")

@@ -55,6 +55,9 @@ const BY_PROJECT: &[&str] = &[
     "people_page",
     "set_kinds",
     "set_rules",
+    "load_criteria",
+    "set_criteria",
+    "drop_criteria",
     "set_retention",
     "set_walk",
 ];

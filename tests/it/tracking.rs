@@ -209,7 +209,7 @@ impl Stage {
             }
             if wanted
                 .get("traits")
-                .is_some_and(|traits| *traits != profile["traits"])
+                .is_some_and(|traits| !alike(traits, &profile["traits"]))
             {
                 complaints.push(format!("traits are {}", profile["traits"]));
             }

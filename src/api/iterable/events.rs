@@ -104,7 +104,7 @@ pub fn context(call: &Fields, event_type: Option<&str>) -> Result<Json, Refusal>
         own.insert("eventType".to_owned(), Json::of(&event_type));
     }
     for name in CAMPAIGN {
-        if let Some(number) = call.number(name)? {
+        if let Some(number) = call.quoted_number(name)? {
             own.insert(name.to_owned(), number);
         }
     }

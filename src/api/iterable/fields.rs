@@ -74,6 +74,15 @@ impl Fields {
         }
     }
 
+    /// A number, also where it stands in quotes: a web SDK's own schema wants a text for the campaign of a purchase.
+    pub fn quoted_number(&self, name: &str) -> Result<Option<Json>, Refusal> {
+        let text = self.value(name).and_then(|value| value.as_text());
+        match text.as_deref().map(str::parse::<i64>) {
+            Some(Ok(number)) => Ok(Some(Json::of(&number))),
+            _ => self.number(name),
+        }
+    }
+
     /// An object. PHP writes an empty one as a list.
     pub fn object(&self, name: &str) -> Result<Option<Json>, Refusal> {
         match self.value(name) {
@@ -166,6 +175,19 @@ mod tests {
         assert!(!body.flag("preferUserId").expect("a switch"));
         let empty = body.object("dataFields").expect("an object");
         assert_eq!(empty.expect("there").as_str(), "{}");
+    }
+
+    #[test]
+    fn a_campaign_in_quotes_is_a_number() {
+        let body = fields(r#"{"a":"7","b":7,"c":"x","d":null}"#);
+        let number = |name: &str| {
+            body.quoted_number(name)
+                .map(|number| number.map(|json| json.as_str().to_owned()))
+        };
+        assert_eq!(number("a").expect("a number").as_deref(), Some("7"));
+        assert_eq!(number("b").expect("a number").as_deref(), Some("7"));
+        assert_eq!(number("d").expect("nothing"), None);
+        assert!(number("c").is_err());
     }
 
     #[test]

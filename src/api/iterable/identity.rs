@@ -9,9 +9,9 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::show::names_of;
-use crate::domain::{Identity, IdentityKind, Json, ProjectType};
+use super::unknown;
+use crate::domain::{Identity, IdentityKind, Json, KeyKind, ProjectType};
 use crate::store::Profile;
-use actix_web::http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives somebody another email. The old one goes on leading to them: what is still on its way under it is not lost.
@@ -45,6 +45,7 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
         names,
         is_explicit: false,
         traits: Json::from_members(&traits),
+        by: asked.caller.kind,
     };
     let named = Named {
         email: Some(new_email),
@@ -95,16 +96,16 @@ pub async fn merge(asked: Asked, readable: Readable) -> Result<Answer, Failure> 
     {
         return Ok(Answer::success());
     }
+    let mut by = asked.caller.kind;
     if !asked.may_join() {
-        return Err(Failure::Refused(Refusal {
-            status: StatusCode::FORBIDDEN,
-            ..Refusal::of("Forbidden", "Known users are merged by a server key alone")
-        }));
+        unknown::may_take_in(&asked, &source, &destination).await?;
+        by = KeyKind::Server;
     }
     let joining = Joining {
         traits: names_after(&asked, &owners, &destination).await?,
         names: vec![destination, source.clone()],
         is_explicit: true,
+        by,
     };
     let fate = people::join(&asked, readable, joining).await?;
     fate.map_err(|fault| fault.refusal(&Named::default(), "set"))?;

@@ -20,6 +20,7 @@ mod request;
 mod sdk;
 mod show;
 mod subscriptions;
+mod unknown;
 mod users;
 mod when;
 
@@ -59,7 +60,10 @@ pub fn configure(app: &mut ServiceConfig) {
         app.service(at(path, [get(Open, show)]));
     }
     for path in ["unknownuser/events/session", "anonymoususer/events/session"] {
-        app.service(at(path, [post(Open, sdk::session)]));
+        app.service(at(path, [post(Open, unknown::session)]));
+    }
+    for path in ["unknownuser/list", "anonymoususer/list"] {
+        app.service(at(path, [get(Open, unknown::criteria)]));
     }
     for path in ["unknownuser/consent", "anonymoususer/consent"] {
         let thanked = |_, _| async { Ok(Answer::success()) };

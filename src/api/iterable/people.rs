@@ -10,8 +10,8 @@ use crate::api::error::ApiError;
 use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
 use crate::domain::{
-    Class, Code, Draft, EventDraft, Gate, Identity, Item, Json, Mode, ProjectType, Receipt,
-    Rejected, Rejection, Timestamp, Warnings, sizes,
+    Class, Code, Draft, EventDraft, Gate, Identity, Item, Json, KeyKind, Mode, ProjectType,
+    Receipt, Rejected, Rejection, Timestamp, Warnings, sizes,
 };
 use crate::ingest::{Origin, Reservation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ struct Decided {
 /// What holds for all calls of a request.
 struct Frame {
     project_id: crate::domain::ProjectId,
-    by: crate::domain::KeyKind,
+    by: KeyKind,
     kinds: Arc<crate::domain::Kinds>,
     limits: crate::domain::Limits,
     received_at: Timestamp,
@@ -362,6 +362,8 @@ pub struct Joining {
     /// By the caller's word, whoever they belonged to.
     pub is_explicit: bool,
     pub traits: Json,
+    /// By whose word: a server key's where the service has looked itself whether it may be done.
+    pub by: KeyKind,
 }
 
 /// Makes several names one person's.
@@ -369,7 +371,10 @@ pub struct Joining {
 /// # Errors
 /// Where nothing can be said about it.
 pub async fn join(asked: &Asked, readable: Readable, joining: Joining) -> Result<Fate, Failure> {
-    let frame = Frame::of(asked, readable.is_measured);
+    let frame = Frame {
+        by: joining.by,
+        ..Frame::of(asked, readable.is_measured)
+    };
     let item = readable.fields.json.clone();
     let gate = frame.gate();
     let name = |name: &Identity| {

@@ -153,13 +153,32 @@ async fn timeline(
     limit: i64,
     names: &(Option<String>, Option<String>),
 ) -> Result<Vec<Value>, ApiError> {
+    let events = events_of(asked, name, None, limit).await?;
+    Ok(events.iter().map(|event| event_of(event, names)).collect())
+}
+
+/// The newest events of one name of whom a name leads to. Whoever asks holds room of reads meanwhile.
+pub async fn events_named(
+    asked: &Asked,
+    name: &Identity,
+    event: &str,
+) -> Result<Vec<StoredEvent>, ApiError> {
+    events_of(asked, name, Some(event.to_owned()), MOST_EVENTS).await
+}
+
+async fn events_of(
+    asked: &Asked,
+    name: &Identity,
+    event: Option<String>,
+    limit: i64,
+) -> Result<Vec<StoredEvent>, ApiError> {
     let (state, project_id) = (&asked.state, asked.caller.project_id);
     let person = answer_of(state, state.store.find_person(project_id, name)).await?;
     let Some(person) = person else {
         return Ok(Vec::new());
     };
     let query = TimelineQuery {
-        name: None,
+        name: event,
         event_type: None,
         from: None,
         to: None,
@@ -170,12 +189,7 @@ async fn timeline(
     let reading = state
         .store
         .load_timeline(project_id, &person, &query, bytes);
-    let page = answer_of(state, reading).await?;
-    Ok(page
-        .events
-        .iter()
-        .map(|event| event_of(event, names))
-        .collect())
+    Ok(answer_of(state, reading).await?.events)
 }
 
 fn limit(asked: &Asked) -> Result<i64, Refusal> {

@@ -93,9 +93,9 @@ impl Asked {
             return Err(ApiError::ServerKeyNeeded.into());
         }
         let received_at = state.clock.now();
-        let signed = match (&caller.secret, access) {
-            (Some(secret), Access::Apps) => {
-                Some(jwt::signed(request.headers(), secret, received_at)?)
+        let signed = match access {
+            Access::Apps if !caller.speaks_for_all() => {
+                Some(jwt::signed(request.headers(), &caller, received_at)?)
             }
             _ => None,
         };
@@ -142,8 +142,19 @@ impl Asked {
 
     /// The caller may join people who are known both (`docs/KEYS.md`).
     pub fn may_join(&self) -> bool {
-        let is_believed = self.caller.kinds.rules.write_keys_join && self.caller.needs_no_token();
+        let is_believed = self.caller.kinds.rules.write_keys_join && self.caller.speaks_for_all();
         self.caller.kind == KeyKind::Server || is_believed
+    }
+
+    /// Who calls, where that has to be signed though the path needs no token.
+    ///
+    /// # Errors
+    /// As `new`, of a token.
+    pub fn signer(&self) -> Result<Option<Named>, Failure> {
+        if self.caller.speaks_for_all() {
+            return Ok(None);
+        }
+        jwt::signed(self.request.headers(), &self.caller, self.received_at).map(Some)
     }
 
     /// A parameter of the query. A plus that was not encoded is one of an address.

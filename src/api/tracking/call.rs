@@ -2,9 +2,11 @@
 //!
 //! Routing data (`integrations`, `channel`, `_metadata`, `writeKey`) is read by nobody and not kept.
 
+use super::asked::Asked;
 use super::envelope::{Batch, Call, Raw};
 use super::fields::{self, NOT_AN_ID, id, object, text, usable_id};
 use super::names;
+use super::signed::{self, Signing};
 use super::when::{self, Clock, When};
 use crate::api::document::Document;
 use crate::domain::{
@@ -27,6 +29,8 @@ pub struct Source {
     pub by: KeyKind,
     /// What the project says about identities.
     pub kinds: Arc<Kinds>,
+    /// How users are signed, where their names count by that alone.
+    pub signing: Option<Signing>,
     /// When the request arrived.
     pub received_at: Timestamp,
     /// The header `SentAt`.
@@ -46,6 +50,8 @@ pub struct Surroundings<'a> {
     sent_at: Option<Timestamp>,
     /// Calls of the request.
     count: usize,
+    /// Some call may carry a token.
+    may_have_tokens: bool,
     /// What was mended of the batch itself: it holds for each of its calls.
     warnings: Warnings,
 }
@@ -59,34 +65,6 @@ struct Content {
     names: Vec<Name>,
     explicit: usize,
     group: Option<GroupDraft>,
-}
-
-/// What a call asks for.
-#[derive(Clone, Copy, Debug)]
-enum Asked {
-    Event(EventType),
-    /// RudderStack's merge, stored as the alias that it is.
-    Merge,
-}
-
-impl Asked {
-    /// Reads the name of a type in any case.
-    fn parse(name: &str) -> Option<Self> {
-        if let Some(event_type) = EventType::parse(name) {
-            return Some(Self::Event(event_type));
-        }
-        match name.trim().to_ascii_lowercase().as_str() {
-            "merge" => Some(Self::Merge),
-            plain => EventType::parse(plain).map(Self::Event),
-        }
-    }
-
-    fn event_type(self) -> EventType {
-        match self {
-            Self::Event(event_type) => event_type,
-            Self::Merge => EventType::Alias,
-        }
-    }
 }
 
 impl<'a> Surroundings<'a> {
@@ -114,6 +92,7 @@ impl<'a> Surroundings<'a> {
             context: object(batch.context, "context", &document.bytes, &mut warnings),
             sent_at: when::sent_at(batch.sent_at, &mut warnings).or(source.sent_at),
             count: batch.calls.len(),
+            may_have_tokens: signed::may_have_tokens(&document.bytes),
             warnings,
         }
     }
@@ -125,13 +104,14 @@ impl<'a> Surroundings<'a> {
     pub fn command(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let mut warnings = self.warnings.clone();
         let asked = self.asked(call)?;
-        let context = self.context(call, &mut warnings);
+        let (context, token) = self.context_and_token(call, &mut warnings);
         let mut content = self.content(asked, call, &context, &mut warnings)?;
         let own_kinds = names::in_context(&context, &self.gate);
         content.names.extend(own_kinds);
         if content.names.is_empty() {
             only_unusable(&warnings)?;
         }
+        self.sign(&mut content, token, &mut warnings)?;
         let event = EventDraft {
             message_id: self.message_id(call, index, &mut warnings),
             event_type: asked.event_type(),
@@ -195,6 +175,38 @@ impl<'a> Surroundings<'a> {
             };
             Rejection::of(Code::UnknownType, "type", message)
         })
+    }
+
+    /// Where users have to be signed, what an unsigned call says of a person is kept in its event alone.
+    fn sign(
+        &self,
+        content: &mut Content,
+        token: Option<String>,
+        warnings: &mut Warnings,
+    ) -> Result<(), Rejection> {
+        let Some(signing) = &self.source.signing else {
+            return Ok(());
+        };
+        let names = (std::mem::take(&mut content.names), content.explicit);
+        let vouched = signing.hold(names, token, &self.gate, warnings)?;
+        if vouched.is_unsigned {
+            content.traits = None;
+        }
+        (content.names, content.explicit) = (vouched.names, vouched.explicit);
+        Ok(())
+    }
+
+    /// The call's context, and the token that it carries. A token is not kept, also where nobody asks for one.
+    fn context_and_token(
+        &self,
+        call: &Call<'_>,
+        warnings: &mut Warnings,
+    ) -> (Json, Option<String>) {
+        let context = self.context(call, warnings);
+        match self.may_have_tokens {
+            true => signed::without_token(context),
+            false => (context, None),
+        }
     }
 
     /// The call's context with what the batch adds to it (Segment merges them, contract section 4).

@@ -23,6 +23,7 @@ fn source(path_type: Option<&str>) -> Source {
         class: Class::Live,
         by: KeyKind::Server,
         kinds: Arc::default(),
+        signing: None,
         received_at: at(NOW),
         sent_at: None,
         idempotency_key: None,

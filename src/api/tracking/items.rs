@@ -3,6 +3,7 @@
 use super::call::{Source, Surroundings};
 use super::envelope::{self, Batch, Call};
 use super::names;
+use super::signed::redacted;
 use crate::api::charge::Charge;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
@@ -156,6 +157,7 @@ fn not_an_object() -> Rejection {
 
 /// What is kept of a refused item: itself where it is small and both databases take it, else its beginning as a text.
 fn kept(text: &str, limits: &Limits) -> Json {
+    let text = &*redacted(text);
     let beginning = beginning(text, limits.rejected_item_bytes);
     let whole = (beginning.len() == text.len())
         .then(|| RawValue::from_string(text.to_owned()).ok())

@@ -19,6 +19,7 @@ fn read(form: Option<&str>, idempotency_key: Option<&str>, text: &str) -> Vec<It
         class: Class::Live,
         by: KeyKind::Write,
         kinds: std::sync::Arc::default(),
+        signing: None,
         received_at: Timestamp::parse("2026-01-01").expect("a time"),
         sent_at: None,
         idempotency_key: idempotency_key.map(str::to_owned),

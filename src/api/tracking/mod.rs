@@ -2,6 +2,7 @@
 //!
 //! Never looks at `Content-Type`, never redirects, answers exactly `200 {"success":true}` or `{"code","message"}`.
 
+mod asked;
 mod bootstrap;
 pub mod call;
 mod cors;
@@ -14,6 +15,7 @@ mod pixel;
 mod receive;
 pub mod record;
 mod reply;
+mod signed;
 mod when;
 
 use crate::api::State;

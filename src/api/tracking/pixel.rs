@@ -7,6 +7,7 @@
 use super::call::Source;
 use super::items::{self, Form};
 use super::receive::store;
+use super::signed::Signing;
 use crate::api::State;
 use crate::api::body;
 use crate::api::buffer::Buffer;
@@ -71,12 +72,14 @@ async fn take(
     let mut body = Document::new(buffer.into_body(), limit)?;
     let room = body.room.take().ok_or(ApiError::Overloaded)?;
     let mut charge = Charge::new(room, limit);
+    let received_at = state.clock.now();
     let source = Source {
         project_id: caller.project_id,
         class: Class::Live,
         by: caller.kind,
+        signing: Signing::of(&caller, request.headers(), received_at),
         kinds: caller.kinds,
-        received_at: state.clock.now(),
+        received_at,
         sent_at: None,
         idempotency_key: None,
         path_type: Some(call.to_owned()),

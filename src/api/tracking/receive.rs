@@ -7,6 +7,7 @@ use super::envelope;
 use super::holes;
 use super::items::{self, Form};
 use super::reply;
+use super::signed::Signing;
 use crate::api::State;
 use crate::api::answer::charged;
 use crate::api::body;
@@ -217,8 +218,7 @@ async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiE
         .find(key)
         .await
         .map_err(|_| ApiError::Unavailable)?;
-    let caller = found.filter(Caller::needs_no_token);
-    let caller = caller.ok_or(ApiError::UnknownKey)?;
+    let caller = found.ok_or(ApiError::UnknownKey)?;
     state.rates.check(caller.project_id, key)?;
     Ok(caller)
 }
@@ -240,6 +240,7 @@ fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &
         project_id: caller.project_id,
         class: road.class,
         by: caller.kind,
+        signing: Signing::of(&caller, request.headers(), received_at),
         kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(sent_at),

@@ -37,6 +37,7 @@ fn source(gate: &Gate<'_>) -> Source {
         class: gate.class,
         by: gate.by,
         kinds: Arc::new(gate.kinds.clone()),
+        signing: None,
         received_at: gate.received_at,
         sent_at: None,
         idempotency_key: None,

@@ -3,14 +3,22 @@
 //! A compressed file is opened here: so its upload can go on in the middle, which no server could do with it.
 
 use super::inflated::{self, Inflated};
+use super::outgoing::{Outgoing, Source};
+use super::parts::Part;
 use crate::imports::Checksum;
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
-/// Bytes of one request.
+/// Bytes of a compressed file in one request: they are held until the service has them.
 pub const PIECE: usize = 8 << 20;
+
+/// Bytes of a plain file in one request, which are read as they are sent. Between two requests the database waits for a moment; and there are
+/// proxies that let 100 MB pass, and no more.
+const STRETCH: u64 = 64 << 20;
 
 /// Bytes that are looked at at once, of what the service has already.
 const BLOCK: usize = 1 << 20;
@@ -19,7 +27,8 @@ const SHORTER: &str =
 
 /// Where bytes come from.
 enum Origin {
-    Plain(File),
+    /// From a byte of the file on.
+    Plain(Arc<File>, u64),
     Stream(Box<dyn Read + Send>),
 }
 
@@ -50,7 +59,19 @@ impl Content {
         }
         let (_, mut file) = all.into_inner();
         file.rewind().with_context(told)?;
-        Ok(Self::of(Origin::Plain(file), Some(length)))
+        Ok(Self::of(Origin::Plain(Arc::new(file), 0), Some(length)))
+    }
+
+    /// Opens a part of a plain file, as if it were one.
+    ///
+    /// # Errors
+    /// With the name of the file.
+    pub fn part(path: &Path, part: &Part) -> Result<Self> {
+        let told = || format!("{} can't be read", path.display());
+        let mut file = File::open(path).with_context(told)?;
+        file.seek(SeekFrom::Start(part.from)).with_context(told)?;
+        let origin = Origin::Plain(Arc::new(file), part.from);
+        Ok(Self::of(origin, Some(part.to - part.from)))
     }
 
     /// What comes through the standard input.
@@ -90,6 +111,31 @@ impl Content {
         Ok((&self.held, is_last))
     }
 
+    /// What the next request sends, from a place on.
+    ///
+    /// # Errors
+    /// As `piece`.
+    pub fn next(&mut self, from: u64) -> Result<Outgoing> {
+        let Origin::Plain(file, start) = &self.origin else {
+            let (bytes, is_last) = self.piece(from)?;
+            return Ok(Outgoing {
+                end: from + bytes.len() as u64,
+                is_last,
+                bytes: Source::Held(Bytes::copy_from_slice(bytes)),
+            });
+        };
+        let length = self.length.unwrap_or_default();
+        if file.metadata()?.len() < start + length || from > length {
+            bail!("{SHORTER}");
+        }
+        let end = length.min(from + STRETCH);
+        Ok(Outgoing {
+            end,
+            is_last: end == length,
+            bytes: Source::File(file.clone(), start + from, start + end),
+        })
+    }
+
     /// Passes the first bytes: their checksum. For the beginning only.
     ///
     /// # Errors
@@ -100,7 +146,7 @@ impl Content {
         while self.at < bytes {
             let most = BLOCK.min(usize::try_from(bytes - self.at).unwrap_or(BLOCK));
             let read = match &mut self.origin {
-                Origin::Plain(file) => file.read(&mut block[..most]),
+                Origin::Plain(file, _) => (&**file).read(&mut block[..most]),
                 Origin::Stream(reader) => reader.read(&mut block[..most]),
             };
             match read.context("the file can't be read")? {
@@ -116,7 +162,7 @@ impl Content {
 
     fn pass(&mut self, from: u64) -> Result<()> {
         if from < self.at {
-            let Origin::Plain(_) = self.origin else {
+            let Origin::Plain(..) = self.origin else {
                 bail!("the server has less than it said before; begin again");
             };
             self.held.clear();
@@ -129,7 +175,7 @@ impl Content {
         }
         self.held.clear();
         match &mut self.origin {
-            Origin::Plain(file) => drop(file.seek(SeekFrom::Start(from))?),
+            Origin::Plain(file, start) => drop((&**file).seek(SeekFrom::Start(*start + from))?),
             Origin::Stream(reader) => {
                 let left = from - held;
                 let passed = std::io::copy(&mut reader.by_ref().take(left), &mut std::io::sink())?;
@@ -143,9 +189,12 @@ impl Content {
     }
 
     fn read(&mut self, most: usize) -> Result<usize> {
+        // What was written behind its end meanwhile is none of the file.
+        let end = self.at + self.held.len() as u64;
+        let left = self.length.unwrap_or(u64::MAX).saturating_sub(end);
         let held = &mut self.held;
         let read = match &mut self.origin {
-            Origin::Plain(file) => file.take(most as u64).read_to_end(held),
+            Origin::Plain(file, _) => (&**file).take(left.min(most as u64)).read_to_end(held),
             Origin::Stream(reader) => reader.take(most as u64).read_to_end(held),
         };
         read.context("the file can't be read to its end")

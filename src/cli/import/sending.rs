@@ -1,10 +1,11 @@
 //! One file on its way: begun or gone on with, sent piece by piece, and waited for.
 
+use super::asked::Upload;
 use super::content::Content;
+use super::parts::Part;
 use super::progress::{Screen, Shown};
 use super::upload::{Job, Service, Trouble};
 use anyhow::{Result, bail};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -14,34 +15,30 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Between two looks at a job that is to end.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// A file to send.
-pub struct Upload {
-    /// Without one it is the standard input.
-    pub path: Option<PathBuf>,
-    pub name: String,
-    pub time: Option<String>,
-    /// All that is said at the beginning.
-    pub said: Vec<(String, String)>,
-}
-
-/// Sends a file; the job as it ended.
+/// Sends a file or a part of one; the job as it ended.
 ///
 /// # Errors
 /// Where it does not go on. The same command again goes on from there.
 pub async fn send(
     service: &Service,
-    upload: &Upload,
+    (upload, part): (&Upload, Option<&Part>),
     screen: &Screen,
     patience: Duration,
 ) -> Result<Job> {
-    let content = match &upload.path {
-        Some(path) => Content::open(path)?,
-        None => Content::standard_input()?,
+    let content = match (&upload.path, part) {
+        (Some(path), Some(part)) => Content::part(path, part)?,
+        (Some(path), None) => Content::open(path)?,
+        (None, _) => Content::standard_input()?,
     };
-    let shown = screen.file(&upload.name, content.length);
+    let name = match part {
+        Some(part) => format!("{} from line {}", upload.name, part.line),
+        None => upload.name.clone(),
+    };
+    let shown = screen.file(&name, content.length);
     let mut sending = Sending {
         service,
         upload,
+        part,
         shown: &shown,
         patience: Patience::new(patience),
     };
@@ -53,6 +50,7 @@ pub async fn send(
 struct Sending<'a> {
     service: &'a Service,
     upload: &'a Upload,
+    part: Option<&'a Part>,
     shown: &'a Shown,
     patience: Patience,
 }
@@ -61,12 +59,14 @@ impl Sending<'_> {
     async fn all(&mut self, mut content: Content) -> Result<Job> {
         let (id, mut offset) = self.begun(&mut content).await?;
         let begun = offset;
+        if self.part.is_some() && content.length == Some(offset) {
+            return self.ended(&id).await;
+        }
         loop {
-            let (bytes, is_last) = content.piece(offset)?;
-            let end = offset + bytes.len() as u64;
-            let length = is_last.then_some(end);
-            let piece = (offset, bytes.to_vec());
-            match self.service.send(&id, piece, length).await {
+            let outgoing = content.next(offset)?;
+            let (end, is_last) = (outgoing.end, outgoing.is_last);
+            let given = |bytes| self.shown.at(offset + bytes, begun, content.length);
+            match self.service.send(&id, offset, outgoing, given).await {
                 Ok(taken) if taken > offset || is_last => {
                     offset = taken;
                     self.patience.renew();
@@ -98,8 +98,9 @@ impl Sending<'_> {
             self.shown.say(&format!("goes on at byte {}", job.offset));
             return Ok((job.id, job.offset));
         }
+        let said = self.said();
         loop {
-            match self.service.create(&self.upload.said, length).await {
+            match self.service.create(&said, length).await {
                 Ok(id) => return Ok((id, 0)),
                 Err(trouble) => self.patience.wait(trouble, self.shown).await?,
             }
@@ -119,9 +120,30 @@ impl Sending<'_> {
         };
         let is_ours = |job: &&Job| {
             let fits = job.length.is_none() || length.is_none() || job.length == length;
-            job.is_open() && job.time == self.upload.time && fits
+            let is_same = fits && job.first_line == self.first_line();
+            is_same && job.time == self.upload.time && (job.is_open() || self.is_passed(job))
         };
         Ok(jobs.iter().find(is_ours).cloned())
+    }
+
+    /// A part that is done is not sent again while other parts of its file are not.
+    fn is_passed(&self, job: &Job) -> bool {
+        let is_left = self.part.is_some_and(|part| !part.is_of_new_run);
+        is_left && job.is_done()
+    }
+
+    /// The line with which a part begins, where that is not the first of its file.
+    fn first_line(&self) -> Option<u64> {
+        self.part.map(|part| part.line).filter(|line| *line > 1)
+    }
+
+    fn said(&self) -> Vec<(String, String)> {
+        let mut said = self.upload.said.clone();
+        if let Some(part) = self.part {
+            said.push(("first_line".to_owned(), part.line.to_string()));
+            said.push(("first_record".to_owned(), part.record.to_string()));
+        }
+        said
     }
 
     /// After trouble: from where to go on, nowhere where the job has ended.

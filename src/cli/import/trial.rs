@@ -1,7 +1,7 @@
 //! `roster import --dry-run` and `--preview`: what would come of files, with nothing sent.
 
+use super::asked::Upload;
 use super::content::Content;
-use super::sending::Upload;
 use crate::cli::check;
 use crate::config::Config;
 use crate::domain::Timestamp;

@@ -1,5 +1,6 @@
 //! Sends a file to a service by the tus protocol, and asks what became of it.
 
+use super::outgoing::Outgoing;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,12 +8,17 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// A service that is there accepts by then.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// A piece waits for live traffic; a service that says nothing for so long is gone.
 const SILENT_TIME: Duration = Duration::from_secs(120);
+/// Between two looks at what was taken.
+const LOOK: Duration = Duration::from_millis(500);
 /// Of an answer as much as a person reads.
 const SHOWN: usize = 500;
 
@@ -44,6 +50,9 @@ pub struct Job {
     pub state: String,
     pub reason: Option<String>,
     pub time: Option<String>,
+    /// Of a part of a file that is not its first: the line with which it begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
     pub offset: u64,
     pub length: Option<u64>,
     /// Of the bytes that are done.
@@ -63,6 +72,11 @@ impl Job {
     pub fn is_open(&self) -> bool {
         ["waiting", "running", "paused"].contains(&self.state.as_str())
     }
+
+    /// True of one that came to its end.
+    pub fn is_done(&self) -> bool {
+        self.state == "done"
+    }
 }
 
 #[derive(Deserialize)]
@@ -74,6 +88,8 @@ struct Jobs {
 #[derive(Clone, Debug)]
 pub struct Service {
     http: Client,
+    /// For requests that last as long as bytes are taken.
+    sending: Client,
     base: Url,
     key: String,
 }
@@ -91,17 +107,28 @@ impl Service {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let http = Client::builder()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_TIME)
-            .read_timeout(SILENT_TIME)
-            .build()?;
-        Ok(Self { http, base, key })
+        let client = || {
+            Client::builder()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT_TIME)
+        };
+        let http = client().read_timeout(SILENT_TIME).build()?;
+        let sending = client().build()?;
+        Ok(Self {
+            http,
+            sending,
+            base,
+            key,
+        })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request_by(&self.http, method, path)
+    }
+
+    fn request_by(&self, client: &Client, method: Method, path: &str) -> RequestBuilder {
         let url = self.base.join(path).unwrap_or_else(|_| self.base.clone());
-        self.http
+        client
             .request(method, url)
             .basic_auth(&self.key, Some(""))
             .header("tus-resumable", "1.0.0")
@@ -110,7 +137,7 @@ impl Service {
     /// The project's jobs of a name, the newest first.
     pub async fn jobs(&self, name: &str) -> Result<Vec<Job>, Trouble> {
         let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-        let request = self.request(Method::GET, &format!("v1/imports?name={name}"));
+        let request = self.request(Method::GET, &format!("v1/imports?limit=1000&name={name}"));
         let answer = done(request).await?;
         let jobs: Jobs = json(answer).await?;
         Ok(jobs.imports)
@@ -155,21 +182,30 @@ impl Service {
         }
     }
 
-    /// Sends bytes; how much the service has then.
+    /// Sends bytes; how much the service has then. `told` hears meanwhile how many were given out.
     pub async fn send(
         &self,
         id: &str,
-        (offset, bytes): (u64, Vec<u8>),
-        length: Option<u64>,
+        offset: u64,
+        outgoing: Outgoing,
+        told: impl Fn(u64),
     ) -> Result<u64, Trouble> {
         let mut request = self
-            .request(Method::PATCH, &format!("v1/imports/{id}"))
+            .request_by(&self.sending, Method::PATCH, &format!("v1/imports/{id}"))
             .header("content-type", "application/offset+octet-stream")
+            .header("content-length", outgoing.bytes.size())
             .header("upload-offset", offset);
-        if let Some(length) = length {
-            request = request.header("upload-length", length);
+        if outgoing.is_last {
+            request = request.header("upload-length", outgoing.end);
         }
-        let answer = done(request.body(bytes)).await?;
+        let given = Arc::new(AtomicU64::new(0));
+        let body = outgoing.bytes.body(given.clone());
+        let told = || {
+            let given = given.load(Ordering::Relaxed);
+            told(given);
+            given
+        };
+        let answer = watched(done(request.body(body)), told).await?;
         let told = "the service does not say how much it has";
         number(answer.headers(), "upload-offset")
             .ok_or_else(|| Trouble::Passing(told.to_owned(), None))
@@ -192,6 +228,28 @@ impl Service {
             take(&bytes)?;
         }
         Ok(())
+    }
+}
+
+/// Gives a request up once nothing more of it is taken, and nothing is answered, for long. `given` tells what was taken of it so far.
+async fn watched(
+    request: impl Future<Output = Result<Response, Trouble>>,
+    given: impl Fn() -> u64,
+) -> Result<Response, Trouble> {
+    let mut request = std::pin::pin!(request);
+    let (mut last, mut moved) = (0, Instant::now());
+    loop {
+        tokio::select! {
+            answer = &mut request => return answer,
+            () = sleep(LOOK) => {}
+        }
+        let now = given();
+        if now != last {
+            (last, moved) = (now, Instant::now());
+        } else if moved.elapsed() >= SILENT_TIME {
+            let told = "the service neither takes more nor answers";
+            return Err(Trouble::Passing(told.to_owned(), None));
+        }
     }
 }
 

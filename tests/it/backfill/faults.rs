@@ -6,7 +6,7 @@ use crate::forms::of_form;
 use crate::harness::{Project, Service, wait_until};
 use crate::kafka::{Broker, Sent, shared_broker};
 use crate::ledger::Load;
-use crate::machine::OwnDatabase;
+use crate::machine::{OwnDatabase, metric};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::Duration;
@@ -162,6 +162,29 @@ async fn backfill_is_taken_once_by_consumers_that_come_and_go() {
     let _fast = road.node(&[]).await;
     road.arrived_whole().await;
     road.ends_as(120, &expected).await;
+}
+
+/// A member that has read a partition to its end, and not taken all of it, gives it up and gets it back: the end that it saw says
+/// nothing about what it has yet to take.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_goes_on_in_a_partition_that_went_away_and_came_back() {
+    let road = Road::fresh(2).await;
+    let (records, expected) = history(40, 10, 1);
+    road.send(&records).await;
+    let slow = ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "20");
+    // For so long nothing can come of what it is given back, which is how long it takes to be sure of an end.
+    let slow_return = ("FAILPOINTS", "partitions-assigned=1*off->sleep(6000)");
+    let batches = ("ROSTER__BACKFILL__BATCH_RECORDS", "5");
+    let _first = road.node(&[slow, batches, slow_return]).await;
+    road.goes_beyond(0).await;
+    let second = road.node(&[slow, batches]).await;
+    wait_until("it takes records", PATIENCE, async || {
+        metric(&second.url, "roster_backfill_records_total").await > 0.0
+    })
+    .await;
+    assert!(second.terminate().await.success());
+    road.arrived_whole().await;
+    road.ends_as(40, &expected).await;
 }
 
 /// Faults F6 and F10: a database that answers nothing for longer than Kafka lets a member be silent, under live traffic. The member

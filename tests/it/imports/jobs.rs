@@ -151,6 +151,36 @@ async fn what_is_not_sent_whole_can_be_gone_on_with() {
 }
 
 #[tokio::test]
+async fn a_body_in_which_nothing_comes_is_cut_off_and_one_that_drips_is_not() {
+    let short = [("ROSTER__IMPORTS__IDLE_SECONDS", "3")];
+    let service = Service::start(&shared().await.database_url, &short).await;
+    let project = Project::on(&service.url, &shared().await.database_url).await;
+    let file = events(0, 20);
+    let length = format!("Content-Length: {}\r\n", file.len());
+    let mut dripping = Slowly::begin(&project, "POST /v1/imports?name=drips", &length).await;
+    let mut silent = Slowly::begin(&project, "POST /v1/imports?name=silent", &length).await;
+    silent.send(&file.as_bytes()[..1_000]).await;
+    let dripped = async {
+        // Longer in all than it may be silent.
+        for piece in file.as_bytes().chunks(file.len() / 8 + 1) {
+            dripping.send(piece).await;
+            tokio::time::sleep(Duration::from_millis(600)).await;
+        }
+        dripping.status().await
+    };
+    let (dripped, silent) = tokio::join!(dripped, silent.status());
+    assert_eq!((dripped, silent), (201, 400));
+    let listed = project.read("/v1/imports?name=silent").await;
+    let upload = Upload {
+        project: &project,
+        path: format!("/v1/imports/{}", id_of(&listed["imports"][0])),
+    };
+    assert_eq!(upload.offset().await, 1_000, "what came is kept");
+    assert_eq!(upload.patched(1_000, &file[1_000..]).await, file.len());
+    assert_eq!(counts(&upload.job().await), [20, 0, 0, 0]);
+}
+
+#[tokio::test]
 async fn a_hundred_at_once_are_all_taken_and_each_adds_up() {
     let project = Project::fresh().await;
     let sending = (0..100).map(|number| {

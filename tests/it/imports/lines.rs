@@ -1,9 +1,11 @@
 //! Bad lines among good ones: each is listed, its neighbours are stored, and the list, mended, completes the set.
 
+use super::slowly::Slowly;
 use super::{counts, events, id_of, must_add_up, rejections, send, take};
-use crate::harness::{Project, shared, sql};
+use crate::harness::{Project, Service, shared, sql};
+use crate::machine::peak_memory_mib;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 
 /// One bad line of a kind, and the code by which it is listed.
@@ -70,6 +72,86 @@ async fn each_bad_line_is_listed_with_its_number_and_its_neighbours_are_stored()
             .starts_with("{\"type\":\"track\"")
     );
     assert_eq!(project.count("*", "event").await, 8);
+}
+
+#[tokio::test]
+async fn a_line_of_100_mb_is_one_rejection_between_its_neighbours_and_is_never_held() {
+    let service = Service::start(&shared().await.database_url, &[]).await;
+    let project = Project::on(&service.url, &shared().await.database_url).await;
+    let long = 100 << 20;
+    let neighbour = |number| events(number, 1).into_bytes();
+    let all = neighbour(0).len() + 10 + long + 3 + neighbour(1).len();
+    let length = format!("Content-Length: {all}\r\n");
+    let mut sending = Slowly::begin(&project, "POST /v1/imports?name=long", &length).await;
+    sending.send(&neighbour(0)).await;
+    sending.send(b"{\"text\": \"").await;
+    let block = vec![b'x'; 1 << 20];
+    for _ in 0..long / block.len() {
+        sending.send(&block).await;
+    }
+    sending.send(b"\"}\n").await;
+    sending.send(&neighbour(1)).await;
+    assert_eq!(sending.status().await, 201);
+    let listed = project.read("/v1/imports?name=long").await;
+    let job = &listed["imports"][0];
+    assert_eq!((counts(job), &job["lines"]), ([2, 0, 0, 1], &json!(3)));
+    let refused = &rejections(&project, id_of(job)).await[0];
+    assert_eq!(
+        (&refused["line_number"], &refused["code"]),
+        (&json!("2"), &json!("record_too_large"))
+    );
+    let (text, reason) = (refused["line"].as_str(), refused["reason"].as_str());
+    assert!(text.unwrap().starts_with("{\"text\": \"xxx"));
+    assert!(
+        reason.unwrap().contains(&(long + 12).to_string()),
+        "{refused}"
+    );
+    let peak = peak_memory_mib(service.pid());
+    assert!(peak < long as u64 >> 20, "{peak} MiB");
+}
+
+#[tokio::test]
+async fn what_is_refused_in_the_write_is_listed_with_its_file_and_nowhere_else() {
+    let project = Project::fresh().await;
+    let call = |id: &str, user: &str, name: &str| json!({"type": "track", "userId": user, "event": name, "messageId": id, "timestamp": "2026-01-01T00:00:00Z"});
+    project
+        .send("/v1/track", &call("taken", "a", "First"))
+        .await;
+    let erased = format!("{}/v1/profiles/user_id:gone", project.url);
+    project.send("/v1/track", &call("g", "gone", "First")).await;
+    let erase = project
+        .client
+        .delete(erased)
+        .bearer_auth(&project.server_key);
+    assert!(erase.send().await.unwrap().status().is_success());
+    let file = format!(
+        "{}\n{}\n{}\n",
+        call("taken", "a", "Second"),
+        call("fine", "a", "Third"),
+        call("late", "gone", "Fourth")
+    );
+    let job = take(&project, "name=refused", file).await;
+    assert_eq!(counts(&job), [1, 0, 0, 2], "{job}");
+    let listed = rejections(&project, id_of(&job)).await;
+    let found: Vec<_> = listed
+        .iter()
+        .map(|one| {
+            (
+                one["line_number"].as_str().unwrap(),
+                one["code"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(found, [("1", "message_id_taken"), ("3", "erased")]);
+    assert_eq!(project.rejections().await, Vec::<Value>::new());
+    // What comes by another road is listed there as before.
+    let live = project.client.post(format!("{}/v1/track", project.url));
+    let live = live
+        .bearer_auth(&project.server_key)
+        .json(&call("taken", "a", "Fifth"));
+    assert!(live.send().await.unwrap().status().is_success());
+    let codes: Vec<Value> = project.rejections().await;
+    assert_eq!(codes.len(), 1, "{codes:?}");
 }
 
 #[tokio::test]

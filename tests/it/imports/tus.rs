@@ -5,7 +5,7 @@ use crate::harness::{Project, Service, fresh_database, shared};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 #[tokio::test]
@@ -56,6 +56,32 @@ async fn row_42_a_line_longer_than_the_pieces_moves_the_offset_all_the_same() {
         (&refused[0]["line_number"], &refused[0]["code"]),
         (&json!("2"), &json!("record_too_large"))
     );
+}
+
+#[tokio::test]
+async fn a_sender_who_says_what_his_file_begins_with_is_told_that_it_is_another_one() {
+    let project = Project::fresh().await;
+    let file = events(0, 20).into_bytes();
+    let upload = Upload::create(&project, "", ("Upload-Length", &file.len().to_string())).await;
+    let offset = upload.patched(0, &file[..1_000]).await;
+    let piece = |checksum: &str| {
+        let piece = upload
+            .piece(offset)
+            .header("Upload-Done-Checksum", checksum);
+        piece.body(file[offset..].to_vec()).send()
+    };
+    let refused = piece("0123456789abcdef").await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "file_changed");
+    let job = upload.job().await;
+    assert_eq!(
+        (&job["offset"], &job["state"]),
+        (&json!(1_000), &json!("running"))
+    );
+    let taken = piece(job["checksum"].as_str().unwrap()).await.unwrap();
+    assert_eq!(taken.status(), StatusCode::NO_CONTENT);
+    assert_eq!(counts(&upload.job().await), [20, 0, 0, 0]);
 }
 
 #[tokio::test]

@@ -139,3 +139,30 @@ async fn the_client_for_python_works() {
     ];
     c_has_all(&project, &events).await;
 }
+
+#[tokio::test]
+async fn the_wrapper_for_python_works_though_it_sends_a_body_with_everything() {
+    let project = Project::fresh().await;
+    let mut python = Command::new(format!("{ROOT}/.dev/sdk/iterable-python/bin/python"));
+    python.arg(format!("{ROOT}/tests/sdk/iterable-python/drive.py"));
+    let answers = answers(&mut python, &project).await;
+    assert_eq!(failures(&answers, &[]), Vec::<String>::new());
+    let all = answers.as_object().expect("an object").iter();
+    let refused = all.filter(|(_, answer)| answer["status"] != 200);
+    let refused: Vec<&str> = refused.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(refused, ["updateEmail"], "{answers}");
+    assert_eq!(answers["nobody"]["data"], json!({}));
+    assert_eq!(answers["bulk"]["data"]["failCount"], 1);
+    assert_eq!(answers["byUserIdInPath"], answers["byUserId"]);
+    ada_is_whole(&project).await;
+    let events = [
+        "inAppClick",
+        "inAppDelete",
+        "inAppOpen",
+        "purchase",
+        "pushOpen",
+        "updateCart",
+        "webPushClick",
+    ];
+    c_has_all(&project, &events).await;
+}

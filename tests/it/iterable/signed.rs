@@ -2,23 +2,27 @@
 
 use crate::harness::{Project, ROSTER, shared, store_at};
 use jsonwebtoken::{EncodingKey, Header, encode};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use roster::domain::{KeyHash, ProjectId};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::process::Command;
 
-const SECRET: &str = "a secret of a test";
+pub const SECRET: &str = "a secret of a test";
 
 /// An app with a key that needs tokens.
-struct App {
-    project: Project,
-    key: String,
+pub struct App {
+    pub project: Project,
+    pub key: String,
 }
 
 impl App {
-    async fn fresh() -> Self {
-        let project = Project::fresh().await;
+    pub async fn fresh() -> Self {
+        Self::of(Project::fresh().await).await
+    }
+
+    /// An app of a project in the shared database.
+    pub async fn of(project: Project) -> Self {
         let key = format!("signed-{}", project.name);
         let store = store_at(&shared().await.database_url);
         let made = store.create_signed_key(KeyHash::of(&key), ProjectId(project.id), SECRET);
@@ -27,7 +31,12 @@ impl App {
     }
 
     /// Calls with a token, or without; tells the status and the code.
-    async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, String, String) {
+    pub async fn post(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> (u16, String, String) {
         let url = format!("{}/api/{path}", self.project.url);
         let mut request = self.project.client.request(Method::POST, url);
         request = request.header("Api-Key", &self.key).json(body);
@@ -41,13 +50,13 @@ impl App {
         (status, text("code"), text("msg").to_lowercase())
     }
 
-    async fn code(&self, path: &str, token: &str, body: &Value) -> String {
+    pub async fn code(&self, path: &str, token: &str, body: &Value) -> String {
         self.post(path, Some(token), body).await.1
     }
 }
 
 /// A token for somebody, from so many seconds ago to so many from now.
-fn token(mut claims: Value, secret: &str, (before, after): (i64, i64)) -> String {
+pub fn token(mut claims: Value, secret: &str, (before, after): (i64, i64)) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
     let now = now.as_secs() as i64;
     claims["iat"] = json!(now - before);
@@ -152,7 +161,7 @@ async fn what_sdks_call_without_a_token_lets_nobody_speak_for_another() {
         .await;
     assert_eq!(status, 200);
     let session = |user: Value| json!({"user": user, "createdAt": 1_704_164_645});
-    let id = uuid::Uuid::new_v4().to_string();
+    let id = drawn();
     let own = session(json!({"userId": id, "dataFields": {"a": 1}}));
     assert_eq!(
         app.post("unknownuser/events/session", None, &own).await.0,
@@ -168,24 +177,59 @@ async fn what_sdks_call_without_a_token_lets_nobody_speak_for_another() {
             .await;
         assert_eq!(told.1, "JwtUserIdentifiersMismatched", "{user}");
     }
-    let merge = json!({"sourceUserId": id, "destinationUserId": "u1"});
-    assert_eq!(app.post("users/merge", None, &merge).await.0, 403);
 }
 
 #[tokio::test]
-async fn a_key_that_needs_tokens_is_none_to_the_tracking_api() {
+async fn an_app_merges_whom_nobody_knew_into_the_one_who_logged_in_and_nobody_else() {
     let app = App::fresh().await;
-    let url = format!("{}/v1/track", app.project.url);
-    let event = json!({"userId": "u1", "event": "x", "messageId": "m1"});
-    let by_header = app.project.client.post(&url).basic_auth(&app.key, Some(""));
-    let mut in_body = event.clone();
-    in_body["writeKey"] = json!(app.key);
-    let in_body = app.project.client.post(&url).json(&in_body);
-    for request in [by_header.json(&event), in_body] {
-        let reply = request.send().await.expect("an answer");
-        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
-    }
-    assert_eq!(app.project.count("*", "event").await, 0);
+    let (id, other) = (drawn(), drawn());
+    let session = |id: &str| json!({"user": {"userId": id, "dataFields": {"likes": "shoes"}}, "createdAt": 1_704_164_645});
+    let path = "unknownuser/events/session";
+    assert_eq!(app.post(path, None, &session(&id)).await.0, 200);
+    // A user with such an id, who was there before: no session makes them unknown.
+    let real = token(json!({"userId": other}), SECRET, (10, 600));
+    assert_eq!(app.code("users/update", &real, &json!({})).await, "Success");
+    assert_eq!(
+        app.post(path, None, &session(&other)).await.1,
+        "JwtUserIdentifiersMismatched"
+    );
+    let ada = adas();
+    assert_eq!(app.code("users/update", &ada, &json!({})).await, "Success");
+    let merge = |source: &str, destination: &str| json!({"sourceUserId": source, "sourceEmail": null, "destinationUserId": null, "destinationEmail": destination});
+    let told = async |token: Option<&str>, body: &Value| {
+        let (status, code, _) = app.post("users/merge", token, body).await;
+        (status, code)
+    };
+    let refused = |status: u16, code: &str| (status, code.to_owned());
+    let into_ada = merge(&id, "ada@example.com");
+    assert_eq!(
+        told(None, &into_ada).await,
+        refused(401, "BadAuthorizationHeader")
+    );
+    let bob = token(json!({"email": "bob@example.com"}), SECRET, (10, 600));
+    assert_eq!(
+        told(Some(&bob), &into_ada).await,
+        refused(401, "JwtUserIdentifiersMismatched")
+    );
+    let known = merge(&other, "ada@example.com");
+    assert_eq!(told(Some(&ada), &known).await, refused(403, "Forbidden"));
+    assert_eq!(told(Some(&ada), &into_ada).await, refused(200, "Success"));
+    let profile = app.project.profile("email:ada@example.com").await;
+    assert_eq!(profile["traits"]["likes"], "shoes");
+    assert_eq!(
+        app.project.profile(&format!("user_id:{id}")).await["id"],
+        profile["id"]
+    );
+    assert_ne!(
+        app.project.profile(&format!("user_id:{other}")).await["id"],
+        profile["id"]
+    );
+    // Once more, as an SDK does that heard no answer.
+    assert_eq!(told(Some(&ada), &into_ada).await, refused(200, "Success"));
+}
+
+fn drawn() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 #[tokio::test]

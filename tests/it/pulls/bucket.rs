@@ -135,10 +135,15 @@ async fn row_53_keys_of_all_kinds_are_read_and_listed() {
     }
     s3.put("keys", "in/deeper/x", "x").await;
     s3.put("keys", "inner.csv", "x").await;
+    // One that nobody can ask for: it is counted, and the others come.
+    s3.put("keys", "in/a%01b.csv", "x").await;
     let source = Source::parse("s3://keys/in/").expect("a source");
-    let found = list(&Ways::new().expect("ways"), &source, &place)
+    let listing = list(&Ways::new().expect("ways"), &source, &place)
         .await
         .expect("a list");
+    let told = listing.unread.told().expect("a sentence");
+    assert!(told.contains("1 of the files"), "{told}");
+    let found = listing.files;
     let mut names: Vec<&str> = found.iter().map(|one| one.source.name()).collect();
     let sorted = names.is_sorted();
     names.sort_unstable();

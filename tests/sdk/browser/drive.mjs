@@ -2,7 +2,7 @@
 // Plays a visit in headless Chromium with a published browser SDK, served from an origin other than Roster's.
 //
 //   node drive.mjs story|alias|hasty|offline|unload|tabs|rudder --modules DIR --host http://127.0.0.1:PORT --write-key KEY
-//                  [--user ID] [--tabs 3] [--delivery standard|keepalive|batching] [--api-host HOST:PORT/v1]
+//                  [--user-token JWT] [--user ID] [--tabs 3] [--delivery standard|keepalive|batching] [--api-host HOST:PORT/v1]
 //                  [--chromium /usr/bin/chromium] [--timeout-seconds 60]
 //
 // DIR (or SDK_MODULES in the environment) holds node_modules, as installed from the package-lock.json beside this file.
@@ -59,6 +59,7 @@ function parseArguments() {
       modules: { type: 'string', default: process.env.SDK_MODULES },
       host: { type: 'string' },
       'write-key': { type: 'string' },
+      'user-token': { type: 'string' },
       user: { type: 'string', default: 'browser-user' },
       tabs: { type: 'string', default: '3' },
       delivery: { type: 'string' },
@@ -81,6 +82,7 @@ function parseArguments() {
     modules: path.resolve(values.modules),
     host: new URL(values.host).origin,
     writeKey: values['write-key'],
+    userToken: values['user-token'],
     apiHost: values['api-host'],
     user: values.user,
     tabCount: Number(values.tabs),
@@ -90,10 +92,11 @@ function parseArguments() {
 }
 
 /** What the page passes to AnalyticsBrowser.load. */
-function loadConfig({ host, writeKey, apiHost, delivery }) {
+function loadConfig({ host, writeKey, userToken, apiHost, delivery }) {
   const segment = {}
   if (apiHost) Object.assign(segment, { apiHost, protocol: 'http' })
   if (DELIVERY[delivery]) segment.deliveryStrategy = DELIVERY[delivery]
+  if (userToken) segment.deliveryStrategy = { strategy: 'standard', config: { headers: { 'X-User-Token': userToken } } }
   const options = Object.keys(segment).length > 0 ? { integrations: { 'Segment.io': segment } } : {}
   return { settings: { writeKey, cdnURL: host }, options, host }
 }

@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Bytes that are gathered before they are handed over: what is written at once.
-const GATHERED: usize = 512 << 10;
+/// Bytes that are gathered before they are handed over: with the last of a connection's small pieces about one of an intake.
+const GATHERED: usize = 128 << 10;
 /// How long is waited for more before what was gathered is taken in and noted: what came by then is not sent again after a cut.
 const MOMENT: Duration = Duration::from_secs(1);
 /// Moments without a byte after which is looked whether somebody else sends the file by now.

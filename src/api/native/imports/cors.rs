@@ -18,7 +18,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 const EXPOSED: &str = "Location, Upload-Offset, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Expires, Tus-Resumable, \
     Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, X-Request-ID, Retry-After";
 const ALLOWED: &str = "Authorization, Content-Type, Content-Encoding, Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Offset, \
-    Upload-Metadata, Upload-Checksum, Upload-Concat, X-HTTP-Method-Override, X-Request-ID, X-Requested-With, X-Write-Key";
+    Upload-Metadata, Upload-Checksum, Upload-Done-Checksum, Upload-Concat, X-HTTP-Method-Override, X-Request-ID, X-Requested-With, X-Write-Key";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Adds what lets a page read the answer, errors included, and the protocol's version.

@@ -15,6 +15,8 @@ pub const VERSION: &str = "1.0.0";
 pub const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
 pub const ALGORITHMS: &str = "sha1,sha256,md5";
+/// Of the bytes before a piece, as a sender's file has them: the checksum that its job should have. It is our own, and optional.
+pub const DONE: &str = "upload-done-checksum";
 /// The type of pieces of uploads.
 pub const PIECE: &str = "application/offset+octet-stream";
 

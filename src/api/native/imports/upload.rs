@@ -7,7 +7,7 @@ use super::body::{Arrival, Arriving};
 use super::{digest, headers, key_of, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::imports::{Intake, Job, JobKey, Opening, Stopped, in_one_piece};
+use crate::imports::{Intake, Job, JobKey, Opening, Stopped, in_one_piece, shown};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -95,6 +95,7 @@ async fn take_piece(
     let offset = offset.ok_or_else(|| headers::invalid("Upload-Offset", "is missing"))?;
     let length = headers::length(request)?;
     let job = state.imports.find(key).await?;
+    is_same_file(request, &job, offset)?;
     let length = length.or(job.length);
     let announced = headers::body_bytes(request);
     let end = offset.saturating_add(announced.unwrap_or(0));
@@ -107,6 +108,18 @@ async fn take_piece(
         is_whole: offset == 0 && (announced.is_none() || announced == length),
     };
     take(request, payload, state, (key, opening)).await
+}
+
+/// Holds what a sender says of the bytes before its piece against those that are done: another file is refused before a byte of it counts.
+fn is_same_file(request: &HttpRequest, job: &Job, offset: u64) -> Result<(), ApiError> {
+    let Some(said) = headers::text(request, headers::DONE) else {
+        return Ok(());
+    };
+    let done = shown(job).checksum;
+    if job.next_offset == offset && !said.eq_ignore_ascii_case(&done) {
+        return Err(Stopped::Changed(offset).into());
+    }
+    Ok(())
 }
 
 /// Takes the body of a request at some place of an upload; ends the file where that was the last of it.

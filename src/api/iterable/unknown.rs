@@ -1,0 +1,159 @@
+//! Users whom nobody knows yet: when an app makes one, the session by which it does, and the login by which they become somebody.
+//!
+//! An SDK draws a UUID for such a user and says it in a session. At the login it merges the user into the one who logged in. That is the
+//! one merge that an app's key may ask for, so the service looks itself whether the source is such a user.
+
+use super::events::{context, id_of};
+use super::jwt;
+use super::names::{Named, Strangers, placeholder_email};
+use super::people::{self, Saying};
+use super::reads::{events_named, profile};
+use super::refusal::{Failure, Refusal};
+use super::reply::Answer;
+use super::request::{Asked, Readable};
+use super::users::{self, UPDATE};
+use super::when;
+use crate::api::error::ApiError;
+use crate::api::reading::answer_of;
+use crate::domain::{EventDraft, EventType, Identity, IdentityKind, Json, Text, Timestamp};
+use crate::store::Profile;
+use actix_web::http::StatusCode;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What of a session is data of its event.
+const SESSION: [&str; 3] = ["unknownSessionContext", "anonSessionContext", "deviceInfo"];
+/// The event of a session.
+const EVENT: &str = "unknownSession";
+/// What an SDK is told where the project has no criteria.
+const NO_CRITERIA: &str = r#"{"count":0,"criteriaSets":[]}"#;
+/// A user is made by the batch that their session is in.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// When SDKs make users of people whom they do not know (`roster project criteria`).
+pub async fn criteria(asked: Asked) -> Result<Answer, Failure> {
+    let state = &asked.state;
+    let _room = state.reads.room().await?;
+    let reading = state.store.load_criteria(asked.caller.project_id);
+    let known = answer_of(state, reading).await?;
+    Ok(Answer::Document(
+        known.unwrap_or_else(|| NO_CRITERIA.to_owned()),
+    ))
+}
+
+/// Nobody has signed for a session: it is about an id that only its own app can know, and about nobody who was there before.
+async fn needs_no_token(asked: &Asked, saying: &Saying) -> Result<bool, ApiError> {
+    if asked.caller.speaks_for_all() {
+        return Ok(true);
+    }
+    let Some(id) = drawn_id(saying) else {
+        return Ok(false);
+    };
+    let name = Identity::new(IdentityKind::UserId, id);
+    Ok(is_unknown_user(asked, &name).await? != Some(false))
+}
+
+/// The one name of a session.
+fn drawn_id(saying: &Saying) -> Option<&str> {
+    let traits = saying.traits.as_ref();
+    let mut names = ["email", "userId"].into_iter();
+    let has_names = names.any(|name| traits.is_some_and(|traits| traits.member(name).is_some()));
+    let id = saying.named.user_id.as_deref();
+    id.filter(|id| saying.named.email.is_none() && !has_names && is_drawn(id))
+}
+
+/// True of an id that an SDK drew.
+fn is_drawn(id: &str) -> bool {
+    Uuid::try_parse(id).is_ok()
+}
+
+/// Makes the user of an app that does not know who that is, with a session of theirs.
+pub async fn session(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
+    let call = &readable.fields;
+    let user = call.needed_object("user")?;
+    let data = SESSION.into_iter();
+    let data = data.filter_map(|name| Some((name.to_owned(), call.value(name)?)));
+    let data: BTreeMap<String, Json> = data.collect();
+    let event = EventDraft {
+        message_id: Some(Text::new(id_of(call)?, "id")),
+        event_type: EventType::Track,
+        name: Some(Text::new(EVENT, "eventType")),
+        properties: Json::from_members(&data),
+        context: context(call, Some(EVENT))?,
+    };
+    let mut saying = users::saying(&asked, &user, 0)?;
+    if !needs_no_token(&asked, &saying).await? {
+        return Err(jwt::mismatched().into());
+    }
+    saying.strangers = Strangers::Made {
+        prefer_user_id: true,
+    };
+    saying.event = Some(event);
+    saying.at = when::created_at(&asked, call, 0)?;
+    people::store_one(&asked, readable, saying, UPDATE).await?;
+    Ok(Answer::success())
+}
+
+/// Whether an app's key may make one person of these two: the first is a user whom nobody knew, and the second is whoever logged in.
+///
+/// # Errors
+/// 403 where the first is somebody; 401 where a token has to say who logged in, and does not.
+pub async fn may_take_in(
+    asked: &Asked,
+    source: &Identity,
+    destination: &Identity,
+) -> Result<(), Failure> {
+    if is_unknown_user(asked, source).await? != Some(true) {
+        return Err(Failure::Refused(Refusal {
+            status: StatusCode::FORBIDDEN,
+            ..Refusal::of("Forbidden", "Known users are merged by a server key alone")
+        }));
+    }
+    match asked.signer()? {
+        Some(signed) if !names(&signed, destination) => Err(jwt::mismatched().into()),
+        _ => Ok(()),
+    }
+}
+
+fn names(signed: &Named, identity: &Identity) -> bool {
+    let own = match identity.kind {
+        IdentityKind::Email => &signed.email,
+        _ => &signed.user_id,
+    };
+    let own = own.as_deref();
+    own.is_some_and(|own| Identity::new(identity.kind.clone(), own) == *identity)
+}
+
+/// True of a user who has no name but an id that an SDK drew, and began with a session; `None` of nobody. When somebody began is told by
+/// this service's own clock: a session that is said of a user who was there before makes nobody unknown.
+async fn is_unknown_user(asked: &Asked, source: &Identity) -> Result<Option<bool>, ApiError> {
+    let _room = asked.state.reads.room().await?;
+    let Some(profile) = profile(asked, source.clone()).await? else {
+        return Ok(None);
+    };
+    let is_user = source.kind == IdentityKind::UserId && is_drawn(&source.value);
+    if !is_user || !has_no_other_name(&profile, source) {
+        return Ok(Some(false));
+    }
+    let began = |at: Timestamp| {
+        let between = at.micros().abs_diff(profile.created_at.micros());
+        Duration::from_micros(between) <= AT_ONCE
+    };
+    let sessions = events_named(asked, source, EVENT).await?;
+    Ok(Some(
+        sessions.iter().any(|session| began(session.received_at)),
+    ))
+}
+
+fn has_no_other_name(profile: &Profile, source: &Identity) -> bool {
+    profile
+        .identities
+        .iter()
+        .all(|known| match known.identity.kind {
+            IdentityKind::UserId => known.identity == *source,
+            IdentityKind::Email => known.identity.value == placeholder_email(&source.value),
+            IdentityKind::AnonymousId => true,
+            IdentityKind::Custom(_) | IdentityKind::GroupId => false,
+        })
+}
