@@ -218,6 +218,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &erase::FIND_RETURNED,
         &erase::MARK_FINISHED,
         &erase::DUE_ERASURES,
+        &erase::OLDEST_ERASURE,
         &erase::PUT_OFF_ERASURE,
         &erase::LOAD_ERASURE,
         &erase::LIFT_BLOCK,

@@ -374,6 +374,10 @@ SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, pro
 FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8;
 
+-- oldest_erasure
+SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(o.requested_at)), 0)::FLOAT8
+FROM (SELECT requested_at FROM erasure_request WHERE finished_at IS NULL ORDER BY sweep_at LIMIT $1::INT8) AS o;
+
 -- put_off_erasure
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE erasure_request SET sweep_at = GREATEST(sweep_at, now() + ($3::FLOAT8 * '1 second'::INTERVAL)), attempts = $4::INT4

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 19] = [
+const NOT_WRITING: [&str; 20] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -17,6 +17,7 @@ const NOT_WRITING: [&str; 19] = [
     "keep_turn",
     "end_turn",
     "due_erasures",
+    "oldest_erasure",
     "due_splits",
     "expire_merge_records",
     "expire_rejections",
