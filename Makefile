@@ -60,7 +60,7 @@ check: ## Formatting, lints, the compose file
 
 fmt: ## Format the Rust and Go sources
 	cargo fmt
-	gofmt -w tests/crdb-parser tests/compose-check
+	gofmt -w tests/crdb-parser tests/compose-check tests/collector
 
 docs: ## Write docs/CONFIG.md and docs/METRICS.md again; a test compares them
 	cargo run --locked -- docs --write

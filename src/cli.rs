@@ -4,6 +4,7 @@ pub mod backfill;
 mod check;
 mod criteria;
 mod export;
+mod fields;
 mod import;
 mod kafka;
 mod migration;
@@ -107,6 +108,12 @@ enum ProjectVerb {
         name: String,
         #[command(flatten)]
         rules: rules::Given,
+    },
+    /// Show the types that the fields of a project have by its tracking plan (docs/TRACKING_PLAN.md)
+    Fields {
+        name: String,
+        #[command(flatten)]
+        fields: fields::Given,
     },
     /// Set when apps make users of people whom they do not know yet (docs/ITERABLE.md)
     Criteria {
@@ -244,6 +251,10 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
         Verb::Project(ProjectVerb::Rules { name, rules }) => {
             let project_id = find_project(store, &name).await?;
             rules.set(store, project_id, &name).await
+        }
+        Verb::Project(ProjectVerb::Fields { name, fields }) => {
+            let project_id = find_project(store, &name).await?;
+            fields.run(store, project_id).await
         }
         Verb::Project(ProjectVerb::Criteria { name, criteria }) => {
             let project_id = find_project(store, &name).await?;

@@ -8,18 +8,21 @@ mod imports;
 mod legacy;
 mod pulls;
 mod reads;
+mod secret;
+mod traces;
 
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
 pub use imports::Imports;
 pub use legacy::LegacyStore;
 pub use pulls::{Credential, PullPlace, Pulls};
 pub use reads::Reads;
+pub use secret::Secret;
+pub use traces::Traces;
 
 use crate::domain::Limits;
 use config::{Config as Source, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,6 +47,7 @@ pub struct Config {
     pub rates: Rates,
     pub keys: Keys,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// HTTP: addresses, sizes, times.
@@ -154,39 +158,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// A text that is never shown.
-#[derive(Clone, Deserialize)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() {
-            "\"\""
-        } else {
-            "[redacted]"
-        })
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "[redacted]" })
-    }
-}
-
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -228,6 +199,7 @@ impl Config {
             .chain(self.backfill.complaints())
             .chain(self.imports.complaints())
             .chain(self.legacy.complaints())
+            .chain(self.traces.complaints())
             .filter(|(broken, _)| *broken)
             .map(|(_, text)| text.to_owned())
             .collect();

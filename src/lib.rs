@@ -34,5 +34,6 @@ pub mod pulls;
 mod server;
 pub mod store;
 mod telemetry;
+mod traces;
 pub mod upkeep;
 mod verify;

@@ -1,6 +1,6 @@
 //! Every metric: its name, labels and what it tells. `docs/METRICS.md` is made from this table.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
 
 /// What kind of number a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,21 @@ metrics! {
     MERGE_RECORDS_EXPIRED = "roster_merge_records_expired_total", Counter, "", "Records by which merges could be undone, deleted because they had reached the age of their project's rejections.";
     HTTP_REQUESTS = "roster_http_requests_total", Counter, "route, status", "Requests answered.";
     HTTP_SECONDS = "roster_http_request_duration_seconds", Histogram, "route", "Time from a request's headers to its answer.";
+    REQUESTS_REFUSED = "roster_requests_refused_total", Counter, "code", "Requests that were not answered with what they asked for, by the code of their answer (API.md has them): 503 among them as overloaded, unavailable, timeout, draining.";
+    HTTP_CONNECTIONS = "roster_http_connections", Gauge, "", "Connections of senders and readers that are open; at most server.max_connections.";
     BATCH_ROWS = "roster_batch_rows", Histogram, "lane", "Items written together: light of projects that have little waiting, heavy of all others.";
+    BATCH_BYTES = "roster_batch_bytes", Histogram, "lane", "What the items of a batch cost together, in bytes, as ingest.max_batch_bytes counts it.";
+    BATCHES = "roster_batches_total", Counter, "lane, began, cut", "Batches, by why they began (idle: nothing of the lane was in flight; rows: ingest.parallel_rows had gathered; patience: ingest.patience_ms had passed) and where they were cut (all: nothing was left; rows; bytes; share: the classes had their parts).";
+    BATCHED_ITEMS = "roster_batched_items_total", Counter, "class", "Items that went into batches: live, import, backfill. Their rates are the share of each class.";
+    QUEUE_SECONDS = "roster_queue_duration_seconds", Histogram, "class", "Time that items waited for their batch to begin.";
     BATCH_SECONDS = "roster_batch_duration_seconds", Histogram, "lane, outcome", "Time to write a batch, with all its statements and retries.";
     BATCH_ROUNDS = "roster_batch_rounds", Histogram, "", "Rounds of look-up and write that a batch with new links or traits needed.";
     BATCHES_HALVED = "roster_batches_halved_total", Counter, "", "Batches split because the database refused some item's data.";
     BYTES_AVAILABLE = "roster_admission_available_bytes", Gauge, "room", "Room left in memory, in bytes: for requests of known callers, for beginnings of bodies without a key before them, for the rest of strangers' bodies, for reads. At 0 the next is answered 503.";
     STATEMENT_SECONDS = "roster_statement_duration_seconds", Histogram, "statement, outcome", "Time of one try of a statement, with the wait for a connection.";
     STATEMENT_RETRIES = "roster_statement_retries_total", Counter, "statement, remedy", "Statements tried again, by what was done about the failure.";
+    POOL_WAIT_SECONDS = "roster_pool_wait_duration_seconds", Histogram, "", "Time that a statement waited for a connection to the database, one that was opened for it too.";
+    READ_WAIT_SECONDS = "roster_read_wait_duration_seconds", Histogram, "room", "Time that reads waited, for one of their connections (connection) and for memory (memory); beyond reads.wait_timeout_ms they are answered 503.";
     POOL_CONNECTIONS = "roster_pool_connections", Gauge, "state", "Connections to the database: open, idle, and callers waiting for one.";
     KEY_LOOKUPS = "roster_key_lookups_total", Counter, "", "Look-ups of keys in the database; each answers for all keys that waited.";
     BACKFILL_RECORDS = "roster_backfill_records_total", Counter, "source, outcome", "Records of a topic that are done: stored, unchanged, rejected, or control (they say nothing about anybody).";
@@ -76,6 +84,8 @@ metrics! {
     PULL_FAILURES = "roster_import_pull_failures_total", Counter, "code", "Tries to fetch a piece of a file that failed: source_unreachable is tried again, the others stop or pause their import.";
     PULL_RUNS = "roster_import_schedule_runs_total", Counter, "outcome", "Runs of schedules: begun, nothing_new, failed, or skipped because the one before was still at work.";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";
+    ERASURE_AGE = "roster_erasure_oldest_seconds", Gauge, "", "Age of the oldest erasure that is not finished, of the thousand that are due next; told by every node; 0 without one.";
+    DISK_AVAILABLE = "roster_data_disk_available_bytes", Gauge, "", "Bytes left on the disk of the embedded database; not there with a database of one's own.";
     MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by every node that may relay; 0 once the project mirrors no more.";
     MIRROR_BACKLOG = "roster_mirror_backlog", Gauge, "project", "Profiles that changed and are not published; of more than ten thousand no more are counted.";
     MIRROR_PUBLISHED = "roster_mirror_published_total", Counter, "", "Documents that a legacy store took, deletions too.";
@@ -90,6 +100,7 @@ metrics! {
     READS_COMPARED = "roster_profile_reads_compared_total", Counter, "", "Reads of which both sides were compared.";
     READS_NOT_COMPARED = "roster_profile_reads_not_compared_total", Counter, "", "Reads that were to be compared and were not: too many waited, or a side did not answer again.";
     READ_MISMATCHES = "roster_profile_read_mismatches_total", Counter, "field", "Compared reads that differed at three looks in a row, by the first name of the path; beyond fifty names: other.";
+    SPANS = "roster_spans_total", Counter, "outcome", "Spans of traced requests: sent, lost (the collector did not take them), dropped (too many waited).";
     READY = "roster_ready", Gauge, "", "1 while this node takes traffic.";
 }
 
@@ -98,6 +109,8 @@ pub fn describe_all() {
     for metric in ALL {
         let unit = if metric.name.ends_with("_seconds") {
             Unit::Seconds
+        } else if metric.name.ends_with("_bytes") {
+            Unit::Bytes
         } else {
             Unit::Count
         };
@@ -105,6 +118,31 @@ pub fn describe_all() {
             Kind::Counter => describe_counter!(metric.name, unit, metric.help),
             Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
             Kind::Histogram => describe_histogram!(metric.name, unit, metric.help),
+        }
+    }
+}
+
+/// Counters by a label that alarms look at, with the values that they ask for.
+const ALARMED: &[(&str, &str, &[&str])] = &[
+    (
+        REQUESTS_REFUSED,
+        "code",
+        &["overloaded", "unavailable", "timeout"],
+    ),
+    (IMPORTS_ENDED, "state", &["failed", "incomplete"]),
+    (PULL_RUNS, "outcome", &["failed", "skipped"]),
+    (SPANS, "outcome", &["lost", "dropped"]),
+];
+
+/// Lets counters begin at 0 that alarms look at: one that begins at 1 has not grown, and its first rise would not be seen.
+pub fn begin_at_zero() {
+    let bare = |metric: &&Metric| metric.kind == Kind::Counter && metric.labels.is_empty();
+    for metric in ALL.iter().filter(bare) {
+        counter!(metric.name).increment(0);
+    }
+    for (name, label, values) in ALARMED {
+        for value in *values {
+            counter!(*name, *label => *value).increment(0);
         }
     }
 }

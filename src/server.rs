@@ -7,6 +7,7 @@
 pub mod backfill;
 pub mod check;
 pub mod export;
+mod tidying;
 pub mod trial;
 
 use crate::api::auth::Keys;
@@ -28,8 +29,10 @@ use crate::mirror::{self, Relay};
 use crate::pulls::{Desk, Pulls};
 use crate::store::{self, Store};
 use crate::telemetry;
+use crate::traces::Tracer;
 use crate::upkeep::erasures::Erasures;
 use crate::upkeep::frame;
+use crate::upkeep::gauges;
 use crate::upkeep::retention::{OldEvents, OldLists};
 use crate::upkeep::splits::Splits;
 use crate::verify::Verify;
@@ -52,6 +55,8 @@ use tokio::time::{sleep, timeout};
 
 /// What one connection gathers of an answer before it is read.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// What is left of traces has so much time to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 /// The keys that the README shows.
 const DEV_KEYS: [(&str, KeyKind); 2] = [
     ("dev-write-key", KeyKind::Write),
@@ -101,6 +106,7 @@ async fn serve_on(
         health.clone(),
         config.backfill.max_bytes_in_flight,
     );
+    let (tracer, sending) = Tracer::new(&config.traces)?.unzip();
     let reads = Reads::new(&config.reads);
     let legacy_reads = LegacyReads::new(config, store.clone(), reads.connections());
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
@@ -112,6 +118,7 @@ async fn serve_on(
         backfills: backfill::start(&taking_in, sources, &told),
         stop_backfill,
         imports: fetching(config, &store, (&imports, &desk)),
+        traces: sending.map(spawn),
         others: vec![
             spawn(lookups),
             spawn(watch(health.clone(), store.clone())),
@@ -119,7 +126,8 @@ async fn serve_on(
             spawn(frame::run(store.clone(), Splits(config.limits.clone()))),
             spawn(frame::run(store.clone(), OldLists(config.upkeep.clone()))),
             spawn(frame::run(store.clone(), OldEvents(config.upkeep.clone()))),
-            spawn(tidy(metrics.clone(), rates.clone())),
+            spawn(gauges::tell(store.clone())),
+            spawn(tidying::tidy(config, metrics.clone(), rates.clone())),
             spawn(watch_reads(legacy_reads.clone())),
             spawn(compare_reads(legacy_reads.clone(), line)),
         ],
@@ -142,6 +150,7 @@ async fn serve_on(
         store: store.clone(),
         health: health.clone(),
         metrics,
+        tracer,
     });
     let address = listener.local_addr()?;
     let server = http_server(config, listener, state)?;
@@ -218,6 +227,7 @@ struct Tasks {
     backfills: Vec<JoinHandle<()>>,
     stop_backfill: watch::Sender<bool>,
     imports: Vec<JoinHandle<()>>,
+    traces: Option<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -336,18 +346,6 @@ async fn compare_reads(reads: Arc<LegacyReads>, line: Line) {
     reads.compare_all(line).await;
 }
 
-/// Keeps the histograms of the metrics and the memory of rates from growing, and tells what the log left out.
-async fn tidy(metrics: PrometheusHandle, rates: Arc<Rates>) {
-    for seconds in (5_u64..).step_by(5) {
-        sleep(Duration::from_secs(5)).await;
-        metrics.run_upkeep();
-        rates.tidy();
-        if seconds % 60 == 0 {
-            telemetry::tell_suppressed();
-        }
-    }
-}
-
 fn http_server(
     config: &Config,
     listener: TcpListener,
@@ -437,5 +435,9 @@ async fn drain(
         let _ = backfill.await;
     }
     let _ = tasks.batcher.await;
+    if let Some(sending) = tasks.traces {
+        // A collector that is away keeps nobody from stopping.
+        let _ = timeout(LAST_TRACES, sending).await;
+    }
     tasks.others.iter().for_each(JoinHandle::abort);
 }

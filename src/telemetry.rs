@@ -5,7 +5,7 @@ mod quota;
 pub use quota::tell_suppressed;
 
 use crate::config::{Log, LogFormat};
-use crate::metric_names::{BATCH_ROUNDS, BATCH_ROWS, describe_all};
+use crate::metric_names::{BATCH_BYTES, BATCH_ROUNDS, BATCH_ROWS, begin_at_zero, describe_all};
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -19,6 +19,8 @@ const SECONDS: [f64; 14] = [
 const ROWS: [f64; 9] = [
     1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0,
 ];
+/// From one plain event to what a statement may have on CockroachDB.
+const BYTES: [f64; 8] = [1e3, 4e3, 16e3, 64e3, 250e3, 1e6, 4e6, 16e6];
 const ROUNDS: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 10.0, 40.0];
 
 /// Sends logs to standard error, as text or JSON, each kind of line within its limit.
@@ -46,10 +48,12 @@ pub fn install_metrics() -> Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Full(BATCH_ROWS.into()), &ROWS)?
+        .set_buckets_for_metric(Matcher::Full(BATCH_BYTES.into()), &BYTES)?
         .set_buckets_for_metric(Matcher::Full(BATCH_ROUNDS.into()), &ROUNDS)?;
     let handle = builder
         .install_recorder()
         .context("metrics can't be set up")?;
     describe_all();
+    begin_at_zero();
     Ok(handle)
 }

@@ -7,7 +7,9 @@
 use crate::domain::Rejection;
 use crate::imports::Stopped;
 use crate::ingest::SubmitError;
+use crate::metric_names::REQUESTS_REFUSED;
 use actix_web::http::StatusCode;
+use metrics::counter;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +162,13 @@ impl ApiError {
             Self::Unavailable => come_again("unavailable", 2),
             Self::Timeout => come_again("timeout", 2),
         }
+    }
+
+    /// The row of an answer that is made just now: counted.
+    pub fn told(&self) -> Verdict {
+        let verdict = self.verdict();
+        counter!(REQUESTS_REFUSED, "code" => verdict.code).increment(1);
+        verdict
     }
 
     /// The sentence for the caller; for a refused item its own, since code and field stand beside it.

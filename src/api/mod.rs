@@ -18,6 +18,7 @@ mod native;
 pub mod newcomers;
 mod observe;
 mod ops;
+mod planned;
 pub mod rates;
 mod reading;
 pub mod reads;
@@ -36,6 +37,7 @@ use crate::ingest::Ingest;
 use crate::legacy_reads::LegacyReads;
 use crate::pulls::Desk;
 use crate::store::Store;
+use crate::traces::Tracer;
 use actix_web::middleware::NormalizePath;
 use actix_web::web::{self, ServiceConfig};
 use auth::Keys;
@@ -77,6 +79,8 @@ pub struct State {
     pub health: Arc<Health>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+    /// Traces some requests, where that is wanted.
+    pub tracer: Option<Tracer>,
 }
 
 /// The routes of all dialects. The app wraps them in `tolerant_paths`.

@@ -1,34 +1,55 @@
 //! Connections that have not sent one whole request yet: actix gathers up to 128 KiB of an unfinished head for each, so their
 //! number is bounded. Those beyond are closed at once.
 
+use crate::metric_names::HTTP_CONNECTIONS;
+use metrics::{Gauge, gauge};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Places for connections without a request.
-#[derive(Clone, Debug)]
-pub struct Newcomers(Arc<Semaphore>);
+#[derive(Clone)]
+pub struct Newcomers {
+    places: Arc<Semaphore>,
+    open: Gauge,
+}
 
-/// The place of one connection, until its first request or its end.
-#[derive(Debug)]
-pub struct Place(Mutex<Option<OwnedSemaphorePermit>>);
+/// One connection, and its place until its first request or its end.
+pub struct Place {
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    open: Gauge,
+}
 
 impl Newcomers {
     /// So many places.
     pub fn new(places: usize) -> Self {
-        Self(Arc::new(Semaphore::new(places)))
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            open: gauge!(HTTP_CONNECTIONS),
+        }
     }
 
     /// Takes a place, if one is free.
     pub fn admit(&self) -> Option<Place> {
-        let permit = self.0.clone().try_acquire_owned().ok()?;
-        Some(Place(Mutex::new(Some(permit))))
+        let permit = self.places.clone().try_acquire_owned().ok()?;
+        self.open.increment(1.0);
+        Some(Place {
+            permit: Mutex::new(Some(permit)),
+            open: self.open.clone(),
+        })
     }
 }
 
 impl Place {
     /// The connection has shown a request: somebody else may come.
     pub fn leave(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(permit.take());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.decrement(1.0);
     }
 }
 

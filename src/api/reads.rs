@@ -7,10 +7,12 @@ use super::answer::Answer;
 use super::error::ApiError;
 use crate::config::{self, millis};
 use crate::ingest::{Admission, Reservation};
+use crate::metric_names::READ_WAIT_SECONDS;
+use metrics::{Histogram, histogram};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// A row is in memory as it came, as text, as part of the answer, and as the answer.
 const COPIES: usize = 4;
@@ -22,6 +24,8 @@ pub struct Reads {
     room: Admission,
     connections: Arc<Semaphore>,
     patience: Duration,
+    waited_for_connections: Histogram,
+    waited_for_memory: Histogram,
 }
 
 impl Reads {
@@ -32,6 +36,8 @@ impl Reads {
             room: Admission::new(settings.max_bytes_in_flight),
             connections: Arc::new(Semaphore::new(settings.connections)),
             patience: millis(settings.wait_timeout_ms),
+            waited_for_connections: histogram!(READ_WAIT_SECONDS, "room" => "connection"),
+            waited_for_memory: histogram!(READ_WAIT_SECONDS, "room" => "memory"),
         }
     }
 
@@ -45,7 +51,9 @@ impl Reads {
     /// # Errors
     /// `Overloaded` where none is free in time.
     pub async fn connection(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let began = Instant::now();
         let permit = timeout(self.patience, self.connections.clone().acquire_owned()).await;
+        self.waited_for_connections.record(began.elapsed());
         permit.ok().and_then(Result::ok).ok_or(ApiError::Overloaded)
     }
 
@@ -54,7 +62,9 @@ impl Reads {
     /// # Errors
     /// `Overloaded` where there is none in time.
     pub async fn room(&self) -> Result<Reservation, ApiError> {
+        let began = Instant::now();
         let room = timeout(self.patience, self.room.reserve(self.page_bytes * COPIES)).await;
+        self.waited_for_memory.record(began.elapsed());
         room.ok().flatten().ok_or(ApiError::Overloaded)
     }
 

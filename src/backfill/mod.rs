@@ -41,7 +41,7 @@ pub use trial::try_out;
 
 use crate::health::Health;
 use crate::ingest::{Ingest, Tempo};
-use crate::metric_names::{BACKFILL_PAUSED, BACKFILL_RESTARTS};
+use crate::metric_names::{BACKFILL_LETTERS, BACKFILL_MISSED, BACKFILL_PAUSED, BACKFILL_RESTARTS};
 use crate::store::{BackfillSource, Store};
 use arrival::Failure;
 use futures_util::FutureExt;
@@ -120,8 +120,7 @@ impl Backfill {
     ) -> (End, Tempo) {
         match self.begin(source).await {
             Ok((taker, reader, letters, is_paused)) => {
-                let name = source.name.clone();
-                gauge!(BACKFILL_PAUSED, "source" => name).set(f64::from(u8::from(is_paused)));
+                begin_counting(&source.name, is_paused);
                 let intake = Intake::new(taker, reader, letters, pace, is_paused);
                 match AssertUnwindSafe(intake.run(stop.clone()))
                     .catch_unwind()
@@ -182,4 +181,13 @@ impl Backfill {
             tracing::error!(source = %name, reason = %error.full_text(), "the pause was not written");
         }
     }
+}
+
+/// What alarms look at begins at 0: the first rise of a counter that is not there yet would not be seen.
+fn begin_counting(source: &str, is_paused: bool) {
+    let source = source.to_owned();
+    gauge!(BACKFILL_PAUSED, "source" => source.clone()).set(f64::from(u8::from(is_paused)));
+    counter!(BACKFILL_MISSED, "source" => source.clone()).increment(0);
+    counter!(BACKFILL_RESTARTS, "source" => source.clone()).increment(0);
+    counter!(BACKFILL_LETTERS, "source" => source, "outcome" => "lost").increment(0);
 }

@@ -11,6 +11,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as orders};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -102,15 +103,34 @@ pub fn probe(source: &Source) -> Result<(), String> {
         .create_with_context(last_words.clone())
         .map_err(|error| error.to_string())?;
     find_topic(&consumer, &source.properties, &source.topic).map_err(|error| {
-        let said = last_words.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.as_ref()
-            .map_or(error.clone(), |said| format!("{error}: {said}"))
+        let said = last_words.wait();
+        said.map_or(error.clone(), |said| format!("{error}: {said}"))
     })
 }
+
+/// How long the reason of a failure is waited for: another thread tells it, at about the same time.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What librdkafka said last about a connection that failed: a certificate, a password, a name that is not known.
 #[derive(Clone, Default)]
 struct LastWords(Arc<Mutex<Option<String>>>);
+
+impl LastWords {
+    fn wait(&self) -> Option<String> {
+        let until = Instant::now() + LAST_WORDS;
+        loop {
+            let said = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            if said.is_some() || Instant::now() >= until {
+                return said;
+            }
+            std::thread::sleep(LAST_WORDS / 20);
+        }
+    }
+}
 
 impl ClientContext for LastWords {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {

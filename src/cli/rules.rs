@@ -1,6 +1,6 @@
 //! `roster project rules`: how far a project believes its write keys.
 
-use crate::domain::{EmailRule, ProjectId, ProjectType, Rules};
+use crate::domain::{EmailRule, ProjectId, ProjectType, Rules, TypeRule};
 use crate::store::Store;
 use anyhow::Result;
 
@@ -19,6 +19,15 @@ fn project_type(text: &str) -> Result<ProjectType, String> {
         "user-id" => Ok(ProjectType::UserId),
         "email" => Ok(ProjectType::Email),
         other => Err(format!("{other:?} is none of hybrid, user-id, email")),
+    }
+}
+
+fn type_rule(text: &str) -> Result<TypeRule, String> {
+    match text {
+        "off" => Ok(TypeRule::Off),
+        "warn" => Ok(TypeRule::Warn),
+        "enforce" => Ok(TypeRule::Enforce),
+        other => Err(format!("{other:?} is none of off, warn, enforce")),
     }
 }
 
@@ -41,6 +50,10 @@ pub struct Given {
     /// By which names the Iterable-compatible API knows people (docs/ITERABLE.md): hybrid, user-id or email
     #[arg(long, value_parser = project_type, default_value = "hybrid")]
     iterable: ProjectType,
+    /// The project has a tracking plan, in which the first value of a field fixes its type (docs/TRACKING_PLAN.md): off, warn of other
+    /// values, or enforce it
+    #[arg(long, value_parser = type_rule, default_value = "off")]
+    types: TypeRule,
     /// Let a write key name a user by a token of theirs alone (docs/KEYS.md): a key that was made without --jwt then names no users, and
     /// what it says counts as anonymous
     #[arg(long)]
@@ -65,6 +78,7 @@ impl Given {
             placeholders: self.placeholders,
             no_placeholders: self.no_placeholders,
             iterable: self.iterable,
+            types: self.types,
             signed_users: self.signed_users,
             ..Rules::default()
         }

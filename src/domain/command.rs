@@ -5,7 +5,8 @@
 
 use super::identity::Identity;
 use super::{
-    EventId, Json, KeyKind, ProjectId, Rejected, Rejection, Stamp, Timestamp, Warning, Warnings,
+    EventId, Json, KeyKind, ProjectId, Rejected, Rejection, Stamp, Timestamp, TypeRule, Warning,
+    Warnings,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +124,8 @@ pub struct Command {
     /// Few have one, and it is large.
     pub(super) group: Option<Box<Group>>,
     pub(super) erases: bool,
+    /// What its project's plan of fields comes to; off once it was held against that.
+    pub(super) types: TypeRule,
     pub(super) warnings: Warnings,
 }
 

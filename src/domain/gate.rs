@@ -8,8 +8,8 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EmailRule, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, Warnings,
-    sizes, surplus,
+    Code, EmailRule, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, TypeRule,
+    Warnings, sizes, surplus,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -221,6 +221,7 @@ impl Gate<'_> {
             traits,
             group,
             erases: draft.erases,
+            types: self.kinds.rules.types,
             warnings,
         })
     }
@@ -244,6 +245,7 @@ impl Gate<'_> {
             traits: None,
             group: None,
             erases: true,
+            types: TypeRule::Off,
             warnings,
         })
     }

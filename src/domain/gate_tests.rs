@@ -19,6 +19,8 @@ pub(in crate::domain) fn limits() -> Limits {
         profile_identities: 3,
         profile_emails: 5,
         profile_absorbed: 50,
+        user_fields: 100,
+        event_fields: 100,
         placeholders: String::new(),
         no_placeholders: String::new(),
     }

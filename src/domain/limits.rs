@@ -20,6 +20,8 @@ pub struct Limits {
     pub profile_identities: usize,
     pub profile_emails: usize,
     pub profile_absorbed: usize,
+    pub user_fields: usize,
+    pub event_fields: usize,
     /// With commas between them.
     pub placeholders: String,
     /// With commas between them.
@@ -45,6 +47,8 @@ impl Limits {
             profile_identities: 50,
             profile_emails: 5,
             profile_absorbed: 50,
+            user_fields: 1_000,
+            event_fields: 1_000,
             placeholders: String::new(),
             no_placeholders: String::new(),
         }

@@ -44,6 +44,7 @@ fn command(names: &[&str]) -> Command {
         traits: None,
         group: None,
         erases: false,
+        types: crate::domain::TypeRule::Off,
         warnings: crate::domain::Warnings::default(),
     }
 }

@@ -30,6 +30,19 @@ pub enum ProjectType {
     Email,
 }
 
+/// What a field of another type than the project's plan says comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TypeRule {
+    /// Nothing: there is no plan.
+    #[default]
+    Off,
+    /// It is told, and stored as it came.
+    Warn,
+    /// It is told and left out; the Iterable-compatible API refuses its call.
+    Enforce,
+}
+
 /// The rules of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,6 +55,7 @@ pub struct Rules {
     /// Texts that do name somebody, usual or not.
     pub no_placeholders: Vec<String>,
     pub iterable: ProjectType,
+    pub types: TypeRule,
     /// What a write key says of a user counts by a token of theirs alone, so that a key without a secret names no users.
     pub signed_users: bool,
     /// Names that stand for nobody, by kind; a table of its own, since they are blocked one by one.

@@ -276,6 +276,7 @@ fn command(
         }),
         group: None,
         erases: false,
+        types: crate::domain::TypeRule::Off,
         warnings: crate::domain::Warnings::default(),
         event: Some(event),
     }

@@ -9,6 +9,7 @@ use super::reading::{Batch, Reading};
 use super::slots::Slot;
 use super::stopped::Stopped;
 use super::under_way::{Position, UnderWay};
+use super::write::check_types;
 use crate::files::Unusable;
 use crate::store::Error;
 use bytes::Bytes;
@@ -241,6 +242,9 @@ impl Intake {
         let is_part = batch.compression.is_some() && !self.is_whole;
         let failure = batch.failure.take().or_else(|| is_part.then(in_one_piece));
         self.at.records = batch.records.unwrap_or(0).max(self.at.records);
+        let project_id = self.job.key.0;
+        // In the order of the file, so that its first value of a field fixes the type.
+        batch.warned += check_types(&self.parts, project_id, &mut batch.items).await?;
         self.under_way.push(batch, self.at).await?;
         let Some(failure) = failure else {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use super::parts::Parts;
 use super::stopped::Stopped;
+use crate::domain::type_check::Terms;
 use crate::domain::{Class, Item, ProjectId, Receipt};
 use crate::ingest::{Origin, Reservation, SubmitError};
 use std::sync::Arc;
@@ -35,6 +36,32 @@ pub(super) async fn write(
         receipts.extend(submit(&parts, project_id, &left[..most]).await?);
     }
     Ok(receipts)
+}
+
+/// Holds records against their project's tracking plan; how many were mended by it that were not mended before.
+///
+/// # Errors
+/// As `write`.
+pub(super) async fn check_types(
+    parts: &Parts,
+    project_id: ProjectId,
+    items: &mut [Item],
+) -> Result<u64, Stopped> {
+    let mended = |items: &[Item]| {
+        let commands = items.iter().filter_map(Item::command);
+        commands.filter(|own| !own.warnings().is_empty()).count() as u64
+    };
+    let (before, terms) = (mended(items), Terms::default());
+    let mut tries = Tries::begin();
+    while parts
+        .ingest
+        .check_types(project_id, items, &terms)
+        .await
+        .is_err()
+    {
+        tries.again().await?;
+    }
+    Ok(mended(items) - before)
 }
 
 async fn submit(

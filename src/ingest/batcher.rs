@@ -6,15 +6,14 @@
 //! of more.
 
 use super::lanes::{Lane, Lanes};
+use super::measures::{Began, Filled};
 use super::share::Share;
 use super::slots::Slots;
 use super::turns::Budget;
 use super::writer::Writer;
 use super::yielding::Yielding;
 use crate::config::{self, millis};
-use crate::metric_names::BATCH_ROWS;
 use futures_util::FutureExt;
-use metrics::histogram;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -98,7 +97,9 @@ impl Gathering {
 
     fn start_batches(&mut self) {
         for lane in [Lane::Light, Lane::Heavy] {
-            while self.may_go(lane) && self.start(lane) {}
+            while let Some(began) = self.may_go(lane)
+                && self.start(lane, began)
+            {}
         }
     }
 
@@ -125,20 +126,24 @@ impl Gathering {
 
     /// Goes at once where nothing of the lane is in flight; beside another batch only where it is worth a statement of its own, or
     /// has waited long: one batch that hangs must not hold the others up.
-    fn may_go(&self, lane: Lane) -> bool {
+    fn may_go(&self, lane: Lane) -> Option<Began> {
         let rows = self.lanes.rows(lane);
         if rows == 0 || !self.has_slot(lane) {
-            return false;
+            return None;
         }
-        let is_late = || {
-            let since = self.lanes.since(lane);
-            since.is_some_and(|since| since.elapsed() >= self.patience)
-        };
-        self.slots.in_flight(lane) == 0 || rows >= self.settings.parallel_rows || is_late()
+        if self.slots.in_flight(lane) == 0 {
+            return Some(Began::Idle);
+        }
+        if rows >= self.settings.parallel_rows {
+            return Some(Began::Rows);
+        }
+        let since = self.lanes.since(lane);
+        let is_late = since.is_some_and(|since| since.elapsed() >= self.patience);
+        is_late.then_some(Began::Patience)
     }
 
     /// False where all that waited had been given up.
-    fn start(&mut self, lane: Lane) -> bool {
+    fn start(&mut self, lane: Lane, began: Began) -> bool {
         let budget = Budget {
             rows: self.writer.pace.rows(),
             cost: self.settings.max_batch_bytes,
@@ -147,8 +152,13 @@ impl Gathering {
         if batch.is_empty() {
             return false;
         }
-        let rows: usize = batch.iter().map(|share| share.items.len()).sum();
-        histogram!(BATCH_ROWS, "lane" => lane.as_str()).record(rows as f64);
+        let filled = Filled {
+            budget,
+            rows: batch.iter().map(|share| share.items.len()).sum(),
+            bytes: batch.iter().map(|share| share.cost).sum(),
+            leaves_some: self.lanes.rows(lane) > 0,
+        };
+        self.writer.measures.begin(lane, began, &filled, &batch);
         let flush = Flush {
             lane,
             started: Instant::now(),

@@ -41,6 +41,8 @@ fn share(project: i32, class: Class, cost: usize) -> (Share, oneshot::Receiver<A
         origin,
         items: vec![item()],
         cost,
+        since: Instant::now(),
+        span: None,
         is_of_a_file: false,
         reply,
         _room: Arc::new(None),

@@ -6,11 +6,13 @@
 
 pub mod admission;
 mod batcher;
+mod field_types;
 mod fold;
 mod lanes;
 mod links;
 mod listed;
 mod live_time;
+mod measures;
 mod merging;
 mod pace;
 mod refusals;
@@ -20,6 +22,7 @@ mod slots;
 mod taken;
 mod tempo;
 mod tools;
+mod traced;
 mod turns;
 mod write;
 mod writer;
@@ -33,15 +36,15 @@ pub use tempo::Tempo;
 use crate::config::{self, millis};
 use crate::domain::plan::Merge;
 use crate::domain::profile::Room;
-use crate::domain::{Class, Command, Item, Limits, Receipt, Timestamp};
-use crate::metric_names::{
-    ITEMS_DUPLICATE, ITEMS_RECEIVED, ITEMS_REJECTED, ITEMS_STORED, ITEMS_TAKEN, ITEMS_UNCHANGED,
-    WARNINGS,
-};
+use crate::domain::type_check::{Terms, Told};
+use crate::domain::{Class, Command, Item, Limits, ProjectId, Receipt, Timestamp};
+use crate::metric_names::WARNINGS;
 use crate::store::{Error, Store};
+use field_types::FieldTypes;
 use links::KnownLinks;
 use listed::Listed;
 use live_time::LiveClock;
+use measures::Measures;
 use merging::merge_listed;
 use metrics::counter;
 use pace::Pace;
@@ -73,6 +76,8 @@ pub struct Ingest {
     shares: mpsc::UnboundedSender<Share>,
     admission: Admission,
     live_clock: Arc<LiveClock>,
+    field_types: Arc<FieldTypes>,
+    measures: Arc<Measures>,
     max_share_rows: usize,
     max_share_cost: usize,
 }
@@ -88,6 +93,7 @@ impl Ingest {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (shares, arrivals) = mpsc::unbounded_channel();
         let room = Room::of(limits);
+        let measures = Arc::new(Measures::new());
         let writer = Writer {
             tools: Tools {
                 store: store.clone(),
@@ -97,6 +103,7 @@ impl Ingest {
             },
             deadline: millis(settings.write_deadline_ms),
             pace: Pace::new(settings.max_batch_rows),
+            measures: measures.clone(),
         };
         let ingest = Self {
             store,
@@ -104,6 +111,8 @@ impl Ingest {
             shares,
             admission: Admission::new(settings.max_bytes_in_flight),
             live_clock: Arc::default(),
+            field_types: Arc::new(FieldTypes::new(limits)),
+            measures,
             max_share_rows: settings.max_batch_rows.div_ceil(SHARES_OF_A_BATCH),
             max_share_cost: settings.max_batch_bytes.div_ceil(SHARES_OF_A_BATCH),
         };
@@ -111,6 +120,26 @@ impl Ingest {
             ingest,
             batcher::run(arrivals, Arc::new(writer), settings.clone()),
         )
+    }
+
+    /// Holds the items of a project against its tracking plan, where it has one; `submit` does so too with what was not held against
+    /// it before. For who tells what came of it, or refuses what does not fit.
+    ///
+    /// # Errors
+    /// `Store`; the items are as they were.
+    pub async fn check_types(
+        &self,
+        project_id: ProjectId,
+        items: &mut [Item],
+        terms: &Terms<'_>,
+    ) -> Result<Told, SubmitError> {
+        let checking = self
+            .field_types
+            .check(&self.store, project_id, items, terms);
+        checking.await.map_err(|error| {
+            tracing::error!(reason = %error.full_text(), "fields can't be held against their plan");
+            SubmitError::Store
+        })
     }
 
     /// Waits until every item is committed or refused; one receipt for each item, in their order. `room` is what the items hold:
@@ -121,13 +150,16 @@ impl Ingest {
     pub async fn submit(
         &self,
         origin: Origin,
-        items: Vec<Item>,
+        mut items: Vec<Item>,
         room: Option<Reservation>,
     ) -> Result<Vec<Receipt>, SubmitError> {
+        self.check_types(origin.project_id, &mut items, &Terms::default())
+            .await?;
         self.send(origin, items, room, false).await
     }
 
-    /// As `submit`, for records of a file: who sends them lists those that are refused with the file.
+    /// As `submit`, for records of a file, which were held against their plan already: who sends them lists those that are refused with
+    /// the file.
     ///
     /// # Errors
     /// As `submit`.
@@ -155,8 +187,10 @@ impl Ingest {
             let (reply, answer) = oneshot::channel();
             let share = Share {
                 origin,
+                span: traced::commit(origin, items.len()),
                 items,
                 cost,
+                since: started,
                 is_of_a_file,
                 reply,
                 _room: room.clone(),
@@ -173,7 +207,7 @@ impl Ingest {
         if origin.class == Class::Live {
             self.live_clock.note(started.elapsed());
         }
-        count(&receipts);
+        self.measures.answer(&receipts);
         Ok(receipts)
     }
 
@@ -209,32 +243,5 @@ fn count_warnings(items: &[Item]) {
     let commands = items.iter().filter_map(Item::command);
     for warning in commands.flat_map(Command::warnings) {
         counter!(WARNINGS, "code" => warning.code).increment(1);
-    }
-}
-
-/// Counts per request, not per item: counters are shared by every thread.
-fn count(receipts: &[Receipt]) {
-    let like = |wanted: &Receipt| receipts.iter().filter(|receipt| *receipt == wanted).count();
-    counter!(ITEMS_RECEIVED).increment(receipts.len() as u64);
-    let without = receipts.iter().filter_map(|receipt| match receipt {
-        Receipt::StoredWithout(warning) => Some(warning),
-        _ => None,
-    });
-    for warning in without.clone() {
-        counter!(WARNINGS, "code" => warning.code).increment(1);
-    }
-    let stored = like(&Receipt::Stored) + without.count();
-    counter!(ITEMS_STORED).increment(stored as u64);
-    let taken = receipts
-        .iter()
-        .filter(|receipt| matches!(receipt, Receipt::Taken(_)));
-    let taken = taken.count();
-    counter!(ITEMS_TAKEN).increment(taken as u64);
-    counter!(ITEMS_DUPLICATE).increment((like(&Receipt::Duplicate) + taken) as u64);
-    counter!(ITEMS_UNCHANGED).increment(like(&Receipt::Unchanged) as u64);
-    for receipt in receipts {
-        if let Receipt::Rejected(rejection) = receipt {
-            counter!(ITEMS_REJECTED, "code" => rejection.code.as_str()).increment(1);
-        }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::admission::Reservation;
 use crate::domain::{Class, Item, ProjectId, Receipt};
+use crate::traces::Span;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Why nothing can be said about a request's items; sending the same again is always safe.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,10 @@ pub(super) struct Share {
     pub items: Vec<Item>,
     /// What writing them costs (`Item::cost`).
     pub cost: usize,
+    /// When it was submitted.
+    pub since: Instant,
+    /// The wait of a request that is traced, until it is answered.
+    pub span: Option<Span>,
     /// What is refused of them is listed with their file, and here not once more.
     pub is_of_a_file: bool,
     pub reply: oneshot::Sender<Answer>,

@@ -1,18 +1,23 @@
 //! Writes a batch and answers everyone in it; lists what was refused.
 
 use super::lanes::Lane;
+use super::measures::Measures;
 use super::pace::Pace;
 use super::refusals;
 use super::share::{Share, SubmitError};
 use super::taken;
 use super::tools::Tools;
+use super::traced;
 use super::write::{Written, goes_straight, write};
 use crate::domain::{Code, Command, Item, Receipt, Rejection};
-use crate::metric_names::{BATCH_SECONDS, BATCHES_HALVED};
+use crate::metric_names::BATCHES_HALVED;
 use crate::store::Error;
-use metrics::{counter, histogram};
+use crate::traces;
+use metrics::counter;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 /// What every flush needs.
@@ -20,6 +25,7 @@ pub(super) struct Writer {
     pub tools: Tools,
     pub deadline: Duration,
     pub pace: Pace,
+    pub measures: Arc<Measures>,
 }
 
 impl Writer {
@@ -39,24 +45,11 @@ impl Writer {
         );
     }
 
-    async fn write_shares(&self, batch: Vec<Share>, lane: Lane) {
+    async fn write_shares(&self, mut batch: Vec<Share>, lane: Lane) {
         if batch.is_empty() {
             return;
         }
-        let started = Instant::now();
-        let sent = batch.iter().flat_map(|share| {
-            let items = share.items.iter();
-            items.map(|item| (item, share.is_of_a_file))
-        });
-        let sent: Vec<(&Item, bool)> = sent.collect();
-        let result = timeout(self.deadline, self.write_items(&sent)).await;
-        let outcome = if matches!(result, Ok(Ok(_))) {
-            "ok"
-        } else {
-            "error"
-        };
-        histogram!(BATCH_SECONDS, "lane" => lane.as_str(), "outcome" => outcome)
-            .record(started.elapsed());
+        let result = self.write_in_time(&mut batch, lane).await;
         fail::fail_point!("between-commit-and-reply");
         match result {
             Ok(Ok(receipts)) => {
@@ -69,6 +62,29 @@ impl Writer {
                 refuse(batch, &Error::Timeout(self.deadline));
             }
         }
+    }
+
+    /// Writes the items of shares within the limit of time: measured, and traced where one of their requests is.
+    async fn write_in_time(
+        &self,
+        batch: &mut [Share],
+        lane: Lane,
+    ) -> Result<Result<Vec<Receipt>, Error>, Elapsed> {
+        let mut span = traced::batch(batch, lane);
+        let started = Instant::now();
+        let sent = batch.iter().flat_map(|share| {
+            let items = share.items.iter();
+            items.map(|item| (item, share.is_of_a_file))
+        });
+        let sent: Vec<(&Item, bool)> = sent.collect();
+        let writing = traces::within(span.as_ref(), self.write_items(&sent));
+        let result = timeout(self.deadline, writing).await;
+        let is_written = matches!(result, Ok(Ok(_)));
+        self.measures.end(lane, is_written, started.elapsed());
+        if let Some(span) = span.as_mut().filter(|_| !is_written) {
+            span.fail("not_written");
+        }
+        result
     }
 
     /// Writes items, of each of which is said whether it is of a file.

@@ -26,7 +26,7 @@ pub enum Fate {
 
 impl Page<'_> {
     /// Deletes what is published of erased people.
-    pub async fn gone(&mut self, turn: &mut Turn) -> Result<(), Stop> {
+    pub(super) async fn gone(&mut self, turn: &mut Turn) -> Result<(), Stop> {
         let project_id = self.mirror.project_id;
         let names = turn.store.load_gone(project_id, NAMES).await?;
         if names.is_empty() {

@@ -234,7 +234,6 @@ impl Relay {
 async fn publish(turn: &mut Turn, mirror: &Mirror, mut page: Page<'_>) -> Result<(), Stop> {
     let (until, mut walks) = (Instant::now() + PATIENCE, mirror.is_to_walk);
     loop {
-        page.gone(turn).await?;
         let done = page.profiles(turn, PAGE).await?;
         if done < PAGE as usize && walks {
             let store = &turn.store;

@@ -41,11 +41,13 @@ struct Sorted {
 }
 
 impl Page<'_> {
-    /// Publishes the people of the oldest marks; tells how many there were.
+    /// Publishes the people of the oldest marks; tells how many there were. Of somebody who was erased and came back the erasure is
+    /// published first: its names are asked for once the marks are known.
     pub async fn profiles(&mut self, turn: &mut Turn, page: i64) -> Result<usize, Stop> {
         let project_id = self.mirror.project_id;
         turn.keep().await?;
         let marks = turn.store.load_marks(project_id, page).await?;
+        self.gone(turn).await?;
         let count = marks.marks.len();
         if count == 0 {
             return Ok(0);

@@ -8,7 +8,7 @@ use super::erase_older;
 use super::erase_statements::{
     DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_LINES, EMPTY_REFUSALS, EMPTY_REJECTIONS,
     EMPTY_SAMPLES, ERASE_EVENTS, FIND_RETURNED, LIFT_BLOCK, LOAD_ERASED, LOAD_ERASURE, LOAD_SALT,
-    MARK_CLEARED, MARK_FINISHED, PUT_OFF_ERASURE,
+    MARK_CLEARED, MARK_FINISHED, OLDEST_ERASURE, PUT_OFF_ERASURE,
 };
 use super::erase_steps::{ErasureRequest, Found, Task, columns, finish, lock, take_away};
 use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
@@ -277,6 +277,12 @@ impl Store {
     pub async fn due_erasures(&self, limit: i64) -> Result<Vec<DueErasure>, Error> {
         let rows = self.run(&DUE_ERASURES, &[&limit]).await?;
         Ok(rows.iter().map(due_erasure).collect())
+    }
+
+    /// The age of the oldest erasure that is not finished, among so many that are due next, in seconds; 0 without one.
+    pub async fn oldest_erasure(&self, among: i64) -> Result<f64, Error> {
+        let rows = self.run(&OLDEST_ERASURE, &[&among]).await?;
+        Ok(rows[0].get(0))
     }
 
     /// The sweep failed: it is due again after a pause.

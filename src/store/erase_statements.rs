@@ -309,6 +309,14 @@ FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8",
 };
 
+/// Those that fail again and again are put off, so that the oldest is not the one that is due first.
+pub(super) const OLDEST_ERASURE: Statement = Statement {
+    name: "oldest_erasure",
+    sql: "-- oldest_erasure
+SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(o.requested_at)), 0)::FLOAT8
+FROM (SELECT requested_at FROM erasure_request WHERE finished_at IS NULL ORDER BY sweep_at LIMIT $1::INT8) AS o",
+};
+
 pub(super) const LOAD_ERASURE: Statement = Statement {
     name: "load_erasure",
     sql: "-- load_erasure

@@ -21,6 +21,7 @@ mod error;
 mod event_row;
 mod events;
 mod export;
+mod field_types;
 mod fields;
 mod groups;
 mod heartbeat;
@@ -57,6 +58,7 @@ mod split_evidence;
 mod split_records;
 mod split_statements;
 mod statement;
+mod traced;
 mod verification;
 mod verification_statements;
 mod worker;
@@ -76,6 +78,7 @@ pub use erase_steps::ErasureRequest;
 pub use error::Error;
 pub use event_row::EventRow;
 pub use events::{StoredEvent, TimelinePage, TimelineQuery};
+pub use field_types::TypedField;
 pub use groups::Membership;
 pub use import_refusals::ImportRefusal;
 pub use imports::{ImportChange, ImportCounts, ImportKey, ImportStep, NewImport, StoredImport};
@@ -103,7 +106,9 @@ pub use write::{HeldProfile, NewIdentity, NewProfile, ResolvedIdentity, TraitsCh
 
 use crate::config;
 use crate::domain::Timestamp;
+use crate::metric_names::POOL_WAIT_SECONDS;
 use deadpool_postgres::Pool;
+use metrics::{Histogram, histogram};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -116,6 +121,7 @@ pub struct Store {
     engine: Arc<OnceLock<Engine>>,
     statement_timeout: Duration,
     deadline: Duration,
+    pool_wait: Histogram,
     /// What names are hashed with where a person was erased.
     salt: Arc<OnceCell<Uuid>>,
 }
@@ -134,6 +140,7 @@ impl Store {
             engine,
             statement_timeout: config::millis(settings.statement_timeout_ms),
             deadline,
+            pool_wait: histogram!(POOL_WAIT_SECONDS),
             salt: Arc::default(),
         })
     }

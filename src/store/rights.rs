@@ -7,7 +7,7 @@ use super::{Error, Statement, Store, catalogue};
 use std::collections::BTreeSet;
 
 /// What only the owner runs, who migrates and manages projects and keys.
-const OWNERS: [&str; 16] = [
+const OWNERS: [&str; 17] = [
     "create_project",
     "find_project",
     "set_kinds",
@@ -22,6 +22,7 @@ const OWNERS: [&str; 16] = [
     "record_step",
     "take_lease",
     "end_lease",
+    "forget_field_type",
     "load_export",
     "save_export",
 ];

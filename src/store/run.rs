@@ -1,6 +1,7 @@
 //! The door: every statement goes through here, is repeated where that helps, and is measured by name.
 
 use super::error::Remedy;
+use super::traced::Traced;
 use super::{Error, Statement, Store};
 use crate::metric_names::{STATEMENT_RETRIES, STATEMENT_SECONDS};
 use deadpool_postgres::{ClientWrapper, Object, Transaction};
@@ -53,11 +54,10 @@ impl Drop for Loan {
 impl Store {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     async fn borrow(&self) -> Result<Loan, Error> {
-        self.pool
-            .get()
-            .await
-            .map(|client| Loan(Some(client)))
-            .map_err(Error::Pool)
+        let began = Instant::now();
+        let client = self.pool.get().await;
+        self.pool_wait.record(began.elapsed());
+        client.map(|client| Loan(Some(client))).map_err(Error::Pool)
     }
 
     /// Runs one idempotent statement, repeated until it succeeds, fails for good, or the deadline is near.
@@ -82,7 +82,8 @@ impl Store {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, Error> {
         let started = Instant::now();
-        let mut loan = self.borrow().await?;
+        let mut traced = Traced::begin(self, statement.name);
+        let mut loan = traced.noting(self.borrow().await)?;
         let client = loan.client();
         let answer = timeout(self.statement_timeout + GRACE, async {
             let sql = self.engine.get().map(|engine| statement.sql_for(*engine));
@@ -94,7 +95,8 @@ impl Store {
         let outcome = if result.is_ok() { "ok" } else { "error" };
         histogram!(STATEMENT_SECONDS, "statement" => statement.name, "outcome" => outcome)
             .record(started.elapsed());
-        result
+        traced.note_rows(result.as_ref().map_or(0, Vec::len));
+        traced.noting(result)
     }
 
     /// Runs a script of schema changes once, without the time limit of statements, on a connection that is then closed.
@@ -153,7 +155,8 @@ impl Store {
     ) -> Result<T, Error> {
         let started = Instant::now();
         let failed = |source| Error::Statement { name, source };
-        let mut loan = self.borrow().await?;
+        let mut traced = Traced::begin(self, name);
+        let mut loan = traced.noting(self.borrow().await)?;
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let begun = loan
             .client()
@@ -176,7 +179,7 @@ impl Store {
         let outcome = if result.is_ok() { "ok" } else { "error" };
         histogram!(STATEMENT_SECONDS, "statement" => name, "outcome" => outcome)
             .record(started.elapsed());
-        result
+        traced.noting(result)
     }
 }
 

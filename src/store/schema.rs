@@ -106,6 +106,7 @@ pub const STEPS: &[Step] = steps![
     "0088_import_fetched",
     "0089_import_schedule_by_due",
     "0090_api_key_token_secret",
+    "0096_field_type",
     "0100_project_unknown_user_criteria",
 ];
 

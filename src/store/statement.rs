@@ -3,7 +3,7 @@
 use super::schema::open_clauses;
 use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, erase_older,
-    erase_statements as erase, events, export, fields, groups, heartbeat,
+    erase_statements as erase, events, export, field_types, fields, groups, heartbeat,
     import_statements as imports, lease, lookup, merge, merge_record, migration,
     mirror_statements as mirror, others, owners, profiles, projects, pull_statements as pulls,
     reads, rejections, retention, rights, schema, split_statements as split,
@@ -218,6 +218,7 @@ fn of_requests() -> Vec<&'static Statement> {
         &erase::FIND_RETURNED,
         &erase::MARK_FINISHED,
         &erase::DUE_ERASURES,
+        &erase::OLDEST_ERASURE,
         &erase::PUT_OFF_ERASURE,
         &erase::LOAD_ERASURE,
         &erase::LIFT_BLOCK,
@@ -231,6 +232,11 @@ fn of_requests() -> Vec<&'static Statement> {
         &lookup::LOAD_PROFILES,
         &owners::LOAD_OWNERS,
         &fields::SAMPLE_FIELDS,
+        &field_types::LOAD_FIELD_TYPES,
+        &field_types::FIX_FIELD_TYPES,
+        &field_types::FIND_FIELD_TYPES,
+        &field_types::COUNT_FIELD_TYPES,
+        &field_types::FORGET_FIELD_TYPE,
         &profiles::LOAD_IDENTITIES,
         &events::LOAD_TIMELINE,
         &events::LOAD_EVENT,

@@ -2,5 +2,6 @@
 
 pub mod erasures;
 pub mod frame;
+pub mod gauges;
 pub mod retention;
 pub mod splits;

@@ -25,7 +25,7 @@ UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 
 UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_rejection WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM import_pull WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_schedule WHERE FALSE
-UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE UNION ALL SELECT 1::INT4 FROM field_type WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -374,6 +374,10 @@ SELECT project_id, erasure_id, requested_at, is_forgotten, identities::TEXT, pro
 FROM erasure_request WHERE finished_at IS NULL AND sweep_at <= now()
 ORDER BY sweep_at LIMIT $1::INT8;
 
+-- oldest_erasure
+SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(o.requested_at)), 0)::FLOAT8
+FROM (SELECT requested_at FROM erasure_request WHERE finished_at IS NULL ORDER BY sweep_at LIMIT $1::INT8) AS o;
+
 -- put_off_erasure
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $5::TEXT AND w.token = $6::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE erasure_request SET sweep_at = GREATEST(sweep_at, now() + ($3::FLOAT8 * '1 second'::INTERVAL)), attempts = $4::INT4
@@ -504,6 +508,32 @@ FROM (
     ) AS s
 ) AS k
 GROUP BY k.key ORDER BY k.key LIMIT $3::INT8;
+
+-- load_field_types
+SELECT f.category, f.name, f.type FROM unnest($1::INT4[], $2::TEXT[]) AS t (project_id, category)
+JOIN field_type AS f ON f.project_id = t.project_id AND f.category = t.category
+LIMIT $3::INT8;
+
+-- fix_field_types
+INSERT INTO field_type (project_id, category, name, type, first_seen)
+SELECT t.project_id, t.category, t.name, t.type, now()
+FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::TEXT[]) AS t (project_id, category, name, type)
+ON CONFLICT (project_id, category, name) DO NOTHING
+RETURNING category, name, type;
+
+-- find_field_types
+SELECT f.category, f.name, f.type FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[]) AS t (project_id, category, name)
+JOIN field_type AS f ON f.project_id = t.project_id AND f.category = t.category AND f.name = t.name;
+
+-- count_field_types
+SELECT count(*) FROM (
+    SELECT f.name FROM unnest($1::INT4[]) AS t (project_id)
+    JOIN field_type AS f ON f.project_id = t.project_id LIMIT $2::INT8
+) AS s;
+
+-- forget_field_type
+DELETE FROM field_type WHERE project_id = $1::INT4 AND category = $2::TEXT AND name = $3::TEXT
+RETURNING name;
 
 -- load_identities
 SELECT kind, value FROM identity WHERE profile_id = $1::UUID ORDER BY kind, value;

@@ -1,6 +1,7 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
 mod clients;
+mod cost;
 mod mobile;
 pub mod signed;
 mod web;

@@ -9,8 +9,12 @@ const TABLE: &[(&str, &[&str])] = &[
     // One section of the settings is the core's own: the limits.
     ("config", &["domain"]),
     ("metric_names", &[]),
-    ("store", &["domain", "config", "metric_names"]),
-    ("ingest", &["store", "domain", "config", "metric_names"]),
+    ("traces", &["config", "metric_names"]),
+    ("store", &["traces", "domain", "config", "metric_names"]),
+    (
+        "ingest",
+        &["store", "traces", "domain", "config", "metric_names"],
+    ),
     ("clock", &["domain"]),
     ("health", &["store", "domain", "clock", "metric_names"]),
     ("upkeep", &["store", "domain", "config", "metric_names"]),
@@ -104,6 +108,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "legacy_reads",
             "ingest",
             "store",
+            "traces",
             "domain",
             "config",
             "metric_names",
@@ -130,7 +135,12 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("actix_web", &["api", "server"]),
     ("rdkafka", &["backfill"]),
     ("object_store", &["pulls"]),
-    ("reqwest", &["legacy", "pulls", "cli"]),
+    ("reqwest", &["legacy", "pulls", "traces", "cli"]),
+    ("opentelemetry", &["traces"]),
+    ("opentelemetry_sdk", &["traces"]),
+    ("opentelemetry_http", &["traces"]),
+    ("opentelemetry_otlp", &["traces"]),
+    ("opentelemetry_proto", &["traces"]),
 ];
 
 /// Parts of `api` that never import each other.

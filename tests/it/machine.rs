@@ -2,6 +2,7 @@
 //! back, ports, and what the kernel knows of a process.
 
 use crate::harness::{public_dir, wait_until};
+use crate::java::free_port;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,8 +16,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 /// An address that nobody listens on.
 pub fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// A PostgreSQL of a test's own. Other tests' services do not notice what happens to it.

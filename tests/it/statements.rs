@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 19] = [
+const NOT_WRITING: [&str; 20] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -17,6 +17,7 @@ const NOT_WRITING: [&str; 19] = [
     "keep_turn",
     "end_turn",
     "due_erasures",
+    "oldest_erasure",
     "due_splits",
     "expire_merge_records",
     "expire_rejections",
@@ -171,6 +172,46 @@ async fn a_write_costs_no_statement_more_than_it_needs() {
     strangers(&quiet).await;
     known_people(&quiet).await;
     what_changes_nothing(&quiet).await;
+}
+
+/// A plan costs statements where a node has not seen a field, and none afterwards.
+#[tokio::test]
+async fn a_tracking_plan_costs_a_statement_for_what_is_new_and_none_for_what_is_known() {
+    let quiet = Quiet::start().await;
+    let rules = roster::domain::Rules {
+        types: roster::domain::TypeRule::Enforce,
+        ..Default::default()
+    };
+    let store = crate::harness::store_at(&quiet.database.url);
+    let project_id = roster::domain::ProjectId(quiet.project.id);
+    store.set_rules(project_id, &rules).await.expect("set");
+    let met = calls("identify", "known", "met", "free", 1);
+    let new = quiet.cost("fields are met", &met, "stored").await;
+    let of_plan = |ran: &Counts| {
+        let named = ran.iter().filter(|(name, _)| name.contains("field_type"));
+        named
+            .map(|(name, count)| (name.clone(), *count))
+            .collect::<Counts>()
+    };
+    let first = ["load_field_types", "count_field_types", "fix_field_types"];
+    assert_eq!(of_plan(&new), ran(&first));
+    let stated = calls("identify", "known", "stated", "pro", 3);
+    assert_eq!(
+        quiet.cost("known fields change", &stated, "stored").await,
+        ran(&["resolve_identities", "write_traits", "insert_events"])
+    );
+    let mut wrong = calls("identify", "known", "wrong", "pro", 4);
+    for call in &mut wrong {
+        call["traits"]["number"] = json!("x");
+    }
+    let told = quiet.cost("fields do not fit", &wrong, "stored").await;
+    assert_eq!(of_plan(&told), Counts::new(), "{told:?}");
+    let mut more = calls("track", "known", "more", "", 5);
+    for call in &mut more {
+        call["properties"] = json!({"seen": 1});
+    }
+    let new = quiet.cost("an event has a field", &more, "stored").await;
+    assert_eq!(of_plan(&new), ran(&["load_field_types", "fix_field_types"]));
 }
 
 async fn strangers(quiet: &Quiet) {

@@ -2,6 +2,7 @@
 
 use super::names::{Fault, Named};
 use super::people::Fate;
+use crate::domain::type_check::Told;
 use serde::Serialize;
 
 /// Members of one request. RudderStack sends up to 8,000 events; more than it takes is told, not cut.
@@ -58,6 +59,15 @@ impl BulkReply {
         Self {
             disallowed_event_names: Some(Vec::new()),
             ..Self::of(named, fates)
+        }
+    }
+
+    /// The same with the fields that the request made, and those that it was not to make.
+    pub fn with_fields(self, told: Told) -> Self {
+        Self {
+            created_fields: told.created.into_iter().collect(),
+            filtered_out_fields: told.filtered.into_iter().collect(),
+            ..self
         }
     }
 

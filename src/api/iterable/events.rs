@@ -10,7 +10,7 @@ use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
-use super::users::{members, named};
+use super::users::{creates_fields, members, named};
 use super::when;
 use crate::domain::{EventDraft, EventType, Json, Mode, ProjectType, Text};
 use serde_json::json;
@@ -47,8 +47,9 @@ pub async fn track_bulk(asked: Asked, mut readable: Readable) -> Result<Answer, 
         sayings.push(saying(&asked, event, &id, strangers, followers)?);
     }
     let named: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
-    let fates = people::store(&asked, readable, sayings).await?;
-    Ok(Answer::document(&BulkReply::of_events(&named, &fates)))
+    let (fates, told) = people::store_told(&asked, readable, sayings).await?;
+    let reply = BulkReply::of_events(&named, &fates).with_fields(told);
+    Ok(Answer::document(&reply))
 }
 
 fn saying(
@@ -59,7 +60,6 @@ fn saying(
     followers: usize,
 ) -> Result<Saying, Refusal> {
     let name = call.needed_text("eventName")?;
-    call.flag("createNewFields")?;
     let event = EventDraft {
         message_id: Some(Text::new(id, "id")),
         event_type: EventType::Track,
@@ -86,6 +86,7 @@ pub fn of_event(
         traits: None,
         mode: Mode::Single,
         event: Some(event),
+        creates_fields: creates_fields(call)?,
         at: when::created_at(asked, call, followers)?,
         item: call.json.clone(),
     })

@@ -20,6 +20,7 @@ mod request;
 mod sdk;
 mod show;
 mod subscriptions;
+mod types;
 mod unknown;
 mod users;
 mod when;

@@ -4,11 +4,14 @@ use super::jwt;
 use super::names::{Chosen, Fault, Named, Owners, Strangers, Who};
 use super::refusal::{Failure, Refusal};
 use super::request::{Asked, Readable};
+use super::types;
 use super::when::When;
 use crate::api::charge::Charge;
 use crate::api::error::ApiError;
+use crate::api::planned;
 use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
+use crate::domain::type_check::{Terms, Told};
 use crate::domain::{
     Class, Code, Draft, EventDraft, Gate, Identity, Item, Json, KeyKind, Mode, ProjectType,
     Receipt, Rejected, Rejection, Timestamp, Warnings, sizes,
@@ -25,6 +28,8 @@ pub struct Saying {
     pub traits: Option<Json>,
     pub mode: Mode,
     pub event: Option<EventDraft>,
+    /// Fields that its project does not have yet are taken.
+    pub creates_fields: bool,
     pub at: When,
     /// As it came.
     pub item: Json,
@@ -53,12 +58,25 @@ struct Frame {
 /// Writes what calls say, each judged by itself; one fate for each, in their order.
 ///
 /// # Errors
-/// Where nothing can be said about them.
+/// Where nothing can be said about them, or nothing of them may be written: a field does not fit the project's plan.
 pub async fn store(
     asked: &Asked,
     readable: Readable,
-    mut sayings: Vec<Saying>,
+    sayings: Vec<Saying>,
 ) -> Result<Vec<Fate>, Failure> {
+    let (fates, _) = store_told(asked, readable, sayings).await?;
+    Ok(fates)
+}
+
+/// The same, with what became of their fields.
+///
+/// # Errors
+/// As `store`.
+pub async fn store_told(
+    asked: &Asked,
+    readable: Readable,
+    mut sayings: Vec<Saying>,
+) -> Result<(Vec<Fate>, Told), Failure> {
     let project = asked.caller.kinds.rules.iterable;
     sayings.iter_mut().for_each(take_names_out);
     for saying in &mut sayings {
@@ -84,12 +102,12 @@ pub async fn store(
             });
         }
     }
-    let receipts = write(asked, readable, decided).await?;
+    let (receipts, told) = write(asked, readable, decided).await?;
     let mut receipts = receipts.into_iter();
     for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
         *fate = receipts.next().map_or(Ok(()), fate_of);
     }
-    Ok(fates)
+    Ok((fates, told))
 }
 
 /// The same for a call that stands alone; `call` is how a message says what was to be done to the names.
@@ -175,23 +193,39 @@ async fn write(
     asked: &Asked,
     readable: Readable,
     decided: Vec<Decided>,
-) -> Result<Vec<Receipt>, ApiError> {
+) -> Result<(Vec<Receipt>, Told), Failure> {
     if decided.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Told::default()));
     }
     let state = &asked.state;
     let frame = Frame::of(asked, readable.is_measured);
     let origin = frame.origin();
     let most_stored = state.server.max_body_bytes;
     let (size, decoders) = (readable.bytes.len(), readable.lane.decoders.clone());
-    let writing = async {
+    let creates: Vec<bool> = decided
+        .iter()
+        .map(|one| one.saying.creates_fields)
+        .collect();
+    let until = deadline(state);
+    let making = async {
         let made = work(&decoders, size, move || {
             items(readable, &frame, decided, most_stored)
         });
-        let (items, room) = made.await?;
-        Ok(state.ingest.submit(origin, items, Some(room)).await?)
+        let (mut items, mut room) = made.await?;
+        let terms = Terms {
+            refuses: true,
+            creates: &creates,
+        };
+        let fitting = (&mut *items, &mut room);
+        let told = planned::check(state, origin.project_id, fitting, &terms).await?;
+        Ok((items, room, told))
     };
-    by(deadline(state), writing).await
+    let (items, room, told) = by(until, making).await?;
+    if told.is_refused {
+        return Err(types::refusal(origin.project_id, &told).into());
+    }
+    let submitting = async { Ok(state.ingest.submit(origin, items, Some(room)).await?) };
+    Ok((by(until, submitting).await?, told))
 }
 
 fn items(

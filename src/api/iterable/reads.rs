@@ -4,10 +4,11 @@ use super::names::is_email;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::Asked;
-use super::show::{found, is_date, names_of, with_dates, written};
+use super::show::{found, names_of, with_dates, written};
 use crate::api::error::ApiError;
 use crate::api::reading::{answer_of, segment};
-use crate::domain::{Identity, IdentityKind};
+use crate::domain::tracking_plan::Category;
+use crate::domain::{Identity, IdentityKind, TypeRule, plain_date};
 use crate::store::{Profile, Reference, StoredEvent, TimelineQuery};
 use serde_json::{Map, Value, json};
 
@@ -93,21 +94,42 @@ pub async fn profile(asked: &Asked, name: Identity) -> Result<Option<Profile>, A
     answer_of(state, reading).await
 }
 
-/// `users/getFields`: what the profiles of the project have, by a sample of them.
+/// `users/getFields`: what the profiles of the project have, by its plan of fields or, without one, by a sample of them.
 pub async fn fields(asked: Asked) -> Result<Answer, Failure> {
-    let state = &asked.state;
-    let _room = state.reads.room().await?;
-    let reading = state.store.sample_fields(asked.caller.project_id);
-    let sampled = answer_of(state, reading).await?;
+    let _room = asked.state.reads.room().await?;
     let made = ["email", "signupSource", "userId"].map(|name| (name.to_owned(), json!("string")));
     let dates = ["profileUpdatedAt", "signupDate"].map(|name| (name.to_owned(), json!("date")));
     let mut fields: Map<String, Value> = made.into_iter().chain(dates).collect();
-    let own = sampled.into_iter();
-    fields.extend(own.map(|(name, value)| {
-        let its_type = type_of(&name, &value);
-        (name, json!(its_type))
-    }));
+    let own = match asked.caller.kinds.rules.types {
+        TypeRule::Off => sampled(&asked).await?,
+        TypeRule::Warn | TypeRule::Enforce => planned(&asked).await?,
+    };
+    let own = own.into_iter();
+    fields.extend(own.map(|(name, its_type)| (name, json!(its_type))));
     Ok(Answer::document(&json!({ "fields": fields })))
+}
+
+async fn sampled(asked: &Asked) -> Result<Vec<(String, &'static str)>, ApiError> {
+    let state = &asked.state;
+    let reading = state.store.sample_fields(asked.caller.project_id);
+    let sampled = answer_of(state, reading).await?.into_iter();
+    let typed = |(name, value): (String, String)| {
+        let its_type = type_of(&name, &value);
+        (name, its_type)
+    };
+    Ok(sampled.map(typed).collect())
+}
+
+async fn planned(asked: &Asked) -> Result<Vec<(String, &'static str)>, ApiError> {
+    let state = &asked.state;
+    let users = [Category::User];
+    let reading = state
+        .store
+        .load_field_types(asked.caller.project_id, &users);
+    let known = answer_of(state, reading).await?.into_iter();
+    Ok(known
+        .map(|field| (field.path, field.its_type.as_str()))
+        .collect())
 }
 
 /// The original's name of a type, by the beginning of a value.
@@ -120,7 +142,7 @@ fn type_of(name: &str, value: &str) -> &'static str {
         Some(b't' | b'f') => "boolean",
         Some(b'-' | b'0'..=b'9') if element.contains('.') => "double",
         Some(b'-' | b'0'..=b'9') => "long",
-        _ if is_date(element.trim_matches('"')) => "date",
+        _ if plain_date(element.trim_matches('"')).is_some() => "date",
         _ => "string",
     }
 }

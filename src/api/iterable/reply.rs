@@ -3,9 +3,11 @@
 use super::refusal::{Failure, Refusal};
 use crate::api::State;
 use crate::api::error::ApiError;
+use crate::metric_names::REQUESTS_REFUSED;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
+use metrics::counter;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -61,7 +63,10 @@ pub fn answer(
                 .body(answer),
             Err(error) => failure(request, &error),
         },
-        Err(Failure::Refused(refusal)) => refused(&refusal),
+        Err(Failure::Refused(refusal)) => {
+            counter!(REQUESTS_REFUSED, "code" => refusal.code).increment(1);
+            refused(&refusal)
+        }
         Err(Failure::Api(error)) => failure(request, &error),
     }
 }
@@ -82,7 +87,7 @@ fn refused(refusal: &Refusal) -> HttpResponse {
 }
 
 fn failure(request: &HttpRequest, error: &ApiError) -> HttpResponse {
-    let verdict = error.verdict();
+    let verdict = error.told();
     let (status, code, message) = match error {
         ApiError::MissingKey | ApiError::UnknownKey => {
             (verdict.status, "BadApiKey", "Invalid API key".to_owned())

@@ -2,7 +2,7 @@
 
 use super::names::PLACEHOLDER_DOMAIN;
 use super::subscriptions::LISTS;
-use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp};
+use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp, plain_date};
 use crate::store::{KnownIdentity, Profile};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -108,7 +108,7 @@ fn fields(traits: &Json) -> Map<String, Value> {
 /// A value in which each text that is a date is written as one.
 pub fn with_dates(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(date(&text).map_or(text, written)),
+        Value::String(text) => Value::String(plain_date(&text).map_or(text, written)),
         Value::Array(list) => list.into_iter().map(with_dates).collect(),
         Value::Object(object) => {
             let members = object.into_iter();
@@ -124,43 +124,6 @@ pub fn written(at: Timestamp) -> String {
     at.instant()
         .strftime("%Y-%m-%d %H:%M:%S +00:00")
         .to_string()
-}
-
-/// True of a text that is shown as a date.
-pub fn is_date(text: &str) -> bool {
-    date(text).is_some()
-}
-
-/// A text in one of the spellings that the original takes for a date (contract section 6.1).
-fn date(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let is_day = bytes.len() >= 10
-        && bytes
-            .iter()
-            .take(10)
-            .enumerate()
-            .all(|(place, byte)| match place {
-                4 | 7 => *byte == b'-',
-                _ => byte.is_ascii_digit(),
-            });
-    let rest = is_day.then(|| text.get(10..)).flatten()?;
-    let has_zone =
-        || rest.ends_with('Z') || rest.len() > 6 && rest[rest.len() - 6..].starts_with(['+', '-']);
-    let is_date = match rest.as_bytes().first() {
-        None => true,
-        // Without a fraction, with or without a zone behind a blank.
-        Some(b' ') => !rest.contains('.') && (rest.len() == 9 || rest.len() == 16 && has_zone()),
-        Some(b'T') => has_zone(),
-        _ => false,
-    };
-    let spaced = rest.len() == 16 && rest.starts_with(' ');
-    let text = if spaced {
-        // The calendar library knows no blank before a zone.
-        format!("{}{}", &text[..19], &text[20..])
-    } else {
-        text.to_owned()
-    };
-    is_date.then(|| Timestamp::parse(&text)).flatten()
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub fn named(user: &Fields) -> Result<Named, Refusal> {
 /// Reads a user with data fields. `followers` come after it in its request.
 pub fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refusal> {
     let is_nested = user.flag("mergeNestedObjects")?;
-    user.flag("createNewFields")?;
     Ok(Saying {
+        creates_fields: creates_fields(user)?,
         mode: if is_nested {
             Mode::Nested
         } else {
@@ -36,6 +36,12 @@ pub fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, 
         },
         ..stating(asked, user, user.object("dataFields")?, followers)?
     })
+}
+
+/// Whether a call may have fields that its project does not have yet: yes, unless it says no.
+pub fn creates_fields(call: &Fields) -> Result<bool, Refusal> {
+    let is_said = call.value("createNewFields").is_some();
+    Ok(!is_said || call.flag("createNewFields")?)
 }
 
 /// States traits of a user, who is made where nobody knows them.
@@ -52,6 +58,7 @@ pub fn stating(
         traits,
         mode: Mode::Single,
         event: None,
+        creates_fields: true,
         at: when::now(asked, followers),
         item: user.json.clone(),
     })
@@ -67,10 +74,12 @@ pub async fn update(asked: Asked, readable: Readable) -> Result<Answer, Failure>
 /// Updates many.
 pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let update_only = readable.fields.flag("updateOnly")?;
+    let creates_fields = creates_fields(&readable.fields)?;
     let users = members(&mut readable, "users")?;
     let mut sayings = Vec::with_capacity(users.len());
     for (place, user) in users.iter().enumerate() {
         let mut saying = saying(&asked, user, users.len() - place - 1)?;
+        saying.creates_fields &= creates_fields;
         if update_only {
             saying.strangers = Strangers::Refused;
         }
@@ -104,6 +113,7 @@ pub async fn reply(
     sayings: Vec<Saying>,
 ) -> Result<Answer, Failure> {
     let named: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
-    let fates = people::store(asked, readable, sayings).await?;
-    Ok(Answer::document(&BulkReply::of(&named, &fates)))
+    let (fates, told) = people::store_told(asked, readable, sayings).await?;
+    let reply = BulkReply::of(&named, &fates).with_fields(told);
+    Ok(Answer::document(&reply))
 }

@@ -70,7 +70,7 @@ pub fn tagged<T: Serialize>(
 
 /// The problem as the caller sees it.
 pub fn problem(error: &ApiError) -> HttpResponse {
-    let verdict = error.verdict();
+    let verdict = error.told();
     let mut reply = HttpResponse::build(verdict.status);
     if let Some(seconds) = verdict.retry_after {
         reply.insert_header((RETRY_AFTER, seconds));

@@ -17,8 +17,10 @@ use crate::api::credentials::{Candidates, query_value};
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::api::lane::Lane;
+use crate::api::planned;
 use crate::api::work::{by, deadline, work};
 use crate::domain::loose_time::Claim;
+use crate::domain::type_check::Terms;
 use crate::domain::{Caller, Class, Item, Receipt, Timestamp};
 use crate::ingest::{Origin, Reservation};
 use actix_web::web::Payload;
@@ -111,7 +113,9 @@ async fn take(
     };
     let source = source(request, caller, received_at, &road);
     let lane = readable.lane.clone();
-    let held = parse(readable, source, state).await?;
+    let mut held = parse(readable, source, state).await?;
+    let fitting = (&mut *held.0, &mut held.1);
+    planned::check(state, origin.project_id, fitting, &Terms::default()).await?;
     let want_results =
         query_value(request.query_string(), "results").is_some_and(|it| it == "true");
     let answer_bytes = if want_results {

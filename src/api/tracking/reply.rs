@@ -100,7 +100,7 @@ pub fn results(told: &[Told], receipts: &[Receipt]) -> HttpResponse {
 
 /// An error with its row of the table.
 pub fn failure(error: &ApiError) -> HttpResponse {
-    let verdict = error.verdict();
+    let verdict = error.told();
     let (size, limit) = error.measured();
     let mut response = json(
         verdict.status,
