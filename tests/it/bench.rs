@@ -149,6 +149,8 @@ async fn a_backfill_is_measured_to_the_end_of_its_topic() {
         "topic-mapped",
         "backfill-new",
         "backfill-known",
+        "backfill-live-alone",
+        "backfill-live-beside",
         "backfill-rest",
     ] {
         assert!(number(&line(&results, name)["items"]) > 0.0, "{name}");
