@@ -1,6 +1,6 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws siege faults upgrade demo-backfill demo-migration check fmt docs bench clean
+.PHONY: help setup run test laws siege faults upgrade demo-backfill demo-migration check fmt docs bench bench-compare clean
 
 TESTED := --locked --features failpoints
 
@@ -68,6 +68,10 @@ docs: ## Write docs/CONFIG.md and docs/METRICS.md again; a test compares them
 bench: ## Measure a release build; ARGS="..." is handed on
 	@scripts/setup run
 	cargo run --release --locked -- bench $(ARGS)
+
+bench-compare: ## The same, held against BEFORE=run.json or docs/benchmarks.json: a ratio that is 10 % worse fails
+	@scripts/setup run
+	cargo run --release --locked -- bench $(ARGS) --compare $(or $(BEFORE),docs/benchmarks.json)
 
 clean: ## Remove what was built and installed in this clone; data in .roster stays
 	cargo clean

@@ -78,7 +78,7 @@ enum Verb {
     /// Take files of profiles and events in through a service
     Import(import::ImportArgs),
     /// Measure the service against the raw limit of its database, on this machine
-    Bench(bench::Settings),
+    Bench(Box<bench::Settings>),
     /// Print the generated pages of the documentation, or write them
     #[command(hide = true)]
     Docs {

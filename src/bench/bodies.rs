@@ -1,18 +1,17 @@
-//! Requests as Segment's Node SDK makes them, written once; before each sending only ids and times change, in place.
+//! What is said in requests and files: calls as Segment's Node SDK makes them, and users as Iterable's clients do, with marks for
+//! what changes from one sending to the next.
 
-use super::plan::BATCH_ITEMS;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use memchr::memmem;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// Stand in a template for what changes, each as long as that.
-const MESSAGE_ID: &str = "@message-id-of-exactly-36-characters";
-const USER_ID: &str = "@user-id----";
-const TIME: &str = "@time-in-24-characters--";
-/// What stands before the key in a request's head.
-const BASIC: &[u8] = b"Authorization: Basic ";
+/// Stand for what changes, each as long as that.
+pub const MESSAGE_ID: &str = "@message-id-of-exactly-36-characters";
+pub const USER_ID: &str = "@user-id----";
+pub const DEVICE_ID: &str = "@device-id----";
+pub const VISITOR_ID: &str = "@visitor-id---------";
+pub const TIME: &str = "@time-in-24-characters--";
 
 const NAMES: [&str; 5] = [
     "Product Viewed",
@@ -22,10 +21,19 @@ const NAMES: [&str; 5] = [
     "Article Read",
 ];
 const COLOURS: [&str; 4] = ["black", "navy", "olive", "white"];
+/// Names of a known person: the one that all have, and the two of a person with a device.
+const USER: &str = r#""userId":"@user-id----","#;
+const USER_AND_DEVICE: &str = r#""userId":"@user-id----","anonymousId":"@device-id----","#;
+const VISITOR: &str = r#""anonymousId":"@visitor-id---------","#;
 
 /// The id of a person, as long as `USER_ID`.
 pub fn user_id(number: u32) -> String {
     format!("user-{number:07}")
+}
+
+/// The anonymous id of a person's device, as long as `DEVICE_ID`.
+pub fn device_id(number: u32) -> String {
+    format!("device-{number:07}")
 }
 
 /// One event in its parts, which the raw client sends as they are.
@@ -79,99 +87,51 @@ fn context(index: usize) -> Box<RawValue> {
     ))
 }
 
-/// A whole HTTP request in one buffer.
-pub struct Request {
-    bytes: Vec<u8>,
-    message_ids: Vec<usize>,
-    user_ids: Vec<usize>,
-    times: Vec<usize>,
+/// A call of somebody known by his user id.
+pub fn call(sample: &Sample) -> String {
+    worded(sample, USER, true)
 }
 
-impl Request {
-    /// A single call to `path`.
-    pub fn single(path: &str, key: &str, index: usize) -> Self {
-        Self::new(path, key, &call(&track(index)))
-    }
-
-    /// A batch; `index` tells the batches of several connections apart.
-    pub fn batch(key: &str, index: usize, sample: fn(usize) -> Sample) -> Self {
-        Self::many("/v1/batch", key, (index, BATCH_ITEMS), sample)
-    }
-
-    /// So many calls, of the `index`th sort, to a path that takes batches.
-    pub fn many(
-        path: &str,
-        key: &str,
-        (index, items): (usize, usize),
-        sample: fn(usize) -> Sample,
-    ) -> Self {
-        let first = index * items;
-        let calls: Vec<String> = (first..first + items)
-            .map(|item| call(&sample(item)))
-            .collect();
-        let body = format!(r#"{{"batch":[{}],"sentAt":"{TIME}"}}"#, calls.join(","));
-        Self::new(path, key, &body)
-    }
-
-    fn new(path: &str, key: &str, body: &str) -> Self {
-        let key = credential(key);
-        let length = body.len();
-        let text = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: analytics-node/2.3.0\r\nAccept: */*\r\nAuthorization: Basic {key}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        let places = |mark: &str| memmem::find_iter(text.as_bytes(), mark).collect();
-        Self {
-            message_ids: places(MESSAGE_ID),
-            user_ids: places(USER_ID),
-            times: places(TIME),
-            bytes: text.into(),
-        }
-    }
-
-    /// Sends in the name of another key of the same length.
-    pub fn address(&mut self, key: &str) {
-        let key = credential(key);
-        let at = memmem::find(&self.bytes, BASIC).expect("written here") + BASIC.len();
-        self.bytes[at..at + key.len()].copy_from_slice(key.as_bytes());
-    }
-
-    /// What was last sent, as it was.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Makes new events of it: new message ids, people drawn from all, the time now. Returns what to send.
-    pub fn renew(&mut self, people: u32) -> &[u8] {
-        for at in &self.message_ids {
-            let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-            id.hyphenated()
-                .encode_lower(&mut self.bytes[*at..*at + MESSAGE_ID.len()]);
-        }
-        for at in &self.user_ids {
-            let id = user_id(rand::random_range(0..people));
-            self.bytes[*at..*at + USER_ID.len()].copy_from_slice(id.as_bytes());
-        }
-        let time = now_text();
-        for at in &self.times {
-            self.bytes[*at..*at + TIME.len()].copy_from_slice(time.as_bytes());
-        }
-        &self.bytes
-    }
+/// A call of somebody known by his user id and his device.
+pub fn call_of_two_names(sample: &Sample) -> String {
+    worded(sample, USER_AND_DEVICE, true)
 }
 
-fn credential(key: &str) -> String {
-    STANDARD.encode(format!("{key}:"))
+/// A call of somebody who has told no name.
+pub fn call_of_a_visitor(sample: &Sample) -> String {
+    worded(sample, VISITOR, true)
 }
 
-fn call(sample: &Sample) -> String {
+/// A call as a line of a file: its id follows from the file's name and its place.
+pub fn line(sample: &Sample) -> String {
+    worded(sample, USER, false)
+}
+
+fn worded(sample: &Sample, names: &str, has_id: bool) -> String {
     let (kind, name) = match sample.name {
         Some(name) => ("properties", format!(r#""event":"{name}","#)),
         None => ("traits", String::new()),
     };
+    let id = if has_id {
+        format!(r#""messageId":"{MESSAGE_ID}","#)
+    } else {
+        String::new()
+    };
     format!(
-        r#"{{"type":"{}",{name}"userId":"{USER_ID}","messageId":"{MESSAGE_ID}","timestamp":"{TIME}","{kind}":{},"context":{},"integrations":{{}}}}"#,
+        r#"{{"type":"{}",{name}{names}{id}"timestamp":"{TIME}","{kind}":{},"context":{},"integrations":{{}}}}"#,
         sample.event_type, sample.properties, sample.context
     )
+}
+
+/// A user as Iterable's clients send one, known by his user id.
+pub fn user(index: usize) -> String {
+    let fields = traits(index, TIME);
+    format!(r#"{{"userId":"{USER_ID}","dataFields":{fields},"preferUserId":true}}"#)
+}
+
+/// What a key is sent as in a header of the tracking API.
+pub fn credential(key: &str) -> String {
+    STANDARD.encode(format!("{key}:"))
 }
 
 #[expect(
@@ -182,9 +142,9 @@ pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// The time now, as long as `TIME`.
-pub fn now_text() -> String {
-    format!("{:.3}", now())
+/// A time, as long as `TIME`.
+pub fn time_text(time: jiff::Timestamp) -> String {
+    format!("{time:.3}")
 }
 
 /// The key of a new event.
@@ -192,31 +152,7 @@ pub fn event_id() -> Uuid {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_has_about_600_bytes_and_no_mark_is_left() {
-        let mut request = Request::batch("key", 3, track);
-        let first = request.renew(200_000).to_vec();
-        let body = first.split(|byte| *byte == b'{').count();
-        assert!(body > BATCH_ITEMS);
-        assert_eq!(memmem::find_iter(&first, b"@").count(), BATCH_ITEMS);
-        let size = first.len() / BATCH_ITEMS;
-        assert!((560..640).contains(&size), "{size} bytes");
-        assert_ne!(first, request.renew(200_000));
-    }
-
-    #[test]
-    fn what_is_sent_is_json() {
-        for mut request in [
-            Request::batch("key", 0, identify),
-            Request::single("/v1/track", "key", 7),
-        ] {
-            let bytes = request.renew(10);
-            let at = memmem::find(bytes, b"\r\n\r\n").expect("a body") + 4;
-            serde_json::from_slice::<serde_json::Value>(&bytes[at..]).expect("JSON");
-        }
-    }
+/// A visitor whom nobody has seen, as long as `VISITOR_ID`.
+pub fn new_visitor() -> String {
+    format!("visitor-{:012x}", rand::random::<u64>() >> 16)
 }

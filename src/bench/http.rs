@@ -2,12 +2,9 @@
 //!
 //! No HTTP library: what it would do for each request the load generator would take from the service's share of the machine.
 
-use super::bodies::Request;
-use super::tally::Tally;
 use anyhow::{Context, Result, ensure};
 use memchr::memmem;
 use std::net::SocketAddr;
-use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -65,26 +62,6 @@ impl Connection {
             .ok()?
             .parse()
             .ok()
-    }
-
-    /// Sends new versions of one request until the time is over.
-    pub async fn send_until(
-        mut self,
-        end: Instant,
-        mut request: Request,
-        items: u64,
-        people: u32,
-    ) -> Result<Tally> {
-        let mut tally = Tally::default();
-        loop {
-            let bytes = request.renew(people);
-            let sent = Instant::now();
-            if sent >= end {
-                return Ok(tally);
-            }
-            self.exchange(bytes).await.context("while measuring")?;
-            tally.add(items, sent.elapsed());
-        }
     }
 }
 

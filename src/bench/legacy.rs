@@ -45,6 +45,18 @@ pub fn traits(index: u64) -> String {
     )
 }
 
+/// The columns of `table_row`.
+pub const TABLE_HEADER: &str =
+    "user_id,email,first_name,last_name,plan,logins,balance,city,birthday,locale,newsletter,source";
+
+/// Much the same as a row of a table, of a person who is new and in no topic.
+pub fn table_row(index: u64) -> String {
+    let (plan, city, balance) = (pick(&PLANS, index), pick(&CITIES, index), index % 1_000);
+    format!(
+        "table-{index:09},table-{index:09}@example.com,Ada,Lovelace,{plan},{index},{balance}.50,{city},1985-12-10,de-DE,true,shop"
+    )
+}
+
 /// The key and the value of the record that states a person who is new.
 pub fn new_person(index: u64) -> (String, String) {
     let name = new_name(index);
@@ -108,5 +120,7 @@ mod tests {
             assert_eq!(read["_id"], key);
         }
         serde_json::from_str::<serde_json::Value>(&traits(7)).expect("JSON");
+        let commas = |text: &str| text.matches(',').count();
+        assert_eq!(commas(TABLE_HEADER), commas(&table_row(7)));
     }
 }

@@ -1,14 +1,16 @@
 //! Who used the processors, and how much memory: read from `/proc`.
 
-use serde::Serialize;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Sub;
+use tokio_postgres::Client;
 
 /// `/proc` counts in hundredths of a second on every Linux that people run.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Seconds of processor time.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Cpu {
     pub roster: f64,
     pub database: f64,
@@ -78,8 +80,26 @@ pub fn load_average() -> f64 {
     first.and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
 
+/// Processors of this machine.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The database's first process, where it runs on this machine.
+pub async fn postmaster(client: &Client) -> Result<Option<u32>> {
+    let backend: i64 = client
+        .query_one("SELECT pg_backend_pid()::INT8", &[])
+        .await?
+        .get(0);
+    let name = fs::read_to_string(format!("/proc/{backend}/comm")).unwrap_or_default();
+    Ok(name
+        .starts_with("postgres")
+        .then(|| parent(u32::try_from(backend).ok()?))
+        .flatten())
+}
+
 /// The parent of a process on this machine.
-pub fn parent(process: u32) -> Option<u32> {
+fn parent(process: u32) -> Option<u32> {
     stat(process).map(|stat| stat.parent)
 }
 

@@ -2,8 +2,8 @@
 //!
 //! What it sends is prepared as far as can be; connections never wait for each other, and never write the same profile.
 
-use super::bodies::{self, Sample, event_id, now, user_id};
-use super::tally::Tally;
+use super::bodies::{self, Sample, event_id, now, time_text, user_id};
+use super::tally::{Answer, Tally};
 use crate::domain::profile::Traits;
 use crate::domain::{Identity, IdentityKind, Json, Mode, Stamp, Timestamp, TraitWrite};
 use crate::store::{Engine, catalogue, session_settings};
@@ -84,28 +84,32 @@ impl RawClient {
     }
 
     /// Stores track events until the time is over.
-    pub async fn store_events(self, end: Instant) -> Result<Tally> {
+    pub async fn store_events(self, time: Duration) -> Result<Tally> {
         let samples: Vec<Sample> = (0..SAMPLES).map(bodies::track).collect();
-        let mut tally = Tally::default();
-        while Instant::now() < end {
+        let (mut tally, begun) = (Tally::default(), Instant::now());
+        while begun.elapsed() < time {
             let users: Vec<String> = (0..EVENTS)
                 .map(|_| user_id(rand::random_range(0..self.people.all)))
                 .collect();
             let started = Instant::now();
             self.insert(&samples, &users).await?;
-            tally.add(EVENTS as u64, started.elapsed());
+            tally.add(Answer {
+                items: EVENTS as u64,
+                events: EVENTS as u64,
+                at: started - begun,
+                took: started.elapsed(),
+            });
         }
         Ok(tally)
     }
 
     /// Reads, merges and writes traits until the time is over, with or without the events that go with them.
-    pub async fn write_profiles(self, end: Instant, with_events: bool) -> Result<Tally> {
-        let mut tally = Tally::default();
-        let mut turn = 0;
-        while Instant::now() < end {
+    pub async fn write_profiles(self, time: Duration, with_events: bool) -> Result<Tally> {
+        let (mut tally, begun, mut turn) = (Tally::default(), Instant::now(), 0);
+        while begun.elapsed() < time {
             turn += 1;
             let users = self.people.draw(PROFILES);
-            let text = bodies::traits(turn, &bodies::now_text());
+            let text = bodies::traits(turn, &time_text(now()));
             let started = Instant::now();
             self.write(&users, &text).await?;
             if with_events {
@@ -115,7 +119,13 @@ impl RawClient {
                 };
                 self.insert(&[sample], &users).await?;
             }
-            tally.add(users.len() as u64, started.elapsed());
+            let items = users.len() as u64;
+            tally.add(Answer {
+                items,
+                events: if with_events { items } else { 0 },
+                at: started - begun,
+                took: started.elapsed(),
+            });
         }
         Ok(tally)
     }

@@ -2,13 +2,13 @@
 
 use super::bodies::{event_id, now};
 use super::raw::{PROFILES, TRAITS_AT_ONCE, prepare};
-use super::tally::Tally;
+use super::tally::{Answer, Tally};
 use crate::domain::profile::Traits;
 use crate::domain::{Json, Mode, Stamp, Timestamp, TraitWrite};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_postgres::types::Json as JsonParam;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
@@ -90,14 +90,19 @@ impl Maker {
     }
 
     /// Makes people until the time is over.
-    pub async fn make_until(self, end: Instant) -> Result<Tally> {
-        let mut tally = Tally::default();
-        while Instant::now() < end {
+    pub async fn make_for(self, time: Duration) -> Result<Tally> {
+        let (mut tally, begun) = (Tally::default(), Instant::now());
+        while begun.elapsed() < time {
             let names = Names::draw();
             let started = Instant::now();
             self.look_up(&names).await?;
             self.create(&names).await?;
-            tally.add(PROFILES as u64, started.elapsed());
+            tally.add(Answer {
+                items: PROFILES as u64,
+                events: 0,
+                at: started - begun,
+                took: started.elapsed(),
+            });
         }
         Ok(tally)
     }

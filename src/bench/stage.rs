@@ -1,10 +1,17 @@
 //! What a run needs around it: a database with people in it, and a service of its own.
 
 use super::bodies;
+use super::cost::{Meter, Reading};
 use super::http::Connection;
-use super::machine::{self, Processes};
-use super::plan::Settings;
+use super::kind::Kind;
+use super::machine::{Cpu, Processes, postmaster};
+use super::people::{make_events, make_people, send_people};
+use super::progress::Progress;
 use super::raw;
+use super::settings::Settings;
+use super::tally::Tally;
+use super::target::Target;
+use super::turn::Turn;
 use crate::config::Config;
 use crate::embedded::Embedded;
 use anyhow::{Context, Result, bail, ensure};
@@ -12,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -20,155 +27,267 @@ use tokio_postgres::Client;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
-/// People of each further project.
-pub const NEIGHBOURS_PEOPLE: u32 = 10_000;
-/// People made by one statement.
-const PEOPLE_AT_ONCE: u32 = 20_000;
-
-const MAKE_PEOPLE: &str = "-- bench_make_people
-WITH person AS MATERIALIZED (
-    SELECT n, gen_random_uuid() AS profile_id FROM generate_series($2::INT4, $3::INT4 - 1) AS n
-), born AS (
-    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)
-    SELECT $1::INT4, profile_id, $4::TEXT::JSONB, '{\"base\":0}'::JSONB, 1, now(), now() FROM person
-    RETURNING profile_id -- CockroachDB refuses a CTE that returns nothing
-)
-INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
-SELECT $1::INT4, 'user_id', 'user-' || lpad(n::TEXT, 7, '0'), profile_id, now() FROM person";
-
 /// A migration that marks; without a store to publish to no relay reads it.
 const MIRROR: &str = "-- bench_mirror
 INSERT INTO migration (project_id, state, version, mirrors, document_kind, settings, changed_at)
 VALUES ($1::INT4, 'mirror', 1, TRUE, 'user_id', '{}'::JSONB, now())";
 
-/// A database, and the folder that goes with it.
+/// A database; a private one with its folder.
 pub struct Database {
     pub url: String,
-    folder: PathBuf,
-    embedded: Option<Embedded>,
+    private: Option<(Embedded, PathBuf)>,
 }
 
 impl Database {
-    /// Lets something be measured on a database, and stops it whatever becomes of that, Ctrl-C included. Who has more than a database to
-    /// remove at the end (topics) starts and stops it himself.
+    /// Lets something be done with a database, and stops it whatever becomes of that.
     pub async fn lend<T>(
+        settings: &Settings,
         config: &Config,
-        measure: impl AsyncFnOnce(&str) -> Result<T>,
+        act: impl AsyncFnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
-        let database = Self::start(config).await?;
-        let measured = tokio::select! {
-            measured = measure(&database.url) => measured,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-        };
+        let database = Self::start(settings, config).await?;
+        let done = act(&database).await;
         database.stop().await?;
-        measured
+        done
     }
 
-    /// The configured one, or a private one in a temporary folder.
-    pub async fn start(config: &Config) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("roster-bench-{}", std::process::id()));
-        if !config.is_embedded() {
-            let url = config.database.url.reveal().to_owned();
+    /// None beside a service that runs somewhere; the configured one; or a private one in a temporary folder.
+    async fn start(settings: &Settings, config: &Config) -> Result<Self> {
+        if settings.against.is_some() || !config.is_embedded() {
             return Ok(Self {
-                url,
-                folder,
-                embedded: None,
+                url: config.database.url.reveal().to_owned(),
+                private: None,
             });
         }
+        let folder = std::env::temp_dir().join(format!("roster-bench-{}", std::process::id()));
         let embedded = Embedded::start(&folder).await?;
         Ok(Self {
             url: embedded.database_url().to_owned(),
-            folder,
-            embedded: Some(embedded),
+            private: Some((embedded, folder)),
         })
     }
 
+    const fn is_own(&self) -> bool {
+        self.private.is_some()
+    }
+
     /// Stops and removes what was started here.
-    pub async fn stop(self) -> Result<()> {
-        if let Some(embedded) = self.embedded {
+    async fn stop(self) -> Result<()> {
+        if let Some((embedded, folder)) = self.private {
             embedded.stop().await?;
-            std::fs::remove_dir_all(&self.folder)?;
+            std::fs::remove_dir_all(&folder)?;
         }
         Ok(())
     }
 }
 
-/// A running `roster serve` with a project of its own.
+/// What is measured: a `roster serve` of this program's own over a database, or a service that runs somewhere.
 pub struct Service {
-    pub address: SocketAddr,
-    pub key: String,
+    /// Its address with a key that sends events.
+    pub target: Target,
+    /// A key that administers.
+    pub server_key: String,
+    pub people: u32,
+    pub progress: Progress,
+    own: Option<Own>,
+}
+
+/// What is known of a service that was started here.
+pub struct Own {
+    pub database_url: String,
+    /// What the database calls itself.
+    pub database: String,
     pub project: i32,
     pub processes: Processes,
     pub client: Client,
+    meter: Option<Meter>,
+    stored_before: u64,
     child: Child,
+    connections: JoinSet<()>,
+}
+
+/// How a service is started.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    pub project: &'a str,
+    pub arguments: &'a [&'a str],
 }
 
 impl Service {
-    /// Starts the service over a database and fills a fresh project with people.
-    pub async fn start(settings: &Settings, url: &str, tasks: &mut JoinSet<()>) -> Result<Self> {
-        let service = Self::start_with(settings.people, url, (&new_name(), &[]), tasks).await?;
-        if settings.mirrored {
-            service.client.execute(MIRROR, &[&service.project]).await?;
+    /// Lets something be measured on a service, which is stopped whatever becomes of that, Ctrl-C included.
+    pub async fn lend<T>(
+        settings: &Settings,
+        progress: &Progress,
+        database: &Database,
+        start: Start<'_>,
+        measure: impl AsyncFnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        let lent = async {
+            progress.begin("a service and its people");
+            let service = Self::start(settings, progress, database, start).await?;
+            let measured = measure(&service).await?;
+            service.stop().await?;
+            Ok(measured)
+        };
+        tokio::select! {
+            measured = lent => measured,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            never = progress.show() => match never {},
         }
-        Ok(service)
     }
 
-    /// The same with a name for the project, and arguments for the service.
-    pub async fn start_with(
-        people: u32,
-        url: &str,
-        (name, arguments): (&str, &[&str]),
-        tasks: &mut JoinSet<()>,
+    async fn start(
+        settings: &Settings,
+        progress: &Progress,
+        database: &Database,
+        start: Start<'_>,
     ) -> Result<Self> {
-        let address = free_address()?;
-        let child = command(url)?
-            .args(["serve", "--listen", &address.to_string()])
-            .args(arguments)
-            .env("ROSTER__LOG__LEVEL", "warn")
-            .kill_on_drop(true)
-            .spawn()?;
+        if let Some(url) = &settings.against {
+            return Self::running(settings, progress, url).await;
+        }
+        let (url, address) = (&database.url, free_address()?);
+        let child = serve(url, address, start.arguments)?;
         wait_until_ready(address).await?;
-        ask(url, &["project", "create", name]).await?;
-        let key = ask(
-            url,
-            &["key", "create", "--project", name, "--kind", "write"],
-        )
-        .await?;
-        let client = raw::connect(url, tasks).await?;
-        let project = client
-            .query_one("SELECT project_id FROM project WHERE name = $1", &[&name])
-            .await?
-            .get(0);
-        make_people(&client, project, people).await?;
-        let processes = Processes {
-            roster: child.id().context("the service has ended")?,
-            database: postmaster(&client).await?,
-        };
+        ask(url, &["project", "create", start.project]).await?;
+        let key = create_key(url, start.project, "write").await?;
+        let server_key = create_key(url, start.project, "server").await?;
+        let own = Own::of(settings, database, start.project, child).await?;
+        make_people(&own.client, own.project, settings.people).await?;
+        let events = (settings.people, settings.stored);
+        make_events(&own.client, own.project, events).await?;
+        if settings.mirrored {
+            own.client.execute(MIRROR, &[&own.project]).await?;
+        }
         Ok(Self {
-            address,
-            key,
-            project,
-            processes,
-            client,
-            child,
+            target: Target::local(address, &key),
+            server_key,
+            people: settings.people,
+            progress: progress.clone(),
+            own: Some(own),
         })
     }
 
-    /// Makes one more project with the same people; its write key.
-    pub async fn another_project(&self, url: &str) -> Result<String> {
-        let name = new_name();
-        ask(url, &["project", "create", &name]).await?;
-        let sql = "SELECT project_id FROM project WHERE name = $1";
-        let project: i32 = self.client.query_one(sql, &[&name]).await?.get(0);
-        make_people(&self.client, project, NEIGHBOURS_PEOPLE).await?;
-        let of_project = ["key", "create", "--project", &name, "--kind", "write"];
-        ask(url, &of_project).await
+    /// A service that runs somewhere, filled with people by its own API.
+    async fn running(settings: &Settings, progress: &Progress, url: &str) -> Result<Self> {
+        let key = settings.key.clone().context("--against needs a --key")?;
+        let service = Self {
+            target: Target::at(url, &key).await?,
+            server_key: key,
+            people: settings.people,
+            progress: progress.clone(),
+            own: None,
+        };
+        send_people(&service.target, settings.people).await?;
+        Ok(service)
     }
 
-    /// Events in the project.
+    /// What is known of a service of this program's own.
+    ///
+    /// # Errors
+    /// Where it is somebody else's.
+    pub fn own(&self) -> Result<&Own> {
+        let own = self.own.as_ref();
+        own.context("this can't be measured on a service that runs somewhere")
+    }
+
+    /// Measures some work: how long it took, who used the processors, what the database did.
+    pub async fn turn(
+        &self,
+        (kind, round): (Kind, usize),
+        work: impl AsyncFnOnce() -> Result<Tally>,
+    ) -> Result<Turn> {
+        let reading = match &self.own {
+            Some(own) => own.reading().await?,
+            None => None,
+        };
+        let (before, started) = (self.cpu(), Instant::now());
+        let tally = work().await?;
+        let (seconds, cpu) = (started.elapsed().as_secs_f64(), self.cpu() - before);
+        let spent = match (&self.own, reading) {
+            (Some(own), Some((meter, reading))) => Some(meter.since(&own.client, &reading).await?),
+            _ => None,
+        };
+        ensure!(tally.items > 0, "nothing was answered");
+        Ok(Turn {
+            kind,
+            round,
+            tally,
+            seconds,
+            cpu,
+            spent,
+        })
+    }
+
+    fn cpu(&self) -> Cpu {
+        let own = self.own.as_ref();
+        own.map_or_else(Cpu::default, |own| own.processes.cpu())
+    }
+
+    /// Makes one more project with so many people; where its events are sent to.
+    pub async fn another_project(&self, people: u32) -> Result<Target> {
+        let (own, name) = (self.own()?, new_name());
+        ask(&own.database_url, &["project", "create", &name]).await?;
+        let project = project_id(&own.client, &name).await?;
+        make_people(&own.client, project, people).await?;
+        let key = create_key(&own.database_url, &name, "write").await?;
+        Ok(self.target.with_key(&key))
+    }
+
+    /// Stops the service, which has to end well.
+    async fn stop(self) -> Result<()> {
+        let Some(mut own) = self.own else {
+            return Ok(());
+        };
+        let process = Pid::from_raw(own.processes.roster.cast_signed());
+        kill(process, Signal::SIGTERM)?;
+        let status = timeout(PATIENCE, own.child.wait()).await??;
+        ensure!(status.success(), "the service ended with {status}");
+        own.connections.abort_all();
+        Ok(())
+    }
+}
+
+impl Own {
+    async fn of(
+        settings: &Settings,
+        database: &Database,
+        project: &str,
+        child: Child,
+    ) -> Result<Self> {
+        let mut connections = JoinSet::new();
+        let client = raw::connect(&database.url, &mut connections).await?;
+        Ok(Self {
+            database_url: database.url.clone(),
+            database: version(&client).await?,
+            project: project_id(&client, project).await?,
+            processes: Processes {
+                roster: child.id().context("the service has ended")?,
+                database: postmaster(&client).await?,
+            },
+            meter: Meter::find(&client, database.is_own()).await,
+            stored_before: settings.stored.into(),
+            client,
+            child,
+            connections,
+        })
+    }
+
+    async fn reading(&self) -> Result<Option<(Meter, Reading)>> {
+        Ok(match self.meter {
+            Some(meter) => Some((meter, meter.read(&self.client).await?)),
+            None => None,
+        })
+    }
+
+    /// Whether the database tells what a row costs.
+    pub const fn tells_costs(&self) -> bool {
+        self.meter.is_some()
+    }
+
+    /// Events in the project beside those that were there before.
     pub async fn events(&self) -> Result<u64> {
-        self.count("SELECT count(*) FROM event WHERE project_id = $1")
-            .await
+        let all = self.count("SELECT count(*) FROM event WHERE project_id = $1");
+        Ok(all.await? - self.stored_before)
     }
 
     /// Profiles in the project.
@@ -181,15 +300,34 @@ impl Service {
         let count: i64 = self.client.query_one(sql, &[&self.project]).await?.get(0);
         Ok(count.unsigned_abs())
     }
+}
 
-    /// Stops the service, which has to end well.
-    pub async fn stop(mut self) -> Result<()> {
-        let process = Pid::from_raw(self.processes.roster.cast_signed());
-        kill(process, Signal::SIGTERM)?;
-        let status = timeout(PATIENCE, self.child.wait()).await??;
-        ensure!(status.success(), "the service ended with {status}");
-        Ok(())
-    }
+fn serve(url: &str, address: SocketAddr, arguments: &[&str]) -> Result<Child> {
+    Ok(command(url)?
+        .args(["serve", "--listen", &address.to_string()])
+        .args(arguments)
+        .env("ROSTER__LOG__LEVEL", "warn")
+        .kill_on_drop(true)
+        .spawn()?)
+}
+
+async fn version(client: &Client) -> Result<String> {
+    let text: String = client.query_one("SELECT version()", &[]).await?.get(0);
+    let name = text.split(" on ").next().unwrap_or_default();
+    Ok(name.chars().take(60).collect())
+}
+
+async fn project_id(client: &Client, name: &str) -> Result<i32> {
+    let sql = "SELECT project_id FROM project WHERE name = $1";
+    Ok(client.query_one(sql, &[&name]).await?.get(0))
+}
+
+async fn create_key(url: &str, project: &str, kind: &str) -> Result<String> {
+    ask(
+        url,
+        &["key", "create", "--project", project, "--kind", kind],
+    )
+    .await
 }
 
 /// A name that nothing else has.
@@ -236,32 +374,4 @@ async fn wait_until_ready(address: SocketAddr) -> Result<()> {
         bail!("the service did not become ready");
     }
     Ok(())
-}
-
-/// Fills a project with so many people.
-pub async fn make_people(client: &Client, project: i32, people: u32) -> Result<()> {
-    let traits = bodies::traits(0, "2026-01-05T08:00:00.000Z");
-    let mut first = 0;
-    while first < people {
-        let last = people.min(first + PEOPLE_AT_ONCE);
-        let (from, to) = (first.cast_signed(), last.cast_signed());
-        client
-            .execute(MAKE_PEOPLE, &[&project, &from, &to, &traits])
-            .await?;
-        first = last;
-    }
-    Ok(())
-}
-
-/// The database's first process, where it runs on this machine.
-async fn postmaster(client: &Client) -> Result<Option<u32>> {
-    let backend: i64 = client
-        .query_one("SELECT pg_backend_pid()::INT8", &[])
-        .await?
-        .get(0);
-    let name = std::fs::read_to_string(format!("/proc/{backend}/comm")).unwrap_or_default();
-    Ok(name
-        .starts_with("postgres")
-        .then(|| machine::parent(u32::try_from(backend).ok()?))
-        .flatten())
 }

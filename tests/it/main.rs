@@ -9,6 +9,7 @@
 
 mod backfill;
 mod barred;
+mod bench;
 mod browser;
 mod cli;
 mod clocks;

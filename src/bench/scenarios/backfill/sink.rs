@@ -1,9 +1,12 @@
 //! Somebody else's sink on the same topic, into the same database: a program that is started, watched and ended.
 
-use super::scene::{Filled, Scene};
+use super::road::Road;
+use crate::bench::kind::Kind;
 use crate::bench::machine::Processes;
-use crate::bench::plan::{Kind, Settings};
-use crate::bench::tally::{Tally, Turn};
+use crate::bench::settings::Settings;
+use crate::bench::stage::{Own, new_name};
+use crate::bench::tally::Tally;
+use crate::bench::turn::Turn;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,53 +26,55 @@ const WARM_UP: Duration = Duration::from_secs(20);
 /// One turn of it. It takes the topic from its beginning, as all rows are written over that are there.
 pub async fn take(
     settings: &Settings,
-    scene: &Scene<'_>,
-    (url, command): (&str, &Path),
+    road: &Road<'_>,
+    command: &Path,
     round: usize,
 ) -> Result<Turn> {
-    let client = &scene.service.client;
+    let own = road.service.own()?;
+    let client = &own.client;
     client
         .batch_execute(&format!("DROP TABLE IF EXISTS {TABLE}"))
         .await?;
-    let mut child = start(scene, url, command)?;
+    let mut child = start(road, own, command)?;
     let processes = Processes {
         roster: child.id().context("the sink has ended")?,
-        ..scene.service.processes
+        ..own.processes
     };
     wait_for_rows(client, &mut child).await?;
     sleep(WARM_UP).await;
     let (before, cpu, started) = (rows(client).await?, processes.cpu(), Instant::now());
-    sleep(Duration::from_secs(settings.seconds)).await;
+    sleep(settings.turn()).await;
     let (after, seconds) = (rows(client).await?, started.elapsed().as_secs_f64());
     let cpu = processes.cpu() - cpu;
-    let filled: &Filled = &scene.topics.new;
     ensure!(
-        after < filled.records,
+        after < road.topics.of(Kind::Sink).records,
         "the sink is at the topic's end: more --records"
     );
     end(child).await?;
     Ok(Turn {
         kind: Kind::Sink,
         round,
-        tally: Tally::of(after - before),
+        tally: Tally::of(after - before, 0),
         seconds,
         cpu,
+        spent: None,
     })
 }
 
-fn start(scene: &Scene<'_>, url: &str, command: &Path) -> Result<Child> {
-    let folder = scene.folder.join("sink");
+fn start(road: &Road<'_>, own: &Own, command: &Path) -> Result<Child> {
+    let topics = road.topics;
+    let folder = topics.folder.join("sink");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir(&folder)?;
     let child = Command::new(command)
-        .env("ROSTER_SINK_BROKERS", &scene.topics.brokers)
-        .env("ROSTER_SINK_TOPIC", scene.topics.new.name())
-        // A group of its own each time.
+        .env("ROSTER_SINK_BROKERS", &topics.brokers)
+        .env("ROSTER_SINK_TOPIC", topics.of(Kind::Sink).name())
         .env("ROSTER_SINK_TABLE", TABLE)
-        .env("ROSTER_SINK_NAME", crate::bench::stage::new_name())
-        .env("ROSTER_SINK_DATABASE", url)
+        // A group of its own each time.
+        .env("ROSTER_SINK_NAME", new_name())
+        .env("ROSTER_SINK_DATABASE", &own.database_url)
         .env("ROSTER_SINK_FOLDER", &folder)
         .kill_on_drop(true)
         .spawn();

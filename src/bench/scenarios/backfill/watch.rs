@@ -1,9 +1,8 @@
-//! How far the service has got with a source, and how much memory it has: asked once a second, as an operator's monitoring does.
+//! How far the service has got with a source: asked as an operator's monitoring does.
 
 use crate::bench::http::Connection;
 use crate::bench::stage::Service;
 use anyhow::{Result, bail, ensure};
-use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -24,15 +23,6 @@ impl Done {
     }
 }
 
-/// One look.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Sample {
-    pub seconds: f64,
-    /// Records that are done.
-    pub records: u64,
-    pub memory_bytes: u64,
-}
-
 /// A connection to the service's metrics.
 pub struct Watch {
     connection: Connection,
@@ -40,7 +30,7 @@ pub struct Watch {
 
 impl Watch {
     pub async fn open(service: &Service) -> Result<Self> {
-        let connection = Connection::open(service.address).await?;
+        let connection = Connection::open(service.target.socket).await?;
         Ok(Self { connection })
     }
 
@@ -79,15 +69,6 @@ impl Watch {
             }
         }
         bail!("the backfill of {source} does not do what it was told");
-    }
-
-    /// One look; `seconds` since what is measured began.
-    pub async fn look(&mut self, service: &Service, source: &str, seconds: f64) -> Result<Sample> {
-        Ok(Sample {
-            seconds,
-            records: self.done(source).await?.all(),
-            memory_bytes: service.processes.present_memory(),
-        })
     }
 }
 
