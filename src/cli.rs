@@ -139,8 +139,8 @@ enum KeyVerb {
     Create {
         #[arg(long)]
         project: String,
-        /// write (may only send) or server (may also read and administer)
-        #[arg(long, value_parser = ["write", "server"])]
+        /// write (may only send), server (may also read and administer) or read (may only read)
+        #[arg(long, value_parser = ["write", "server", "read"])]
         kind: String,
         /// Of a write key: calls about a user need a JWT of theirs, signed with the secret that is shown below the key (docs/KEYS.md)
         #[arg(long)]
@@ -368,7 +368,7 @@ async fn retain(store: &Store, name: &str, events: Option<i32>, rejections: i32)
 
 async fn create_key(store: &Store, project: &str, kind: &str, jwt: bool) -> Result<()> {
     let project_id = find_project(store, project).await?;
-    let kind = KeyKind::parse(kind).context("the kind is write or server")?;
+    let kind = KeyKind::parse(kind).context("the kind is write, server or read")?;
     let key = format!(
         "rk_{}_{}",
         kind.as_str(),
@@ -382,7 +382,7 @@ async fn create_key(store: &Store, project: &str, kind: &str, jwt: bool) -> Resu
         return Ok(());
     }
     if kind != KeyKind::Write {
-        bail!("a server key needs no token: --jwt goes with --kind write");
+        bail!("only calls by a write key need a token: --jwt goes with --kind write");
     }
     let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     store

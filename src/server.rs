@@ -11,6 +11,7 @@ mod tidying;
 pub mod trial;
 
 use crate::api::auth::Keys;
+use crate::api::invalidated::Invalidated;
 use crate::api::lane::{Lane, Lanes};
 use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
@@ -112,6 +113,8 @@ async fn serve_on(
     let (legacy_reads, line) = legacy_reads.map_err(|text| anyhow!(text))?;
     let legacy_reads = Arc::new(legacy_reads);
     legacy_reads.refresh().await;
+    let invalidated = Invalidated::new(store.clone(), config.server.request_timeout_ms);
+    let invalidated = Arc::new(invalidated);
     let (imports, desk) = files(config, &store, &ingest)?;
     let mut tasks = Tasks {
         batcher: spawn(batcher),
@@ -130,6 +133,7 @@ async fn serve_on(
             spawn(tidying::tidy(config, metrics.clone(), rates.clone())),
             spawn(watch_reads(legacy_reads.clone())),
             spawn(compare_reads(legacy_reads.clone(), line)),
+            spawn(invalidated.clone().watch()),
         ],
     };
     drop(taking_in);
@@ -144,6 +148,7 @@ async fn serve_on(
         rates: rates.clone(),
         mirrored: (config.legacy.indices.clone(), config.legacy.topics.clone()),
         keys,
+        invalidated,
         ingest,
         imports: imports.clone(),
         pulls: desk,

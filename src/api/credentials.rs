@@ -80,6 +80,18 @@ impl Candidates {
         }
     }
 
+    /// Finds who says something, and the key.
+    ///
+    /// # Errors
+    /// As `caller`; `WriteKeyNeeded` where the key only reads.
+    pub async fn writer(&self, keys: &Keys) -> Result<Option<(Caller, &str)>, ApiError> {
+        let known = self.known(keys).await?;
+        match &known {
+            Some((caller, _)) if !caller.kind.may_write() => Err(ApiError::WriteKeyNeeded),
+            _ => Ok(known),
+        }
+    }
+
     /// True where the request carries no key at all.
     pub fn are_none(&self) -> bool {
         self.keys.is_empty()

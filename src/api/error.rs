@@ -24,8 +24,10 @@ pub enum ApiError {
     UnknownKey,
     #[error("no project has this key")]
     UnknownProject,
-    #[error("a write key may only ingest: use a server key")]
+    #[error("this takes a server key: a write key only ingests, a read key only reads")]
     ServerKeyNeeded,
+    #[error("a read key only reads: use a write key or a server key")]
+    WriteKeyNeeded,
     #[error("the body is not valid JSON: {0}")]
     InvalidJson(String),
     #[error("the body is no JSON object")]
@@ -118,6 +120,7 @@ impl ApiError {
             Self::UnknownKey => refused(StatusCode::UNAUTHORIZED, "unknown_key"),
             Self::UnknownProject => refused(StatusCode::NOT_FOUND, "unknown_key"),
             Self::ServerKeyNeeded => refused(StatusCode::FORBIDDEN, "server_key_needed"),
+            Self::WriteKeyNeeded => refused(StatusCode::FORBIDDEN, "write_key_needed"),
             Self::InvalidJson(_) => refused(StatusCode::BAD_REQUEST, "invalid_json"),
             Self::NotAnObject => refused(StatusCode::BAD_REQUEST, "not_an_object"),
             Self::MissingBatch => refused(StatusCode::BAD_REQUEST, "missing_batch"),

@@ -12,6 +12,7 @@ pub mod document;
 mod erasing;
 pub mod error;
 pub mod inflate;
+pub mod invalidated;
 mod iterable;
 pub mod lane;
 mod native;
@@ -23,6 +24,7 @@ pub mod rates;
 mod reading;
 pub mod reads;
 mod signed;
+mod stream;
 pub mod tracking;
 mod work;
 
@@ -41,6 +43,7 @@ use crate::traces::Tracer;
 use actix_web::middleware::NormalizePath;
 use actix_web::web::{self, ServiceConfig};
 use auth::Keys;
+use invalidated::Invalidated;
 use lane::Lanes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rates::Rates;
@@ -63,6 +66,8 @@ pub struct State {
     pub legacy_reads: Arc<LegacyReads>,
     /// Whose keys are whose.
     pub keys: Keys,
+    /// Tokens that count no more.
+    pub invalidated: Arc<Invalidated>,
     /// What an operator allows each project and key.
     pub rates: Arc<Rates>,
     /// Indices and topics that server keys may name in a plan.

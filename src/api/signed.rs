@@ -35,6 +35,12 @@ pub enum TokenFault {
     TooLong,
     #[error("JWT token is expired")]
     Expired,
+    /// It was good until somebody said that it is not (`api::invalidated`).
+    #[error("JWT token has been invalidated")]
+    Invalidated,
+    /// It was not looked at.
+    #[error("there are too many tokens in one request")]
+    TooMany,
 }
 
 /// What a token says.
@@ -114,7 +120,13 @@ impl Claims {
         if email.is_none() && user_id.is_none() {
             return Err(TokenFault::Nobody);
         }
-        Ok(Signer { user_id, email })
+        let issued_at = Timestamp::from_micros((self.iat * 1e6) as i64);
+        Ok(Signer {
+            user_id,
+            email,
+            // A time beyond all calendars is older than whatever is invalidated.
+            issued_at: issued_at.unwrap_or(Timestamp::MIN),
+        })
     }
 }
 

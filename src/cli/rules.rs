@@ -50,6 +50,10 @@ pub struct Given {
     /// By which names the Iterable-compatible API knows people (docs/ITERABLE.md): hybrid, user-id or email
     #[arg(long, value_parser = project_type, default_value = "hybrid")]
     iterable: ProjectType,
+    /// Keep an unsalted hash of the email and the user id of whoever is forgotten from now on, to be shown by the Iterable-compatible API
+    /// (docs/PRIVACY.md)
+    #[arg(long)]
+    shows_forgotten: bool,
     /// The project has a tracking plan, in which the first value of a field fixes its type (docs/TRACKING_PLAN.md): off, warn of other
     /// values, or enforce it
     #[arg(long, value_parser = type_rule, default_value = "off")]
@@ -78,6 +82,7 @@ impl Given {
             placeholders: self.placeholders,
             no_placeholders: self.no_placeholders,
             iterable: self.iterable,
+            shows_forgotten: self.shows_forgotten,
             types: self.types,
             signed_users: self.signed_users,
             ..Rules::default()

@@ -38,7 +38,7 @@ impl Gate<'_> {
     pub(super) fn email_rule(&self) -> EmailRule {
         match self.by {
             KeyKind::Server => EmailRule::Selects,
-            KeyKind::Write => self.kinds.rules.email,
+            KeyKind::Write | KeyKind::Read => self.kinds.rules.email,
         }
     }
 

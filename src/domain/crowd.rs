@@ -15,7 +15,7 @@ impl Room {
     pub fn names_by(&self, by: KeyKind) -> usize {
         match by {
             KeyKind::Server => self.identities + self.identities / MORE_ONE_IN,
-            KeyKind::Write => self.identities,
+            KeyKind::Write | KeyKind::Read => self.identities,
         }
     }
 }

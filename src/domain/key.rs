@@ -64,6 +64,8 @@ pub enum KeyKind {
     Write,
     /// May also read, import, erase and administer its project.
     Server,
+    /// May only read: for reports, and for tools of those who help customers.
+    Read,
 }
 
 impl KeyKind {
@@ -72,12 +74,23 @@ impl KeyKind {
         match self {
             Self::Write => "write",
             Self::Server => "server",
+            Self::Read => "read",
         }
+    }
+
+    /// True of those whose calls say something about people.
+    pub const fn may_write(self) -> bool {
+        !matches!(self, Self::Read)
+    }
+
+    /// True of those that are shown what is known of people.
+    pub const fn may_read(self) -> bool {
+        !matches!(self, Self::Write)
     }
 
     /// Reads a kind's name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Write, Self::Server]
+        [Self::Write, Self::Server, Self::Read]
             .into_iter()
             .find(|known| known.as_str() == name)
     }
@@ -135,9 +148,16 @@ mod tests {
         assert_eq!(KeyHash::of("a"), KeyHash::of("a"));
         assert_ne!(KeyHash::of("a"), KeyHash::of("b"));
         assert!(!format!("{:?}", KeyHash::of("secret")).contains("secret"));
-        assert_eq!(
-            KeyKind::parse(KeyKind::Server.as_str()),
-            Some(KeyKind::Server)
-        );
+        for kind in [KeyKind::Write, KeyKind::Server, KeyKind::Read] {
+            assert_eq!(KeyKind::parse(kind.as_str()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn only_a_server_key_both_writes_and_reads() {
+        let may = |kind: KeyKind| (kind.may_write(), kind.may_read());
+        assert_eq!(may(KeyKind::Server), (true, true));
+        assert_eq!(may(KeyKind::Write), (true, false));
+        assert_eq!(may(KeyKind::Read), (false, true));
     }
 }

@@ -10,6 +10,7 @@ pub mod command;
 pub mod containment;
 mod crowd;
 pub mod difference;
+pub mod elements;
 pub mod erasure;
 mod field_type;
 pub mod gate;

@@ -3,6 +3,7 @@
 //! Every trait carries the time at which it was true. The newest wins, trait by trait; at equal times the larger canonical
 //! value wins, on every node alike (`stamped.rs`). So the merge commutes, associates and may be repeated: `laws_*` below.
 
+use super::elements::are_elements;
 use super::stamped::{Stamped, Trait};
 use super::{Code, Json, Limits, Mode, Rejection, Stamp, Timestamp, TraitWrite};
 use serde_json::value::RawValue;
@@ -64,6 +65,10 @@ struct Stamps {
     /// Traits with keys that are newer than the whole.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     nested: BTreeMap<String, Nested>,
+    /// Lists with elements that are newer than the whole. A version that does not know them reads and writes the list, and leaves their
+    /// times out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lists: BTreeMap<String, Nested>,
     /// Of the newest whole document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<Stamp>,
@@ -74,6 +79,9 @@ struct Stamps {
 struct Nested {
     whole: Box<RawValue>,
     at: BTreeMap<String, Stamp>,
+    /// What was written, where the value that is read does not show it: of a list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    written: BTreeMap<String, Box<RawValue>>,
 }
 
 /// Stored text that is no profile: somebody wrote past this program.
@@ -91,7 +99,8 @@ impl Traits {
             serde_json::from_slice(stamps.as_bytes()).map_err(|_| Malformed)?;
         let mut present = traits.members().ok_or(Malformed)?;
         let mut all = BTreeMap::new();
-        for (name, nested) in std::mem::take(&mut stamps.nested) {
+        let nested = std::mem::take(&mut stamps.nested).into_iter();
+        for (name, nested) in nested.chain(std::mem::take(&mut stamps.lists)) {
             let at = stamps.at.remove(&name).unwrap_or(stamps.base);
             let value = present.remove(&name).unwrap_or_else(Json::null);
             all.insert(name, nested.with(at, &value));
@@ -138,15 +147,21 @@ impl Traits {
             .all
             .iter()
             .filter(|(name, known)| is_exception(name, known));
-        let nested = self.all.iter().filter(|(_, known)| !known.below.is_empty());
+        let below = self.all.iter().filter(|(_, known)| !known.below.is_empty());
+        let (lists, nested) = below.partition(|(_, known)| known.is_list());
+        let stored = |traits: Vec<(&String, &Trait)>| {
+            let traits = traits.into_iter();
+            traits
+                .map(|(name, known)| (name.clone(), Nested::of(known)))
+                .collect()
+        };
         let stamps = Stamps {
             base,
             at: exceptions
                 .map(|(name, known)| (name.clone(), known.whole.at))
                 .collect(),
-            nested: nested
-                .map(|(name, known)| (name.clone(), Nested::of(known)))
-                .collect(),
+            nested: stored(nested),
+            lists: stored(lists),
             floor: (self.floor != Stamp::NEVER).then_some(self.floor),
         };
         (Json::from_members(&present), Json::of(&stamps))
@@ -218,9 +233,13 @@ impl Traits {
 
     /// Takes over what is newer; tells whether anything changed.
     pub fn merge(&mut self, write: &TraitWrite) -> bool {
-        let stamped = |name: &str, value: &Json| match write.mode {
-            Mode::Nested => Trait::nested(write.stamp_of(name), value.clone()),
-            Mode::Single | Mode::Document => Trait::whole(write.stamp_of(name), value.clone()),
+        let stamped = |name: &str, value: &Json| {
+            let at = write.stamp_of(name);
+            if write.mode == Mode::Nested || are_elements(value) {
+                Trait::nested(at, value.clone())
+            } else {
+                Trait::whole(at, value.clone())
+            }
         };
         let mut changed = write.mode == Mode::Document && self.raise(write.stamp);
         for (name, value) in &write.traits {
@@ -272,9 +291,13 @@ impl Traits {
 impl Nested {
     fn of(known: &Trait) -> Self {
         let times = known.below.iter();
+        let written = known.below.iter().filter(|_| known.is_list());
         Self {
             whole: known.whole.value.to_raw(),
             at: times.map(|(key, known)| (key.clone(), known.at)).collect(),
+            written: written
+                .map(|(key, known)| (key.clone(), known.value.to_raw()))
+                .collect(),
         }
     }
 
@@ -282,7 +305,10 @@ impl Nested {
     fn with(self, at: Stamp, value: &Json) -> Trait {
         let members = value.members().unwrap_or_default();
         let known = |(key, at): (String, Stamp)| {
-            let value = members.get(&key).cloned().unwrap_or_else(Json::null);
+            let written = self.written.get(&key);
+            let written = written.map(|value| Json::from_database(value.get().to_owned()));
+            let value = written.or_else(|| members.get(&key).cloned());
+            let value = value.unwrap_or_else(Json::null);
             (key, Stamped { at, value })
         };
         Trait {

@@ -124,6 +124,11 @@ pub(in crate::domain) fn any_write() -> impl Strategy<Value = TraitWrite> {
         r#"{"a":2,"b":null}"#,
         r#"{"b":3}"#,
         "{}",
+        "[1,2]",
+        "[]",
+        r#"{"\u001f1":true}"#,
+        r#"{"\u001f1":false,"\u001f2":true}"#,
+        r#"{"\u001f2":false,"\u001f3":true}"#,
     ];
     let value = proptest::sample::select(values);
     let traits = proptest::collection::btree_map("[abc]", value, 0..3);

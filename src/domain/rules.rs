@@ -55,6 +55,8 @@ pub struct Rules {
     /// Texts that do name somebody, usual or not.
     pub no_placeholders: Vec<String>,
     pub iterable: ProjectType,
+    /// Of who is forgotten an unsalted hash is kept, to be shown.
+    pub shows_forgotten: bool,
     pub types: TypeRule,
     /// What a write key says of a user counts by a token of theirs alone, so that a key without a secret names no users.
     pub signed_users: bool,

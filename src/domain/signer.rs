@@ -5,16 +5,18 @@
 
 use super::gate::{Gate, Name};
 use super::kinds::DEVICE_TOKEN;
-use super::{Identity, IdentityKind};
+use super::{Identity, IdentityKind, Timestamp};
 use std::borrow::Cow;
 
 /// The person whom a token names, by one name or by both.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signer {
     /// As the token has it.
     pub user_id: Option<String>,
     /// Trimmed and lower-cased.
     pub email: Option<String>,
+    /// When the token was made, by its own word.
+    pub issued_at: Timestamp,
 }
 
 /// The names of a call that count, and what became of the others.
@@ -30,6 +32,15 @@ pub struct Vouched {
 }
 
 impl Signer {
+    /// The names that the token says, as people are known by them.
+    pub fn names(&self) -> impl Iterator<Item = Identity> {
+        let user_id = self.user_id.as_deref();
+        let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, id));
+        let email = self.email.as_deref();
+        let email = email.map(|email| Identity::new(IdentityKind::Email, email));
+        user_id.into_iter().chain(email)
+    }
+
     /// True of a name that the token says.
     pub fn vouches_for(&self, identity: &Identity) -> bool {
         let own = match identity.kind {
@@ -85,7 +96,7 @@ impl Gate<'_> {
 mod tests {
     use super::*;
     use crate::domain::gate::tests::limits;
-    use crate::domain::{Class, KeyKind, Kinds, ProjectId, Timestamp};
+    use crate::domain::{Class, KeyKind, Kinds, ProjectId};
 
     fn with_gate<T>(look: impl FnOnce(&Gate<'_>) -> T) -> T {
         let (kinds, limits) = (Kinds::default(), limits());
@@ -105,6 +116,7 @@ mod tests {
         Signer {
             user_id: Some("ada".to_owned()),
             email: Some("ada@example.com".to_owned()),
+            issued_at: Timestamp::MIN,
         }
     }
 

@@ -66,6 +66,9 @@ impl Trait {
         if self.below.is_empty() {
             return self.whole.value.clone();
         }
+        if self.is_list() {
+            return self.list();
+        }
         let mut members = self.whole.value.members().unwrap_or_default();
         for (key, known) in &self.below {
             if known.value.is_null() {

@@ -1,6 +1,7 @@
 //! A command and its project's tracking plan: what of it the plan is about, and what is told and left out of it.
 
 use super::command::{Command, Event, EventType, Mode, TraitWrite};
+use super::elements::as_whole;
 use super::json::Json;
 use super::stated::{Stated, without};
 use super::tracking_plan::{APART, Category, Mismatch};
@@ -162,7 +163,10 @@ impl Stated {
 
 fn stated_by(write: Option<&TraitWrite>, apart: &[&str]) -> Stated {
     let traits = write.iter().flat_map(|write| &write.traits);
-    Stated::of(traits.map(|(name, value)| (name.as_str(), value)), apart)
+    let whole: Vec<_> = traits
+        .map(|(name, value)| (name.as_str(), as_whole(value)))
+        .collect();
+    Stated::of(whole.iter().map(|(name, value)| (*name, &**value)), apart)
 }
 
 fn leave_out(write: &mut Option<TraitWrite>, paths: &BTreeSet<&str>) {

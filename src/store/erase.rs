@@ -12,6 +12,7 @@ use super::erase_statements::{
 };
 use super::erase_steps::{ErasureRequest, Found, Task, columns, finish, lock, take_away};
 use super::groups::{DELETE_MEMBERS, DELETE_MEMBERSHIPS};
+use super::lists::LEAVE_LISTS;
 use super::profiles::timestamp;
 use super::run::Body;
 use super::{Error, Fence, Split, Statement, Store};
@@ -152,6 +153,7 @@ impl Store {
             &DELETE_CLAIMS,
             &DELETE_MEMBERSHIPS,
             &DELETE_MEMBERS,
+            &LEAVE_LISTS,
         ] {
             self.run(deleting, &[profiles, &worker, &token]).await?;
         }

@@ -70,16 +70,19 @@ DELETE FROM profile WHERE (project_id, profile_id) IN (
 )",
 };
 
-/// A later erasure of the same name moves the time on; a block stays with the erasure that set it, for whoever lifts it.
+/// A later erasure of the same name moves the time on; a block stays with the erasure that set it, for whoever lifts it. What is shown of
+/// a forgotten name ($6) is kept where the project wants it.
 pub(super) const REMEMBER_ERASED: Statement = Statement {
     name: "remember_erased",
     sql: "-- remember_erased
-INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
-SELECT $1::INT4, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL
-FROM unnest($2::BYTEA[]) AS t (identity_hash)
+INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten, shown_hash)
+SELECT t.project_id, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL,
+    CASE WHEN $5::BOOL AND (SELECT p.identity_rules ->> 'shows_forgotten' FROM project AS p WHERE p.project_id = t.project_id) = 'true' THEN t.shown_hash END
+FROM unnest($1::INT4[], $2::BYTEA[], $6::TEXT[]) AS t (project_id, identity_hash, shown_hash)
 ON CONFLICT (project_id, identity_hash) DO UPDATE SET
     erasure_id = CASE WHEN e.is_forgotten AND NOT excluded.is_forgotten THEN e.erasure_id ELSE excluded.erasure_id END,
-    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten",
+    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten,
+    shown_hash = COALESCE(excluded.shown_hash, e.shown_hash)",
 };
 
 /// A repeat, and a sweep that found more, add to what is there; what was in flight then has to be over before the next sweep.
@@ -329,7 +332,7 @@ FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID",
 pub(super) const LIFT_BLOCK: Statement = Statement {
     name: "lift_block",
     sql: "-- lift_block
-UPDATE erasure SET is_forgotten = FALSE
+UPDATE erasure SET is_forgotten = FALSE, shown_hash = NULL
 WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
 RETURNING erasure_id",
 };

@@ -3,6 +3,7 @@
 use super::erase_statements::{
     DELETE_IDENTITIES, DELETE_PROFILES, LOCK_ERASED, RECORD_ERASURE, REMEMBER_ERASED,
 };
+use super::forgotten::shown_hash;
 use super::merge_record::DELETE_MERGE_RECORDS;
 use super::params::JsonParam;
 use super::profiles::identity;
@@ -118,9 +119,19 @@ async fn remember(
     let request = task.request;
     let hash = |name: &Identity| identity_hash(task.salt, &(request.project_id, name.clone()));
     let hashes: Vec<Vec<u8>> = names.iter().map(hash).collect();
-    let (project, at) = (request.project_id.0, request.at.instant());
-    let params: [&(dyn ToSql + Sync); 5] =
-        [&project, &hashes, &request.id, &at, &request.is_forgotten];
+    let shown: Vec<Option<String>> = names.iter().map(shown_hash).collect();
+    let (projects, at) = (
+        vec![request.project_id.0; names.len()],
+        request.at.instant(),
+    );
+    let params: [&(dyn ToSql + Sync); 6] = [
+        &projects,
+        &hashes,
+        &request.id,
+        &at,
+        &request.is_forgotten,
+        &shown,
+    ];
     query(tx, &REMEMBER_ERASED, &params).await.map(drop)
 }
 

@@ -106,6 +106,11 @@ pub const STEPS: &[Step] = steps![
     "0088_import_fetched",
     "0089_import_schedule_by_due",
     "0090_api_key_token_secret",
+    "0091_api_key_kinds",
+    "0092_token_invalidation",
+    "0093_static_list",
+    "0094_static_list_member",
+    "0095_erasure_shown_hash",
     "0096_field_type",
     "0100_project_unknown_user_criteria",
 ];

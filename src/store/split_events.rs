@@ -136,6 +136,7 @@ impl Store {
     pub async fn mark_moved(&self, split: &Split) -> Result<(), Error> {
         if let Some((kept, taken)) = self.both(split).await? {
             self.regroup(split.project_id, &kept, &taken).await?;
+            self.relist(split.project_id, &kept, &taken).await?;
         }
         let (project, id) = (split.project_id.0, split.profile_id.0);
         self.run(&MARK_MOVED, &[&project, &id]).await.map(drop)
@@ -162,6 +163,7 @@ impl Store {
             self.run_tx("settle_split", &task, |tx, task| settle(tx, task))
                 .await?;
             self.regroup(split.project_id, &kept, &taken).await?;
+            self.relist(split.project_id, &kept, &taken).await?;
         }
         let (project, id, at) = (split.project_id.0, split.profile_id.0, split.requested_at);
         let params: [&(dyn ToSql + Sync); 5] =

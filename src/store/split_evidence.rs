@@ -146,6 +146,17 @@ impl Store {
         self.run(&LEAVE_GROUPS, &[&leaves, &left]).await.map(drop)
     }
 
+    /// Lists are where their traits went.
+    pub(super) async fn relist(
+        &self,
+        project_id: ProjectId,
+        kept: &Person,
+        taken: &Person,
+    ) -> Result<(), Error> {
+        let people = [(project_id, kept.id), (project_id, taken.id)];
+        self.note_members(&people).await
+    }
+
     /// The groups that a person's calls name, with the receipt of the first of these calls.
     async fn groups_of(
         &self,

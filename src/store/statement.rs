@@ -3,11 +3,11 @@
 use super::schema::open_clauses;
 use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, erase_older,
-    erase_statements as erase, events, export, field_types, fields, groups, heartbeat,
-    import_statements as imports, lease, lookup, merge, merge_record, migration,
-    mirror_statements as mirror, others, owners, profiles, projects, pull_statements as pulls,
-    reads, rejections, retention, rights, schema, split_statements as split,
-    verification_statements as verification, worker, write,
+    erase_statements as erase, events, export, field_types, fields, forgotten, groups, heartbeat,
+    import_statements as imports, invalidations, lease, lists, lookup, merge, merge_record,
+    migration, mirror_statements as mirror, others, owners, profiles, projects,
+    pull_statements as pulls, reads, rejections, retention, rights, schema,
+    split_statements as split, verification_statements as verification, worker, write,
 };
 
 use std::borrow::Cow;
@@ -45,7 +45,13 @@ pub fn catalogue() -> Vec<&'static Statement> {
         of_pulls(),
         of_migrations(),
     ];
-    [of_requests(), of_upkeep(), of_the_rest.concat()].concat()
+    [
+        of_requests(),
+        of_dialects(),
+        of_upkeep(),
+        of_the_rest.concat(),
+    ]
+    .concat()
 }
 
 fn of_people() -> Vec<&'static Statement> {
@@ -256,6 +262,25 @@ fn of_requests() -> Vec<&'static Statement> {
         &criteria::DROP_CRITERIA,
         &projects::LIST_KEYS,
         &projects::REVOKE_KEY,
+    ]
+}
+
+/// Of what only one dialect asks for.
+fn of_dialects() -> Vec<&'static Statement> {
+    vec![
+        &forgotten::LOAD_FORGOTTEN,
+        &lists::CREATE_LIST,
+        &lists::LOAD_LISTS,
+        &lists::FIND_LIST,
+        &lists::DELETE_LIST,
+        &lists::NOTE_MEMBERS,
+        &lists::LEAVE_LISTS,
+        &lists::LIST_MEMBERS,
+        &lists::COUNT_MEMBERS,
+        &invalidations::INVALIDATE_TOKENS,
+        &invalidations::FIND_INVALIDATION,
+        &invalidations::LATEST_INVALIDATIONS,
+        &invalidations::FORGET_INVALIDATIONS,
     ]
 }
 

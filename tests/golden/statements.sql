@@ -25,7 +25,9 @@ UNION ALL SELECT 1::INT4 FROM verification WHERE FALSE UNION ALL SELECT 1::INT4 
 UNION ALL SELECT 1::INT4 FROM read_comparison WHERE FALSE UNION ALL SELECT 1::INT4 FROM read_mismatch WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_rejection WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM import_pull WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_schedule WHERE FALSE
-UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE UNION ALL SELECT 1::INT4 FROM field_type WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE UNION ALL SELECT 1::INT4 FROM token_invalidation WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM static_list WHERE FALSE UNION ALL SELECT 1::INT4 FROM static_list_member WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM field_type WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
 -- insert_events
@@ -243,12 +245,14 @@ DELETE FROM profile WHERE (project_id, profile_id) IN (
 );
 
 -- remember_erased
-INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten)
-SELECT $1::INT4, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL
-FROM unnest($2::BYTEA[]) AS t (identity_hash)
+INSERT INTO erasure AS e (project_id, identity_hash, erasure_id, erased_at, is_forgotten, shown_hash)
+SELECT t.project_id, t.identity_hash, $3::UUID, $4::TIMESTAMPTZ, $5::BOOL,
+    CASE WHEN $5::BOOL AND (SELECT p.identity_rules ->> 'shows_forgotten' FROM project AS p WHERE p.project_id = t.project_id) = 'true' THEN t.shown_hash END
+FROM unnest($1::INT4[], $2::BYTEA[], $6::TEXT[]) AS t (project_id, identity_hash, shown_hash)
 ON CONFLICT (project_id, identity_hash) DO UPDATE SET
     erasure_id = CASE WHEN e.is_forgotten AND NOT excluded.is_forgotten THEN e.erasure_id ELSE excluded.erasure_id END,
-    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten;
+    erased_at = GREATEST(e.erased_at, excluded.erased_at), is_forgotten = e.is_forgotten OR excluded.is_forgotten,
+    shown_hash = COALESCE(excluded.shown_hash, e.shown_hash);
 
 -- record_erasure
 INSERT INTO erasure_request AS r (project_id, erasure_id, requested_at, is_forgotten, identity_count, event_count, identities, profile_ids, sweep_at, kept_ids)
@@ -388,7 +392,7 @@ SELECT erasure_id, requested_at, is_forgotten, identity_count, event_count, clea
 FROM erasure_request WHERE project_id = $1::INT4 AND erasure_id = $2::UUID;
 
 -- lift_block
-UPDATE erasure SET is_forgotten = FALSE
+UPDATE erasure SET is_forgotten = FALSE, shown_hash = NULL
 WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $1::INT4 AND e.identity_hash = $2::BYTEA)
 RETURNING erasure_id;
 
@@ -643,6 +647,148 @@ ORDER BY k.project_id, k.created_at, k.key_hash;
 UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
 WHERE key_hash = $1::BYTEA
 RETURNING project_id;
+
+-- load_forgotten
+SELECT f.identity_hash, CASE WHEN f.is_forgotten THEN f.shown_hash END
+FROM unnest($1::INT4[], $2::BYTEA[]) AS t (project_id, after)
+CROSS JOIN LATERAL (
+    SELECT e.identity_hash, e.is_forgotten, e.shown_hash FROM erasure AS e
+    WHERE e.project_id = t.project_id AND e.identity_hash > t.after
+    ORDER BY e.identity_hash LIMIT $3::INT8
+) AS f
+ORDER BY f.identity_hash;
+
+-- create_list
+INSERT INTO static_list (project_id, list_id, name)
+SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id))::INT4, t.name
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
+WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
+ON CONFLICT (project_id, list_id) DO NOTHING
+RETURNING list_id;
+
+-- load_lists
+SELECT l.list_id, l.name, l.created_at
+FROM unnest($1::INT4[]) AS t (project_id)
+JOIN static_list AS l ON l.project_id = t.project_id
+WHERE l.deleted_at IS NULL ORDER BY l.list_id LIMIT $2::INT8;
+
+-- find_list
+SELECT l.list_id
+FROM unnest($1::INT4[], $2::INT4[]) AS t (project_id, list_id)
+JOIN static_list AS l ON l.project_id = t.project_id AND l.list_id = t.list_id
+WHERE l.deleted_at IS NULL;
+
+-- delete_list
+UPDATE static_list AS l SET deleted_at = now()
+FROM unnest($1::INT4[], $2::INT4[]) AS t (project_id, list_id)
+WHERE l.project_id = t.project_id AND l.list_id = t.list_id AND l.deleted_at IS NULL
+RETURNING l.list_id;
+
+-- note_members
+INSERT INTO static_list_member (project_id, list_id, profile_id)
+SELECT DISTINCT t.project_id, CASE WHEN e.list_id ~ '^[0-9]{1,9}$' THEN e.list_id::INT4 END, t.profile_id
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+CROSS JOIN LATERAL jsonb_array_elements_text(
+    CASE WHEN jsonb_typeof(p.traits -> 'emailListIds') = 'array' THEN p.traits -> 'emailListIds' ELSE '[]'::JSONB END
+) AS e (list_id)
+WHERE e.list_id ~ '^[0-9]{1,9}$'
+ORDER BY 1, 2, 3
+ON CONFLICT (project_id, list_id, profile_id) DO NOTHING;
+
+-- leave_lists
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM static_list_member WHERE profile_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- list_members
+SELECT l.profile_id, l.is_in,
+    CASE WHEN l.is_in THEN COALESCE(CASE WHEN jsonb_typeof(l.traits -> 'email') = 'string' THEN lower(l.traits ->> 'email') END, (
+        SELECT i.value FROM identity AS i WHERE i.profile_id = l.person_id AND i.kind = 'email'
+        ORDER BY i.value LIKE '%@placeholder.email', i.first_seen, i.value LIMIT 1
+    )) END,
+    CASE WHEN l.is_in THEN COALESCE(CASE WHEN jsonb_typeof(l.traits -> 'userId') = 'string' THEN l.traits ->> 'userId' END, (
+        SELECT i.value FROM identity AS i WHERE i.profile_id = l.person_id AND i.kind = 'user_id'
+        ORDER BY i.first_seen, i.value LIMIT 1
+    )) END
+FROM (
+    SELECT m.profile_id, s.profile_id AS person_id, s.traits,
+        COALESCE(s.traits -> 'emailListIds', '[]'::JSONB) @> jsonb_build_array(t.list_id) AND CASE
+            WHEN s.profile_id = m.profile_id AND cardinality(s.merged_from) = 0 THEN TRUE
+            ELSE NOT EXISTS (
+                SELECT 1 FROM unnest(array_append(s.merged_from, s.profile_id)) AS o (profile_id)
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM static_list_member AS x
+                    WHERE x.project_id = t.project_id AND x.list_id = t.list_id AND x.profile_id = o.profile_id LIMIT 1
+                ) AS noted
+                WHERE o.profile_id < m.profile_id
+            )
+        END AS is_in
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (project_id, list_id, after)
+    CROSS JOIN LATERAL (
+        SELECT c.profile_id FROM static_list_member AS c
+        WHERE c.project_id = t.project_id AND c.list_id = t.list_id AND c.profile_id > t.after
+        ORDER BY c.profile_id LIMIT $4::INT8
+    ) AS m
+    LEFT JOIN LATERAL (
+        SELECT w.profile_id, w.merged_into FROM profile AS w WHERE w.project_id = t.project_id AND w.profile_id = m.profile_id LIMIT 1
+    ) AS p ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT w.profile_id, w.traits, w.merged_from FROM profile AS w
+        WHERE w.project_id = t.project_id AND w.profile_id = COALESCE(p.merged_into, p.profile_id) LIMIT 1
+    ) AS s ON TRUE
+) AS l ORDER BY l.profile_id;
+
+-- count_members
+SELECT count(*)::INT8, COALESCE(sum(CASE WHEN l.is_in THEN 1 ELSE 0 END), 0)::INT8,
+    (array_agg(l.profile_id ORDER BY l.profile_id DESC))[1]
+FROM (
+    SELECT m.profile_id, s.profile_id AS person_id, s.traits,
+        COALESCE(s.traits -> 'emailListIds', '[]'::JSONB) @> jsonb_build_array(t.list_id) AND CASE
+            WHEN s.profile_id = m.profile_id AND cardinality(s.merged_from) = 0 THEN TRUE
+            ELSE NOT EXISTS (
+                SELECT 1 FROM unnest(array_append(s.merged_from, s.profile_id)) AS o (profile_id)
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM static_list_member AS x
+                    WHERE x.project_id = t.project_id AND x.list_id = t.list_id AND x.profile_id = o.profile_id LIMIT 1
+                ) AS noted
+                WHERE o.profile_id < m.profile_id
+            )
+        END AS is_in
+    FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (project_id, list_id, after)
+    CROSS JOIN LATERAL (
+        SELECT c.profile_id FROM static_list_member AS c
+        WHERE c.project_id = t.project_id AND c.list_id = t.list_id AND c.profile_id > t.after
+        ORDER BY c.profile_id LIMIT $4::INT8
+    ) AS m
+    LEFT JOIN LATERAL (
+        SELECT w.profile_id, w.merged_into FROM profile AS w WHERE w.project_id = t.project_id AND w.profile_id = m.profile_id LIMIT 1
+    ) AS p ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT w.profile_id, w.traits, w.merged_from FROM profile AS w
+        WHERE w.project_id = t.project_id AND w.profile_id = COALESCE(p.merged_into, p.profile_id) LIMIT 1
+    ) AS s ON TRUE
+) AS l;
+
+-- invalidate_tokens
+INSERT INTO token_invalidation AS i (project_id, name_hash, issued_before, changed_at)
+SELECT t.project_id, t.name_hash, $3::TIMESTAMPTZ, now() FROM unnest($1::INT4[], $2::BYTEA[]) AS t (project_id, name_hash)
+ON CONFLICT (project_id, name_hash) DO UPDATE SET issued_before = GREATEST(i.issued_before, excluded.issued_before), changed_at = now()
+RETURNING i.name_hash, i.issued_before;
+
+-- find_invalidation
+SELECT i.name_hash, i.issued_before
+FROM unnest($1::INT4[], $2::BYTEA[]) AS t (project_id, name_hash)
+JOIN token_invalidation AS i ON i.project_id = t.project_id AND i.name_hash = t.name_hash;
+
+-- latest_invalidations
+SELECT name_hash, issued_before, changed_at, project_id FROM token_invalidation
+WHERE (changed_at, project_id, name_hash) > ($1::TIMESTAMPTZ, $2::INT4, $3::BYTEA)
+ORDER BY changed_at, project_id, name_hash LIMIT $4::INT8;
+
+-- forget_invalidations
+DELETE FROM token_invalidation WHERE (project_id, name_hash) IN (
+    SELECT project_id, name_hash FROM token_invalidation WHERE changed_at < now() - '400 days'::INTERVAL ORDER BY changed_at LIMIT $1::INT8
+);
 
 -- due_walks
 SELECT p.project_id, now() - p.event_retention_days * '1 day'::INTERVAL, COALESCE(w.after, $2::UUID), COALESCE(w.attempts, 0)

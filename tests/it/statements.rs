@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 20] = [
+const NOT_WRITING: [&str; 21] = [
     "heartbeat",
     "check_tables",
     "load_keys",
@@ -29,6 +29,7 @@ const NOT_WRITING: [&str; 20] = [
     "forget_imports",
     "due_pulls",
     "due_schedules",
+    "latest_invalidations",
 ];
 const TABLES: [&str; 7] = [
     "profile",

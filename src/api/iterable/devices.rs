@@ -11,6 +11,9 @@ use super::users::{self, UPDATE, named};
 use crate::domain::{Identity, IdentityKind, Json, Mode};
 use std::collections::BTreeMap;
 
+/// Devices of one person, and browsers: as many as the original takes.
+const MOST_TOKENS: usize = 500;
+
 /// Registers a device of somebody, who is made where nobody is there yet.
 pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
@@ -26,6 +29,7 @@ pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let own = Json::from_members(&known);
     let more = device.object("dataFields")?;
     let value = more.map_or_else(|| own.clone(), |more| own.with_defaults(&more));
+    leave_room(&asked, body, "devices", &token).await?;
     let saying = saying(&asked, body, "devices", (token, value))?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
@@ -36,6 +40,7 @@ pub async fn register_browser(asked: Asked, readable: Readable) -> Result<Answer
     let body = &readable.fields;
     let token = body.needed_text("browserToken")?;
     let value = Json::of(&serde_json::json!({"token": token, "endpointEnabled": true}));
+    leave_room(&asked, body, "browserTokens", &token).await?;
     let saying = saying(&asked, body, "browserTokens", (token, value))?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
@@ -68,6 +73,28 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
 }
 
 async fn device_of(asked: &Asked, named: &Named, token: &str) -> Result<Option<Json>, Failure> {
+    let devices = tokens_of(asked, named, "devices").await?;
+    Ok(devices.and_then(|devices| devices.member(token)))
+}
+
+/// Refuses one more than somebody may have. Two that come at once may both find room for one.
+async fn leave_room(asked: &Asked, user: &Fields, kind: &str, token: &str) -> Result<(), Failure> {
+    let own = named(user)?;
+    let is_nobody = own == Named::default();
+    let whom = asked.signed.clone().filter(|_| is_nobody).unwrap_or(own);
+    let Some(known) = tokens_of(asked, &whom, kind).await? else {
+        return Ok(());
+    };
+    let count = known.members().map_or(0, |members| members.len());
+    if count < MOST_TOKENS || known.member(token).is_some() {
+        return Ok(());
+    }
+    let message = format!("The user has {kind} up to the limit of {MOST_TOKENS}");
+    Err(Refusal::params(message).into())
+}
+
+/// What somebody has of a kind, by token.
+async fn tokens_of(asked: &Asked, named: &Named, kind: &str) -> Result<Option<Json>, Failure> {
     let user_id = named.user_id.as_deref();
     let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, id));
     let email = named.email.as_deref();
@@ -77,8 +104,7 @@ async fn device_of(asked: &Asked, named: &Named, token: &str) -> Result<Option<J
     };
     let _room = asked.state.reads.room().await?;
     let profile = profile(asked, name).await?;
-    let devices = profile.and_then(|profile| profile.traits.member("devices"));
-    Ok(devices.and_then(|devices| devices.member(token)))
+    Ok(profile.and_then(|profile| profile.traits.member(kind)))
 }
 
 fn saying(

@@ -2,6 +2,7 @@
 
 use super::names::Named;
 use super::refusal::{Failure, Refusal};
+use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::signed;
 use crate::domain::{Caller, Signer, Timestamp};
@@ -11,14 +12,21 @@ use actix_web::http::header::HeaderMap;
 /// Who calls, by the token of a request.
 ///
 /// # Errors
-/// 401, with the texts that SDKs switch on; also where the key has no secret, so that it can't have tokens.
-pub fn signed(headers: &HeaderMap, caller: &Caller, now: Timestamp) -> Result<Named, Failure> {
+/// 401, with the texts that SDKs switch on; also where the key has no secret, so that it can't have tokens. `Unavailable` where nobody
+/// can say whether a token was invalidated.
+pub async fn signed(
+    state: &State,
+    headers: &HeaderMap,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<Named, Failure> {
     let secret = caller.secret.as_ref().ok_or(ApiError::ServerKeyNeeded)?;
     let Some(token) = signed::bearer(headers) else {
         let message = "JWT Authorization header is not set";
         return Err(unauthorized("BadAuthorizationHeader", message).into());
     };
-    let signer = signed::signer(token, secret, now);
+    let said = signed::signer(token, secret, now);
+    let signer = state.invalidated.hold(caller.project_id, said).await?;
     let invalid = |fault: signed::TokenFault| unauthorized("InvalidJwtPayload", &fault.to_string());
     Ok(signer.map(Named::from).map_err(invalid)?)
 }

@@ -7,9 +7,12 @@ mod cors;
 mod devices;
 mod events;
 mod fields;
+mod forgotten;
 mod gone;
 mod identity;
 mod jwt;
+mod list_members;
+mod lists;
 mod messages;
 mod names;
 mod people;
@@ -19,7 +22,9 @@ mod reply;
 mod request;
 mod sdk;
 mod show;
+mod subscription_groups;
 mod subscriptions;
+mod tokens;
 mod types;
 mod unknown;
 mod users;
@@ -34,7 +39,7 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, Route};
 use refusal::Failure;
 use reply::Answer;
-use request::Access::{self, Apps, Open, Servers};
+use request::Access::{self, Apps, Open, Readers, Servers};
 use request::{Asked, Readable};
 
 /// The paths; what has a name of its own stands before what takes any.
@@ -71,11 +76,16 @@ pub fn configure(app: &mut ServiceConfig) {
         app.service(at(path, [post(Open, thanked)]));
     }
     configure_addresses(app);
+    configure_lists(app);
+    app.service(at(
+        "auth/jwts/invalidate",
+        [post(Servers, tokens::invalidate)],
+    ));
     app.service(at(
         "events/byUserId/{id}",
-        [get(Servers, reads::events_by_user_id)],
+        [get(Readers, reads::events_by_user_id)],
     ))
-    .service(at("events/{email}", [get(Servers, reads::events_by_email)]))
+    .service(at("events/{email}", [get(Readers, reads::events_by_email)]))
     .service(whatever_else());
 }
 
@@ -104,17 +114,53 @@ fn configure_users(app: &mut ServiceConfig) {
     .service(at("users/disableDevice", [post(Open, devices::disable)]))
     .service(at("users/forget", [post(Servers, gone::forget)]))
     .service(at("users/unforget", [post(Servers, gone::unforget)]))
-    .service(at("users/getByEmail", [get(Servers, reads::by_email)]))
-    .service(at("users/getFields", [get(Servers, reads::fields)]))
-    // Not there, and no addresses either.
-    .service(at("users/forgotten", []))
-    .service(at("users/forgottenUserIds", []))
-    .service(at("users/byUserId", [get(Servers, reads::by_user_id)]))
+    .service(at("users/getByEmail", [get(Readers, reads::by_email)]))
+    .service(at("users/getFields", [get(Readers, reads::fields)]))
+    .service(at("users/forgotten", [get(Readers, forgotten::emails)]))
+    .service(at(
+        "users/forgottenUserIds",
+        [get(Readers, forgotten::user_ids)],
+    ))
+    .service(at("users/byUserId", [get(Readers, reads::by_user_id)]))
     .service(at(
         "users/byUserId/{id}",
         [
-            get(Servers, reads::by_user_id_in_path),
+            get(Readers, reads::by_user_id_in_path),
             delete(Servers, gone::delete_by_user_id),
+        ],
+    ));
+}
+
+fn configure_lists(app: &mut ServiceConfig) {
+    app.service(at(
+        "lists",
+        [get(Readers, lists::show), post(Servers, lists::create)],
+    ))
+    .service(at("lists/subscribe", [post(Servers, lists::subscribe)]))
+    .service(at("lists/unsubscribe", [post(Servers, lists::unsubscribe)]))
+    .service(at("lists/getUsers", [get(Readers, list_members::all)]))
+    .service(at(
+        "lists/previewUsers",
+        [get(Readers, list_members::preview)],
+    ))
+    .service(at("lists/{id}/size", [get(Readers, lists::size)]))
+    .service(at("lists/{id}", [delete(Servers, lists::delete)]))
+    .service(at(
+        "subscriptions/{group}/{id}",
+        [put(Servers, subscription_groups::bulk)],
+    ))
+    .service(at(
+        "subscriptions/{group}/{id}/user/{email}",
+        [
+            patch(Servers, subscription_groups::subscribe_email),
+            delete(Servers, subscription_groups::unsubscribe_email),
+        ],
+    ))
+    .service(at(
+        "subscriptions/{group}/{id}/byUserId/{userId}",
+        [
+            patch(Servers, subscription_groups::subscribe_user_id),
+            delete(Servers, subscription_groups::unsubscribe_user_id),
         ],
     ));
 }
@@ -124,7 +170,7 @@ fn configure_addresses(app: &mut ServiceConfig) {
     app.service(at(
         "users/{email}",
         [
-            get(Servers, reads::by_email_in_path),
+            get(Readers, reads::by_email_in_path),
             delete(Servers, gone::delete_by_email),
         ],
     ));
@@ -156,7 +202,23 @@ where
     F: Fn(Asked, Readable) -> R + Clone + 'static,
     R: Future<Output = Result<Answer, Failure>> + 'static,
 {
-    web::post().to(
+    telling(web::post(), access, act)
+}
+
+fn put<F, R>(access: Access, act: F) -> Route
+where
+    F: Fn(Asked, Readable) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    telling(web::put(), access, act)
+}
+
+fn telling<F, R>(route: Route, access: Access, act: F) -> Route
+where
+    F: Fn(Asked, Readable) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    route.to(
         move |request: HttpRequest, payload: Payload, state: Data<State>| {
             let act = act.clone();
             async move {
@@ -177,6 +239,14 @@ where
     R: Future<Output = Result<Answer, Failure>> + 'static,
 {
     asking(web::get(), access, act)
+}
+
+fn patch<F, R>(access: Access, act: F) -> Route
+where
+    F: Fn(Asked) -> R + Clone + 'static,
+    R: Future<Output = Result<Answer, Failure>> + 'static,
+{
+    asking(web::patch(), access, act)
 }
 
 fn delete<F, R>(access: Access, act: F) -> Route

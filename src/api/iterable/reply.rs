@@ -3,6 +3,7 @@
 use super::refusal::{Failure, Refusal};
 use crate::api::State;
 use crate::api::error::ApiError;
+use crate::domain::{KeyHash, KeyKind};
 use crate::metric_names::REQUESTS_REFUSED;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, HeaderValue, RETRY_AFTER};
@@ -11,6 +12,11 @@ use metrics::counter;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+/// Digits by which the original tells keys apart.
+const IDENTIFIER: usize = 8;
+/// What is told of a key that is known and does not reach what it asks for.
+const INSUFFICIENT: &str = "Disabled API key or insufficient privileges";
+
 /// What is answered with 200.
 #[derive(Debug)]
 pub enum Answer {
@@ -18,6 +24,10 @@ pub enum Answer {
     Done { message: String, params: Value },
     /// A document of its own, as JSON.
     Document(String),
+    /// A text of its own.
+    Text(String),
+    /// What sends itself, page by page.
+    Ready(HttpResponse),
 }
 
 #[derive(Serialize)]
@@ -63,6 +73,10 @@ pub fn answer(
                 .body(answer),
             Err(error) => failure(request, &error),
         },
+        Ok(Answer::Text(text)) => HttpResponse::Ok()
+            .insert_header(ContentType::plaintext())
+            .body(text),
+        Ok(Answer::Ready(answer)) => answer,
         Err(Failure::Refused(refusal)) => {
             counter!(REQUESTS_REFUSED, "code" => refusal.code).increment(1);
             refused(&refusal)
@@ -92,10 +106,11 @@ fn failure(request: &HttpRequest, error: &ApiError) -> HttpResponse {
         ApiError::MissingKey | ApiError::UnknownKey => {
             (verdict.status, "BadApiKey", "Invalid API key".to_owned())
         }
-        ApiError::ServerKeyNeeded => {
-            let message = "Disabled API key or insufficient privileges";
-            (StatusCode::UNAUTHORIZED, "BadApiKey", message.to_owned())
-        }
+        ApiError::ServerKeyNeeded => (
+            StatusCode::UNAUTHORIZED,
+            "BadApiKey",
+            INSUFFICIENT.to_owned(),
+        ),
         ApiError::InvalidJson(_) | ApiError::NotAnObject | ApiError::InvalidEncoding => {
             let message = format!("[{}] Invalid JSON body", request.path());
             (StatusCode::BAD_REQUEST, "BadJsonBody", message)
@@ -120,18 +135,38 @@ fn failure(request: &HttpRequest, error: &ApiError) -> HttpResponse {
 }
 
 fn params_of(request: &HttpRequest, error: &ApiError) -> Value {
-    let ip = || request.peer_addr().map(|peer| peer.ip().to_string());
     match error {
-        ApiError::MissingKey | ApiError::UnknownKey => {
-            json!({"ip": ip(), "endpoint": request.path()})
-        }
-        ApiError::ServerKeyNeeded => {
-            json!({"ip": ip(), "endpoint": request.path(), "apiKeyType": "Mobile"})
+        ApiError::MissingKey | ApiError::UnknownKey | ApiError::ServerKeyNeeded => {
+            json!({"ip": ip_of(request), "endpoint": request.path()})
         }
         ApiError::InvalidJson(_) => json!({"obj": "Valid JSON expected"}),
         ApiError::NotAnObject => json!({"obj": "Object value expected"}),
         _ => Value::Null,
     }
+}
+
+/// The key is known and does not reach this. The identifier is the beginning of what `roster key list` shows.
+pub fn insufficient(request: &HttpRequest, key: &str, kind: KeyKind) -> Refusal {
+    let key_type = match kind {
+        KeyKind::Server => "ServerSide",
+        KeyKind::Write => "Mobile",
+        KeyKind::Read => "ReadOnly",
+    };
+    let fingerprint = KeyHash::of(key).fingerprint();
+    Refusal {
+        status: StatusCode::UNAUTHORIZED,
+        params: json!({
+            "ip": ip_of(request),
+            "endpoint": request.path(),
+            "apiKeyIdentifier": fingerprint[..IDENTIFIER],
+            "apiKeyType": key_type,
+        }),
+        ..Refusal::of("BadApiKey", INSUFFICIENT)
+    }
+}
+
+fn ip_of(request: &HttpRequest) -> Option<String> {
+    request.peer_addr().map(|peer| peer.ip().to_string())
 }
 
 fn envelope(status: StatusCode, (msg, code): (&str, &str), params: &Value) -> HttpResponse {

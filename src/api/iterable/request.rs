@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::jwt;
 use super::names::Named;
 use super::refusal::{Failure, Refusal};
+use super::reply;
 use crate::api::State;
 use crate::api::body;
 use crate::api::document::Document;
@@ -14,6 +15,7 @@ use crate::domain::loose_time::Claim;
 use crate::domain::{Caller, Json, KeyKind, Timestamp};
 use crate::ingest::Reservation;
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use bytes::Bytes;
@@ -28,6 +30,23 @@ pub enum Access {
     Open,
     /// A server key's alone.
     Servers,
+    /// A server key's, or one's that only reads.
+    Readers,
+}
+
+impl Access {
+    /// True of a key that reaches this. One that only reads also gets what is answered to everybody and changes nothing; one that would
+    /// need tokens and can't have any reaches nothing of its users.
+    fn lets_in(self, caller: &Caller, method: &Method) -> bool {
+        let kind = caller.kind;
+        let has_word = caller.speaks_for_all() || caller.secret.is_some();
+        match self {
+            Self::Apps => kind.may_write() && has_word,
+            Self::Open => kind.may_write() || method.is_safe(),
+            Self::Servers => kind == KeyKind::Server,
+            Self::Readers => kind.may_read(),
+        }
+    }
 }
 
 /// Who asks, and for what.
@@ -75,7 +94,8 @@ impl Asked {
     /// Finds out who asks, before a byte of the body is read.
     ///
     /// # Errors
-    /// `MissingKey`, `UnknownKey`, `ServerKeyNeeded`, `TooManyRequests`, `Unavailable`; what is wrong with a token.
+    /// `MissingKey`, `UnknownKey`, `TooManyRequests`, `Unavailable`; 401 `BadApiKey` where the key does not reach this; what is wrong
+    /// with a token.
     pub async fn new(
         request: HttpRequest,
         state: Data<State>,
@@ -89,13 +109,13 @@ impl Asked {
         let caller = by(deadline(&state), finding).await?;
         let caller = caller.ok_or(ApiError::UnknownKey)?;
         state.rates.check(caller.project_id, key)?;
-        if access == Access::Servers && caller.kind != KeyKind::Server {
-            return Err(ApiError::ServerKeyNeeded.into());
+        if !access.lets_in(&caller, request.method()) {
+            return Err(reply::insufficient(&request, key, caller.kind).into());
         }
         let received_at = state.clock.now();
         let signed = match access {
             Access::Apps if !caller.speaks_for_all() => {
-                Some(jwt::signed(request.headers(), &caller, received_at)?)
+                Some(jwt::signed(&state, request.headers(), &caller, received_at).await?)
             }
             _ => None,
         };
@@ -140,6 +160,22 @@ impl Asked {
         Ok(by(deadline(state), reading).await?)
     }
 
+    /// What stands for the body of a request that says all in its path.
+    ///
+    /// # Errors
+    /// `Overloaded`.
+    pub fn without_body(&self) -> Result<Readable, ApiError> {
+        let lane = self.state.lanes.known.of(self.caller.project_id);
+        let room = lane.room.try_reserve(0).ok_or(ApiError::Overloaded)?;
+        Ok(Readable {
+            fields: Fields::of_body(Json::empty_object(), &self.endpoint),
+            bytes: Bytes::new(),
+            room: Some(room),
+            lane,
+            is_measured: true,
+        })
+    }
+
     /// The caller may join people who are known both (`docs/KEYS.md`).
     pub fn may_join(&self) -> bool {
         let is_believed = self.caller.kinds.rules.write_keys_join && self.caller.speaks_for_all();
@@ -150,11 +186,13 @@ impl Asked {
     ///
     /// # Errors
     /// As `new`, of a token.
-    pub fn signer(&self) -> Result<Option<Named>, Failure> {
+    pub async fn signer(&self) -> Result<Option<Named>, Failure> {
         if self.caller.speaks_for_all() {
             return Ok(None);
         }
-        jwt::signed(self.request.headers(), &self.caller, self.received_at).map(Some)
+        let headers = self.request.headers();
+        let signed = jwt::signed(&self.state, headers, &self.caller, self.received_at).await?;
+        Ok(Some(signed))
     }
 
     /// A parameter of the query. A plus that was not encoded is one of an address.

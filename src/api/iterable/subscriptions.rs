@@ -7,11 +7,12 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::users::{self, UPDATE};
 use crate::domain::Json;
+use crate::domain::elements::LISTS as STATIC_LISTS;
 use std::collections::BTreeMap;
 
 /// The lists that a profile has.
 pub const LISTS: [&str; 4] = [
-    "emailListIds",
+    STATIC_LISTS,
     "unsubscribedChannelIds",
     "unsubscribedMessageTypeIds",
     "subscribedMessageTypeIds",
@@ -56,7 +57,7 @@ pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer,
 }
 
 /// The reply has a form of its own.
-mod reply {
+pub mod reply {
     use crate::api::iterable::names::{Fault, Named};
     use crate::api::iterable::people::Fate;
     use serde::Serialize;

@@ -110,7 +110,7 @@ pub async fn may_take_in(
             ..Refusal::of("Forbidden", "Known users are merged by a server key alone")
         }));
     }
-    match asked.signer()? {
+    match asked.signer().await? {
         Some(signed) if !names(&signed, destination) => Err(jwt::mismatched().into()),
         _ => Ok(()),
     }

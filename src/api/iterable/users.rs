@@ -11,7 +11,7 @@ use super::when;
 use crate::domain::{Json, Mode};
 
 /// What one member of a request holds until it is written, beside its names.
-const MEMBER: usize = 1_536;
+pub const MEMBER: usize = 1_536;
 
 /// How messages name a call without a user.
 pub const UPDATE: &str = "set: ApiUserUpdateRequest(None,None,None,None)";

@@ -3,10 +3,10 @@
 //! First the profile, then the events, newest first, then the conflicts, then what is kept of merges; a page of rows is in memory at a time.
 
 use super::shown::shown;
-use super::stream::{self, Pages};
-use super::{answer_of, conflicts, events, reader, reference};
+use super::{answer_of, conflicts, events, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
+use crate::api::stream::Pages;
 use crate::domain::profile::Traits;
 use crate::domain::{Identity, ProjectId, Timestamp};
 use crate::store::{KeptMerge, Person, Reference, TimelineQuery};
@@ -38,7 +38,7 @@ struct Export {
 /// Streams a person's data.
 pub async fn export(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let export = find(&request, &state).await;
-    stream::answer(&state, "application/x-ndjson", export).await
+    reply::streamed(&state, "application/x-ndjson", export).await
 }
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiError> {

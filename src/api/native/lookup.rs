@@ -2,10 +2,10 @@
 
 use super::profiles::{invalid, json_body};
 use super::shown::{Shown, shown, shown_of};
-use super::stream::{self, Pages};
 use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
+use crate::api::stream::Pages;
 use crate::domain::Caller;
 use crate::ingest::Reservation;
 use crate::legacy_reads::Asked;
@@ -37,7 +37,7 @@ struct Lookup {
 /// Shows many profiles at once.
 pub async fn lookup(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
     let asked = asked(&request, payload, &state).await;
-    stream::answer(&state, "application/json", asked).await
+    reply::streamed(&state, "application/json", asked).await
 }
 
 async fn asked(

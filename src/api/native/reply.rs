@@ -2,9 +2,11 @@
 
 use crate::api::State;
 use crate::api::error::ApiError;
+use crate::api::stream::{self, Pages};
 use actix_web::http::header::{
     ETag, EntityTag, Header, IfNoneMatch, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,6 +29,16 @@ pub fn json<T: Serialize>(state: &State, outcome: Result<T, ApiError>) -> HttpRe
             .body(answer),
         Err(error) => problem(&error),
     }
+}
+
+/// 200 with all pages, or the problem where there is no first one.
+pub async fn streamed(
+    state: &Data<State>,
+    content_type: &'static str,
+    pages: Result<impl Pages + 'static, ApiError>,
+) -> HttpResponse {
+    let begun = async { stream::answer(state, content_type, pages?).await };
+    begun.await.unwrap_or_else(|error| problem(&error))
 }
 
 /// A value as JSON.

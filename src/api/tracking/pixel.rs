@@ -58,7 +58,7 @@ async fn take(
     state: &State,
 ) -> Result<(), ApiError> {
     let candidates = Candidates::of(request);
-    let known = candidates.known(&state.keys).await?;
+    let known = candidates.writer(&state.keys).await?;
     let (caller, key) = known.ok_or(ApiError::MissingKey)?;
     state.rates.check(caller.project_id, key)?;
     let (lane, limit) = (
@@ -73,11 +73,13 @@ async fn take(
     let room = body.room.take().ok_or(ApiError::Overloaded)?;
     let mut charge = Charge::new(room, limit);
     let received_at = state.clock.now();
+    let carried = (&lane, &body.bytes);
+    let signing = Signing::of(state, &caller, request.headers(), carried, received_at).await?;
     let source = Source {
         project_id: caller.project_id,
         class: Class::Live,
         by: caller.kind,
-        signing: Signing::of(&caller, request.headers(), received_at),
+        signing,
         kinds: caller.kinds,
         received_at,
         sent_at: None,

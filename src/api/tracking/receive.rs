@@ -57,7 +57,7 @@ pub async fn receive(
     road: Road,
 ) -> Result<HttpResponse, ApiError> {
     let candidates = Candidates::of(request);
-    let known = by(deadline(state), candidates.known(&state.keys)).await?;
+    let known = by(deadline(state), candidates.writer(&state.keys)).await?;
     if let Some((caller, key)) = &known {
         state.rates.check(caller.project_id, key)?;
     }
@@ -111,8 +111,10 @@ async fn take(
         project_id: caller.project_id,
         class: road.class,
     };
-    let source = source(request, caller, received_at, &road);
     let lane = readable.lane.clone();
+    let carried = (&lane, &readable.document.bytes);
+    let signing = Signing::of(state, &caller, request.headers(), carried, received_at).await?;
+    let source = source(request, (caller, signing), received_at, &road);
     let mut held = parse(readable, source, state).await?;
     let fitting = (&mut *held.0, &mut held.1);
     planned::check(state, origin.project_id, fitting, &Terms::default()).await?;
@@ -223,6 +225,9 @@ async fn caller_of_body(key: Option<&str>, state: &State) -> Result<Caller, ApiE
         .await
         .map_err(|_| ApiError::Unavailable)?;
     let caller = found.ok_or(ApiError::UnknownKey)?;
+    if !caller.kind.may_write() {
+        return Err(ApiError::WriteKeyNeeded);
+    }
     state.rates.check(caller.project_id, key)?;
     Ok(caller)
 }
@@ -235,7 +240,12 @@ fn sent_at(text: &str) -> Option<Timestamp> {
     }
 }
 
-fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &Road) -> Source {
+fn source(
+    request: &HttpRequest,
+    (caller, signing): (Caller, Option<Signing>),
+    received_at: Timestamp,
+    road: &Road,
+) -> Source {
     let header = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then_some(value)
@@ -244,7 +254,7 @@ fn source(request: &HttpRequest, caller: Caller, received_at: Timestamp, road: &
         project_id: caller.project_id,
         class: road.class,
         by: caller.kind,
-        signing: Signing::of(&caller, request.headers(), received_at),
+        signing,
         kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(sent_at),

@@ -4,22 +4,35 @@
 //! `context.userToken`: what a phone queued may be of several people. A call is never refused while something of it can be kept: names
 //! that nobody signed are left out.
 
+use crate::api::State;
+use crate::api::error::ApiError;
+use crate::api::lane::Lane;
 use crate::api::signed::{TokenFault, bearer, looks_like_token, signer};
+use crate::api::work::work;
 use crate::domain::{
     Caller, Code, Gate, Json, Name, Rejection, Signer, Timestamp, TokenSecret, Vouched, Warnings,
 };
 use actix_web::http::header::HeaderMap;
+use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// Where a call carries its token. It is read, and never kept.
 const FIELD: &str = "userToken";
 /// The same as it stands in a body.
 const IN_BODY: &[u8] = b"\"userToken\"";
 const HEADER: &str = "x-user-token";
+/// Tokens of one request that are looked at: what a phone queued is of a few people.
+const MOST_TOKENS: usize = 500;
 /// The warning about a name that counts for nothing.
 const UNSIGNED: &str = "unsigned_user";
+
+/// What a token says, or what is wrong with it.
+type Said = Result<Signer, TokenFault>;
 
 /// How the calls of a request are signed.
 #[derive(Clone, Debug)]
@@ -27,8 +40,9 @@ pub struct Signing {
     /// `None` where the key can't have tokens.
     secret: Option<TokenSecret>,
     /// Who signed the request as a whole.
-    of_request: Option<Result<Signer, TokenFault>>,
-    now: Timestamp,
+    of_request: Option<Said>,
+    /// What the tokens in the body say, by their texts.
+    of_calls: Arc<BTreeMap<String, Said>>,
 }
 
 /// Who signed a call.
@@ -39,19 +53,41 @@ struct Signers {
 }
 
 impl Signing {
-    /// `None` where the caller's own word is enough.
-    pub fn of(caller: &Caller, headers: &HeaderMap, now: Timestamp) -> Option<Self> {
+    /// Reads all tokens of a request; `None` where the caller's own word is enough.
+    ///
+    /// # Errors
+    /// `Unavailable` where nobody can say whether a token was invalidated.
+    pub async fn of(
+        state: &State,
+        caller: &Caller,
+        headers: &HeaderMap,
+        (lane, body): (&Lane, &Bytes),
+        now: Timestamp,
+    ) -> Result<Option<Self>, ApiError> {
         if caller.speaks_for_all() {
-            return None;
+            return Ok(None);
         }
-        let secret = caller.secret.clone();
-        let token = token_of(headers);
-        let of_request = token.zip(secret.as_ref());
-        Some(Self {
-            of_request: of_request.map(|(token, secret)| signer(token, secret, now)),
-            secret,
-            now,
-        })
+        let mut signing = Self {
+            secret: caller.secret.clone(),
+            of_request: None,
+            of_calls: Arc::default(),
+        };
+        let Some(secret) = caller.secret.clone() else {
+            return Ok(Some(signing));
+        };
+        let (invalidated, project_id) = (&state.invalidated, caller.project_id);
+        if let Some(token) = token_of(headers) {
+            let said = signer(token, &secret, now);
+            signing.of_request = Some(invalidated.hold(project_id, said).await?);
+        }
+        let (size, body) = (body.len(), body.clone());
+        let reading = move || Ok(said_in(&body, &secret, now));
+        let mut of_calls = work(&lane.decoders, size, reading).await?;
+        for said in of_calls.values_mut() {
+            *said = invalidated.hold(project_id, said.clone()).await?;
+        }
+        signing.of_calls = Arc::new(of_calls);
+        Ok(Some(signing))
     }
 
     /// Leaves out of a call the names that nobody signed; so many of the first are one person's by the caller's word.
@@ -82,8 +118,9 @@ impl Signing {
     }
 
     fn signers(&self, token: Option<String>) -> Signers {
-        let own = token.as_deref().zip(self.secret.as_ref());
-        let own = own.map(|(token, secret)| signer(token, secret, self.now));
+        let own = token.filter(|_| self.secret.is_some());
+        let own = own.map(|token| self.of_calls.get(&token).cloned());
+        let own = own.map(|said| said.unwrap_or(Err(TokenFault::TooMany)));
         let mut signers = Signers {
             all: Vec::new(),
             fault: None,
@@ -113,6 +150,31 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
     let own = own.map(|text| text.trim().trim_start_matches("Bearer "));
     let bearer = bearer(headers).filter(|text| looks_like_token(text));
     own.filter(|text| !text.is_empty()).or(bearer)
+}
+
+/// The texts behind the names of tokens in a body, each once, with what they say.
+fn said_in(body: &[u8], secret: &TokenSecret, now: Timestamp) -> BTreeMap<String, Said> {
+    let mut said = BTreeMap::new();
+    for place in memmem::find_iter(body, IN_BODY) {
+        let Some(token) = text_behind(&body[place + IN_BODY.len()..]) else {
+            continue;
+        };
+        if said.len() == MOST_TOKENS {
+            break;
+        }
+        if let Entry::Vacant(unread) = said.entry(token) {
+            let says = signer(unread.key(), secret, now);
+            unread.insert(says);
+        }
+    }
+    said
+}
+
+/// The text that is the value of a name, from behind the name on.
+fn text_behind(rest: &[u8]) -> Option<String> {
+    let value = rest.trim_ascii_start().strip_prefix(b":")?;
+    let mut texts = serde_json::Deserializer::from_slice(value).into_iter::<String>();
+    texts.next()?.ok()
 }
 
 /// True of a body in which some call may carry a token; of most there is none.
@@ -162,6 +224,19 @@ mod tests {
             serde_json::json!({"n": 1.5, "context": {}, "userToken": "x"})
         );
         assert_eq!(redacted(r#"{"a":1}"#), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn tokens_of_a_body_are_found_where_they_are_read_and_only_so_many() {
+        let found = |body: &str| {
+            let said = said_in(body.as_bytes(), &TokenSecret::new("s"), Timestamp::MIN);
+            said.into_keys().collect::<Vec<_>>()
+        };
+        let body = r#"{"a":"\"userToken\":\"no\"","context":{"userToken" : "t\u0031","b":{"userToken":7,"userToken":"t1"}},"userToken":"cu"#;
+        assert_eq!(found(body), ["t1"]);
+        let call = |number: usize| format!(r#"{{"userToken":"t{number}"}}"#);
+        let many: Vec<String> = (0..=MOST_TOKENS).chain(0..9).map(call).collect();
+        assert_eq!(found(&many.join(",")).len(), MOST_TOKENS);
     }
 
     #[test]

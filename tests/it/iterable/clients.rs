@@ -85,6 +85,13 @@ async fn the_official_client_takes_each_answer_by_its_own_schemas() {
     ada_is_whole(&project).await;
     let ada = project.profile("user_id:ada").await;
     assert_eq!(ada["traits"]["emailListIds"], json!([1]));
+    assert_eq!(ada["traits"]["unsubscribedChannelIds"], json!([2, 5, 7]));
+    assert_eq!(ada["traits"]["subscribedMessageTypeIds"], json!([6]));
+    assert_eq!(answers["lists"]["lists"][0]["name"], "news");
+    let told = json!({"users": [{"email": "ada+1@example.com"}]});
+    assert_eq!(answers["listUsers"], told);
+    assert_eq!(answers["listPreview"], json!({"users": ["ada"]}));
+    assert_eq!(answers["listSize"], json!({"size": 1}));
     let bea = project.profile("email:bea@example.com").await;
     assert_eq!(bea["id"], project.profile("user_id:c").await["id"]);
     assert_eq!(project.get("/v1/profiles/user_id:new").await.0, 404);
@@ -101,6 +108,7 @@ async fn the_community_client_for_node_works_once_its_address_leads_here() {
     );
     assert_eq!(answers["byEmail"]["user"]["dataFields"]["plan"], "pro");
     assert_eq!(answers["inApp"], json!({"inAppMessages": []}));
+    assert_eq!(answers["listUsers"], "ada+1@example.com\n");
     ada_is_whole(&project).await;
     let events = [
         "inAppClick",
@@ -125,6 +133,7 @@ async fn the_client_for_python_works() {
     );
     assert_eq!(answers["updateEmail"]["failed"], "InvalidParameters");
     assert_eq!(answers["bulk"]["data"]["failCount"], 1);
+    assert_eq!(answers["listSize"]["data"], 1);
     assert_eq!(answers["nobody"]["data"], json!({}));
     assert_eq!(answers["byUserId"]["data"]["user"]["userId"], "c");
     ada_is_whole(&project).await;

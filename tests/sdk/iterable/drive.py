@@ -51,6 +51,14 @@ def main():
     call("disable", lambda: users.disable_device("t1", user_id="c"))
     call("cart", lambda: client.commerce.update_cart({"userId": "c"}, CART))
     call("purchase", lambda: client.commerce.track_purchase({"userId": "c"}, CART, 19))
+    lists = client.lists
+    call("createList", lambda: lists.create("news"))
+    list_id = answers["createList"]["data"]["listId"]
+    call("subscribe", lambda: lists.add_subscribers(list_id, {"email": ADA["email"]}))
+    call("lists", lists.list)
+    call("listSize", lambda: lists.user_count(list_id))
+    call("unsubscribe", lambda: lists.remove_subscribers_to_list(list_id, [{"email": ADA["email"]}]))
+    call("deleteList", lambda: lists.delete(list_id))
     call("updateEmail", lambda: users.update_email("nobody@example.com", "x@example.com"))
     call("delete", lambda: users.delete(email="nobody@example.com"))
     print(json.dumps(answers))

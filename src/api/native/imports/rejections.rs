@@ -4,7 +4,8 @@ use super::{headers, key_of};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::native::query::Query;
-use crate::api::native::stream::{self, Pages};
+use crate::api::native::reply;
+use crate::api::stream::Pages;
 use crate::files::{Place, RefusedLine, Seen, csv_header};
 use crate::imports::JobKey;
 use crate::store::ImportRefusal;
@@ -40,7 +41,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> HttpResponse {
     } else {
         "application/x-ndjson"
     };
-    stream::answer(&state, content_type, found).await
+    reply::streamed(&state, content_type, found).await
 }
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<List, ApiError> {

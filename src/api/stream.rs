@@ -2,10 +2,9 @@
 //!
 //! Where the database fails half-way the connection is cut: a part must not pass for the whole.
 
-use super::reply;
-use crate::api::State;
-use crate::api::answer::Answer;
-use crate::api::error::ApiError;
+use super::State;
+use super::answer::Answer;
+use super::error::ApiError;
 use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data};
 use futures_util::{Stream, stream};
@@ -16,23 +15,20 @@ pub trait Pages {
     fn next(&mut self) -> impl Future<Output = Result<Option<String>, ApiError>>;
 }
 
-/// Answers with all pages; what goes wrong before the first is sent is told.
+/// Answers with all pages.
+///
+/// # Errors
+/// What goes wrong before the first is sent.
 pub async fn answer(
     state: &Data<State>,
     content_type: &'static str,
-    pages: Result<impl Pages + 'static, ApiError>,
-) -> HttpResponse {
-    let begun = async {
-        let mut pages = pages?;
-        let first = pages.next().await?.unwrap_or_default();
-        Ok((state.reads.answer(first)?, pages))
-    };
-    match begun.await {
-        Ok((first, pages)) => HttpResponse::Ok()
-            .content_type(content_type)
-            .streaming(pieces(state.clone(), first, pages)),
-        Err(error) => reply::problem(&error),
-    }
+    mut pages: impl Pages + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let first = pages.next().await?.unwrap_or_default();
+    let first = state.reads.answer(first)?;
+    Ok(HttpResponse::Ok()
+        .content_type(content_type)
+        .streaming(pieces(state.clone(), first, pages)))
 }
 
 fn pieces(
