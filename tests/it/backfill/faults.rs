@@ -171,18 +171,24 @@ async fn backfill_goes_on_in_a_partition_that_went_away_and_came_back() {
     let road = Road::fresh(2).await;
     let (records, expected) = history(40, 10, 1);
     road.send(&records).await;
-    let slow = ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "20");
+    // So slow that there is enough left for the second one, however long it takes to start.
+    let slow = ("ROSTER__BACKFILL__RECORDS_PER_SECOND", "5");
+    let batches = ("ROSTER__BACKFILL__BATCH_RECORDS", "5");
     // For so long nothing can come of what it is given back, which is how long it takes to be sure of an end.
     let slow_return = ("FAILPOINTS", "partitions-assigned=1*off->sleep(6000)");
-    let batches = ("ROSTER__BACKFILL__BATCH_RECORDS", "5");
-    let _first = road.node(&[slow, batches, slow_return]).await;
+    let first = road.node(&[slow, batches, slow_return]).await;
     road.goes_beyond(0).await;
     let second = road.node(&[slow, batches]).await;
     wait_until("it takes records", PATIENCE, async || {
         metric(&second.url, "roster_backfill_records_total").await > 0.0
     })
     .await;
+    let rebalances = async || metric(&first.url, "roster_backfill_rebalances_total").await;
+    let before = rebalances().await;
     assert!(second.terminate().await.success());
+    let is_back = async || rebalances().await > before;
+    wait_until("it has all partitions again", PATIENCE, is_back).await;
+    let _fast = road.node(&[]).await;
     road.arrived_whole().await;
     road.ends_as(40, &expected).await;
 }
