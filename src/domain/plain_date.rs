@@ -10,6 +10,7 @@ const LONGEST: usize = 48;
 pub fn plain_date(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let is_day = (10..=LONGEST).contains(&bytes.len())
+        && text.is_ascii()
         && bytes
             .iter()
             .take(10)
@@ -18,7 +19,7 @@ pub fn plain_date(text: &str) -> Option<Timestamp> {
                 4 | 7 => *byte == b'-',
                 _ => byte.is_ascii_digit(),
             });
-    let rest = is_day.then(|| text.get(10..)).flatten()?;
+    let rest = is_day.then(|| &text[10..])?;
     let has_zone =
         || rest.ends_with('Z') || rest.len() > 6 && rest[rest.len() - 6..].starts_with(['+', '-']);
     let is_date = match rest.as_bytes().first() {
@@ -64,6 +65,7 @@ mod tests {
             "2020-01-02é",
             "2020-01-02 é3:04:05 +00:00",
             "2020-01-02T03:04:05+é",
+            "2020-01-02Té04:05",
             "GGG",
             "",
         ] {
