@@ -103,12 +103,12 @@ pub fn probe(source: &Source) -> Result<(), String> {
         .create_with_context(last_words.clone())
         .map_err(|error| error.to_string())?;
     find_topic(&consumer, &source.properties, &source.topic).map_err(|error| {
-        let said = last_words.wait();
+        let said = last_words.wait(&consumer);
         said.map_or(error.clone(), |said| format!("{error}: {said}"))
     })
 }
 
-/// How long the reason of a failure is waited for: another thread tells it, at about the same time.
+/// How long the reason of a failure is looked for.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What librdkafka said last about a connection that failed: a certificate, a password, a name that is not known.
@@ -116,18 +116,16 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 struct LastWords(Arc<Mutex<Option<String>>>);
 
 impl LastWords {
-    fn wait(&self) -> Option<String> {
+    /// What is logged waits in the client's queue, which nobody has polled so far.
+    fn wait(&self, consumer: &BaseConsumer<Self>) -> Option<String> {
         let until = Instant::now() + LAST_WORDS;
         loop {
-            let said = self
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            // Nothing was subscribed to: there are no records, and failures are logged.
+            let _ = consumer.poll(LAST_WORDS / 20);
+            let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if said.is_some() || Instant::now() >= until {
-                return said;
+                return said.clone();
             }
-            std::thread::sleep(LAST_WORDS / 20);
         }
     }
 }

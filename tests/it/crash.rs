@@ -26,7 +26,7 @@ async fn kills_at_random_instants_lose_nothing() {
     let project = Project::on(&service.url, database).await;
     let url = service.url.clone();
     let load = Load::forgetful(&project, &[&url]);
-    let kills = of_form(8, 50);
+    let kills = of_form(6, 50);
     for _ in 0..kills {
         sleep(Duration::from_millis(random_range(50..800))).await;
         service.kill();
@@ -110,7 +110,7 @@ async fn lost_replies_under_load_make_no_second_copies() {
         "between-commit-and-reply=50%sleep(400)",
         "between-commit-and-reply=3%panic",
     ] {
-        for _ in 0..of_form(3, 5) {
+        for _ in 0..of_form(2, 5) {
             let service = start_at(&address, &[("FAILPOINTS", failpoint)]).await;
             load.goes_on(20, PATIENCE).await;
             service.kill();

@@ -74,7 +74,7 @@ async fn backfill_three_times_and_shuffled_with_poison_ends_like_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_survives_its_own_death_between_commit_and_offsets() {
     let road = Road::fresh(4).await;
-    let kills = of_form(6, 30);
+    let kills = of_form(4, 30);
     let (records, expected) = history(100, 2 * kills as usize, 1);
     road.send(&records).await;
     let slow = [

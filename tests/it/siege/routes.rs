@@ -80,7 +80,15 @@ fn odd_requests() -> Vec<(&'static str, String)> {
 fn native_routes() -> Vec<(reqwest::Method, String)> {
     let source = include_str!("../../../src/api/native/mod.rs");
     let route = |part: &str| {
-        let path = part.split('"').nth(1)?.to_owned();
+        let first = part.split(',').next()?.trim();
+        // A path, or a constant that has one.
+        let declared = format!("const {first}: &str = ");
+        let path = if first.starts_with('"') {
+            part
+        } else {
+            source.split(&declared).nth(1)?
+        };
+        let path = path.split('"').nth(1)?.to_owned();
         let method = part.split("web::").nth(1)?.split('(').next()?;
         let method = method.to_uppercase();
         Some((method.parse().expect("a method"), path))
