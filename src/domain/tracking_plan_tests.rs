@@ -222,7 +222,10 @@ proptest! {
             let others: std::collections::BTreeMap<_, _> = others.iter().map(|(path, field)| (path.to_owned(), field.its_type)).collect();
             own.iter().all(|(path, field)| others.get(path).is_none_or(|other| *other == field.its_type))
         };
-        prop_assume!(alike(&one, &two));
+        // Members are fields of their own: what is not alike is left out, so that no case is thrown away.
+        let alone = |name: &String, value: &Value| Value::Object([(name.clone(), value.clone())].into_iter().collect());
+        let mut two = two;
+        two.as_object_mut().expect("an object").retain(|name, value| alike(&one, &alone(name, value)));
         let (forward, missed) = taken(&[one.clone(), two.clone()]);
         let (backward, missed_too) = taken(&[two, one]);
         prop_assert_eq!(forward, backward);
