@@ -220,7 +220,7 @@ impl Thread {
     /// Tells of partitions that have been at their end for a while, with nothing fetched and nothing waiting.
     fn tell_idle(&mut self) {
         let context = self.consumer.context();
-        let owners = context.owners.lock().expect("no holder panics").clone();
+        let owners = context.owners.lock().expect("no holder panics");
         let end_of = |partition| context.seen.end(partition).map(|(end, _)| end);
         for idle in self.ends.idle(&owners, end_of, Instant::now()) {
             // Nobody may be listening any more.

@@ -1,5 +1,6 @@
 //! The names that a project has forgotten for good, as far as it wants them shown (docs/decisions/0018).
 
+use super::rejections::hex;
 use super::{Error, Statement, Store};
 use crate::domain::{Identity, IdentityKind, ProjectId};
 use sha2::{Digest, Sha256};
@@ -28,8 +29,7 @@ pub(super) fn shown_hash(name: &Identity) -> Option<String> {
     let is_asked_for = matches!(name.kind, IdentityKind::Email | IdentityKind::UserId);
     is_asked_for.then(|| {
         let digest = Sha256::digest(name.value.trim().to_lowercase());
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:{digits}", name.kind.as_str())
+        format!("{}:{}", name.kind.as_str(), hex(&digest))
     })
 }
 

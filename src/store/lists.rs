@@ -14,18 +14,19 @@ use uuid::Uuid;
 
 /// Lists that one project may have: they are shown whole.
 pub const MOST_LISTS: i64 = 10_000;
-/// Numbers that are drawn; a project that moves here may bring larger ones.
+/// The largest number of a list: of as many digits as any that is looked for (`note_members`).
 pub const LARGEST_LIST_ID: i32 = 999_999_999;
 /// Profiles that are looked at by one statement.
 const MEMBERS_AT_ONCE: i64 = 2_000;
 const MAX_RACES: usize = 20;
 
-/// Draws the next number, or takes the one that is said; no row comes back where that is taken, or the project has no room for more.
+/// Draws the next number, or takes the one that is said; no row comes back where that is taken, or the project has no room for more. The
+/// largest number ($5), which somebody may have brought along, does not end the drawing.
 pub(super) const CREATE_LIST: Statement = Statement {
     name: "create_list",
     sql: "-- create_list
 INSERT INTO static_list (project_id, list_id, name)
-SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id))::INT4, t.name
+SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id AND l.list_id < $5::INT4))::INT4, t.name
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
 WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
 ON CONFLICT (project_id, list_id) DO NOTHING
@@ -186,11 +187,12 @@ impl Store {
         let tries = if id.is_some() { 1 } else { MAX_RACES };
         for _ in 0..tries {
             let (projects, ids, names) = ([project_id.0], [id], [name]);
-            let params: [&(dyn ToSql + Sync); 4] = [
+            let params: [&(dyn ToSql + Sync); 5] = [
                 &projects.as_slice(),
                 &ids.as_slice(),
                 &names.as_slice(),
                 &MOST_LISTS,
+                &LARGEST_LIST_ID,
             ];
             let rows = self.run(&CREATE_LIST, &params).await?;
             if let Some(row) = rows.first() {

@@ -46,7 +46,8 @@ pub struct StoredRejection {
 /// Of one item no more names are kept than its person may be expected to be erased by; the strongest come first.
 const MOST_NAMES: usize = 32;
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

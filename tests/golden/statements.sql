@@ -660,7 +660,7 @@ ORDER BY f.identity_hash;
 
 -- create_list
 INSERT INTO static_list (project_id, list_id, name)
-SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id))::INT4, t.name
+SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id AND l.list_id < $5::INT4))::INT4, t.name
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
 WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
 ON CONFLICT (project_id, list_id) DO NOTHING

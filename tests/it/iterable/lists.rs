@@ -18,6 +18,17 @@ async fn make(project: &Project, name: &str) -> i64 {
     made["listId"].as_i64().expect("a number")
 }
 
+#[tokio::test]
+async fn the_largest_number_that_was_brought_along_does_not_end_the_drawing() {
+    let project = Project::fresh().await;
+    let largest = json!({"name": "moved here", "listId": 999_999_999});
+    post(&project, "lists", &largest).await;
+    let next = make(&project, "next").await;
+    assert_eq!(next, 1);
+    subscribe(&project, next, &["ada@example.com"]).await;
+    assert_eq!(people(&project, next).await, set(&["ada@example.com"]));
+}
+
 /// A text of this API, with its status.
 async fn text(project: &Project, path: &str) -> (StatusCode, String) {
     let url = format!("{}/api/{path}", project.url);
