@@ -309,7 +309,7 @@ async fn database(config: &Config) -> Result<(Option<Embedded>, String)> {
 async fn open(config: &Config, url: &str) -> Result<Store> {
     let deadline = millis(config.ingest.write_deadline_ms);
     let store = Store::open(&config.database, url, deadline)?;
-    store.ping().await.map_err(explained)?;
+    store.engine().await.map_err(explained)?;
     Ok(store)
 }
 

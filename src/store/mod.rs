@@ -113,7 +113,9 @@ use crate::config;
 use crate::domain::Timestamp;
 use crate::metric_names::POOL_WAIT_SECONDS;
 use deadpool_postgres::Pool;
+use error::Remedy;
 use metrics::{Histogram, histogram};
+use run::Retries;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -150,12 +152,19 @@ impl Store {
         })
     }
 
-    /// Which database answers; asks it if nobody has yet.
+    /// Which database answers; asks it if nobody has yet. That nobody answers is said at once, but where others have all
+    /// connections one is waited for.
     pub async fn engine(&self) -> Result<Engine, Error> {
         if let Some(engine) = self.engine.get() {
             return Ok(*engine);
         }
-        self.ping().await?;
+        let mut retries = Retries::new(statement::PING.name, self.deadline);
+        while let Err(error) = self.ping().await {
+            if error.remedy() != Remedy::Wait {
+                return Err(error);
+            }
+            retries.after(error, self).await?;
+        }
         Ok(*self
             .engine
             .get()

@@ -198,14 +198,14 @@ pub(super) async fn query(
 }
 
 /// Counts the tries of one operation and paces them.
-struct Retries {
+pub(super) struct Retries {
     name: &'static str,
     tries: u32,
     deadline: Instant,
 }
 
 impl Retries {
-    fn new(name: &'static str, patience: Duration) -> Self {
+    pub(super) fn new(name: &'static str, patience: Duration) -> Self {
         Self {
             name,
             tries: 0,
@@ -214,7 +214,7 @@ impl Retries {
     }
 
     /// Returns when it is time to try again, or with the error when it is not.
-    async fn after(&mut self, error: Error, store: &Store) -> Result<(), Error> {
+    pub(super) async fn after(&mut self, error: Error, store: &Store) -> Result<(), Error> {
         self.tries += 1;
         let remedy = error.remedy();
         let pause = pause(remedy, self.tries);

@@ -3,12 +3,13 @@
 //! Each file of `schema/` is one idempotent change, run in its own implicit transaction (CockroachDB half-commits DDL inside
 //! larger ones), then recorded with its checksum. A lease row lets ten nodes start together: one works, the others wait.
 
+use super::error::Remedy;
 use super::{Engine, Error, Statement, Store};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
@@ -123,6 +124,8 @@ const BOOTSTRAP: usize = 2;
 const LEASE: &str = "schema";
 const LEASE_TIME: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
+/// How long a step is tried while the database has no connection left or is restarted; a supervisor starts the service again.
+const STEP_PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) const APPLIED_STEPS: Statement = Statement {
     name: "applied_steps",
@@ -233,37 +236,34 @@ impl Store {
         Ok(())
     }
 
-    /// Waits until this owner holds the lease.
+    /// Waits until this owner holds the lease; meanwhile it keeps no connection that the holder may need.
     async fn wait_for_lease(&self, owner: Uuid) -> Result<(), Error> {
         while !self.take_lease(LEASE, owner, LEASE_TIME).await? {
+            self.pool.retain(|_, _| false);
             sleep(POLL).await;
         }
         Ok(())
     }
 
-    /// Runs one step. Two nodes that make the same table at once can both be told that it exists already (PostgreSQL answers
-    /// with a violated key of its own catalogue): the second try finds it there.
+    /// Runs one step, again where that helps: steps are idempotent.
     async fn apply(&self, step: &Step) -> Result<(), Error> {
         let engine = self.engine().await?;
         let sql = step.sql_for(engine);
-        let mut tries = 0;
+        let deadline = Instant::now() + STEP_PATIENCE;
         loop {
             match self.run_script("schema_step", &sql).await {
-                Err(error) if tries < 5 && may_pass(&error) => tries += 1,
+                Err(error) if may_pass(&error) && Instant::now() < deadline => sleep(POLL).await,
                 done => return done,
             }
-            sleep(POLL).await;
         }
     }
 }
 
+/// What passes with a statement passes here too. Besides, two nodes that make the same table at once can both be told that it
+/// exists already (PostgreSQL answers with a violated key of its own catalogue): the second try finds it there.
 fn may_pass(error: &Error) -> bool {
-    error.sql_state().is_some_and(|state| {
-        matches!(
-            state.code(),
-            "23505" | "42P07" | "40001" | "40P01" | "XX000"
-        )
-    })
+    let state = error.sql_state().map(SqlState::code);
+    error.remedy() != Remedy::GiveUp || matches!(state, Some("23505" | "42P07" | "XX000"))
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ async fn lost_replies_under_load_make_no_second_copies() {
         "between-commit-and-reply=50%sleep(400)",
         "between-commit-and-reply=3%panic",
     ] {
-        for _ in 0..of_form(2, 5) {
+        for _ in 0..of_form(3, 5) {
             let service = start_at(&address, &[("FAILPOINTS", failpoint)]).await;
             load.goes_on(20, PATIENCE).await;
             service.kill();

@@ -71,14 +71,37 @@ async fn applying_twice_changes_nothing() {
 async fn ten_at_once_end_in_one_schema() {
     let (_, expected) = migrated().await;
     let url = fresh_database().await;
-    let mut running: Vec<_> = (0..10)
-        .map(|_| migrate(&url).spawn().expect("runs"))
-        .collect();
-    for child in &mut running {
-        let status = child.wait().expect("ends");
-        assert!(status.success());
-    }
+    ten_at_once(&url).await;
     assert_eq!(shape(&url).await, expected);
+}
+
+/// As at a database in which others have taken nearly all connections: who gets none waits for one.
+#[tokio::test]
+async fn on_postgresql_ten_at_once_for_whom_there_are_three_connections_end_in_one_schema() {
+    let (_, expected) = migrated().await;
+    let url = fresh_database().await;
+    let role = format!("few_{}", uuid::Uuid::new_v4().simple());
+    let made = format!("CREATE ROLE {role} LOGIN PASSWORD '{role}' CONNECTION LIMIT 3");
+    sql(&url, &made).await;
+    sql(&url, &format!("GRANT CREATE ON SCHEMA public TO {role}")).await;
+    let mut theirs = url::Url::parse(&url).expect("a url");
+    theirs
+        .query_pairs_mut()
+        .extend_pairs([("user", &role), ("password", &role)]);
+    ten_at_once(theirs.as_str()).await;
+    assert_eq!(shape(&url).await, expected);
+}
+
+async fn ten_at_once(url: &str) {
+    let running: Vec<_> = (0..10)
+        .map(|_| migrate(url).spawn().expect("runs"))
+        .collect();
+    for child in running {
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+        let output = output.await.expect("joined").expect("ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    }
 }
 
 /// The one that was killed holds the lease, and the next would wait a minute for it to run out. What the dead one had asked for may

@@ -19,7 +19,7 @@ const LARGEST_BATCH: usize = 20;
 /// Acknowledged calls that may be sent once more.
 const REMEMBERED: usize = 50;
 /// Some unanswered calls are given up, so that the judge sees what became of them.
-const FORGOTTEN: f64 = 0.03;
+const FORGOTTEN: f64 = 0.1;
 /// Longer than the service may take, so that it is the service that gives up first.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Time to get the last calls acknowledged.
