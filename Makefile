@@ -16,9 +16,9 @@ run: ## Build and start the service, with a private database unless one is confi
 
 test: ## Unit and integration tests, on a private database or on ROSTER_TEST_DATABASE_URL
 	@scripts/setup run
-# What the tests need beside Rust is fetched while Rust compiles; most tests wait for servers, so three share two cores well.
+# What the tests need beside Rust is fetched while Rust compiles; most tests wait for servers, so four share two cores well.
 	@scripts/setup test & setup=$$!; cargo test $(TESTED) --no-run; built=$$?; wait $$setup && exit $$built
-	RUST_TEST_THREADS=3 cargo test $(TESTED) --no-fail-fast
+	RUST_TEST_THREADS=4 cargo test $(TESTED) --no-fail-fast
 
 laws: ## The property tests once more, with 10,000 cases each; CASES=n for fewer
 	@scripts/setup run

@@ -1,6 +1,6 @@
 //! What requests hold while they are written: many small items, few bytes that become many, people of many names and large ones.
 
-use crate::harness::{Project, Service, alone, connect, shared, sql, wait_until};
+use crate::harness::{Project, Service, alone, connect, fresh_database, shared, sql, wait_until};
 use crate::machine::{judge_peak, metric};
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -59,10 +59,13 @@ async fn statuses(project: &Project, bodies: &[Value]) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql_many_small_items_behind_a_locked_table_are_held_within_the_room() {
     let _alone = alone().await;
-    let (service, project) = own_service().await;
+    // Of its own: other tests would wait for the lock too.
+    let database = fresh_database().await;
+    let service = Service::start(&database, &[]).await;
+    let project = Project::on(&service.url, &database).await;
     let body = json!({"batch": vec![json!({}); ITEMS]});
     assert!(body.to_string().len() < 16_000);
-    let mut holder = connect(&shared().await.database_url).await;
+    let mut holder = connect(&database).await;
     let lock = holder.transaction().await.unwrap();
     lock.batch_execute("LOCK TABLE rejection, event, identity IN ACCESS EXCLUSIVE MODE")
         .await
