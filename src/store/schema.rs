@@ -263,7 +263,11 @@ impl Store {
 /// exists already (PostgreSQL answers with a violated key of its own catalogue): the second try finds it there.
 fn may_pass(error: &Error) -> bool {
     let state = error.sql_state().map(SqlState::code);
-    error.remedy() != Remedy::GiveUp || matches!(state, Some("23505" | "42P07" | "XX000"))
+    match error.remedy() {
+        Remedy::Retry | Remedy::Reconnect | Remedy::Wait => true,
+        // A script has no plan that could be stale: what the database does not know stays unknown.
+        Remedy::Reprepare | Remedy::GiveUp => matches!(state, Some("23505" | "42P07" | "XX000")),
+    }
 }
 
 #[cfg(test)]
