@@ -12,7 +12,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const ITEMS: usize = 5_000;
 
 async fn own_service() -> (Service, Project) {
-    let database = &shared().await.database_url;
+    service_on(&shared().await.database_url).await
+}
+
+async fn service_on(database: &str) -> (Service, Project) {
     let service = Service::start(database, &[]).await;
     let project = Project::on(&service.url, database).await;
     (service, project)
@@ -61,8 +64,7 @@ async fn on_postgresql_many_small_items_behind_a_locked_table_are_held_within_th
     let _alone = alone().await;
     // Of its own: other tests would wait for the lock too.
     let database = fresh_database().await;
-    let service = Service::start(&database, &[]).await;
-    let project = Project::on(&service.url, &database).await;
+    let (service, project) = service_on(&database).await;
     let body = json!({"batch": vec![json!({}); ITEMS]});
     assert!(body.to_string().len() < 16_000);
     let mut holder = connect(&database).await;
