@@ -37,6 +37,8 @@ struct Names {
     values: Vec<String>,
     owners: Vec<Uuid>,
     profiles: Vec<Uuid>,
+    /// By which nobody was erased.
+    hashes: Vec<Vec<u8>>,
 }
 
 impl Names {
@@ -57,6 +59,9 @@ impl Names {
                 .collect(),
             owners: each().map(|(_, person)| profiles[person]).collect(),
             profiles: Vec::new(),
+            hashes: each()
+                .map(|_| rand::random::<[u8; 32]>().to_vec())
+                .collect(),
         };
         profiles.sort_unstable();
         Self { profiles, ..names }
@@ -154,6 +159,7 @@ impl Maker {
                     &vec![JsonParam(self.stamps.to_raw()); count],
                     &vec![now(); count],
                     &vec![size; count],
+                    &names.hashes,
                 ],
             )
             .await?;

@@ -105,13 +105,12 @@ impl Store {
             salt: self.salt().await?,
             fence,
         };
-        match request.kept {
-            None => self.run_tx("erase", &task, |tx, task| body(tx, task)).await,
-            Some(_) => {
-                self.run_tx("erase_older", &task, |tx, task| erase_older::body(tx, task))
-                    .await
-            }
+        if task.keeps_newer() {
+            return self
+                .run_tx("erase_older", &task, |tx, task| erase_older::body(tx, task))
+                .await;
         }
+        self.run_tx("erase", &task, |tx, task| body(tx, task)).await
     }
 
     /// Empties the events of the profiles until none is left or the time is over; tells whether none is left.

@@ -14,13 +14,14 @@ use std::collections::{BTreeSet, HashMap};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Traits of locked profiles, and whether they, or what was merged into them, have a newer event.
+/// Traits of locked profiles, whether anything came since for them, and whether they, or what was merged into them, have a newer event. What
+/// came before can't be newer, whatever a clock that is ahead says of it.
 pub(super) const LOAD_NEWER: Statement = Statement {
     name: "load_newer",
     sql: "-- load_newer
-SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT, EXISTS (
+SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT, p.updated_at > $3::TIMESTAMPTZ, EXISTS (
     SELECT 1 FROM unnest(array_append(p.merged_from, p.profile_id)) AS m (profile_id)
-    JOIN event AS e ON e.profile_id = m.profile_id AND e.occurred_at > $3::TIMESTAMPTZ
+    JOIN event AS e ON e.profile_id = m.profile_id AND e.occurred_at > $3::TIMESTAMPTZ AND e.received_at > $3::TIMESTAMPTZ
 )
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id",
@@ -118,9 +119,10 @@ pub(super) fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, 
             let merged = ids.iter().filter_map(|id| merged.get(id)).flatten();
             ids.iter().chain(merged).copied().collect()
         };
+        let kept_ids = with_merged(kept.iter().map(|kept| kept.id).collect());
         let mut found = Found {
             gone: with_merged(gone),
-            kept: Some(with_merged(kept.iter().map(|kept| kept.id).collect())),
+            kept: (request.kept.is_some() || !kept_ids.is_empty()).then_some(kept_ids),
             ..Found::default()
         };
         take_away(tx, request, &mut found).await?;
@@ -157,7 +159,9 @@ fn newer(row: &Row, at: Timestamp) -> Result<Option<Kept>, Error> {
             column: "stamps",
             reason: reason.to_string(),
         })?;
-    let has_newer = traits.erase_older(at) || row.get(3);
+    let (is_touched, has_event): (bool, bool) = (row.get(3), row.get(4));
+    let has_traits = traits.erase_older(at);
+    let has_newer = has_event || has_traits && is_touched;
     let (traits, stamps) = traits.to_stored();
     let id = row.get(0);
     Ok(has_newer.then_some(Kept { id, traits, stamps }))

@@ -29,7 +29,7 @@ pub struct ErasureRequest {
     pub identities: Vec<Identity>,
     /// Profiles found so far.
     pub profiles: Vec<Uuid>,
-    /// Of an erasure of what is older than `at` alone: the profiles found so far that have something newer and stay.
+    /// The profiles found so far that have something newer and stay: of an erasure of what is older than `at` alone, or found by a sweep.
     pub kept: Option<Vec<Uuid>>,
 }
 
@@ -41,6 +41,15 @@ pub(super) struct Task<'a> {
     pub salt: Uuid,
     /// The turn of the worker that does it; `None` where a request does.
     pub fence: Option<Fence>,
+}
+
+impl Task<'_> {
+    /// True where what is newer than the erasure stays. A sweep looks seconds later for what was in flight: the person may be back by then, on
+    /// the profile that a late call made anew.
+    pub fn keeps_newer(&self) -> bool {
+        let may_be_back = self.fence.is_some() && !self.request.is_forgotten;
+        self.request.kept.is_some() || may_be_back
+    }
 }
 
 /// What a transaction found of a person.

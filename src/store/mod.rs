@@ -66,6 +66,7 @@ mod verification;
 mod verification_statements;
 mod worker;
 mod write;
+mod write_statements;
 
 pub use as_of::AsOf;
 pub use backfill::{

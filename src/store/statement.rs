@@ -7,7 +7,7 @@ use super::{
     import_statements as imports, invalidations, lease, lists, lookup, merge, merge_record,
     migration, mirror_statements as mirror, others, owners, profiles, projects,
     pull_statements as pulls, reads, rejections, retention, rights, schema,
-    split_statements as split, verification_statements as verification, worker, write,
+    split_statements as split, verification_statements as verification, worker, write_statements,
 };
 
 use std::borrow::Cow;
@@ -189,12 +189,12 @@ fn of_requests() -> Vec<&'static Statement> {
         &PING,
         &heartbeat::HEARTBEAT,
         &heartbeat::CHECK_TABLES,
-        &write::INSERT_EVENTS,
-        &write::RESOLVE_IDENTITIES,
-        &write::CREATE_IDENTITIES,
-        &write::LINK_IDENTITIES,
+        &write_statements::INSERT_EVENTS,
+        &write_statements::RESOLVE_IDENTITIES,
+        &write_statements::CREATE_IDENTITIES,
+        &write_statements::LINK_IDENTITIES,
         &profiles::LOAD_NAMES,
-        &write::WRITE_TRAITS,
+        &write_statements::WRITE_TRAITS,
         &rejections::INSERT_REJECTIONS,
         &groups::INSERT_MEMBERSHIPS,
         &groups::DELETE_MEMBERSHIPS,

@@ -1,129 +1,19 @@
-//! The statements of the write path. Each is one implicit transaction over arrays and idempotent by itself.
-//!
-//! Every key column comes from `unnest`, never from a constant: with constants PostgreSQL's plan depends on statistics, and ran
-//! a hundred times slower until the first ANALYZE. Rows are sorted by key, so that two batches lock them in the same order.
+//! The write path: what is known of names, claims of new ones, links, traits, events. `write_statements.rs` has the texts.
 
 use super::event_row::{EventColumns, EventRow};
-use super::marks::marked;
 use super::params::{JsonParam, size_of_stored};
-use super::{Error, Statement, Store};
+use super::write_statements::{
+    CREATE_IDENTITIES, INSERT_EVENTS, LINK_IDENTITIES, RESOLVE_IDENTITIES, WRITE_TRAITS,
+};
+use super::{Error, Store};
+use crate::domain::erasure::identity_hash;
 use crate::domain::{Identity, IdentityKey, Json, ProfileId, ProfileKey, ProjectId, Timestamp};
 use std::collections::HashSet;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Stores the events of people who are known. Idempotent: the key decides. People who were erased and are known again come
-/// in only after a look-up, which tells who else they are: then the earliest times at which the events may have happened ($13) are
-/// there, without one the list is empty.
-pub(super) const INSERT_EVENTS: Statement = Statement {
-    name: "insert_events",
-    sql: "-- insert_events
-INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context, via)
-SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context, t.via
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::INT8[], $13::TIMESTAMPTZ[])
-    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, via, earliest)
-JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
-WHERE i.not_before IS NULL OR t.earliest > i.not_before
-ON CONFLICT (project_id, event_id) DO NOTHING
-RETURNING project_id, event_id",
-};
-
-/// Finds whose the identities are, with each profile's traits once where they are wanted, up to so many bytes ($9), and which
-/// events are there already. A profile that was not written since sizes are kept (0) is measured. Reads only.
-pub(super) const RESOLVE_IDENTITIES: Statement = Statement {
-    name: "resolve_identities",
-    sql: "-- resolve_identities
-SELECT w.position, w.profile_id, w.version, w.not_before,
-    CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.traits::TEXT END, CASE WHEN w.is_wanted AND w.held < $9::INT8 THEN w.stamps::TEXT END
-FROM (
-    SELECT f.position, f.profile_id, f.version, f.not_before, f.traits, f.stamps, f.is_wanted,
-        COALESCE(sum(CASE WHEN f.is_wanted THEN COALESCE(NULLIF(f.size_bytes, 0), (octet_length(f.traits::TEXT) + octet_length(f.stamps::TEXT))::INT4) END) OVER (ORDER BY f.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held
-    FROM (
-        SELECT t.position, i.profile_id, i.not_before, p.version, p.traits, p.stamps, p.size_bytes,
-            t.with_traits AND row_number() OVER (PARTITION BY i.profile_id, t.with_traits ORDER BY t.position) = 1 AS is_wanted
-        FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::BOOL[])
-            AS t (position, project_id, kind, value, with_traits)
-        JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value
-        JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = i.profile_id
-    ) AS f
-) AS w
-UNION ALL
-SELECT s.position, NULL::UUID, NULL::INT8, NULL::TIMESTAMPTZ, NULL::TEXT, NULL::TEXT
-FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, event_id)
-JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id",
-};
-
 /// Bytes of traits and stamps that one look-up brings, at least one profile: what does not fit is read when that is written.
 const TRAITS_AT_ONCE: i64 = 4 << 20;
-
-/// Claims identities, and makes the profiles of those that were won. Idempotent: who lost reads who won.
-pub(super) const CREATE_IDENTITIES: Statement = Statement {
-    name: "create_identities",
-    sql: concat!(
-        "-- create_identities
-WITH won AS (
-    INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
-    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
-    FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[], $6::TIMESTAMPTZ[])
-        AS t (project_id, kind, value, profile_id, first_seen, not_before)
-    ON CONFLICT (project_id, kind, value) DO NOTHING
-    RETURNING project_id, kind, value, profile_id
-), born AS (
-    INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at, size_bytes)
-    SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at, n.size_bytes
-    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[], $12::INT4[])
-        AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
-    WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
-    ON CONFLICT (project_id, profile_id) DO NOTHING
-    RETURNING project_id, profile_id
-), ",
-        marked!("born"),
-        "
-SELECT project_id, kind, value FROM won"
-    ),
-};
-
-/// Links identities to profiles that exist, by compare-and-set on the profile: it is still there, and nobody gave it another
-/// name meanwhile. Idempotent: a repeat finds a newer version, and the next look-up finds the links.
-pub(super) const LINK_IDENTITIES: Statement = Statement {
-    name: "link_identities",
-    sql: concat!(
-        "-- link_identities
-WITH held AS (
-    UPDATE profile AS p SET version = p.version + 1, updated_at = t.updated_at
-    FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
-    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
-    RETURNING p.project_id, p.profile_id
-), ",
-        marked!("held"),
-        "
-INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
-SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
-FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
-    AS t (project_id, kind, value, profile_id, first_seen, not_before)
-WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
-ON CONFLICT (project_id, kind, value) DO NOTHING"
-    ),
-};
-
-/// Writes traits by compare-and-set: who does not come back lost a race and reads again. Idempotent: a repeat finds a newer
-/// version, and the merge then has nothing to change.
-pub(super) const WRITE_TRAITS: Statement = Statement {
-    name: "write_traits",
-    sql: concat!(
-        "-- write_traits
-WITH written AS (
-    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
-    FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
-        AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
-    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
-    RETURNING p.project_id, p.profile_id
-), ",
-        marked!("written"),
-        "
-SELECT project_id, profile_id FROM written"
-    ),
-};
 
 /// What is known of one identity.
 #[derive(Clone, Debug)]
@@ -185,10 +75,11 @@ struct IdentityColumns<'a> {
     owners: Vec<Uuid>,
     first_seen: Vec<jiff::Timestamp>,
     not_before: Vec<Option<jiff::Timestamp>>,
+    hashes: Vec<Vec<u8>>,
 }
 
 impl<'a> IdentityColumns<'a> {
-    fn of(identities: &'a [NewIdentity]) -> Self {
+    fn of(identities: &'a [NewIdentity], salt: Uuid) -> Self {
         let each = || identities.iter();
         Self {
             projects: each().map(|new| new.project_id.0).collect(),
@@ -198,6 +89,9 @@ impl<'a> IdentityColumns<'a> {
             first_seen: each().map(|new| new.first_seen.instant()).collect(),
             not_before: each()
                 .map(|new| new.not_before.map(Timestamp::instant))
+                .collect(),
+            hashes: each()
+                .map(|new| identity_hash(salt, &(new.project_id, new.identity.clone())))
                 .collect(),
         }
     }
@@ -305,7 +199,7 @@ impl Store {
         identities: &[NewIdentity],
         profiles: &[NewProfile],
     ) -> Result<HashSet<IdentityKey>, Error> {
-        let columns = IdentityColumns::of(identities);
+        let columns = IdentityColumns::of(identities, self.salt().await?);
         let born_projects: Vec<i32> = profiles.iter().map(|new| new.project_id.0).collect();
         let born: Vec<_> = profiles.iter().map(|new| new.profile_id.0).collect();
         let traits: Vec<_> = profiles.iter().map(|new| JsonParam(&new.traits)).collect();
@@ -320,7 +214,8 @@ impl Store {
             .collect();
         let profiles: [&(dyn ToSql + Sync); 6] =
             [&born_projects, &born, &traits, &stamps, &created, &sizes];
-        let params = [&columns.params()[..], &profiles].concat();
+        let hashes: [&(dyn ToSql + Sync); 1] = [&columns.hashes];
+        let params = [&columns.params()[..], &profiles, &hashes].concat();
         let rows = self.run(&CREATE_IDENTITIES, &params).await?;
         let key = |row: &tokio_postgres::Row| {
             let identity = Identity {
@@ -345,9 +240,10 @@ impl Store {
             .iter()
             .map(|profile| profile.updated_at.instant())
             .collect();
-        let columns = IdentityColumns::of(identities);
+        let columns = IdentityColumns::of(identities, self.salt().await?);
         let held: [&(dyn ToSql + Sync); 4] = [&held_projects, &held_profiles, &versions, &updated];
-        let params = [&held[..], &columns.params()].concat();
+        let hashes: [&(dyn ToSql + Sync); 1] = [&columns.hashes];
+        let params = [&held[..], &columns.params(), &hashes].concat();
         self.run(&LINK_IDENTITIES, &params).await.map(drop)
     }
 

@@ -61,11 +61,18 @@ FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, even
 JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id;
 
 -- create_identities
-WITH won AS (
+WITH barred AS (
+    SELECT e.erased_at
+    FROM unnest($1::INT4[], $13::BYTEA[], $6::TIMESTAMPTZ[])
+        AS t (project_id, identity_hash, not_before)
+    JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash
+    WHERE t.not_before IS NULL OR t.not_before < e.erased_at
+), won AS (
     INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
     SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
     FROM unnest($1::INT4[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TIMESTAMPTZ[], $6::TIMESTAMPTZ[])
         AS t (project_id, kind, value, profile_id, first_seen, not_before)
+    WHERE NOT EXISTS (SELECT 1 FROM barred)
     ON CONFLICT (project_id, kind, value) DO NOTHING
     RETURNING project_id, kind, value, profile_id
 ), born AS (
@@ -86,8 +93,14 @@ WITH won AS (
 SELECT project_id, kind, value FROM won;
 
 -- link_identities
-WITH held AS (
-    UPDATE profile AS p SET version = p.version + 1, updated_at = t.updated_at
+WITH barred AS (
+    SELECT e.erased_at
+    FROM unnest($5::INT4[], $11::BYTEA[], $10::TIMESTAMPTZ[])
+        AS t (project_id, identity_hash, not_before)
+    JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash
+    WHERE t.not_before IS NULL OR t.not_before < e.erased_at
+), held AS (
+    UPDATE profile AS p SET version = p.version + 1, updated_at = GREATEST(p.updated_at, t.updated_at)
     FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
     WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
     RETURNING p.project_id, p.profile_id
@@ -103,6 +116,7 @@ SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
 FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
     AS t (project_id, kind, value, profile_id, first_seen, not_before)
 WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
+    AND NOT EXISTS (SELECT 1 FROM barred)
 ON CONFLICT (project_id, kind, value) DO NOTHING;
 
 -- load_names
@@ -114,7 +128,7 @@ GROUP BY i.profile_id;
 
 -- write_traits
 WITH written AS (
-    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = t.updated_at, size_bytes = t.size_bytes
+    UPDATE profile AS p SET traits = t.traits, stamps = t.stamps, version = p.version + 1, updated_at = GREATEST(p.updated_at, t.updated_at), size_bytes = t.size_bytes
     FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::JSONB[], $5::JSONB[], $6::TIMESTAMPTZ[], $7::INT4[])
         AS t (project_id, profile_id, version, traits, stamps, updated_at, size_bytes)
     WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
@@ -397,9 +411,9 @@ WHERE erasure_id = (SELECT e.erasure_id FROM erasure AS e WHERE e.project_id = $
 RETURNING erasure_id;
 
 -- load_newer
-SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT, EXISTS (
+SELECT p.profile_id, p.traits::TEXT, p.stamps::TEXT, p.updated_at > $3::TIMESTAMPTZ, EXISTS (
     SELECT 1 FROM unnest(array_append(p.merged_from, p.profile_id)) AS m (profile_id)
-    JOIN event AS e ON e.profile_id = m.profile_id AND e.occurred_at > $3::TIMESTAMPTZ
+    JOIN event AS e ON e.profile_id = m.profile_id AND e.occurred_at > $3::TIMESTAMPTZ AND e.received_at > $3::TIMESTAMPTZ
 )
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id;

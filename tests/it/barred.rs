@@ -1,7 +1,8 @@
 //! What a deletion bars while a call about the person is on its way: between its look-up and its last statement.
 
 use crate::harness::{Project, Service, connect, fresh_database, sql, wait_until};
-use serde_json::json;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The call was sent an hour ago and held back, so that its time as put right lies after the deletion, and the earliest at which it
@@ -24,15 +25,7 @@ async fn an_event_that_may_be_older_does_not_slip_in_behind_a_deletion() {
         "sentAt": ago.to_string(), "traits": {"plan": "pro"}});
     let sending = async { project.results(&[call]).await };
     let barring = async {
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-            AND query LIKE '-- insert_events%'";
-        let is_waiting = async || sql(&database_url, waits).await == ["1"];
-        wait_until(
-            "the last statement waits",
-            Duration::from_secs(10),
-            is_waiting,
-        )
-        .await;
+        until_waiting(&database_url, "insert_events").await;
         let bar = "UPDATE identity SET not_before = now() - '30 minutes'::INTERVAL";
         locking
             .batch_execute(&format!("{bar}; COMMIT"))
@@ -43,4 +36,96 @@ async fn an_event_that_may_be_older_does_not_slip_in_behind_a_deletion() {
     assert_eq!(told[0]["code"], "erased", "{told:?}");
     let count = sql(&database_url, "SELECT count(*) FROM event").await;
     assert_eq!(count, ["1"]);
+}
+
+/// A call looked for erasures before there was one, and gets to its names behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_looked_before_an_erasure_makes_nobody_behind_it() {
+    let database_url = fresh_database().await;
+    let service = Service::start(&database_url, &[]).await;
+    let project = Project::on(&service.url, &database_url).await;
+    // The table of marks is written by the statement that makes people, and by no erasure.
+    let locking = connect(&database_url).await;
+    locking
+        .batch_execute("BEGIN; LOCK TABLE outbox IN SHARE MODE")
+        .await
+        .expect("locked");
+    let late = [
+        json!({"type": "identify", "userId": "ada", "traits": {"email": "ada@example.com"}}),
+        json!({"type": "identify", "userId": "bob", "traits": {"plan": "pro"}}),
+    ];
+    let sending = async { project.results(&late).await };
+    let erasing = async {
+        until_waiting(&database_url, "create_identities").await;
+        erase(&project, "user_id:ada").await;
+        locking.batch_execute("COMMIT").await.expect("let go");
+    };
+    let (told, ()) = tokio::join!(sending, erasing);
+    assert_eq!(told[0]["code"], "erased", "{told:?}");
+    assert_eq!(told[1]["status"], "stored", "{told:?}");
+    let names = sql(&database_url, "SELECT value FROM identity").await;
+    assert_eq!(names, ["bob"]);
+}
+
+/// A call that looked for erasures before there was one makes the person anew behind it: without a name's row to wait for, it would be
+/// too quick for that. The person comes back on that profile before the sweep looks for such calls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_on_what_a_late_call_made_keeps_what_they_said_since() {
+    let database_url = fresh_database().await;
+    let service = Service::start(&database_url, &[]).await;
+    let project = Project::on(&service.url, &database_url).await;
+    let holding = connect(&database_url).await;
+    let hold = format!(
+        "BEGIN; INSERT INTO identity (project_id, kind, value, profile_id, first_seen)
+        VALUES ({}, 'user_id', 'ada', gen_random_uuid(), now())",
+        project.id
+    );
+    holding.batch_execute(&hold).await.expect("held");
+    let late = json!({"type": "identify", "userId": "ada", "messageId": "late", "traits": {"plan": "old", "secret": 1}});
+    let sending = async { project.results(&[late]).await };
+    let erasing = async {
+        until_waiting(&database_url, "create_identities").await;
+        erase(&project, "user_id:ada").await;
+        holding.batch_execute("ROLLBACK").await.expect("let go");
+    };
+    tokio::join!(sending, erasing);
+    let back = [
+        json!({"type": "identify", "userId": "ada", "messageId": "back", "traits": {"plan": "new"}}),
+    ];
+    project.results(&back).await;
+
+    swept(&database_url).await;
+    let profile = project.profile("user_id:ada").await;
+    assert_eq!(profile["traits"], json!({"plan": "new"}));
+    let events = project.get("/v1/profiles/user_id:ada/events").await.1;
+    let told: Vec<&Value> = events["events"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| &event["message_id"])
+        .collect();
+    assert_eq!(told, ["back"], "{events}");
+    let older = json!({"type": "identify", "userId": "ada", "timestamp": "2024-01-01T00:00:00Z", "traits": {"secret": 2}});
+    assert_eq!(project.results(&[older]).await[0]["code"], "erased");
+}
+
+async fn until_waiting(database_url: &str, statement: &str) {
+    let waits = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        AND query LIKE '-- {statement}%'");
+    let is_waiting = async || sql(database_url, &waits).await == ["1"];
+    wait_until("the statement waits", Duration::from_secs(10), is_waiting).await;
+}
+
+async fn erase(project: &Project, reference: &str) {
+    let url = format!("{}/v1/profiles/{reference}", project.url);
+    let request = project.client.delete(url).bearer_auth(&project.server_key);
+    let status = request.send().await.expect("an answer").status();
+    assert_eq!(status, StatusCode::OK);
+}
+
+/// Waits for the sweeps to end, all of which are due at once.
+async fn swept(database_url: &str) {
+    let open = "UPDATE erasure_request SET sweep_at = now() WHERE finished_at IS NULL RETURNING 1";
+    let is_over = async || sql(database_url, open).await.is_empty();
+    wait_until("the sweeps end", Duration::from_secs(30), is_over).await;
 }
