@@ -50,6 +50,7 @@ use metrics::counter;
 use pace::Pace;
 use share::{Share, cut};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tools::Tools;
@@ -100,6 +101,7 @@ impl Ingest {
                 links: KnownLinks::new(settings.known_links),
                 room,
                 listed: Listed::default(),
+                expects_erased: AtomicBool::new(false),
             },
             deadline: millis(settings.write_deadline_ms),
             pace: Pace::new(settings.max_batch_rows),

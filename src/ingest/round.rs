@@ -16,6 +16,7 @@ use crate::store::{
 };
 use metrics::counter;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Commands, what to do for them, and the profiles as they were read.
 pub(super) struct Round<'a> {
@@ -29,6 +30,8 @@ pub(super) struct Round<'a> {
     folded: Folded,
     /// When whoever had a name before was erased.
     erased: HashMap<IdentityKey, Erased>,
+    /// It is known of all names whether they were erased, or the statements that write them look.
+    is_sure: bool,
 }
 
 /// What a round leaves.
@@ -49,7 +52,14 @@ pub(super) struct Outcome<'a> {
 impl<'a> Round<'a> {
     /// Reads who the commands' identities belong to, with traits where traits are to be written, and plans. Commands whose events
     /// are there already leave: an event is stored last, so all else was done before.
-    pub async fn read(tools: &Tools, mut commands: Vec<&'a Command>) -> Result<Self, Error> {
+    ///
+    /// Few names that nobody has were an erased person's: so the first round (`is_first`) leaves that question to the statements that write
+    /// them, unless the last answer was yes.
+    pub async fn read(
+        tools: &Tools,
+        mut commands: Vec<&'a Command>,
+        is_first: bool,
+    ) -> Result<Self, Error> {
         let (store, room) = (&tools.store, &tools.room);
         let asked = asked(&commands);
         let with_events = commands.iter().filter(|command| command.event().is_some());
@@ -61,11 +71,11 @@ impl<'a> Round<'a> {
         let unknown: Vec<&IdentityKey> = asked
             .iter()
             .map(|(key, _)| key)
-            .filter(|key| !known.owners.contains_key(key))
+            .filter(|key| !commands.is_empty() && !known.owners.contains_key(key))
             .collect();
-        if !unknown.is_empty() && !commands.is_empty() {
-            known.erased.extend(store.load_erased(&unknown).await?);
-        }
+        let erased = erased(tools, &unknown, is_first).await?;
+        let was_asked = erased.is_some();
+        known.erased.extend(erased.unwrap_or_default());
         let subjects: Vec<Subject> = commands
             .iter()
             .flat_map(|command| command.subjects())
@@ -76,6 +86,9 @@ impl<'a> Round<'a> {
         }
         let erased = known.erased.clone();
         let plan = known.plan(&subjects, room, ProfileId::random);
+        let is_written =
+            |key: &&IdentityKey| plan.claims.contains_key(*key) || plan.links.contains_key(*key);
+        let is_sure = was_asked || unknown.iter().all(is_written);
         let folded = fold(&subjects, &plan, &profiles, room)?;
         let first_received = first_received(&subjects, &plan);
         Ok(Self {
@@ -86,14 +99,19 @@ impl<'a> Round<'a> {
             first_received,
             folded,
             erased,
+            is_sure,
         })
     }
 
-    /// Writes the plan; tells what is left.
+    /// Writes the plan; tells what is left. All of it where a name turns out to be an erased person's.
     pub async fn write(self, tools: &Tools) -> Result<Outcome<'a>, Error> {
         let store = &tools.store;
-        let made = self.make(store).await?;
-        self.link(store).await?;
+        let Some(made) = self.make_and_link(store).await? else {
+            return Ok(Outcome {
+                again: self.commands,
+                ..Outcome::default()
+            });
+        };
         self.merge(tools).await?;
         let written = self.write_traits(store).await?;
         self.list_conflicts(store).await?;
@@ -194,15 +212,30 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// Makes new people; returns those that got every identity they were to have.
-    async fn make(&self, store: &Store) -> Result<HashSet<ProfileKey>, Error> {
+    /// Gives names that nobody has to new people, whom it returns, and to those who are known; `None` where it has to be asked first who was
+    /// erased.
+    async fn make_and_link(&self, store: &Store) -> Result<Option<HashSet<ProfileKey>>, Error> {
+        if !self.is_sure {
+            return Ok(None);
+        }
+        match self.make(store).await? {
+            Some(made) if self.link(store).await? => Ok(Some(made)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Makes new people; returns those that got every identity they were to have, or `None` where a name is an erased person's.
+    async fn make(&self, store: &Store) -> Result<Option<HashSet<ProfileKey>>, Error> {
         if self.plan.claims.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Some(HashSet::new()));
         }
         let profiles = self.new_profiles();
         let won = store
             .create_identities(&self.new_identities(&self.plan.claims), &profiles)
             .await?;
+        let Some(won) = won else {
+            return Ok(None);
+        };
         let mut made: HashSet<ProfileKey> = profiles
             .iter()
             .map(|profile| (profile.project_id, profile.profile_id))
@@ -212,12 +245,13 @@ impl<'a> Round<'a> {
                 made.remove(&(key.0, *owner));
             }
         }
-        Ok(made)
+        Ok(Some(made))
     }
 
-    async fn link(&self, store: &Store) -> Result<(), Error> {
+    /// False where a name is an erased person's.
+    async fn link(&self, store: &Store) -> Result<bool, Error> {
         if self.plan.links.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let held = |key: ProfileKey| HeldProfile {
             project_id: key.0,
@@ -326,6 +360,23 @@ fn asked(commands: &[&Command]) -> Vec<(IdentityKey, bool)> {
         }
     }
     asked.into_iter().collect()
+}
+
+/// Which of the names that nobody has were an erased person's; `None` where that is left to the statements that write them.
+async fn erased(
+    tools: &Tools,
+    unknown: &[&IdentityKey],
+    is_first: bool,
+) -> Result<Option<HashMap<IdentityKey, Erased>>, Error> {
+    if is_first && !tools.expects_erased.load(Relaxed) {
+        return Ok(None);
+    }
+    if unknown.is_empty() {
+        return Ok(Some(HashMap::new()));
+    }
+    let erased = tools.store.load_erased(unknown).await?;
+    tools.expects_erased.store(!erased.is_empty(), Relaxed);
+    Ok(Some(erased))
 }
 
 /// Whose the identities are, and the profiles, with their traits where one of the answers has them.

@@ -129,7 +129,8 @@ async fn settle(
             tokio::time::sleep(pause(fruitless)).await;
         }
         let before = pending.len();
-        let outcome = Round::read(tools, pending).await?.write(tools).await?;
+        let round = Round::read(tools, pending, rounds == 0).await?;
+        let outcome = round.write(tools).await?;
         written.refused.extend(outcome.refused);
         written.stored.extend(outcome.changed);
         written.crowded.extend(outcome.crowded);

@@ -193,12 +193,13 @@ impl Store {
         Ok(resolved)
     }
 
-    /// Claims identities and makes the profiles of those won; returns the identities won. `identities` must be sorted by key.
+    /// Claims identities and makes the profiles of those won; returns the identities won, or `None` where one was erased at a time that is
+    /// not in `not_before`, and nothing is written. `identities` must be sorted by key.
     pub async fn create_identities(
         &self,
         identities: &[NewIdentity],
         profiles: &[NewProfile],
-    ) -> Result<HashSet<IdentityKey>, Error> {
+    ) -> Result<Option<HashSet<IdentityKey>>, Error> {
         let columns = IdentityColumns::of(identities, self.salt().await?);
         let born_projects: Vec<i32> = profiles.iter().map(|new| new.project_id.0).collect();
         let born: Vec<_> = profiles.iter().map(|new| new.profile_id.0).collect();
@@ -218,21 +219,23 @@ impl Store {
         let params = [&columns.params()[..], &profiles, &hashes].concat();
         let rows = self.run(&CREATE_IDENTITIES, &params).await?;
         let key = |row: &tokio_postgres::Row| {
-            let identity = Identity {
+            let project_id: Option<i32> = row.get(0);
+            let identity = || Identity {
                 kind: crate::domain::IdentityKind::parse(row.get(1)),
                 value: row.get(2),
             };
-            (ProjectId(row.get(0)), identity)
+            project_id.map(|id| (ProjectId(id), identity()))
         };
         Ok(rows.iter().map(key).collect())
     }
 
-    /// Links identities to profiles that are still at the version that was read. Both sorted by key.
+    /// Links identities to profiles that are still at the version that was read. False where one was erased at a time that is not in
+    /// `not_before`, and nothing is written. Both sorted by key.
     pub async fn link_identities(
         &self,
         held: &[HeldProfile],
         identities: &[NewIdentity],
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let held_projects: Vec<i32> = held.iter().map(|profile| profile.project_id.0).collect();
         let held_profiles: Vec<_> = held.iter().map(|profile| profile.profile_id.0).collect();
         let versions: Vec<i64> = held.iter().map(|profile| profile.version).collect();
@@ -244,7 +247,8 @@ impl Store {
         let held: [&(dyn ToSql + Sync); 4] = [&held_projects, &held_profiles, &versions, &updated];
         let hashes: [&(dyn ToSql + Sync); 1] = [&columns.hashes];
         let params = [&held[..], &columns.params(), &hashes].concat();
-        self.run(&LINK_IDENTITIES, &params).await.map(drop)
+        let barred = self.run(&LINK_IDENTITIES, &params).await?;
+        Ok(barred.is_empty())
     }
 
     /// Writes traits where the version is still the one that was read; returns the profiles written. Sorted by key by the caller.

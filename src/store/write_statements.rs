@@ -47,8 +47,8 @@ FROM unnest($6::INT4[], $7::INT4[], $8::UUID[]) AS s (position, project_id, even
 JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id",
 };
 
-/// The part of a statement that finds names that were erased since the writer asked: it knows of no erasure of theirs, or of an older one.
-/// Where there are any nothing is written, and the next look tells.
+/// The part of a statement that finds a name of which the writer knows no erasure, or an older one only. Where there is one nothing is
+/// written, and the writer asks.
 macro_rules! barred {
     ($projects:literal, $hashes:literal, $not_before:literal) => {
         concat!(
@@ -63,13 +63,14 @@ macro_rules! barred {
             "::TIMESTAMPTZ[])
         AS t (project_id, identity_hash, not_before)
     JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash
-    WHERE t.not_before IS NULL OR t.not_before < e.erased_at
+    WHERE t.not_before IS NULL OR t.not_before < e.erased_at LIMIT 1
 )"
         )
     };
 }
 
-/// Claims identities, and makes the profiles of those that were won. Idempotent: who lost reads who won.
+/// Claims identities, and makes the profiles of those that were won; a row of NULLs tells that one was erased. Idempotent: who lost reads
+/// who won.
 pub(super) const CREATE_IDENTITIES: Statement = Statement {
     name: "create_identities",
     sql: concat!(
@@ -95,12 +96,12 @@ WITH ",
 ), ",
         marked!("born"),
         "
-SELECT project_id, kind, value FROM won"
+SELECT project_id, kind, value FROM won UNION ALL SELECT NULL::INT4, NULL::TEXT, NULL::TEXT FROM barred"
     ),
 };
 
 /// Links identities to profiles that exist, by compare-and-set on the profile: it is still there, and nobody gave it another
-/// name meanwhile. Idempotent: a repeat finds a newer version, and the next look-up finds the links.
+/// name meanwhile. A row tells that a name was erased. Idempotent: a repeat finds a newer version, and the next look-up finds the links.
 pub(super) const LINK_IDENTITIES: Statement = Statement {
     name: "link_identities",
     sql: concat!(
@@ -110,18 +111,20 @@ WITH ",
         ", held AS (
     UPDATE profile AS p SET version = p.version + 1, updated_at = GREATEST(p.updated_at, t.updated_at)
     FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
-    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version AND NOT EXISTS (SELECT 1 FROM barred)
     RETURNING p.project_id, p.profile_id
 ), ",
         marked!("held"),
-        "
-INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
-SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
-FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
-    AS t (project_id, kind, value, profile_id, first_seen, not_before)
-WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
-    AND NOT EXISTS (SELECT 1 FROM barred)
-ON CONFLICT (project_id, kind, value) DO NOTHING"
+        ", linked AS (
+    INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
+    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
+    FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
+        AS t (project_id, kind, value, profile_id, first_seen, not_before)
+    WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
+    ON CONFLICT (project_id, kind, value) DO NOTHING
+    RETURNING profile_id
+)
+SELECT erased_at FROM barred"
     ),
 };
 

@@ -66,7 +66,7 @@ WITH barred AS (
     FROM unnest($1::INT4[], $13::BYTEA[], $6::TIMESTAMPTZ[])
         AS t (project_id, identity_hash, not_before)
     JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash
-    WHERE t.not_before IS NULL OR t.not_before < e.erased_at
+    WHERE t.not_before IS NULL OR t.not_before < e.erased_at LIMIT 1
 ), won AS (
     INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
     SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
@@ -90,7 +90,7 @@ WITH barred AS (
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
 )
-SELECT project_id, kind, value FROM won;
+SELECT project_id, kind, value FROM won UNION ALL SELECT NULL::INT4, NULL::TEXT, NULL::TEXT FROM barred;
 
 -- link_identities
 WITH barred AS (
@@ -98,11 +98,11 @@ WITH barred AS (
     FROM unnest($5::INT4[], $11::BYTEA[], $10::TIMESTAMPTZ[])
         AS t (project_id, identity_hash, not_before)
     JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash
-    WHERE t.not_before IS NULL OR t.not_before < e.erased_at
+    WHERE t.not_before IS NULL OR t.not_before < e.erased_at LIMIT 1
 ), held AS (
     UPDATE profile AS p SET version = p.version + 1, updated_at = GREATEST(p.updated_at, t.updated_at)
     FROM unnest($1::INT4[], $2::UUID[], $3::INT8[], $4::TIMESTAMPTZ[]) AS t (project_id, profile_id, version, updated_at)
-    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version
+    WHERE p.project_id = t.project_id AND p.profile_id = t.profile_id AND p.version = t.version AND NOT EXISTS (SELECT 1 FROM barred)
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
@@ -110,14 +110,16 @@ WITH barred AS (
     FROM held AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
+), linked AS (
+    INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
+    SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
+    FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
+        AS t (project_id, kind, value, profile_id, first_seen, not_before)
+    WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
+    ON CONFLICT (project_id, kind, value) DO NOTHING
+    RETURNING profile_id
 )
-INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
-SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
-FROM unnest($5::INT4[], $6::TEXT[], $7::TEXT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
-    AS t (project_id, kind, value, profile_id, first_seen, not_before)
-WHERE EXISTS (SELECT 1 FROM held WHERE held.project_id = t.project_id AND held.profile_id = t.profile_id)
-    AND NOT EXISTS (SELECT 1 FROM barred)
-ON CONFLICT (project_id, kind, value) DO NOTHING;
+SELECT erased_at FROM barred;
 
 -- load_names
 SELECT i.profile_id, count(*)::INT8, bool_or(i.kind = 'user_id'), sum(CASE WHEN i.kind = 'email' THEN 1 ELSE 0 END)::INT8, max(p.absorbed_count)::INT4

@@ -219,16 +219,11 @@ async fn strangers(quiet: &Quiet) {
     let stated = calls("identify", "new", "new", "free", 1);
     assert_eq!(
         quiet.cost("new people identify", &stated, "stored").await,
-        ran(&[
-            "resolve_identities",
-            "load_erased",
-            "create_identities",
-            "insert_events"
-        ])
+        ran(&["resolve_identities", "create_identities", "insert_events"])
     );
     // Nobody is known to be new before the straight way was tried.
     let seen = calls("track", "passing", "passed", "", 1);
-    let mut expected = ran(&["resolve_identities", "load_erased", "create_identities"]);
+    let mut expected = ran(&["resolve_identities", "create_identities"]);
     expected.insert("insert_events".to_owned(), 2);
     assert_eq!(
         quiet.cost("new people are seen", &seen, "stored").await,
