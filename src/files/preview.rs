@@ -216,7 +216,8 @@ impl Preview {
 
 /// A mapping that says what a table seems to be.
 fn proposal(columns: &[ColumnSeen], gate: &Gate<'_>) -> String {
-    let key = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    // A text as JSON has it is one of TOML too, and a key: cells of headers may have line ends.
+    let key = |text: &str| Value::from(text).to_string().replace('\u{7f}', "\\u007f");
     let pointer = |name: &str| key(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
     let mut text = String::from("[identities]\n");
     let mut kinds = Vec::new();

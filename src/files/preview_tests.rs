@@ -69,6 +69,27 @@ fn a_table_is_shown_with_a_mapping_to_begin_with_and_that_mapping_reads_it() {
 }
 
 #[test]
+fn row_8_a_header_with_signs_of_all_kinds_gives_a_mapping_that_reads_it() {
+    let file = "\"my\nE-Mail\",\"age \"\"now\"\"\nin years\",a.b,[c],k\\l,\"d=\u{7f}\",'e'\nx,36,1,2,3,4,5\n";
+    let proposed = preview(&[CSV], None, file.as_bytes()).expect("a preview");
+    let proposed = proposed.mapping.expect("a mapping");
+    let mapping = Mapping::parse(&proposed.replace("# user_id", "user_id"));
+    let mapping = mapping.map_err(|complaints| (proposed.clone(), complaints));
+    let columns = mapping.expect("a mapping that can be read").columns();
+    let columns = columns.expect("those that it reads");
+    for name in [
+        "age \"now\"\nin years",
+        "a.b",
+        "[c]",
+        "k\\l",
+        "d=\u{7f}",
+        "'e'",
+    ] {
+        assert!(columns.iter().any(|own| own == name), "{name}: {columns:?}");
+    }
+}
+
+#[test]
 fn rows_3_10_and_21_what_is_odd_about_a_file_is_told() {
     let file =
         b"email,note,at\na@x.test,\"say \\\"hi\\\"\",03/04/2026\nb@x.test,caf\xe9,05/06/2026\n";

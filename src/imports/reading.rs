@@ -5,7 +5,7 @@
 use super::unpack::Unpack;
 use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
 use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable};
-use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
+use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record, kind_of};
 use crate::store::StoredImport;
 use bytes::Bytes;
 
@@ -24,6 +24,23 @@ pub(super) struct Means {
     /// No record is later than its job.
     pub received_at: Timestamp,
 }
+
+impl Means {
+    fn gate(&self) -> Gate<'_> {
+        Gate {
+            project_id: self.project_id,
+            class: Class::Import,
+            by: KeyKind::Server,
+            kinds: &self.kinds,
+            limits: &self.limits,
+            received_at: self.received_at,
+            is_measured: false,
+        }
+    }
+}
+
+/// Why a table that says of no row who it is about is refused at once.
+const NOBODY: &str = "no column of the table is called as a kind of identity, like user_id or email: a mapping says which column has it";
 
 /// A file that is being read.
 pub(super) struct Reading {
@@ -123,8 +140,7 @@ impl Reading {
             Ok(last) => self.feed(&last, &mut batch).or_else(|| {
                 let mut records = Vec::new();
                 let failure = self.reader.end(&mut records).err();
-                self.judge(records, &mut batch);
-                failure
+                self.judge(records, &mut batch).or(failure)
             }),
             Err(failure) => Some(failure),
         };
@@ -135,8 +151,7 @@ impl Reading {
         batch.bytes += bytes.len();
         let mut records = Vec::new();
         let failure = self.reader.feed(bytes, &mut records).err();
-        self.judge(records, batch);
-        failure
+        self.judge(records, batch).or(failure)
     }
 
     fn finish(&self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
@@ -149,13 +164,26 @@ impl Reading {
         batch
     }
 
-    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) {
+    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
+        if !records.is_empty() && self.names_nobody() {
+            return Some(Unusable::of("missing_columns", NOBODY));
+        }
         for record in records {
             batch.records = Some(record.number);
             if record.number > self.done {
                 self.judge_one(record, batch);
             }
         }
+        None
+    }
+
+    /// A table without a mapping of which no column is called as a kind of identity: each of its rows would be refused for that.
+    fn names_nobody(&self) -> bool {
+        let gate = self.means.gate();
+        let columns = self.reader.seen().columns.as_deref();
+        let is_nobody =
+            |columns: &[String]| columns.iter().all(|name| kind_of(name, &gate).is_none());
+        self.means.is_table && self.means.mapping.is_by_columns() && columns.is_some_and(is_nobody)
     }
 
     fn judge_one(&self, record: FileRecord, batch: &mut Batch) {
@@ -181,15 +209,7 @@ impl Reading {
 
     fn command(&self, object: &Bytes, standing: &Standing) -> Result<Read, Rejection> {
         let means = &self.means;
-        let gate = Gate {
-            project_id: means.project_id,
-            class: Class::Import,
-            by: KeyKind::Server,
-            kinds: &means.kinds,
-            limits: &means.limits,
-            received_at: means.received_at,
-            is_measured: false,
-        };
+        let gate = means.gate();
         let from = FromFile {
             name: &means.name,
             number: standing.number,

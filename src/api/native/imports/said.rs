@@ -102,8 +102,13 @@ fn unknown(key: &str) -> ApiError {
     invalid(key, format!("is not one of name, mapping, time, {known}"))
 }
 
+/// In a query a plus that was not escaped has become a blank: what `date -Iseconds` says is read all the same.
 fn time(text: &str) -> Result<Timestamp, ApiError> {
-    let read = Timestamp::parse(text);
+    let escaped = || {
+        let (at, zone) = text.rsplit_once(' ').filter(|(at, _)| at.contains('T'))?;
+        Timestamp::parse(&format!("{at}+{zone}"))
+    };
+    let read = Timestamp::parse(text).or_else(escaped);
     read.ok_or_else(|| invalid("time", "is no time, such as 2026-01-31T12:00:00Z"))
 }
 
@@ -143,7 +148,17 @@ mod tests {
             ("y z", Format::Ndjson)
         );
         assert_eq!(job.length, Some(7));
+        let time = |query: &str| of(&format!("/v1/imports?time={query}")).map(|said| said.time);
+        let noon = Timestamp::parse("2026-01-31T12:00:00Z");
+        for same in [
+            "2026-01-31T13:00:00+01:00",
+            "2026-01-31T13:00:00%2B01:00",
+            "2026-01-31%2012:00:00",
+        ] {
+            assert_eq!(time(same).unwrap(), noon, "{same}");
+        }
         for (wrong, named) in [
+            ("time=2026-01-31T12:00:00+soon", "time"),
             ("formt=csv", "formt"),
             ("time=soon", "time"),
             ("format=xlsx", "csv"),
