@@ -127,6 +127,24 @@ fn rows_4_and_18_what_would_be_refused_is_refused_and_an_empty_file_is_told_of()
 }
 
 #[test]
+fn row_13_columns_for_which_an_import_would_be_refused_are_told_of() {
+    let told = |mapping, file: &[u8]| {
+        let preview = preview(&[CSV], mapping, file).expect("a preview");
+        let hints = preview.warnings.into_iter();
+        hints.map(|hint| hint.code).collect::<Vec<_>>()
+    };
+    assert_eq!(told(None, b"customer,plan\n7,pro\n"), ["missing_columns"]);
+    assert_eq!(told(None, b"user id,plan\n7,pro\n"), [""; 0]);
+    let mapping = Some("[identities]\nuser_id = \"/customer\"\n");
+    assert_eq!(told(mapping, b"kunde,plan\n7,pro\n"), ["missing_columns"]);
+    assert_eq!(
+        told(mapping, b"Customer,CUSTOMER\n7,8\n"),
+        ["ambiguous_column"]
+    );
+    assert_eq!(told(mapping, b"customer,plan\n7,pro\n"), [""; 0]);
+}
+
+#[test]
 fn lines_are_previewed_by_their_mapping() {
     let file = b"{\"id\":7,\"plan\":\"pro\"}\n{\"plan\":\"x\"}\nnull\n";
     let preview = preview(&[], Some("[identities]\nuser_id = \"/id\"\n"), file).expect("a preview");

@@ -4,8 +4,8 @@
 
 use super::unpack::Unpack;
 use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
-use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable};
-use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record, kind_of};
+use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, nobody};
+use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
 use bytes::Bytes;
 
@@ -38,9 +38,6 @@ impl Means {
         }
     }
 }
-
-/// Why a table that says of no row who it is about is refused at once.
-const NOBODY: &str = "no column of the table is called as a kind of identity, like user_id or email: a mapping says which column has it";
 
 /// A file that is being read.
 pub(super) struct Reading {
@@ -165,8 +162,9 @@ impl Reading {
     }
 
     fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
-        if !records.is_empty() && self.names_nobody() {
-            return Some(Unusable::of("missing_columns", NOBODY));
+        let refused = (!records.is_empty()).then(|| self.names_nobody()).flatten();
+        if refused.is_some() {
+            return refused;
         }
         for record in records {
             batch.records = Some(record.number);
@@ -177,13 +175,13 @@ impl Reading {
         None
     }
 
-    /// A table without a mapping of which no column is called as a kind of identity: each of its rows would be refused for that.
-    fn names_nobody(&self) -> bool {
-        let gate = self.means.gate();
+    /// Why none of the records can be about anybody.
+    fn names_nobody(&self) -> Option<Unusable> {
         let columns = self.reader.seen().columns.as_deref();
-        let is_nobody =
-            |columns: &[String]| columns.iter().all(|name| kind_of(name, &gate).is_none());
-        self.means.is_table && self.means.mapping.is_by_columns() && columns.is_some_and(is_nobody)
+        let is_told = self.means.is_table && self.means.mapping.is_by_columns();
+        columns
+            .filter(|_| is_told)
+            .and_then(|columns| nobody(columns, &self.means.gate()))
     }
 
     fn judge_one(&self, record: FileRecord, batch: &mut Batch) {

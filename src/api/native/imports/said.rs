@@ -45,7 +45,9 @@ impl Said {
     /// As `of`.
     pub fn of_document(document: &Map<String, Value>) -> Result<Self, ApiError> {
         let mut own = Self::default();
-        for (key, value) in document {
+        // Clients write null for what they do not say; of empty cells it is a meaning.
+        let is_said = |(key, value): &(&String, &Value)| !value.is_null() || key.contains("empty");
+        for (key, value) in document.iter().filter(is_said) {
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Array(list) => {
@@ -127,6 +129,18 @@ fn format_of(name: &str) -> Format {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+
+    #[test]
+    fn null_in_a_document_says_nothing_but_of_empty_cells() {
+        let document = serde_json::json!({"name": null, "time": null, "length": null, "mapping": null, "empty": null});
+        let said = Said::of_document(document.as_object().unwrap()).unwrap();
+        let empty = said.layout.csv.empty;
+        assert_eq!(
+            (said.name.as_str(), said.time, said.length),
+            ("", None, None)
+        );
+        assert_eq!((said.mapping, empty), (None, crate::files::Empty::Null));
+    }
 
     #[test]
     fn the_query_goes_before_the_metadata_and_what_is_misspelt_is_named() {
