@@ -3,7 +3,7 @@
 use super::{Limits, Rules};
 
 /// What programs, libraries and SDKs were seen to send; compared in any case.
-const WORDS: [&str; 45] = [
+const WORDS: [&str; 60] = [
     "undefined",
     "null",
     "none",
@@ -50,6 +50,22 @@ const WORDS: [&str; 45] = [
     // What each device of some makers said that its id was (Android), and the build that some SDKs sent for it.
     "9774d56d682e549c",
     "lmy47d",
+    // What spreadsheets show where a formula failed.
+    "#n/a",
+    "#n/d",
+    "#nv",
+    "#ref!",
+    "#name?",
+    "#value!",
+    "#div/0!",
+    "#num!",
+    "#null!",
+    "#spill!",
+    "#calc!",
+    "#error!",
+    "#wert!",
+    "#bezug!",
+    "#zahl!",
 ];
 
 /// So many equal digits are no number that somebody counted to; of other characters fewer are enough.

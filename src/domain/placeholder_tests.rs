@@ -41,6 +41,11 @@ fn what_programs_send_for_nothing_names_nobody() {
         "${userId}",
         "null@null",
         "-0.0",
+        "#N/A",
+        "#REF!",
+        "#DIV/0!",
+        "#NAME?",
+        "#NV",
     ];
     for text in texts {
         assert!(is(text), "{text:?}");
@@ -67,6 +72,9 @@ fn what_somebody_may_be_called_is_a_name() {
         "null@example.com",
         "anonymous-5e2f",
         "true north",
+        "#7",
+        "#ada!",
+        "#NO",
         "10000000-0000-0000-0000-000000000000",
     ];
     for text in texts {

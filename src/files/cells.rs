@@ -5,15 +5,11 @@ use super::held::refused;
 use super::layout::Empty;
 use super::row::Cell;
 use crate::domain::{Code, Rejection, Warning};
+pub use crate::mapping::trimmed;
 use bytes::Bytes;
 
 /// What is told of a record beside its object.
 pub type Problem = Vec<Warning>;
-
-/// A name or a cell without blanks of any kind around it.
-pub fn trimmed(text: &str) -> &str {
-    text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '\u{feff}' | '\u{200b}'))
-}
 
 /// The object of a record that is UTF-8.
 ///

@@ -2,6 +2,8 @@
 
 use super::layout::{CsvLayout, Empty};
 use super::unusable::Unusable;
+use crate::domain::Gate;
+use crate::mapping::kind_of;
 use serde::{Deserialize, Serialize};
 
 /// All columns.
@@ -95,6 +97,15 @@ impl Columns {
     pub fn names(&self) -> Vec<String> {
         self.all.iter().map(|column| column.name.clone()).collect()
     }
+}
+
+/// Why a table without a mapping is refused at once: no column says who a row is about, so that each of them would be.
+pub fn nobody(names: &[String], gate: &Gate<'_>) -> Option<Unusable> {
+    let is_nobody = names.iter().all(|name| kind_of(name, gate).is_none());
+    is_nobody.then(|| {
+        let message = "no column of the table is called as a kind of identity, like user_id or email: a mapping says which column has it";
+        Unusable::of("missing_columns", message)
+    })
 }
 
 /// Gives columns the names that the mapping has for them: their own, their own in other letters, or `#` and their number.

@@ -109,9 +109,9 @@ fn told(said: Option<Encoding>, first: &[u8]) -> Result<(Encoding, usize), Unusa
     ];
     let marked = marks.iter().find(|(mark, _)| first.starts_with(mark));
     match (marked, said) {
-        (Some((mark, own)), None) => Ok((*own, mark.len())),
-        (Some((mark, own)), Some(said)) if *own == said => Ok((said, mark.len())),
-        (_, Some(said)) => Ok((said, 0)),
+        // A mark is sure, whatever was said.
+        (Some((mark, own)), _) => Ok((*own, mark.len())),
+        (None, Some(said)) => Ok((said, 0)),
         (None, None) if is_wide(first) => {
             let message = "the file looks like UTF-16 without its mark: say encoding=utf-16le or utf-16be, or save it as UTF-8";
             Err(Unusable::of("encoding", message))
@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn row_2_a_mark_goes_before_what_is_said() {
+        for said in ["utf-8", "utf-16be", "windows-1252"].map(Encoding::parse) {
+            for bytes in [
+                wide("\u{feff}a,ö\n", u16::to_le_bytes),
+                "\u{feff}a,ö\n".into(),
+            ] {
+                let text = decoded(said.clone().ok(), &bytes, 3);
+                assert_eq!(text, Ok("a,ö\n".into()), "{said:?}");
+            }
+        }
+    }
+
+    #[test]
     fn tables_with_a_byte_for_each_character_are_read_by_their_names() {
         let said = Encoding::parse("windows-1252").ok();
         let text = decoded(said, b"Caf\xe9 \x96 ok", 3);
@@ -199,6 +212,19 @@ mod tests {
         assert_eq!(decoded(None, &bytes, 1), Ok(b"a\n\xff\nb\xff".to_vec()));
     }
 
+    /// The beginning of an archive with one file.
+    fn tar() -> Vec<u8> {
+        let mut header = b"people.ndjson".to_vec();
+        header.resize(257, 0);
+        [
+            &header[..],
+            b"ustar\x0000",
+            &[0; 248],
+            b"{\"type\":\"identify\"}\n",
+        ]
+        .concat()
+    }
+
     #[test]
     fn row_14_other_kinds_of_files_are_told_by_their_first_bytes() {
         for (first, hint) in [
@@ -206,6 +232,12 @@ mod tests {
             (b"------------------------d74496d66958873e\r\nContent-Disposition: form-data; name=\"file\"", "multipart"),
             (b"PAR1\x15\x04", "Parquet"),
             (b"\x1f\x8b\x08\0", "twice"),
+            (b"\xff\xfe\0\0e\0\0\0m\0\0\0", "UTF-32"),
+            (b"\xef\xbb\xbf\n <!DOCTYPE html><html>", "page"),
+            (b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", "XML"),
+            (b"]\0\0\x80\0\xff", "lzma"),
+            (b"7z\xbc\xaf\x27\x1c\0\x04", "7z"),
+            (&tar(), "tar"),
         ] {
             let refused = decoded(None, first, 9).expect_err(hint);
             assert!(refused.is_of_another_kind() && refused.message.contains(hint), "{refused}");

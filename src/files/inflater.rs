@@ -129,6 +129,10 @@ fn refused(error: &std::io::Error) -> Unusable {
         let message = "the window of the zstd file is over the limit of 8 MiB: compress it without --long and --ultra";
         return Unusable::of("compression", message);
     }
+    if error.to_string().contains("Dictionary") {
+        let message = "the zstd file was compressed with a dictionary, which is not here: compress it without one";
+        return Unusable::of("compression", message);
+    }
     Unusable::of(
         "compression",
         "the zstd file is broken, or something follows it",

@@ -93,6 +93,16 @@ fn row_41_all_frames_are_read_and_a_window_over_the_limit_is_refused_by_name() {
 }
 
 #[test]
+fn row_41_a_frame_that_needs_a_dictionary_is_refused_by_name() {
+    // A frame (RFC 8878) with the id of a dictionary, 5, its length, and one block as it is.
+    let file = *b"\x28\xb5\x2f\xfd\x21\x05\x03\x19\0\0abc";
+    let mut inflater = Inflater::told(&file).expect("it is zstd");
+    let refused = inflater.feed(&file, &mut Vec::new(), 1_000_000);
+    let refused = refused.expect_err("it can't be read");
+    assert!(refused.message.contains("dictionary"), "{refused}");
+}
+
+#[test]
 fn a_bomb_comes_out_in_pieces() {
     let bomb = gzip(&vec![0; 5_000_000]);
     let mut inflater = Inflater::told(&bomb).expect("gzip");

@@ -32,6 +32,7 @@ mod table;
 mod unusable;
 mod wrapped;
 
+pub use columns::nobody;
 pub use encoding::Encoding;
 pub use inflater::Inflater;
 pub use layout::{Before, CsvLayout, Empty, Format, Layout};

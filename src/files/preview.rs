@@ -1,6 +1,7 @@
 //! What an import of a file would do, told by its beginning: the same reading, with a limit, and nothing is written.
 
 use super::column_types::ColumnSeen;
+use super::columns::{Columns, nobody};
 use super::layout::{Format, Layout};
 use super::reader::{FileLimits, FileReader};
 use super::record::{FileRecord, Seen};
@@ -98,10 +99,26 @@ impl Sampler<'_> {
             self.take(record, &mut preview);
         }
         preview.hints(&records, &seen, self.layout);
+        let refused = seen.columns.as_deref().filter(|_| !records.is_empty());
+        if let Some(refused) = refused.and_then(|columns| self.refused(columns)) {
+            preview.hint(refused.code, refused.message);
+        }
         if self.layout.format == Format::Csv {
             preview.mapping = Some(proposal(&preview.columns, self.gate));
         }
         Ok(preview)
+    }
+
+    /// Why an import would refuse a table with these columns; a preview proposes what would mend it.
+    fn refused(&self, columns: &[String]) -> Option<Unusable> {
+        match self.mapping.columns() {
+            Some(used) => {
+                let (csv, most) = (&self.layout.csv, self.limits.columns);
+                Columns::of(columns, csv, Some(&used), most).err()
+            }
+            None if self.mapping.is_by_columns() => nobody(columns, self.gate),
+            None => None,
+        }
     }
 
     /// All columns are looked at, whatever the mapping reads.
@@ -216,7 +233,8 @@ impl Preview {
 
 /// A mapping that says what a table seems to be.
 fn proposal(columns: &[ColumnSeen], gate: &Gate<'_>) -> String {
-    let key = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    // A text as JSON has it is one of TOML too, and a key: cells of headers may have line ends.
+    let key = |text: &str| Value::from(text).to_string().replace('\u{7f}', "\\u007f");
     let pointer = |name: &str| key(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
     let mut text = String::from("[identities]\n");
     let mut kinds = Vec::new();

@@ -69,6 +69,27 @@ fn a_table_is_shown_with_a_mapping_to_begin_with_and_that_mapping_reads_it() {
 }
 
 #[test]
+fn row_8_a_header_with_signs_of_all_kinds_gives_a_mapping_that_reads_it() {
+    let file = "\"my\nE-Mail\",\"age \"\"now\"\"\nin years\",a.b,[c],k\\l,\"d=\u{7f}\",'e'\nx,36,1,2,3,4,5\n";
+    let proposed = preview(&[CSV], None, file.as_bytes()).expect("a preview");
+    let proposed = proposed.mapping.expect("a mapping");
+    let mapping = Mapping::parse(&proposed.replace("# user_id", "user_id"));
+    let mapping = mapping.map_err(|complaints| (proposed.clone(), complaints));
+    let columns = mapping.expect("a mapping that can be read").columns();
+    let columns = columns.expect("those that it reads");
+    for name in [
+        "age \"now\"\nin years",
+        "a.b",
+        "[c]",
+        "k\\l",
+        "d=\u{7f}",
+        "'e'",
+    ] {
+        assert!(columns.iter().any(|own| own == name), "{name}: {columns:?}");
+    }
+}
+
+#[test]
 fn rows_3_10_and_21_what_is_odd_about_a_file_is_told() {
     let file =
         b"email,note,at\na@x.test,\"say \\\"hi\\\"\",03/04/2026\nb@x.test,caf\xe9,05/06/2026\n";
@@ -103,6 +124,24 @@ fn rows_4_and_18_what_would_be_refused_is_refused_and_an_empty_file_is_told_of()
         (preview.records, preview.warnings[0].code.as_str()),
         (0, "empty_file")
     );
+}
+
+#[test]
+fn row_13_columns_for_which_an_import_would_be_refused_are_told_of() {
+    let told = |mapping, file: &[u8]| {
+        let preview = preview(&[CSV], mapping, file).expect("a preview");
+        let hints = preview.warnings.into_iter();
+        hints.map(|hint| hint.code).collect::<Vec<_>>()
+    };
+    assert_eq!(told(None, b"customer,plan\n7,pro\n"), ["missing_columns"]);
+    assert_eq!(told(None, b"user id,plan\n7,pro\n"), [""; 0]);
+    let mapping = Some("[identities]\nuser_id = \"/customer\"\n");
+    assert_eq!(told(mapping, b"kunde,plan\n7,pro\n"), ["missing_columns"]);
+    assert_eq!(
+        told(mapping, b"Customer,CUSTOMER\n7,8\n"),
+        ["ambiguous_column"]
+    );
+    assert_eq!(told(mapping, b"customer,plan\n7,pro\n"), [""; 0]);
 }
 
 #[test]

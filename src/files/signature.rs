@@ -2,8 +2,10 @@
 
 use super::unusable::Unusable;
 
-/// So many first bytes are enough to tell.
-pub const FIRST_BYTES: usize = 64;
+/// So many first bytes are enough to tell: an archive of tar has its mark at their end.
+pub const FIRST_BYTES: usize = TAR_AT + TAR.len();
+const TAR: &[u8] = b"ustar";
+const TAR_AT: usize = 257;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub enum Told {
 }
 
 /// Kinds of files that people send instead of one that is read.
-const OTHERS: [(&[u8], &str); 9] = [
+const OTHERS: [(&[u8], &str); 20] = [
     (
         b"PK\x03\x04",
         "this is a zip archive or an xlsx workbook: unpack it, or save the sheet as CSV",
@@ -29,14 +31,43 @@ const OTHERS: [(&[u8], &str); 9] = [
         "this is a Parquet file: export it as CSV or NDJSON",
     ),
     (b"Obj\x01", "this is an Avro file: export it as NDJSON"),
+    (
+        b"ARROW1",
+        "this is an Arrow file: export it as CSV or NDJSON",
+    ),
+    (
+        b"SQLite format 3\0",
+        "this is a database of SQLite: export its table as CSV",
+    ),
     (b"BZh", "this is compressed by bzip2: use gzip or zstd"),
     (b"\xfd7zXZ\0", "this is compressed by xz: use gzip or zstd"),
+    (b"]\0\0", "this is compressed by lzma: use gzip or zstd"),
+    (
+        b"\x04\x22\x4d\x18",
+        "this is compressed by lz4: use gzip or zstd",
+    ),
+    (
+        b"\xff\x06\0\0sNaPpY",
+        "this is compressed by snappy: use gzip or zstd",
+    ),
+    (
+        b"\x1f\x9d",
+        "this is compressed by compress (.Z): use gzip or zstd",
+    ),
+    (b"7z\xbc\xaf\x27\x1c", "this is a 7z archive: unpack it"),
+    (b"Rar!\x1a\x07", "this is a rar archive: unpack it"),
     (b"%PDF-", "this is a PDF"),
     (
         b"{\\rtf",
         "this is a document of a word processor (rtf): save it as text",
     ),
+    (b"\x89PNG", "this is a picture (PNG)"),
+    (b"\xff\xfe\0\0", "this is text in UTF-32: save it as UTF-8"),
+    (b"\0\0\xfe\xff", "this is text in UTF-32: save it as UTF-8"),
 ];
+
+/// What a page of the web, or an answer of a store that is none of its files, begins with.
+const PAGES: [&[u8]; 3] = [b"<!doctype", b"<html", b"<?xml"];
 
 /// Tells by the first bytes; `FIRST_BYTES` of them, or all where the file has fewer.
 ///
@@ -53,6 +84,17 @@ pub fn told(first: &[u8]) -> Result<Told, Unusable> {
     if let Some((_, message)) = other {
         return Err(Unusable::of("unsupported_file", *message));
     }
+    if first
+        .get(TAR_AT..)
+        .is_some_and(|rest| rest.starts_with(TAR))
+    {
+        let message = "this is an archive of tar: unpack it, and send its files one by one";
+        return Err(Unusable::of("unsupported_file", message));
+    }
+    if is_page(first) {
+        let message = "this is a page of the web or XML, perhaps what a server said instead of the file: look into it";
+        return Err(Unusable::of("unsupported_file", message));
+    }
     if is_multipart(first) {
         let message =
             "this is a form (multipart): send the file itself as the body, as curl -T does";
@@ -66,11 +108,20 @@ fn is_skippable_frame(first: &[u8]) -> bool {
     matches!(first, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// A form begins with its boundary, on a line of its own, and a header.
+fn is_page(first: &[u8]) -> bool {
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
+    let text = text.trim_ascii_start();
+    let begins = |mark: &&[u8]| {
+        let beginning = text.get(..mark.len());
+        beginning.is_some_and(|own| own.eq_ignore_ascii_case(mark))
+    };
+    PAGES.iter().any(|mark| begins(mark))
+}
+
+/// A form begins with its boundary, of up to 70 characters and on a line of its own, and a header.
 fn is_multipart(first: &[u8]) -> bool {
     let Some(end) = memchr::memchr(b'\n', first) else {
-        // Boundaries have up to 70 characters.
-        return first.starts_with(b"------") && first.len() >= FIRST_BYTES;
+        return false;
     };
     let rest = first[end + 1..].to_ascii_lowercase();
     let header = b"content-disposition:";

@@ -298,9 +298,11 @@ fn dialect(layout: &Layout) -> Dialect {
 fn announced(window: &[u8], returns: bool) -> Option<(u8, usize)> {
     let end = row::end_of_line(window, returns, true)?;
     let first = &window[..without_end(&window[..end])];
-    let rest = first
-        .strip_prefix(b"sep=")
-        .or_else(|| first.strip_prefix(b"\"sep="))?;
+    let first = first.strip_prefix(b"\"").unwrap_or(first);
+    let (word, rest) = first.split_at_checked(4)?;
+    if !word.eq_ignore_ascii_case(b"sep=") {
+        return None;
+    }
     match rest.strip_suffix(b"\"").unwrap_or(rest) {
         [delimiter] if delimiter.is_ascii() => Some((*delimiter, end)),
         _ => None,

@@ -98,6 +98,10 @@ fn row_6_a_line_that_tells_the_delimiter_is_no_header() {
     let file = "\u{feff}sep=;\r\na;b\r\n1;2\r\n";
     assert_eq!(csv(file), ["3 {\"a\":\"1\",\"b\":\"2\"}"]);
     assert_eq!(seen(&[CSV], file).lines, 3);
+    for first in ["SEP=;", "\"Sep=;\""] {
+        let told = csv(format!("{first}\na;b\n1;2\n"));
+        assert_eq!(told, ["3 {\"a\":\"1\",\"b\":\"2\"}"], "{first}");
+    }
 }
 
 #[test]

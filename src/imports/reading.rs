@@ -4,7 +4,7 @@
 
 use super::unpack::Unpack;
 use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
-use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable};
+use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, nobody};
 use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
 use bytes::Bytes;
@@ -23,6 +23,20 @@ pub(super) struct Means {
     pub is_table: bool,
     /// No record is later than its job.
     pub received_at: Timestamp,
+}
+
+impl Means {
+    fn gate(&self) -> Gate<'_> {
+        Gate {
+            project_id: self.project_id,
+            class: Class::Import,
+            by: KeyKind::Server,
+            kinds: &self.kinds,
+            limits: &self.limits,
+            received_at: self.received_at,
+            is_measured: false,
+        }
+    }
 }
 
 /// A file that is being read.
@@ -123,8 +137,7 @@ impl Reading {
             Ok(last) => self.feed(&last, &mut batch).or_else(|| {
                 let mut records = Vec::new();
                 let failure = self.reader.end(&mut records).err();
-                self.judge(records, &mut batch);
-                failure
+                self.judge(records, &mut batch).or(failure)
             }),
             Err(failure) => Some(failure),
         };
@@ -135,8 +148,7 @@ impl Reading {
         batch.bytes += bytes.len();
         let mut records = Vec::new();
         let failure = self.reader.feed(bytes, &mut records).err();
-        self.judge(records, batch);
-        failure
+        self.judge(records, batch).or(failure)
     }
 
     fn finish(&self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
@@ -149,13 +161,27 @@ impl Reading {
         batch
     }
 
-    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) {
+    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
+        let refused = (!records.is_empty()).then(|| self.names_nobody()).flatten();
+        if refused.is_some() {
+            return refused;
+        }
         for record in records {
             batch.records = Some(record.number);
             if record.number > self.done {
                 self.judge_one(record, batch);
             }
         }
+        None
+    }
+
+    /// Why none of the records can be about anybody.
+    fn names_nobody(&self) -> Option<Unusable> {
+        let columns = self.reader.seen().columns.as_deref();
+        let is_told = self.means.is_table && self.means.mapping.is_by_columns();
+        columns
+            .filter(|_| is_told)
+            .and_then(|columns| nobody(columns, &self.means.gate()))
     }
 
     fn judge_one(&self, record: FileRecord, batch: &mut Batch) {
@@ -181,15 +207,7 @@ impl Reading {
 
     fn command(&self, object: &Bytes, standing: &Standing) -> Result<Read, Rejection> {
         let means = &self.means;
-        let gate = Gate {
-            project_id: means.project_id,
-            class: Class::Import,
-            by: KeyKind::Server,
-            kinds: &means.kinds,
-            limits: &means.limits,
-            received_at: means.received_at,
-            is_measured: false,
-        };
+        let gate = means.gate();
         let from = FromFile {
             name: &means.name,
             number: standing.number,

@@ -82,11 +82,18 @@ impl Unpack {
         if matches!(self, Self::First(_)) {
             last = self.tell()?;
         }
-        if let Self::Packed(inflater, _) = self {
-            last = unpacked(inflater, last)?.bytes;
-            inflater.end()?;
+        let Self::Packed(inflater, _) = self else {
+            return Ok(last);
+        };
+        // Of a file of few bytes all is still to come; it may be much more than is unpacked at once.
+        let (mut out, mut rest) = (Vec::new(), Some(last));
+        while let Some(bytes) = rest.take() {
+            let unpacked = unpacked(inflater, bytes)?;
+            out.extend_from_slice(&unpacked.bytes);
+            rest = unpacked.rest;
         }
-        Ok(last)
+        inflater.end()?;
+        Ok(out.into())
     }
 
     /// Tells by the first bytes, and gives them back.
@@ -146,9 +153,9 @@ mod tests {
         let plain = b"{\"a\":1}\n".repeat(100_000);
         let packed = zstd::encode_all(&plain[..], 3).expect("memory");
         for file in [&plain[..], &packed] {
-            for size in [1, 7, 63, 64, 65, 100_000] {
-                let pieces: Vec<&[u8]> = file[..file.len().min(200)].chunks(size).collect();
-                let rest = &file[file.len().min(200)..];
+            for size in [1, 7, 261, 262, 263, 100_000] {
+                let pieces: Vec<&[u8]> = file[..file.len().min(600)].chunks(size).collect();
+                let rest = &file[file.len().min(600)..];
                 assert!(
                     unpacked_by(&[&pieces[..], &[rest]].concat()) == plain,
                     "{size}"

@@ -63,17 +63,20 @@ fn filed(
     )
 }
 
-/// A message with an id that follows from its place, where it has none.
+/// A message with an id that follows from its place, where it has none. It stands at the end, so that a fault is told at the column that
+/// it has in the file.
 fn named(text: &Bytes, from: &FromFile<'_>) -> Bytes {
     let inner = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    let Some(inner) = inner.filter(|inner| inner.starts_with(b"\"")) else {
+    let is_filled = inner.is_some_and(|inner| inner.starts_with(b"\""));
+    let begun = text.trim_ascii_end().strip_suffix(b"}");
+    let Some(begun) = begun.filter(|_| is_filled) else {
         return text.clone();
     };
     if memmem::find(text, b"\"messageId\"").is_some() {
         return text.clone();
     }
     let id = from.event_id(&String::from_utf8_lossy(text));
-    [format!("{{\"messageId\":\"{id}\",").as_bytes(), inner]
+    [begun, format!(",\"messageId\":\"{id}\"}}").as_bytes()]
         .concat()
         .into()
 }

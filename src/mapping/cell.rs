@@ -2,14 +2,31 @@
 
 use crate::domain::{Code, Gate, Rejection};
 
-/// What looks like nothing and stands around ids that were copied from somewhere.
-const INVISIBLE: [char; 8] = [
-    '\u{200e}', '\u{200f}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}',
-];
+/// What stands around addresses that were copied from a letter, a list or a text, and in none that mail comes to.
+const AROUND: &str = "<>,;:\"()[]|\\“”„«»‹›";
+/// The same of signs that an address may have within it.
+const QUOTES: [char; 5] = ['\'', '`', '‘', '’', '‚'];
+
+/// What looks like nothing and stands around ids that were copied from somewhere: joiners, and marks of the direction of writing.
+fn is_invisible(sign: char) -> bool {
+    matches!(
+        sign,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
+}
 
 /// A text without blanks of any kind around it.
 pub fn trimmed(text: &str) -> &str {
-    text.trim_matches(|sign: char| sign.is_whitespace() || INVISIBLE.contains(&sign))
+    text.trim_matches(|sign: char| sign.is_whitespace() || is_invisible(sign))
+}
+
+/// A text without the formula that keeps spreadsheets from taking it for a number: `="007"` is `007`.
+fn without_formula(text: &str) -> &str {
+    let inner = text
+        .strip_prefix("=\"")
+        .and_then(|rest| rest.strip_suffix('"'));
+    let inner = inner.filter(|inner| !inner.contains('"'));
+    inner.map_or(text, trimmed)
 }
 
 /// An identity as it can be stored; `None` where nothing stands there.
@@ -22,7 +39,7 @@ pub fn identity(
     column: &str,
     gate: &Gate<'_>,
 ) -> Result<Option<String>, Rejection> {
-    let text = trimmed(text);
+    let text = without_formula(trimmed(text));
     if is_damaged(text) {
         let message = "a spreadsheet has rounded this number: its last digits are lost, so it names nobody for sure";
         return Err(Rejection::of(Code::DamagedNumber, column, message));
@@ -34,16 +51,21 @@ pub fn identity(
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// True of what spreadsheets show of a long number: `1.9143E+18`.
+/// True of what spreadsheets and programs show of a long number: `1.9143E+18`, or `1.9143E18`. Without a point or a sign it may be a
+/// code: `12E5`.
 pub fn is_damaged(text: &str) -> bool {
-    let parts = text
-        .split_once(['E', 'e'])
-        .and_then(|(digits, exponent)| Some((digits, exponent.strip_prefix('+')?)));
-    let Some((digits, exponent)) = parts else {
+    let Some((digits, exponent)) = text.split_once(['E', 'e']) else {
         return false;
     };
+    let has_point = digits.contains(['.', ',']);
+    let exponent = match exponent.strip_prefix(['+', '-']) {
+        Some(_) if exponent.starts_with('-') && !has_point => return false,
+        Some(bare) => bare,
+        None if has_point => exponent,
+        None => return false,
+    };
     let is_number = |part: &str| {
-        !part.is_empty()
+        part.contains(|sign: char| sign.is_ascii_digit())
             && part
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
@@ -58,8 +80,13 @@ fn address(text: &str, column: &str) -> Result<(), Rejection> {
         return Err(Rejection::of(Code::SeveralValues, column, message));
     }
     let has_sign = text.contains(|sign: char| {
-        sign.is_whitespace() || sign.is_control() || "<>,;:\"()".contains(sign)
+        sign.is_whitespace() || sign.is_control() || is_invisible(sign) || AROUND.contains(sign)
     });
+    // A pair is taken off by the gate.
+    let inner = text
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    let has_sign = has_sign || inner.unwrap_or(text).trim_matches(QUOTES) != inner.unwrap_or(text);
     let has_sides = text
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());

@@ -4,7 +4,7 @@
 use super::cell;
 use super::envelope::Envelope;
 use super::opened::Opened;
-use super::{Control, Reading, Record, done};
+use super::{Control, Reading, Record, done, judged};
 use crate::domain::{
     Code, Draft, EventDraft, EventId, EventType, Gate, Json, Name, Rejection, Text, Timestamp,
     Warning,
@@ -59,7 +59,7 @@ pub fn read(record: &Record<'_>, gate: &Gate<'_>, start: Timestamp) -> Result<Re
         sequence: record.from.map_or(i64::MIN, |from| from.sequence()),
         ..Draft::at(start)
     };
-    Ok(done(gate.command(draft)?, row.warnings))
+    Ok(done(judged(gate, draft)?, row.warnings))
 }
 
 /// The kind of identity that a column is called as.

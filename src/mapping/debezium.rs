@@ -144,9 +144,11 @@ fn control(value: &Value) -> Option<Control> {
     is_schema_change.then_some(Control::SchemaChange)
 }
 
+/// A row may have columns of these names itself, like `op` and `source`: what an envelope has in them are objects.
 fn is_envelope(value: &Value) -> bool {
-    let parts = ["before", "after", "source", "message"];
-    value["op"].is_string() && parts.iter().any(|part| value.get(part).is_some())
+    let has_rows = value.get("before").is_some() || value.get("after").is_some();
+    let has_parts = value["source"].is_object() || value["message"].is_object();
+    value["op"].is_string() && (has_rows || has_parts)
 }
 
 fn envelope(

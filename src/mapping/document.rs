@@ -9,7 +9,7 @@ use super::names::{self, Sought};
 use super::opened::{Action, Content, Opened};
 use super::place::{Place, Pointer, View};
 use super::shape::Shape;
-use super::{Control, Reading, Record, done, earliest};
+use super::{Control, Reading, Record, done, earliest, judged};
 use crate::domain::{
     Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp, Warning,
 };
@@ -218,7 +218,7 @@ impl Reader<'_> {
 
     fn finish(&mut self, draft: Draft) -> Result<Reading, Rejection> {
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(done(self.gate.command(draft)?, warnings))
+        Ok(done(judged(self.gate, draft)?, warnings))
     }
 
     fn names(&mut self, view: View<'_>) -> Result<Vec<Name>, Rejection> {

@@ -94,7 +94,13 @@ fn row_17_columns_that_the_mapping_does_not_name_are_not_read() {
 
 #[test]
 fn row_19_a_damaged_number_is_nobody() {
-    for value in ["1.9143E+18", "8,96529E+19", "1E+15"] {
+    for value in [
+        "1.9143E+18",
+        "8,96529E+19",
+        "1E+15",
+        "1.9143E18",
+        "-9.99e-05",
+    ] {
         let read = row("[identities]\nuser_id = \"/id\"\n", json!({"id": value}));
         assert_eq!(code(read), (Code::DamagedNumber, Some("/id".to_owned())));
         let read = read_from(
@@ -104,7 +110,10 @@ fn row_19_a_damaged_number_is_nobody() {
         );
         assert_eq!(code(read).0, Code::DamagedNumber);
     }
-    assert!(row("[identities]\nuser_id = \"/id\"\n", json!({"id": "12E5"})).is_ok());
+    for value in ["12E5", "12e-5", "1.E", "E+5", "v1.2e"] {
+        let read = row("[identities]\nuser_id = \"/id\"\n", json!({"id": value}));
+        assert!(read.is_ok(), "{value}");
+    }
 }
 
 #[test]
@@ -215,6 +224,10 @@ fn row_27_what_cannot_be_seen_around_an_id_is_none_of_it() {
         "a@x.test\u{a0}",
         "\u{200b}a@x.test",
         " \u{feff}a@x.test\u{2003}",
+        "\u{202a}a@x.test\u{202c}",
+        "\u{2068}a@x.test\u{2069}",
+        "=\"a@x.test\"",
+        "'a@x.test'",
     ] {
         let (command, _) = row(EMAIL, json!({"email": given})).expect("read");
         assert_eq!(names(&command), ["email:a@x.test"]);
@@ -226,6 +239,12 @@ fn row_27_what_cannot_be_seen_around_an_id_is_none_of_it() {
         "somebody",
         "@x.test",
         "Ada a@x.test",
+        "a\u{200b}b@x.test",
+        "“a@x.test”",
+        "‘a@x.test’",
+        "'a@x.test",
+        "[a@x.test]",
+        "a@x.test|",
     ] {
         assert_eq!(
             code(row(EMAIL, json!({"email": given}))),
@@ -233,6 +252,24 @@ fn row_27_what_cannot_be_seen_around_an_id_is_none_of_it() {
             "{given}"
         );
     }
+}
+
+#[test]
+fn row_27_a_formula_around_an_id_is_none_of_it_and_one_that_failed_is_nobody() {
+    let named = "[identities]\nuser_id = \"/id\"\nemail = \"/email\"\n";
+    let (command, _) = row(named, json!({"id": "=\"007\""})).expect("read");
+    assert_eq!(names(&command), ["user_id:007"]);
+    for failed in ["#N/A", "#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NV"] {
+        let refused = row(named, json!({"id": failed, "email": failed})).expect_err(failed);
+        assert_eq!(refused.code, Code::MissingIdentity, "{failed}");
+        assert!(refused.message.starts_with("the record names nobody"));
+        let (command, warnings) =
+            row(named, json!({"id": "7", "email": failed})).expect("the id is somebody");
+        assert_eq!(names(&command), ["user_id:7"]);
+        assert_eq!(warnings[0].code, "placeholder_id");
+    }
+    let (command, _) = row(named, json!({"id": "=A1", "email": "o'neil@x.test"})).expect("read");
+    assert_eq!(names(&command), ["user_id:=A1", "email:o'neil@x.test"]);
 }
 
 #[test]

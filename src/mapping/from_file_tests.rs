@@ -49,6 +49,12 @@ fn messages_without_an_id_are_named_by_their_place_and_told_apart_from_own_recor
     let text: Value = serde_json::from_str(&said(&call, from(1, false))).expect("JSON");
     let id = text["messageId"].as_str().expect("an id");
     assert_eq!(text["event"], "Paid");
+    let own = call.to_string();
+    let begun = own.trim_end_matches('}');
+    assert!(
+        said(&call, from(1, false)).starts_with(begun),
+        "so a fault is told at the column that it has in the file"
+    );
     assert!(!said(&call, from(2, false)).contains(id));
     let own = json!({"type": "track", "messageId": "m-1", "context": {"roster": 1}});
     assert_eq!(said(&own, from(1, false)), own.to_string());

@@ -34,14 +34,14 @@ mod text;
 mod used;
 
 pub use calls::{Calls, ReadCall};
-pub use cell::is_damaged;
+pub use cell::{is_damaged, trimmed};
 pub use columns::kind_of;
 pub use from_file::FromFile;
 pub use own_write::{deletion, upserts};
 pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 
-use crate::domain::{Class, Command, Gate, Rejection, Timestamp, Warning};
+use crate::domain::{Class, Code, Command, Draft, Gate, Rejection, Timestamp, Warning};
 use bytes::Bytes;
 use document::Document;
 use envelope::Envelope;
@@ -171,6 +171,11 @@ impl Mapping {
         Self { form, project }
     }
 
+    /// True where columns are what they are called as.
+    pub fn is_by_columns(&self) -> bool {
+        matches!(self.form, Form::Columns)
+    }
+
     /// The columns of a table that it reads, by its own names for them, and `*` for all others; `None` where it reads all.
     pub fn columns(&self) -> Option<Vec<String>> {
         match &self.form {
@@ -225,6 +230,20 @@ impl Mapping {
 fn earliest(gate: &Gate<'_>, at: Option<Timestamp>) -> Option<Timestamp> {
     let is_untold = at.is_none() && gate.class == Class::Backfill;
     is_untold.then_some(Timestamp::MIN)
+}
+
+/// The command of a record that a mapping has read; who is named nowhere is told in words that fit a record.
+fn judged(gate: &Gate<'_>, draft: Draft) -> Result<Command, Rejection> {
+    let in_words = |rejection: Rejection| {
+        match rejection.code {
+        Code::MissingIdentity => Rejection {
+            message: "the record names nobody: each of its identities is missing, empty, or a text that stands for nobody".to_owned(),
+            ..rejection
+        },
+        _ => rejection,
+    }
+    };
+    gate.command(draft).map_err(in_words)
 }
 
 /// The warnings of the reading are the mapping's and the gate's.

@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// How times are written: the first format that fits is taken.
 #[derive(Clone, Debug)]
@@ -212,6 +213,7 @@ impl Moments {
     }
 
     fn standard(&self, text: &str) -> Option<Timestamp> {
+        let text = &*joined(text);
         let zoned = text.parse::<jiff::Timestamp>().ok().map(Timestamp::new);
         let civil = || {
             let time = text.parse::<DateTime>().ok();
@@ -233,6 +235,19 @@ impl Moments {
     fn on_the_wall(&self, civil: DateTime) -> Option<Timestamp> {
         let zoned = self.zone.to_zoned(civil).ok()?;
         Some(Timestamp::new(zoned.timestamp()))
+    }
+}
+
+/// The time with its zone where RFC 3339 has it: warehouses write `2023-05-01 10:00:00 UTC` and `2023-05-01 10:00:00 +0200`.
+fn joined(text: &str) -> Cow<'_, str> {
+    let parts = text.rsplit_once(' ');
+    let Some((time, zone)) = parts.filter(|(time, _)| time.contains(':')) else {
+        return text.into();
+    };
+    match zone {
+        "UTC" | "GMT" | "Z" => format!("{time}Z").into(),
+        _ if zone.starts_with(['+', '-']) => format!("{time}{zone}").into(),
+        _ => text.into(),
     }
 }
 
@@ -293,6 +308,23 @@ mod tests {
         assert_eq!(day.as_deref(), Some("2023-11-14T00:00:00.000Z"));
         let early = read(&["epoch_ms"], None, &json!(1_700_000_000));
         assert_eq!(early.as_deref(), Some("1970-01-20T16:13:20.000Z"));
+    }
+
+    #[test]
+    fn a_zone_may_stand_behind_a_blank_as_warehouses_write_it() {
+        let expected = Some("2023-05-01T10:00:00.000Z".to_owned());
+        for text in [
+            "2023-05-01 10:00:00 UTC",
+            "2023-05-01T10:00:00.000 Z",
+            "2023-05-01 12:00:00.000000 +0200",
+            "2023-05-01 08:00:00 -02:00",
+        ] {
+            let at = read(&["rfc3339"], Some("Asia/Shanghai"), &json!(text));
+            assert_eq!(at, expected, "{text}");
+        }
+        for text in ["2023-05-01 10:00:00 CEST", "2023-05-01 UTC"] {
+            assert_eq!(read(&["rfc3339"], None, &json!(text)), None, "{text}");
+        }
     }
 
     #[test]

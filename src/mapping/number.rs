@@ -14,6 +14,10 @@ const MOST_SCALE: usize = 400;
 pub fn of_text(text: &str) -> Option<Number> {
     let text = text.trim();
     let text = text.strip_prefix('+').unwrap_or(text);
+    // Some databases leave the zero before the point out.
+    let (sign, digits) = text.split_at(usize::from(text.starts_with('-')));
+    let whole = digits.starts_with('.').then(|| format!("{sign}0{digits}"));
+    let text = whole.as_deref().unwrap_or(text);
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return None;
     }
@@ -109,10 +113,12 @@ mod tests {
         assert_eq!(number("1E+3").as_deref(), Some("1000"));
         assert_eq!(number(" 42 ").as_deref(), Some("42"));
         assert_eq!(number("+1.50").as_deref(), Some("1.50"));
+        assert_eq!(number(".5").as_deref(), Some("0.5"));
+        assert_eq!(number("-.50").as_deref(), Some("-0.50"));
         let long = "1234567890123456789.123456789";
         assert_eq!(number(long).as_deref(), Some(long));
         for text in [
-            "NaN", "", "1e9999", "0x1", "1,5", "01", "--1", "Infinity", "1 2",
+            ".", "-.", ".e1", "NaN", "", "1e9999", "0x1", "1,5", "01", "--1", "Infinity", "1 2",
         ] {
             assert_eq!(number(text), None, "{text}");
         }

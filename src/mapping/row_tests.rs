@@ -147,6 +147,16 @@ fn row_1_a_placeholder_leaves_a_trait_alone_also_in_a_whole_document() {
 }
 
 #[test]
+fn row_9_a_bare_row_may_have_columns_that_are_called_as_parts_of_an_envelope() {
+    let value = json!({"id": 7, "op": "renewal", "source": "web", "message": "hello"});
+    let (command, _) = read(DEBEZIUM, &value);
+    assert_eq!(traits(&command), value);
+    let marked = json!({"op": "m", "message": {"prefix": "x"}, "source": {"ts_ms": 1}});
+    let marked = control(DEBEZIUM, None, Some(&marked.to_string()));
+    assert_eq!(marked, Control::Message);
+}
+
+#[test]
 fn row_2_a_delete_erases_as_of_its_source_and_the_tombstone_after_it_is_nothing() {
     let value = json!({"op": "d", "before": {"id": 7}, "after": null, "source": {"ts_ms": 1_700_000_000_000_i64}});
     let (command, _) = read_keyed(DEBEZIUM, Some("{\"id\":7}"), &value);

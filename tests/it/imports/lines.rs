@@ -184,6 +184,13 @@ async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
             400,
             "delimiter",
         ),
+        (
+            "format=csv&delimiter=,",
+            b"customer:plan\n7:pro\n8:free\n".to_vec(),
+            400,
+            "kind of identity",
+        ),
+        ("format=csv", b"<!DOCTYPE html><html>".to_vec(), 415, "page"),
     ] {
         let (reply, problem) = send(&project, query, file).await;
         assert_eq!(reply.as_u16(), status, "{query}: {problem}");
@@ -193,13 +200,14 @@ async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
         );
     }
     let listed = project.read("/v1/imports").await;
-    assert_eq!(listed["imports"][0]["state"], "failed");
-    assert!(
-        listed["imports"][0]["reason"]
-            .as_str()
-            .unwrap()
-            .contains("UTF-16")
-    );
+    let listed = listed["imports"].as_array().unwrap();
+    let reason = |text: &str| {
+        let is_it = |job: &&Value| job["reason"].as_str().unwrap_or_default().contains(text);
+        listed.iter().find(is_it).expect(text)
+    };
+    assert_eq!(reason("UTF-16")["state"], "failed");
+    assert_eq!(reason("kind of identity")["state"], "failed");
+    assert_eq!(reason("kind of identity")["rejected"], 0);
 }
 
 #[tokio::test]

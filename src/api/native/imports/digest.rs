@@ -35,7 +35,7 @@ pub fn expected(request: &HttpRequest) -> Result<Option<Expected>, ApiError> {
         )
     };
     let (name, encoded) = said.split_once(' ').ok_or_else(wrong)?;
-    let algorithm = match name {
+    let algorithm = match name.to_ascii_lowercase().as_str() {
         "sha1" => MessageDigest::sha1(),
         "sha256" => MessageDigest::sha256(),
         "md5" => MessageDigest::md5(),

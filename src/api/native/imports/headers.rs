@@ -6,7 +6,9 @@ use crate::imports::{Job, offset_of, state};
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponseBuilder};
 use base64::Engine;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 pub const TUS_RESUMABLE: &str = "tus-resumable";
 /// The only version that is spoken.
@@ -19,6 +21,12 @@ pub const ALGORITHMS: &str = "sha1,sha256,md5";
 pub const DONE: &str = "upload-done-checksum";
 /// The type of pieces of uploads.
 pub const PIECE: &str = "application/offset+octet-stream";
+
+/// Clients leave the signs out that fill a text up, or write the alphabet of addresses.
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const USUAL: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const OF_ADDRESSES: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// A header's text, where it is one.
 pub fn text<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
@@ -75,7 +83,8 @@ pub fn metadata(request: &HttpRequest) -> Vec<(String, String)> {
     let pair = |pair: &str| {
         let mut words = pair.split_whitespace();
         let key = words.next()?.to_owned();
-        let value = words.next().and_then(|value| STANDARD.decode(value).ok());
+        let decoded = |value| USUAL.decode(value).or_else(|_| OF_ADDRESSES.decode(value));
+        let value = words.next().and_then(|value| decoded(value).ok());
         Some((key, String::from_utf8(value?).ok()?))
     };
     let pairs = text(request, "upload-metadata").unwrap_or_default();
@@ -158,6 +167,9 @@ mod tests {
         assert_eq!(metadata_of("filetype ,filename  dXNlcnMuY3N2"), name);
         assert_eq!(metadata_of(""), []);
         assert_eq!(metadata_of("filename %%%,x /w=="), []);
+        let short = [("filename".to_owned(), "u.csv".to_owned())];
+        assert_eq!(metadata_of("filename dS5jc3Y"), short, "not filled up");
+        assert_eq!(metadata_of("filename w7w_Pn4-")[0].1, "ü?>~>");
         let odd = format!("filename {}", STANDARD.encode("a\r\nX: \0../\u{fffd}"));
         assert_eq!(metadata_of(&odd)[0].1, "a\r\nX: \0../\u{fffd}");
     }

@@ -45,7 +45,9 @@ impl Said {
     /// As `of`.
     pub fn of_document(document: &Map<String, Value>) -> Result<Self, ApiError> {
         let mut own = Self::default();
-        for (key, value) in document {
+        // Clients write null for what they do not say; of empty cells it is a meaning.
+        let is_said = |(key, value): &(&String, &Value)| !value.is_null() || key.contains("empty");
+        for (key, value) in document.iter().filter(is_said) {
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Array(list) => {
@@ -102,8 +104,13 @@ fn unknown(key: &str) -> ApiError {
     invalid(key, format!("is not one of name, mapping, time, {known}"))
 }
 
+/// In a query a plus that was not escaped has become a blank: what `date -Iseconds` says is read all the same.
 fn time(text: &str) -> Result<Timestamp, ApiError> {
-    let read = Timestamp::parse(text);
+    let escaped = || {
+        let (at, zone) = text.rsplit_once(' ').filter(|(at, _)| at.contains('T'))?;
+        Timestamp::parse(&format!("{at}+{zone}"))
+    };
+    let read = Timestamp::parse(text).or_else(escaped);
     read.ok_or_else(|| invalid("time", "is no time, such as 2026-01-31T12:00:00Z"))
 }
 
@@ -122,6 +129,18 @@ fn format_of(name: &str) -> Format {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+
+    #[test]
+    fn null_in_a_document_says_nothing_but_of_empty_cells() {
+        let document = serde_json::json!({"name": null, "time": null, "length": null, "mapping": null, "empty": null});
+        let said = Said::of_document(document.as_object().unwrap()).unwrap();
+        let empty = said.layout.csv.empty;
+        assert_eq!(
+            (said.name.as_str(), said.time, said.length),
+            ("", None, None)
+        );
+        assert_eq!((said.mapping, empty), (None, crate::files::Empty::Null));
+    }
 
     #[test]
     fn the_query_goes_before_the_metadata_and_what_is_misspelt_is_named() {
@@ -143,7 +162,17 @@ mod tests {
             ("y z", Format::Ndjson)
         );
         assert_eq!(job.length, Some(7));
+        let time = |query: &str| of(&format!("/v1/imports?time={query}")).map(|said| said.time);
+        let noon = Timestamp::parse("2026-01-31T12:00:00Z");
+        for same in [
+            "2026-01-31T13:00:00+01:00",
+            "2026-01-31T13:00:00%2B01:00",
+            "2026-01-31%2012:00:00",
+        ] {
+            assert_eq!(time(same).unwrap(), noon, "{same}");
+        }
         for (wrong, named) in [
+            ("time=2026-01-31T12:00:00+soon", "time"),
             ("formt=csv", "formt"),
             ("time=soon", "time"),
             ("format=xlsx", "csv"),

@@ -73,7 +73,8 @@ pub async fn overridden(
     payload: Payload,
     state: Data<State>,
 ) -> HttpResponse {
-    match headers::text(&request, "x-http-method-override") {
+    let method = headers::text(&request, "x-http-method-override");
+    match method.map(str::to_ascii_uppercase).as_deref() {
         Some("PATCH") => patch(request, payload, state).await,
         Some("DELETE") => delete(request, state).await,
         _ => reply::problem(&ApiError::MethodNotAllowed),
