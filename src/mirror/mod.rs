@@ -289,8 +289,25 @@ async fn look(
     Ok(())
 }
 
-/// An index that does not give its documents back as they were sent can't be written over.
+/// An index that does not give its documents back as they were sent can't be written over, and a document is found by its id in one
+/// index alone.
 async fn whole(client: &Client, index: &str) -> Result<(), String> {
+    let failed = |failure| format!("index {index}: {failure}");
+    let behind = client.indices(index).await.map_err(failed)?;
+    match &behind[..] {
+        [own] if own.name.starts_with(".ds-") => {
+            return Err(format!(
+                "index {index} is a data stream, which takes no document twice"
+            ));
+        }
+        [_] => {}
+        all => {
+            return Err(format!(
+                "index {index} stands for {} indices, and has to be one",
+                all.len()
+            ));
+        }
+    }
     match client.source_of(index).await {
         Ok(Source::AsSent) => Ok(()),
         Ok(_) => Err(format!(
