@@ -276,10 +276,12 @@ async fn look(
     watched: &Value,
     note: &mut MirrorNote,
 ) -> Result<(), Stop> {
-    let mut places: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+    let before: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+    let mut places = before.clone();
     let looking = timeout(LOOK_TIME, watch::look(client, index, &mut places));
     let looked = looking.await;
     note.watched = serde_json::to_value(&places).ok();
+    note.is_replaced = watch::is_replaced(&before, &places);
     match looked {
         Ok(Ok(foreign)) => note.foreign_writes += foreign,
         Ok(Err(failure)) => return Err(Stop::Other(format!("index {index}: {failure}"))),

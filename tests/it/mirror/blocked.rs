@@ -197,3 +197,68 @@ async fn what_was_mended_in_the_index_is_published_by_a_new_start() {
     scene.is_equal_to(2).await;
     assert_eq!(scene.status().await["refused"], 0);
 }
+
+/// An alias that is turned to another index, and an index that was made anew under its name, have what was published before or lack it:
+/// everybody is published once more, and until then reads lay over what may be missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_was_put_in_the_place_of_another_gets_everybody() {
+    let scene = Scene::fresh().await;
+    let (alias, next) = (
+        format!("{}-now", scene.index),
+        format!("{}-next", scene.index),
+    );
+    let add = |index: &str| json!({"add": {"index": index, "alias": alias}});
+    let first = json!({"actions": [add(&scene.index)]});
+    admits(&scene, Method::POST, "_aliases", Some(first)).await;
+    let plan = json!({"mapping": crate::migration::MAPPING, "index": alias});
+    crate::migration::step(&scene.project, "plan", plan).await;
+    scene.start().await;
+    for user in ["ada", "bob"] {
+        scene
+            .identify(&scene.project, user, json!({"plan": "pro"}))
+            .await;
+    }
+    scene.is_equal_to(2).await;
+    looks_who_writes(&scene).await;
+    let settings = json!({"settings": {"number_of_replicas": 0}});
+    admits(&scene, Method::PUT, &next, Some(settings)).await;
+    let remove = json!({"remove": {"index": scene.index, "alias": alias}});
+    let turn = json!({"actions": [remove, add(&next)]});
+    admits(&scene, Method::POST, "_aliases", Some(turn)).await;
+    let path = format!("{next}/_doc/ada");
+    wait_until("ada is there", PATIENCE, async || {
+        looks_soon(&scene).await;
+        scene
+            .store
+            .ask(Method::GET, &path, None)
+            .await
+            .0
+            .is_success()
+    })
+    .await;
+    let scene = Scene {
+        index: next,
+        ..scene
+    };
+    scene.is_equal_to(2).await;
+    assert_eq!(scene.status().await["foreign_writes"], 0);
+}
+
+async fn looks_soon(scene: &Scene) {
+    let soon = "UPDATE mirror SET watched_at = now() - INTERVAL '1 hour', due_at = now()";
+    sql(&scene.database, soon).await;
+}
+
+/// The relay has looked at the index, and knows which one it is.
+async fn looks_who_writes(scene: &Scene) {
+    wait_until("the index is known", PATIENCE, async || {
+        looks_soon(scene).await;
+        sql(
+            &scene.database,
+            "SELECT count(*) FROM mirror WHERE watched <> '{}'",
+        )
+        .await
+            == ["1"]
+    })
+    .await;
+}
