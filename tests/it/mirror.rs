@@ -69,11 +69,12 @@ impl Scene {
         Self::of(database, (store, url), settings, &[]).await
     }
 
-    /// On a node that gives up late.
+    /// On a node that gives up late, in the long form.
     pub async fn patient() -> Self {
         let (store, database) = (shared_store().await, fresh_database().await);
         let settings = json!({"settings": {"number_of_replicas": 0}});
-        Self::of(database, (store, &store.url), settings, &PATIENT).await
+        let more = crate::forms::of_form(&[][..], &PATIENT[..]);
+        Self::of(database, (store, &store.url), settings, more).await
     }
 
     async fn of(
@@ -112,7 +113,11 @@ impl Scene {
 
     /// Nothing is left to publish.
     pub async fn at_rest(&self) {
-        wait_until("everything is published", PATIENCE, async || {
+        self.rests_within(PATIENCE).await;
+    }
+
+    pub async fn rests_within(&self, patience: Duration) {
+        wait_until("everything is published", patience, async || {
             let mirror = self.status().await;
             mirror["backlog"] == 0 && mirror["is_walked"] == true
         })

@@ -73,11 +73,11 @@ pub async fn equal(scene: Scene, people: usize) -> Scene {
     take_in(&scene.project, people).await;
     eprintln!("{people} people taken in: {:?}", began.elapsed());
     scene.start().await;
-    scene.at_rest().await;
+    scene.rests_within(PATIENCE).await;
     let force = json!({"force": true, "reason": "a drill"});
     step(&scene.project, "advance", force.clone()).await;
     step(&scene.project, "advance", force).await;
-    scene.at_rest().await;
+    scene.rests_within(PATIENCE).await;
     scene
 }
 
@@ -198,12 +198,12 @@ async fn where_nothing_was_planted_nothing_is_found_whatever_goes_on_and_the_gat
         is_clean(&reverse, people);
         assert!(rounds > 5, "people change meanwhile");
     }
-    scene.at_rest().await;
+    scene.rests_within(PATIENCE).await;
     let status = scene.project.read("/v1/migration").await;
     assert_eq!(status["verifications"].as_array().map(Vec::len), Some(2));
     let advanced = step(&scene.project, "advance", json!({})).await;
     assert_eq!(advanced["state"], "compare");
-    scene.at_rest().await;
+    scene.rests_within(PATIENCE).await;
     let (status, answer) = crate::migration::ask(&scene.project, "advance", json!({})).await;
     let told = answer["detail"].as_str().unwrap_or_default().to_owned();
     assert!(
@@ -250,7 +250,7 @@ async fn planted(scene: &Scene) -> [BTreeSet<(String, String, String)>; 2] {
     // Whoever was erased comes back there.
     let old = scene.document("p-5").await.expect("one");
     scene.erase("p-5").await;
-    scene.at_rest().await;
+    scene.rests_within(PATIENCE).await;
     assert_eq!(scene.document("p-5").await, None);
     scene.store.ask(Method::PUT, &path("p-5"), Some(old)).await;
     [
