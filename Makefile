@@ -28,9 +28,9 @@ siege: ## The attacks in their long form: minutes, not seconds
 	@scripts/setup test
 	ROSTER_SIEGE=long cargo test $(TESTED) --test it siege -- --nocapture --test-threads 1
 
-faults: ## Kills, faults of a backfill and of a mirror, drawn stories, in their long form: minutes, not seconds
+faults: ## Kills, faults of a backfill and of a mirror, verification, drawn stories, in their long form: minutes, not seconds
 	@scripts/setup test
-	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model mirror:: converge:: crash:: isolation:: schema:: --nocapture --test-threads 1
+	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model mirror:: verify:: converge:: crash:: isolation:: schema:: --nocapture --test-threads 1
 
 upgrade: ## Nodes of another commit and of this one side by side, under load: BEFORE=COMMIT
 	@test -n "$(BEFORE)" || { echo "make upgrade BEFORE=COMMIT"; exit 2; }

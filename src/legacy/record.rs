@@ -34,13 +34,16 @@ pub fn value(hit: &Hit<'_>) -> Result<Vec<u8>, serde_json::Error> {
 }
 
 /// The same of a document that was asked for by its id.
-pub fn of_found(index: &str, id: &str, found: &Found) -> Vec<u8> {
-    let members = serde_json::json!({
+pub fn of_found(index: &str, (id, routing): (&str, Option<&str>), found: &Found) -> Vec<u8> {
+    let mut members = serde_json::json!({
         "_index": index,
         "_id": id,
         "_version": found.version,
         "_source": found.source,
     });
+    if let Some(routing) = routing {
+        members["_routing"] = routing.into();
+    }
     members.to_string().into_bytes()
 }
 

@@ -51,12 +51,31 @@ impl Client {
         index: &str,
         ids: &[&str],
     ) -> Result<Vec<Option<Found>>, Failure> {
-        let body = json!({"ids": ids});
+        self.asked(index, json!({"ids": ids}), ids.len()).await
+    }
+
+    /// A document that stands by a routing of its own: beside others of its id.
+    pub async fn routed(
+        &self,
+        index: &str,
+        (id, routing): (&str, &str),
+    ) -> Result<Option<Found>, Failure> {
+        let body = json!({"docs": [{"_id": id, "routing": routing}]});
+        let found = self.asked(index, body, 1).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    async fn asked(
+        &self,
+        index: &str,
+        body: Value,
+        count: usize,
+    ) -> Result<Vec<Option<Found>>, Failure> {
         let path = [index, "_mget"];
         let answer = self.post(&path, &[], Some(&body), MOST_BYTES).await?;
         let answer: Documents =
             serde_json::from_slice(&answer).map_err(|error| self.strange(&error))?;
-        if answer.docs.len() != ids.len() {
+        if answer.docs.len() != count {
             return Err(Failure::Passing(
                 "documents are missing from an answer".to_owned(),
             ));

@@ -2,7 +2,7 @@
 
 use super::{Denied, Status, status};
 use crate::domain::ProjectId;
-use crate::domain::migration::Gate;
+use crate::domain::migration::{Gate, State};
 use crate::domain::reads::{ReadSource, Reads};
 use crate::store::{ReadsStep, Store};
 use uuid::Uuid;
@@ -55,6 +55,7 @@ pub async fn set_reads(
     if is_set {
         Ok(now)
     } else {
-        Err(Denied::Moved(from.state))
+        let state = State::parse(now.state);
+        Err(Denied::Moved(state.unwrap_or(from.state)))
     }
 }

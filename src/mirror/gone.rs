@@ -15,34 +15,34 @@ pub const SECOND_LOOK: Duration = Duration::from_secs(120);
 const NAMES: i64 = 200;
 
 /// What is to become of a name, the most that is left to do last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     Settled,
     /// It is looked at once more after a pause.
     Later,
-    /// It was not done.
-    Waits,
+    /// It was not done, and why.
+    Waits(String),
 }
 
 impl Page<'_> {
-    /// Deletes what is published of erased people.
-    pub(super) async fn gone(&mut self, turn: &mut Turn) -> Result<(), Stop> {
+    /// Deletes what is published of erased people. Tells why something of it has to be tried again.
+    pub(super) async fn gone(&mut self, turn: &mut Turn) -> Result<Option<String>, Stop> {
         let project_id = self.mirror.project_id;
         let names = turn.store.load_gone(project_id, NAMES).await?;
         if names.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         turn.keep().await?;
         let documents = self.gone_documents(turn, &names).await?;
         let records = self.gone_records(turn, &names).await?;
         let fates = documents.into_iter().zip(records);
         let fates = fates.map(|(one, other)| one.max(other));
-        let (mut later, mut settled) = (Vec::new(), Vec::new());
+        let (mut later, mut settled, mut waits) = (Vec::new(), Vec::new(), None);
         for (name, fate) in names.iter().zip(fates) {
             match fate {
                 Fate::Settled => settled.push(name),
                 Fate::Later => later.push(name),
-                Fate::Waits => {}
+                Fate::Waits(reason) => waits = Some(reason),
             }
         }
         let owners = names.iter().filter_map(|name| name.owner).collect();
@@ -52,7 +52,7 @@ impl Page<'_> {
         store
             .settle_gone(turn.fence, project_id, settling, SECOND_LOOK)
             .await?;
-        Ok(())
+        Ok(waits)
     }
 
     /// Deletes documents. Of names that are no ids there are none.
@@ -137,7 +137,9 @@ pub fn is_to_go(name: &GoneName, there: Option<&Found>, used: Versions) -> bool 
 pub fn fate(name: &GoneName, sent: &Sent, was_there: bool) -> Fate {
     let is_new = name.looks == 0 || was_there;
     match sent {
-        Sent::Again => Fate::Waits,
+        Sent::Again(reason) => Fate::Waits(reason.clone()),
+        // It is there, and stays until somebody else deletes it.
+        Sent::Refused(reason) if was_there => Fate::Waits(reason.clone()),
         Sent::Done if name.owner.is_none() && is_new => Fate::Later,
         // What no store takes, none has.
         Sent::Done | Sent::Refused(_) => Fate::Settled,

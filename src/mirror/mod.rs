@@ -276,10 +276,12 @@ async fn look(
     watched: &Value,
     note: &mut MirrorNote,
 ) -> Result<(), Stop> {
-    let mut places: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+    let before: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+    let mut places = before.clone();
     let looking = timeout(LOOK_TIME, watch::look(client, index, &mut places));
     let looked = looking.await;
     note.watched = serde_json::to_value(&places).ok();
+    note.is_replaced = watch::is_replaced(&before, &places);
     match looked {
         Ok(Ok(foreign)) => note.foreign_writes += foreign,
         Ok(Err(failure)) => return Err(Stop::Other(format!("index {index}: {failure}"))),
@@ -289,8 +291,25 @@ async fn look(
     Ok(())
 }
 
-/// An index that does not give its documents back as they were sent can't be written over.
+/// An index that does not give its documents back as they were sent can't be written over, and a document is found by its id in one
+/// index alone.
 async fn whole(client: &Client, index: &str) -> Result<(), String> {
+    let failed = |failure| format!("index {index}: {failure}");
+    let behind = client.indices(index).await.map_err(failed)?;
+    match &behind[..] {
+        [own] if own.name.starts_with(".ds-") => {
+            return Err(format!(
+                "index {index} is a data stream, which takes no document twice"
+            ));
+        }
+        [_] => {}
+        all => {
+            return Err(format!(
+                "index {index} stands for {} indices, and has to be one",
+                all.len()
+            ));
+        }
+    }
     match client.source_of(index).await {
         Ok(Source::AsSent) => Ok(()),
         Ok(_) => Err(format!(

@@ -262,7 +262,7 @@ impl World {
                 continue;
             };
             match fate {
-                Fate::Waits => {}
+                Fate::Waits(_) => {}
                 Fate::Settled => drop(self.gone.remove(&name.value)),
                 Fate::Later => {
                     noted.looks += 1;

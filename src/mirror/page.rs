@@ -47,47 +47,43 @@ impl Page<'_> {
         let project_id = self.mirror.project_id;
         turn.keep().await?;
         let marks = turn.store.load_marks(project_id, page).await?;
-        self.gone(turn).await?;
+        let waits = self.gone(turn).await?;
         let count = marks.marks.len();
         if count == 0 {
-            return Ok(0);
+            return not_taken(waits).map_or(Ok(0), Err);
         }
         let ids: Vec<ProfileId> = marks.marks.iter().map(|mark| mark.profile_id).collect();
         let known = turn.store.load_marked(project_id, &ids).await?;
         let mut sorted = sorted(marks.marks, known);
-        let has_again = self.publish(turn, marks.now, &mut sorted).await?;
+        let again = self.publish(turn, marks.now, &mut sorted).await?;
         fail::fail_point!("mirror-published");
         self.settle(turn, &sorted.done, &sorted.refused).await?;
-        if has_again {
-            let told = "the legacy store did not take some documents yet";
-            return Err(Stop::Other(told.to_owned()));
-        }
-        Ok(count)
+        not_taken(again.or(waits)).map_or(Ok(count), Err)
     }
 
-    /// A mark is done where everybody to whom its person is published took that. Tells whether somebody has to be tried again.
+    /// A mark is done where everybody to whom its person is published took that. Tells why somebody has to be tried again.
     async fn publish(
         &mut self,
         turn: &mut Turn,
         now: i64,
         sorted: &mut Sorted,
-    ) -> Result<bool, Stop> {
+    ) -> Result<Option<String>, Stop> {
         let entries = std::mem::take(&mut sorted.entries);
         let documents = self.documents(turn, now, &entries).await?;
         let records = self.records(turn, now, &entries).await?;
-        let mut has_again = false;
+        let mut again = None;
         for ((entry, one), other) in entries.into_iter().zip(documents).zip(records) {
             let profile_id = entry.mark.profile_id;
             match worst([one, other]) {
                 Sent::Done => sorted.done.push(entry.mark),
-                Sent::Again => has_again = true,
+                Sent::Again(reason) => again = Some(reason),
                 Sent::Refused(reason) => {
                     sorted.refused.push((profile_id, reason));
                     sorted.done.push(entry.mark);
                 }
             }
         }
-        Ok(has_again)
+        Ok(again)
     }
 
     /// Writes the documents of people; what became of each person's.
@@ -208,6 +204,15 @@ impl Page<'_> {
     }
 }
 
+/// Why a relay pauses where something was not taken.
+fn not_taken(why: Option<String>) -> Option<Stop> {
+    why.map(|why| {
+        Stop::Other(format!(
+            "the legacy store did not take some documents yet: {why}"
+        ))
+    })
+}
+
 /// Marks of whom nothing is left, or who lives on in somebody else, are done; of the others as many as there is room for stay. Who
 /// can't be read stands in nobody's way.
 fn sorted(marks: Vec<Mark>, mut known: HashMap<ProfileId, MarkedProfile>) -> Sorted {
@@ -256,7 +261,7 @@ pub fn person(profile: MarkedProfile) -> Result<Option<Person>, String> {
 fn worst(sent: impl IntoIterator<Item = Sent>) -> Sent {
     sent.into_iter()
         .fold(Sent::Done, |worst, sent| match (&worst, &sent) {
-            (Sent::Again, _) | (_, Sent::Done) => worst,
+            (Sent::Again(_), _) | (_, Sent::Done) => worst,
             _ => sent,
         })
 }
@@ -309,6 +314,7 @@ mod tests {
         let refused = || Sent::Refused("why".to_owned());
         assert_eq!(worst([]), Sent::Done);
         assert_eq!(worst([Sent::Done, refused()]), refused());
-        assert_eq!(worst([refused(), Sent::Again, Sent::Done]), Sent::Again);
+        let again = || Sent::Again("later".to_owned());
+        assert_eq!(worst([refused(), again(), Sent::Done]), again());
     }
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 /// The longest id that a store takes. A longer one would cost the whole bulk.
 const LONGEST_ID: usize = 512;
+/// Told with the status of a bad document.
+const CLOSED: &str = "index_closed_exception";
 /// Bytes of one bulk; a single document may be larger.
 const BULK_BYTES: usize = 5 << 20;
 
@@ -20,8 +22,8 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
     Done,
-    /// Something else came first, or the store is overloaded: read again, and try again.
-    Again,
+    /// Something else came first, or the store takes nothing of anybody now: read again, and try again.
+    Again(String),
     /// The store takes no such document.
     Refused(String),
 }
@@ -48,14 +50,24 @@ impl Line<'_> {
         }
     }
 
-    /// What an outcome means.
+    /// What an outcome means. Only what the store has against this very document costs it its mark: a lock, a right that is missing and
+    /// an index that was closed pass.
     pub fn judge(&self, outcome: Outcome) -> Sent {
         match (outcome.status, &self.action) {
             (200..300, _) | (404, Action::Delete) => Sent::Done,
-            (409 | 429, _) | (500.., _) => Sent::Again,
-            (404, Action::Put(_)) => Sent::Again,
-            _ => Sent::Refused(outcome.reason),
+            (401 | 403 | 404 | 408 | 409 | 429, _) => Sent::Again(outcome.reason),
+            (400..500, _) if outcome.reason != CLOSED => Sent::Refused(outcome.reason),
+            _ => Sent::Again(outcome.reason),
         }
+    }
+
+    /// What no store takes. It is not sent, since it would cost the whole bulk.
+    fn complaint(&self) -> Option<&'static str> {
+        if !is_usable(self.id) {
+            return Some("an id has 1 to 512 bytes");
+        }
+        let is_last = self.version == version::HIGHEST;
+        is_last.then_some("the document there has a version that none is above")
     }
 }
 
@@ -110,8 +122,8 @@ pub async fn send(client: &Client, index: &str, lines: &[Line<'_>]) -> Result<Ve
     let mut sent = Vec::with_capacity(lines.len());
     let mut rest = lines;
     while !rest.is_empty() {
-        if !is_usable(rest[0].id) {
-            sent.push(Sent::Refused("an id has 1 to 512 bytes".to_owned()));
+        if let Some(complaint) = rest[0].complaint() {
+            sent.push(Sent::Refused(complaint.to_owned()));
             rest = &rest[1..];
             continue;
         }
@@ -150,7 +162,7 @@ pub async fn send(client: &Client, index: &str, lines: &[Line<'_>]) -> Result<Ve
 /// The first lines, as many as make a bulk and at least one; how many they are.
 fn bulk(lines: &[Line<'_>]) -> (Vec<u8>, usize) {
     let (mut bytes, mut count) = (Vec::new(), 0);
-    for line in lines.iter().take_while(|line| is_usable(line.id)) {
+    for line in lines.iter().take_while(|line| line.complaint().is_none()) {
         let before = bytes.len();
         line.write(&mut bytes);
         if bytes.len() > BULK_BYTES && count > 0 {
@@ -191,9 +203,14 @@ mod tests {
         let (put, delete) = (line("7", Action::Put(json!({}))), line("7", Action::Delete));
         assert_eq!(delete.judge(outcome(404)), Sent::Done);
         assert_eq!(put.judge(outcome(201)), Sent::Done);
-        for status in [409, 429, 503] {
-            assert_eq!(put.judge(outcome(status)), Sent::Again);
+        for status in [0, 401, 403, 404, 408, 409, 429, 503] {
+            assert_eq!(put.judge(outcome(status)), Sent::Again("why".to_owned()));
         }
+        let closed = Outcome {
+            status: 400,
+            reason: CLOSED.to_owned(),
+        };
+        assert!(matches!(put.judge(closed), Sent::Again(_)));
         assert_eq!(put.judge(outcome(400)), Sent::Refused("why".to_owned()));
     }
 

@@ -89,7 +89,7 @@ fn judged(sent: Vec<Result<(), NotSent>>) -> Result<Vec<Sent>, Stop> {
             let told = "the topic takes no record of this size (max.message.bytes)";
             Ok(Sent::Refused(told.to_owned()))
         }
-        Err(NotSent::Passing(_)) if is_any_taken => Ok(Sent::Again),
+        Err(NotSent::Passing(text)) if is_any_taken => Ok(Sent::Again(text)),
         Err(NotSent::Passing(text) | NotSent::Lasting(text)) => Err(Stop::Other(text)),
     };
     sent.into_iter().map(one).collect()

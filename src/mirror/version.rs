@@ -6,6 +6,9 @@
 /// What lies between two versions of ours.
 pub const STEP: i64 = 1_000;
 
+/// Stands for the version of a document that has the last one already: there is none above.
+pub const HIGHEST: i64 = i64::MAX;
+
 /// The versions that pages use: noted with the turn before they are.
 #[derive(Clone, Copy)]
 pub struct Versions {
@@ -66,9 +69,9 @@ pub fn is_foreign(there: i64, first: i64, last: i64) -> bool {
     there % STEP != 0 && (first..last + STEP).contains(&there)
 }
 
-/// The lowest multiple that is above both.
+/// The lowest multiple that is above both; `HIGHEST` where there is none.
 fn above(one: i64, other: i64) -> i64 {
-    (one.max(other) / STEP + 1) * STEP
+    (one.max(other) / STEP + 1).saturating_mul(STEP)
 }
 
 #[cfg(test)]
@@ -96,5 +99,6 @@ mod tests {
     #[test]
     fn what_a_store_counted_before_is_not_foreign() {
         assert!(!is_foreign(37, NOW, NOW) && !is_foreign(i64::MAX / 2 + 1, NOW, NOW));
+        assert_eq!(of_document(NOW, Some(i64::MAX)), HIGHEST);
     }
 }

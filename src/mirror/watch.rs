@@ -16,13 +16,15 @@ const MOST_BYTES: usize = 4 << 20;
 /// By the uuid of an index, the last sequence number of each shard that was looked at.
 pub type Watched = BTreeMap<String, Vec<i64>>;
 
-/// Looks at what was written since the last time; tells how many documents are not ours. The first look only notes where it begins.
+/// Looks at what was written since the last time; tells how many documents are not ours. The first look at an index only notes where it
+/// begins; an index that is not there any more is forgotten, so that it is a new one when it comes back.
 ///
 /// # Errors
 /// When the store does not answer; what was looked at is noted all the same.
 pub async fn look(client: &Client, index: &str, watched: &mut Watched) -> Result<i64, Failure> {
-    let mut foreign = 0;
-    for own in client.indices(index).await? {
+    let (mut foreign, indices) = (0, client.indices(index).await?);
+    watched.retain(|uuid, _| indices.iter().any(|own| own.uuid == *uuid));
+    for own in indices {
         let ends = client.checkpoints(&own).await?;
         let Some(places) = watched.get_mut(&own.uuid) else {
             watched.insert(own.uuid, ends);
@@ -38,6 +40,12 @@ pub async fn look(client: &Client, index: &str, watched: &mut Watched) -> Result
         }
     }
     Ok(foreign)
+}
+
+/// True where an index came that was not there before: what was published stands in another one.
+pub fn is_replaced(before: &Watched, now: &Watched) -> bool {
+    let is_known = |uuid: &String| before.contains_key(uuid);
+    !before.is_empty() && !now.keys().all(is_known)
 }
 
 async fn shard_since(

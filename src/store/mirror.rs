@@ -124,6 +124,8 @@ pub struct MirrorNote {
     pub pause: Duration,
     /// How far it was looked who else writes, where it was.
     pub watched: Option<Value>,
+    /// Another index stands in the place of the one that was published to: everybody is to be marked once more.
+    pub is_replaced: bool,
     /// How far documents were looked through: as it was read, and as it is; `None` behind it where all were.
     pub swept: Option<(Value, Option<Value>)>,
 }
@@ -149,7 +151,7 @@ impl Store {
         note: &MirrorNote,
     ) -> Result<(), Error> {
         let (before, swept) = note.swept.clone().unzip();
-        let params: [&(dyn ToSql + Sync); 11] = [
+        let params: [&(dyn ToSql + Sync); 13] = [
             &project_id.0,
             &note.published,
             &note.foreign_writes,
@@ -161,6 +163,8 @@ impl Store {
             &note.watched,
             &before,
             &swept.flatten(),
+            &note.is_replaced,
+            &Uuid::nil(),
         ];
         self.run(&NOTE_MIRROR, &params).await.map(drop)
     }

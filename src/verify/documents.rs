@@ -15,7 +15,15 @@ use std::collections::{BTreeSet, HashMap};
 /// A document as a record of it.
 pub struct Document {
     pub id: String,
+    /// One of its own; a document of the mirror has none.
+    pub routing: Option<String>,
     pub record: Bytes,
+}
+
+impl Document {
+    fn about(&self) -> About {
+        About::Document(self.id.clone(), self.routing.clone())
+    }
 }
 
 /// What a document says.
@@ -113,7 +121,7 @@ impl Scene<'_> {
     }
 
     fn seen(&self, document: &Document, said: &Said, known: &Known<'_>) -> Seen {
-        let about = About::Document(document.id.clone());
+        let about = document.about();
         let command = match said {
             Said::Command(command) => command,
             Said::Nothing => return Seen::of(about, Outcome::Held),
@@ -192,7 +200,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Whether somebody has the ids of documents.
+    /// Whether somebody has the ids of documents. One with a routing of its own stands beside the one that is mirrored.
     async fn owned(&self, as_of: AsOf, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
         let kind = self.reverse.document_kind();
         let gate = self.gate();
@@ -204,14 +212,14 @@ impl Scene<'_> {
         let owners = owners.await?;
         let all = documents.iter().zip(names).zip(owners);
         let seen = |((document, name), owner): ((&Document, Identity), Option<ProfileId>)| {
-            let outcome = match owner {
-                Some(_) => Outcome::Held,
-                None => Outcome::Differs(vec![Difference::whole(Kind::Extra)]),
+            let outcome = match (owner, &document.routing) {
+                (Some(_), None) => Outcome::Held,
+                _ => Outcome::Differs(vec![Difference::whole(Kind::Extra)]),
             };
             Seen {
                 names: vec![name],
                 people: owner.into_iter().collect(),
-                ..Seen::of(About::Document(document.id.clone()), outcome)
+                ..Seen::of(document.about(), outcome)
             }
         };
         Ok(all.map(seen).collect())

@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::seen::{About, Outcome, Seen};
 use crate::domain::containment::{Difference, Direction, Kind};
 use crate::domain::{Identity, Json, ProfileId};
-use crate::legacy::record;
+use crate::legacy::{Failure, Found, record};
 use crate::mirror;
 use crate::store::{AsOf, Sample, Tallies, VerificationNote};
 use crate::upkeep::frame::Turn;
@@ -125,7 +125,7 @@ impl Scene<'_> {
         let (mut ids, mut people) = (Vec::new(), Vec::new());
         for about in suspects {
             match about {
-                About::Document(id) => ids.push(id.as_str()),
+                About::Document(id, routing) => ids.push((id.as_str(), routing.as_deref())),
                 About::Person(id) => people.push(*id),
             }
         }
@@ -140,17 +140,18 @@ impl Scene<'_> {
         Ok(seen.into_iter().zip(moving).collect())
     }
 
-    async fn look_at_documents(&self, ids: &[&str]) -> Result<Vec<Seen>, Stop> {
-        let found = mirror::read(&self.client, self.index(), ids).await;
+    async fn look_at_documents(&self, asked: &[(&str, Option<&str>)]) -> Result<Vec<Seen>, Stop> {
+        let found = self.found(asked).await;
         let found = found.map_err(|failure| self.stop(&failure))?;
         let (mut seen, mut documents) = (Vec::new(), Vec::new());
-        for (id, found) in ids.iter().zip(found) {
-            let gone = || Seen::of(About::Document((*id).to_owned()), Outcome::Held);
+        for ((id, own), found) in asked.iter().zip(found) {
+            let (name, routing) = ((*id).to_owned(), own.map(str::to_owned));
             match found {
-                None => seen.push(gone()),
+                None => seen.push(Seen::of(About::Document(name, routing), Outcome::Held)),
                 Some(found) => documents.push(Document {
-                    id: (*id).to_owned(),
-                    record: record::of_found(self.index(), id, &found).into(),
+                    id: name,
+                    routing,
+                    record: record::of_found(self.index(), (id, *own), &found).into(),
                 }),
             }
         }
@@ -165,6 +166,21 @@ impl Scene<'_> {
         }
         seen.append(&mut judged);
         Ok(seen)
+    }
+
+    /// The documents of some ids; those with a routing of their own one by one.
+    async fn found(&self, asked: &[(&str, Option<&str>)]) -> Result<Vec<Option<Found>>, Failure> {
+        let plain = asked.iter().filter(|(_, routing)| routing.is_none());
+        let plain: Vec<&str> = plain.map(|(id, _)| *id).collect();
+        let plain = mirror::read(&self.client, self.index(), &plain).await?;
+        let (mut plain, mut found) = (plain.into_iter(), Vec::with_capacity(asked.len()));
+        for (id, routing) in asked {
+            found.push(match routing {
+                Some(routing) => self.client.routed(self.index(), (id, routing)).await?,
+                None => plain.next().flatten(),
+            });
+        }
+        Ok(found)
     }
 
     /// Settles those of whom a record or a document was refused; tells of each whether something is still on its way.
@@ -199,7 +215,7 @@ impl Scene<'_> {
         let unread = self.store.find_refused(self.due.project_id, &asked).await?;
         for ((place, _), (is_going, is_unread)) in names.iter().zip(going.iter().zip(unread)) {
             moving[*place] |= *is_going;
-            let is_document = matches!(seen[*place].about, About::Document(_));
+            let is_document = matches!(seen[*place].about, About::Document(..));
             if is_unread && is_document {
                 refused.insert(*place);
             }

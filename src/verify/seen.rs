@@ -6,8 +6,8 @@ use crate::domain::{Identity, ProfileId};
 /// Whom a look was about: enough to look again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum About {
-    /// A document, by its id.
-    Document(String),
+    /// A document, by its id and a routing of its own, where it has one.
+    Document(String, Option<String>),
     Person(ProfileId),
 }
 
@@ -41,7 +41,7 @@ impl Seen {
     /// A look that came to this, as far as nobody is named by it.
     pub fn of(about: About, outcome: Outcome) -> Self {
         let document_id = match &about {
-            About::Document(id) => id.clone(),
+            About::Document(id, _) => id.clone(),
             About::Person(_) => String::new(),
         };
         Self {

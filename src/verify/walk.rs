@@ -135,6 +135,7 @@ impl Scene<'_> {
             let text = record::value(hit).map_err(|error| Stop::Passing(error.to_string()));
             Ok(Document {
                 id: hit._id.clone().into_owned(),
+                routing: hit._routing.as_deref().map(str::to_owned),
                 record: text?.into(),
             })
         };

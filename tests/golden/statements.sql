@@ -1588,7 +1588,8 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.toke
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
     due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
     watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END,
-    swept = CASE WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END
+    swept = CASE WHEN $12::BOOL THEN jsonb_build_object('version', 0) WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END,
+    is_walked = is_walked AND NOT $12::BOOL, walk_after = CASE WHEN $12::BOOL THEN $13::UUID ELSE walk_after END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held);
 
 -- mark_page

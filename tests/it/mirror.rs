@@ -1,5 +1,7 @@
 //! The mirror: what Roster commits, in a real legacy store too, whatever happens to the relay and to the store.
 
+pub mod between;
+mod blocked;
 mod both;
 mod erased;
 mod faults;
@@ -25,6 +27,16 @@ pub const QUICK: [(&str, &str); 4] = [
     ("ROSTER__READS__COMPARE_TIMEOUT_MS", "5000"),
     ("ROSTER__INGEST__WRITE_DEADLINE_MS", "1000"),
     ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1000"),
+];
+
+/// For work that is measured by what it finds: a busy machine is waited for.
+const PATIENT: [(&str, &str); 6] = [
+    ("ROSTER__SERVER__REQUEST_TIMEOUT_MS", "60000"),
+    ("ROSTER__INGEST__WRITE_DEADLINE_MS", "30000"),
+    ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "30000"),
+    ("ROSTER__DATABASE__WAIT_TIMEOUT_MS", "30000"),
+    ("ROSTER__DATABASE__CONNECT_TIMEOUT_MS", "30000"),
+    ("ROSTER__READS__WAIT_TIMEOUT_MS", "30000"),
 ];
 
 /// A project that is mirrored into an index of its own.
@@ -54,9 +66,26 @@ impl Scene {
         (store, url): (&'static LegacyStore, &str),
         settings: Value,
     ) -> Self {
+        Self::of(database, (store, url), settings, &[]).await
+    }
+
+    /// On a node that gives up late, in the long form.
+    pub async fn patient() -> Self {
+        let (store, database) = (shared_store().await, fresh_database().await);
+        let settings = json!({"settings": {"number_of_replicas": 0}});
+        let more = crate::forms::of_form(&[][..], &PATIENT[..]);
+        Self::of(database, (store, &store.url), settings, more).await
+    }
+
+    async fn of(
+        database: String,
+        (store, url): (&'static LegacyStore, &str),
+        settings: Value,
+        more: &[(&str, &str)],
+    ) -> Self {
         let index = format!("people-{}", Uuid::new_v4().simple());
         store.create(&index, settings).await;
-        let service = Self::node(&database, url, &[]).await;
+        let service = Self::node(&database, url, more).await;
         let project = Project::on(&service.url, &database).await;
         let plan = json!({"mapping": MAPPING, "index": index});
         step(&project, "plan", plan).await;
@@ -84,7 +113,11 @@ impl Scene {
 
     /// Nothing is left to publish.
     pub async fn at_rest(&self) {
-        wait_until("everything is published", PATIENCE, async || {
+        self.rests_within(PATIENCE).await;
+    }
+
+    pub async fn rests_within(&self, patience: Duration) {
+        wait_until("everything is published", patience, async || {
             let mirror = self.status().await;
             mirror["backlog"] == 0 && mirror["is_walked"] == true
         })
@@ -180,7 +213,13 @@ pub async fn merge(project: &Project, into: &str, from: &str) {
 
 /// Takes a person away by hand.
 pub async fn erase(project: &Project, user: &str) {
-    let url = format!("{}/v1/profiles/user_id:{user}", project.url);
+    let mut url = reqwest::Url::parse(&project.url).expect("a URL");
+    let reference = format!("user_id:{user}");
+    let path = ["v1", "profiles", &reference];
+    url.path_segments_mut()
+        .expect("a base")
+        .clear()
+        .extend(path);
     let request = project.client.delete(url).bearer_auth(&project.server_key);
     let reply = request.send().await.expect("an answer");
     assert!(reply.status().is_success());

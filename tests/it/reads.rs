@@ -2,6 +2,7 @@
 
 mod compare;
 mod faults;
+mod operators;
 mod share;
 mod unreadable;
 

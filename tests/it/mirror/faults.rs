@@ -1,5 +1,8 @@
 //! What a legacy store does to a mirror: it refuses, forgets, is written to by others, is away, is slow, is overloaded.
 
+use super::between::{
+    AWAY, Between, EXPIRED, HUNG, ITEMS, LOGIN, OPEN, OVERLOADED, PAGE, PAGE_NOT_FOUND, SLOW,
+};
 use super::{PATIENCE, Scene};
 use crate::harness::{sql, store_at, wait_until};
 use crate::legacy::shared_store;
@@ -8,11 +11,6 @@ use reqwest::Method;
 use roster::domain::{Identity, IdentityKind, ProjectId, Timestamp};
 use roster::store::ErasureRequest;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 fn no_copies() -> Value {
@@ -222,85 +220,6 @@ async fn somebody_elses_writes_are_noticed_and_never_stand_in_the_way() {
     .await;
 }
 
-/// What stands between Roster and the store: it lets through, refuses, answers 429 with or without items, or does so late.
-#[derive(Clone)]
-struct Between(Arc<AtomicU8>);
-
-const OPEN: u8 = 0;
-const AWAY: u8 = 1;
-const OVERLOADED: u8 = 2;
-const ITEMS: u8 = 3;
-const SLOW: u8 = 4;
-const HUNG: u8 = 5;
-
-impl Between {
-    async fn start(to: &str) -> (Self, String) {
-        let between = Self(Arc::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
-        let url = format!("http://{}", listener.local_addr().expect("one"));
-        let to = to.trim_start_matches("http://").to_owned();
-        let own = between.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(own.clone().serve(stream, to.clone()));
-            }
-        });
-        (between, url)
-    }
-
-    fn set(&self, mode: u8) {
-        self.0.store(mode, SeqCst);
-    }
-
-    /// One connection: the mode of its beginning holds.
-    async fn serve(self, mut stream: TcpStream, to: String) {
-        let mode = self.0.load(SeqCst);
-        let answer = |status: &str, body: &str| {
-            format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-        };
-        let busy =
-            r#"{"error":{"type":"es_rejected_execution_exception","reason":"full"},"status":429}"#;
-        let items = r#"{"took":1,"errors":true,"items":[{"index":{"_id":"ada","status":429,"error":{"type":"es_rejected_execution_exception","reason":"full"}}}]}"#;
-        match mode {
-            AWAY => return,
-            HUNG => tokio::time::sleep(Duration::from_secs(60)).await,
-            SLOW => tokio::time::sleep(Duration::from_secs(2)).await,
-            OVERLOADED => {
-                let _ = stream.read(&mut [0; 4_096]).await;
-                let text = answer("429 Too Many Requests", busy);
-                let _ = stream.write_all(text.as_bytes()).await;
-                return;
-            }
-            ITEMS => {
-                let Ok(mut up) = TcpStream::connect(&to).await else {
-                    return;
-                };
-                let mut bytes = vec![0; 65_536];
-                while let Ok(read @ 1..) = stream.read(&mut bytes).await {
-                    if String::from_utf8_lossy(&bytes[..read]).contains("_bulk") {
-                        let _ = stream.write_all(answer("200 OK", items).as_bytes()).await;
-                        return;
-                    }
-                    let _ = up.write_all(&bytes[..read]).await;
-                    let patience = Duration::from_millis(300);
-                    let answered = tokio::time::timeout(patience, up.read(&mut bytes)).await;
-                    if let Ok(Ok(read)) = answered {
-                        let _ = stream.write_all(&bytes[..read]).await;
-                    }
-                }
-                return;
-            }
-            _ => {}
-        }
-        if let Ok(mut up) = TcpStream::connect(&to).await {
-            let _ = copy_bidirectional(&mut stream, &mut up).await;
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_slow_or_overloaded_harms_no_request_and_gets_all_in_the_end() {
     let (between, url) = Between::start(&shared_store().await.url).await;
@@ -312,6 +231,10 @@ async fn a_store_that_is_away_slow_or_overloaded_harms_no_request_and_gets_all_i
         (OVERLOADED, "429"),
         (ITEMS, "did not take"),
         (HUNG, "does not answer"),
+        (PAGE, "something else"),
+        (PAGE_NOT_FOUND, "404"),
+        (LOGIN, "302"),
+        (EXPIRED, "401"),
         (SLOW, ""),
     ] {
         between.set(mode);

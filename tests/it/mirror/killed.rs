@@ -38,6 +38,26 @@ async fn a_database_that_stands_still_loses_nothing_on_either_side() {
     assert!(!scene.people().await.is_empty(), "somebody was mirrored");
 }
 
+/// In the long form it is away for five minutes: marks grow no more than people, and the relay goes on telling why it waits.
+async fn stays_away(scene: &Scene, load: &Load) {
+    for _ in 0..of_form(0, 10) {
+        sleep(Duration::from_secs(30)).await;
+        load.goes_on(50, PATIENCE).await;
+        let mirror = scene.status().await;
+        let told = mirror["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("does not answer"));
+        assert!(told, "{mirror}");
+        let marks = mirror["backlog"].as_i64().expect("a count");
+        // Who was erased leaves a mark and a name.
+        let most = "SELECT (SELECT count(*) FROM profile) + 2 * (SELECT count(*) FROM outbox_gone)";
+        let most: i64 = sql(&scene.database, most).await[0]
+            .parse()
+            .expect("a number");
+        assert!(marks <= most, "{most} people, {mirror}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_legacy_store_that_is_killed_or_stands_still_harms_no_request_and_gets_all_in_the_end() {
     // Of its own, since others are served by the shared one.
@@ -51,6 +71,9 @@ async fn a_legacy_store_that_is_killed_or_stands_still_harms_no_request_and_gets
         store.kill();
         load.goes_on(50, PATIENCE).await;
         scene.erase("user-1").await;
+        if round == 0 {
+            stays_away(&scene, &load).await;
+        }
         store.start_again().await;
         load.goes_on(30, PATIENCE).await;
         let frozen = store.freeze();

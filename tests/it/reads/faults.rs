@@ -2,8 +2,9 @@
 
 use super::{Scene, read, read_from, until_source};
 use crate::harness::{Project, fresh_database, http};
-use crate::legacy::LegacyStore;
+use crate::legacy::{LegacyStore, shared_store};
 use crate::migration::{MAPPING, step};
+use crate::mirror::between::{Between, EXPIRED, LOGIN, OPEN, PAGE, PAGE_NOT_FOUND};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -114,6 +115,44 @@ async fn a_store_that_does_not_answer_harms_nobody_while_reads_are_compared_and_
         "legacy_away",
     )
     .await;
+}
+
+/// A page of a proxy, a login and credentials that have expired are no answer: nobody is denied by them, and nobody is made up.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_answers_instead_of_the_store_is_no_answer() {
+    let store = shared_store().await;
+    let (between, url) = Between::start(&store.url).await;
+    let scene = Scene::behind(&url, json!({"settings": {"number_of_replicas": 0}})).await;
+    let eve = ("eve".to_owned(), json!({"plan": "old"}).to_string());
+    store.put(&scene.index, &[eve]).await;
+    let ada = json!({"plan": "pro"});
+    scene.identify(&scene.project, "ada", ada).await;
+    scene.start().await;
+    between.set(PAGE);
+    read_from(&scene.project, "legacy", 0).await;
+    super::wait_until("it is asked", super::PATIENCE, async || {
+        read(&scene.project, "user_id:ada").await.0 != StatusCode::OK
+    })
+    .await;
+    for mode in [PAGE, PAGE_NOT_FOUND, LOGIN, EXPIRED] {
+        between.set(mode);
+        for person in ["user_id:ada", "user_id:eve", "user_id:nobody"] {
+            fails(
+                &scene.project,
+                person,
+                StatusCode::BAD_GATEWAY,
+                "legacy_away",
+            )
+            .await;
+        }
+    }
+    between.set(OPEN);
+    let eve = scene.project.profile("user_id:eve").await;
+    assert_eq!(eve["traits"]["plan"], "old");
+    assert_eq!(
+        read(&scene.project, "user_id:nobody").await.0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 /// Roster answers for whom it knows, soon: all but one of many do without the store.
