@@ -169,9 +169,10 @@ impl Who {
     }
 
     fn identities(&self) -> impl Iterator<Item = Identity> {
-        let emails = self.email.iter().chain(&self.new_email).map(email_name);
+        let emails = self.email.iter().chain(&self.new_email);
+        let emails = emails.map(|email| email_name(email));
         let ids = self.user_id.iter().chain(&self.new_user_id);
-        emails.chain(ids.map(id_name))
+        emails.chain(ids.map(|id| id_name(id)))
     }
 
     /// The names to write by; `owners` tells whose those are that were looked up.
@@ -184,9 +185,9 @@ impl Who {
         strangers: Strangers,
         owners: &Owners,
     ) -> Result<Chosen, Fault> {
-        let by_email = self.email.as_ref().map(email_name);
+        let by_email = self.email.as_deref().map(email_name);
         let by_email = by_email.and_then(|name| owners.get(&name));
-        let by_id = self.user_id.as_ref().map(id_name);
+        let by_id = self.user_id.as_deref().map(id_name);
         let by_id = by_id.and_then(|name| owners.get(&name));
         if strangers == Strangers::Refused && by_email.is_none() && by_id.is_none() {
             return Err(match self.email {
@@ -356,11 +357,11 @@ impl Fault {
     }
 }
 
-fn email_name(email: &String) -> Identity {
+fn email_name(email: &str) -> Identity {
     Identity::new(IdentityKind::Email, email)
 }
 
-fn id_name(id: &String) -> Identity {
+fn id_name(id: &str) -> Identity {
     Identity::new(IdentityKind::UserId, id)
 }
 

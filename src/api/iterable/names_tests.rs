@@ -117,7 +117,7 @@ fn an_email_among_the_data_fields_is_taken_as_far_as_it_is_free() {
     let hybrid = |own: Named, all: &[_]| becoming(ProjectType::Hybrid, new(own), all).map(drop);
     let (by_id, by_email) = (|| named("", "u1"), || named("a@x.com", ""));
     let own = ("u1", owner(1, &["u1"]));
-    assert!(hybrid(by_id(), &[own.clone()]).is_ok());
+    assert!(hybrid(by_id(), std::slice::from_ref(&own)).is_ok());
     let users = ("b@x.com", owner(2, &["u2"]));
     for all in [vec![own.clone(), users.clone()], vec![users.clone()]] {
         assert!(
@@ -139,7 +139,12 @@ fn a_user_id_among_the_data_fields_is_the_persons_unless_it_is_anothers() {
     let anothers = ("u2", owner(2, &["u2"]));
     let new = || named("", "u2");
     for project in [ProjectType::Hybrid, ProjectType::UserId, ProjectType::Email] {
-        let free = becoming(project, (named("", "u1"), new()), &[own.clone()]).expect("free");
+        let free = becoming(
+            project,
+            (named("", "u1"), new()),
+            std::slice::from_ref(&own),
+        )
+        .expect("free");
         assert!(free.is_explicit && free.new_user_id.as_deref() == Some("u2"));
         let all = [own.clone(), anothers.clone()];
         let taken = becoming(project, (named("", "u1"), new()), &all);
@@ -147,7 +152,11 @@ fn a_user_id_among_the_data_fields_is_the_persons_unless_it_is_anothers() {
             ProjectType::Email => assert_eq!(taken.expect("a trait").new_user_id, None),
             _ => assert!(matches!(taken, Err(Fault::UserIdTaken(id)) if id == "u2")),
         }
-        let same = becoming(project, (named("", "u1"), named("", "u1")), &[own.clone()]);
+        let same = becoming(
+            project,
+            (named("", "u1"), named("", "u1")),
+            std::slice::from_ref(&own),
+        );
         assert!(!same.expect("the same").is_explicit);
     }
     let bad = named("", "u1").judged(ProjectType::Hybrid).expect("a name");
