@@ -15,10 +15,15 @@ const TOLD_BYTES: usize = 256;
 const LONGEST_NAME: usize = 512;
 /// Members of a profile that are no fields of a plan: names of its person, and objects whose keys are data.
 pub(super) const APART: [&str; 4] = ["email", "userId", "devices", "browserTokens"];
-/// Fields whose types are fixed before there is a value. Prices are written whole where they are.
-const GIVEN: [(&str, &str, FieldType); 6] = [
+/// Fields whose types are fixed before there is a value. Prices are written whole where they are; what subscriptions write themselves is
+/// not to be barred by what somebody else called so first.
+const GIVEN: [(&str, &str, FieldType); 10] = [
     ("user", "signupDate", FieldType::Date),
     ("user", "profileUpdatedAt", FieldType::Date),
+    ("user", "emailListIds", FieldType::Long),
+    ("user", "unsubscribedChannelIds", FieldType::Long),
+    ("user", "unsubscribedMessageTypeIds", FieldType::Long),
+    ("user", "subscribedMessageTypeIds", FieldType::Long),
     ("user", "shoppingCartItems.price", FieldType::Double),
     ("event:purchase", "total", FieldType::Double),
     (

@@ -79,6 +79,7 @@ fn categories_are_told_apart_in_rows() {
     assert_eq!(Category::of_event(&"x".repeat(513)), None);
     let given = Types::given(&Category::User);
     assert_eq!(given.get("signupDate"), Some(FieldType::Date));
+    assert_eq!(given.get("emailListIds"), Some(FieldType::Long));
     assert_eq!(Types::given(&Category::Group).count(), 0);
 }
 

@@ -232,18 +232,16 @@ fn earliest(gate: &Gate<'_>, at: Option<Timestamp>) -> Option<Timestamp> {
     is_untold.then_some(Timestamp::MIN)
 }
 
+const NAMES_NOBODY: &str = "the record names nobody: each of its identities is missing, empty, or a text that stands for nobody";
+
 /// The command of a record that a mapping has read; who is named nowhere is told in words that fit a record.
 fn judged(gate: &Gate<'_>, draft: Draft) -> Result<Command, Rejection> {
-    let in_words = |rejection: Rejection| {
-        match rejection.code {
-        Code::MissingIdentity => Rejection {
-            message: "the record names nobody: each of its identities is missing, empty, or a text that stands for nobody".to_owned(),
-            ..rejection
-        },
-        _ => rejection,
-    }
-    };
-    gate.command(draft).map_err(in_words)
+    gate.command(draft).map_err(|mut rejection| {
+        if rejection.code == Code::MissingIdentity {
+            rejection.message = NAMES_NOBODY.to_owned();
+        }
+        rejection
+    })
 }
 
 /// The warnings of the reading are the mapping's and the gate's.

@@ -77,20 +77,22 @@ impl BulkReply {
         let emails = match fault {
             Fault::BadEmail => Some(&mut failed.invalid_emails),
             Fault::UnknownEmail => Some(&mut failed.not_found_emails),
-            Fault::EmailTaken => Some(&mut failed.conflict_emails),
+            Fault::EmailTaken(_) | Fault::UserIdTaken(_) => Some(&mut failed.conflict_emails),
             Fault::Forgotten => Some(&mut failed.forgotten_emails),
-            Fault::Rejected(_) | Fault::NoUserId => Some(&mut failed.invalid_data_emails),
-            Fault::Nobody | Fault::BadUserId | Fault::UnknownUserId => None,
+            Fault::Rejected(_) | Fault::NoUserId | Fault::Forbidden => {
+                Some(&mut failed.invalid_data_emails)
+            }
+            Fault::Nobody | Fault::BadUserId(_) | Fault::UnknownUserId => None,
         };
         if let Some(emails) = emails {
             emails.extend(named.email.clone());
         }
         let user_ids = match fault {
-            Fault::BadUserId => Some(&mut failed.invalid_user_ids),
+            Fault::BadUserId(_) => Some(&mut failed.invalid_user_ids),
             Fault::UnknownUserId => Some(&mut failed.not_found_user_ids),
-            Fault::EmailTaken => Some(&mut failed.conflict_user_ids),
+            Fault::EmailTaken(_) | Fault::UserIdTaken(_) => Some(&mut failed.conflict_user_ids),
             Fault::Forgotten => Some(&mut failed.forgotten_user_ids),
-            Fault::Rejected(_) => Some(&mut failed.invalid_data_user_ids),
+            Fault::Rejected(_) | Fault::Forbidden => Some(&mut failed.invalid_data_user_ids),
             Fault::Nobody | Fault::NoUserId | Fault::BadEmail | Fault::UnknownEmail => None,
         };
         if let Some(user_ids) = user_ids {

@@ -83,10 +83,12 @@ fn items(call: &Fields) -> Result<Json, Refusal> {
     for item in call.objects("items")? {
         item.needed_text("id")?;
         item.needed_text("name")?;
-        for name in ["price", "quantity"] {
-            let number = item.number(name)?;
-            number.ok_or_else(|| item.wrong(name, "Missing required field"))?;
-        }
+        let price = item.number("price")?;
+        price.ok_or_else(|| item.wrong("price", "Missing required field"))?;
+        let quantity = item.whole_number("quantity")?;
+        quantity.ok_or_else(|| item.wrong("quantity", "Missing required field"))?;
+        item.list("categories")?;
+        item.object("dataFields")?;
     }
     Ok(call.list("items")?.unwrap_or_else(Json::null))
 }

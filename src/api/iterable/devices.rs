@@ -14,13 +14,17 @@ use std::collections::BTreeMap;
 /// Devices of one person, and browsers: as many as the original takes.
 const MOST_TOKENS: usize = 500;
 
+/// Where devices get their pushes from.
+const PLATFORMS: [&str; 3] = ["APNS", "APNS_SANDBOX", "GCM"];
+
 /// Registers a device of somebody, who is made where nobody is there yet.
 pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
     let device = body.needed_object("device")?;
-    let token = device.needed_text("token")?;
-    if token.trim().is_empty() {
-        return Err(device.wrong("token", "Non-empty string expected").into());
+    let token = token(&device, "token")?;
+    if !PLATFORMS.contains(&&*device.needed_text("platform")?) {
+        let wants = format!("One of {} expected", PLATFORMS.join(", "));
+        return Err(device.wrong("platform", &wants).into());
     }
     let mut known = BTreeMap::from([("endpointEnabled".to_owned(), Json::of(&true))]);
     for name in ["token", "platform", "applicationName"] {
@@ -38,12 +42,20 @@ pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failur
 /// Registers a browser of somebody.
 pub async fn register_browser(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
-    let token = body.needed_text("browserToken")?;
+    let token = token(body, "browserToken")?;
     let value = Json::of(&serde_json::json!({"token": token, "endpointEnabled": true}));
     leave_room(&asked, body, "browserTokens", &token).await?;
     let saying = saying(&asked, body, "browserTokens", (token, value))?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
+}
+
+fn token(fields: &Fields, name: &str) -> Result<String, Refusal> {
+    let token = fields.needed_text(name)?;
+    if token.trim().is_empty() {
+        return Err(fields.wrong(name, "Non-empty string expected"));
+    }
+    Ok(token)
 }
 
 /// Switches a device of somebody off. A device that nobody has, or of nobody who is named, is off already.

@@ -82,6 +82,7 @@ pub fn of_event(
 ) -> Result<Saying, Refusal> {
     Ok(Saying {
         named: named(call)?,
+        inner: Named::default(),
         strangers,
         traits: None,
         mode: Mode::Single,

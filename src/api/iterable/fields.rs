@@ -74,6 +74,19 @@ impl Fields {
         }
     }
 
+    /// A number without a fraction; some languages write `2.0`.
+    pub fn whole_number(&self, name: &str) -> Result<Option<Json>, Refusal> {
+        let number = self.number(name)?;
+        let is_whole = |number: &Json| {
+            let number = number.as_str().parse::<f64>();
+            number.is_ok_and(|number| number.is_finite() && number.fract() == 0.0)
+        };
+        match number {
+            Some(number) if !is_whole(&number) => Err(self.wrong(name, "Number value expected")),
+            number => Ok(number),
+        }
+    }
+
     /// A number, also where it stands in quotes: a web SDK's own schema wants a text for the campaign of a purchase.
     pub fn quoted_number(&self, name: &str) -> Result<Option<Json>, Refusal> {
         let text = self.value(name).and_then(|value| value.as_text());
@@ -188,6 +201,16 @@ mod tests {
         assert_eq!(number("b").expect("a number").as_deref(), Some("7"));
         assert_eq!(number("d").expect("nothing"), None);
         assert!(number("c").is_err());
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let body = fields(r#"{"a":2,"b":2.0,"c":1.5,"d":null,"e":"2"}"#);
+        for name in ["a", "b"] {
+            assert!(body.whole_number(name).is_ok_and(|number| number.is_some()));
+        }
+        assert_eq!(body.whole_number("d").expect("nothing"), None);
+        assert!(body.whole_number("c").is_err() && body.whole_number("e").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::jwt;
-use super::names::{Fault, Named, Owners, is_email};
+use super::names::{Fault, Named, Owners, check_user_id, is_email};
 use super::people::{self, Joining};
 use super::reads::{email_name, profile};
 use super::refusal::{Failure, Refusal};
@@ -10,6 +10,8 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::show::names_of;
 use super::unknown;
+use crate::api::error::ApiError;
+use crate::api::reading::answer_of;
 use crate::domain::{Identity, IdentityKind, Json, KeyKind, ProjectType};
 use crate::store::Profile;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +37,9 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
         let message = format!("A user with email {new_email} already exists");
         return Err(Refusal::of("EmailAlreadyExists", message).into());
     }
+    if is_name && is_forgotten(&asked, &new).await? {
+        return Err(Fault::Forgotten.refusal(&Named::default(), "set").into());
+    }
     let traits = BTreeMap::from([("email".to_owned(), Json::of(&new.value))]);
     let names = if is_name {
         vec![current, new]
@@ -56,28 +61,38 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     Ok(Answer::success())
 }
 
-/// Whose address changes; by a token only one's own.
-fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
-    let name = named_current(body)?;
-    let is_own = asked.signed.as_ref().is_none_or(|signed| {
-        let own = match name.kind {
-            IdentityKind::Email => &signed.email,
-            _ => &signed.user_id,
-        };
-        own.as_ref() == Some(&name.value)
-    });
-    is_own.then_some(name).ok_or_else(jwt::mismatched)
+/// A name of somebody who was forgotten is nobody's.
+async fn is_forgotten(asked: &Asked, name: &Identity) -> Result<bool, ApiError> {
+    let (state, key) = (&asked.state, (asked.caller.project_id, name.clone()));
+    let erased = answer_of(state, state.store.load_erased(&[&key])).await?;
+    Ok(erased.get(&key).is_some_and(|erased| erased.is_forgotten))
 }
 
-fn named_current(body: &Fields) -> Result<Identity, Refusal> {
-    if let Some(email) = body.text("currentEmail")? {
+/// Whose address changes; by a token only one's own, also where the call says no name.
+fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
+    let mut named = Named {
+        email: body.text("currentEmail")?,
+        user_id: body.text("currentUserId")?,
+    };
+    if let Some(signed) = &asked.signed {
+        if !named.is_within(signed) {
+            return Err(jwt::mismatched());
+        }
+        if named == Named::default() {
+            named = signed.clone();
+        }
+    }
+    named_current(named)
+}
+
+fn named_current(named: Named) -> Result<Identity, Refusal> {
+    if let Some(email) = named.email {
         let name = Identity::new(IdentityKind::Email, &email);
         let invalid = || Refusal::params(format!("Invalid currentEmail {email}"));
         return is_email(&name.value).then_some(name).ok_or_else(invalid);
     }
-    let user_id = body.text("currentUserId")?;
     let missing = || Refusal::params("Either currentEmail or currentUserId must be set");
-    let user_id = user_id.ok_or_else(missing)?;
+    let user_id = named.user_id.ok_or_else(missing)?;
     Ok(Identity::new(IdentityKind::UserId, &user_id))
 }
 
@@ -119,10 +134,9 @@ fn named(body: &Fields, whose: &str) -> Result<Identity, Refusal> {
     }
     let text = body.text(&user_id)?;
     let missing = || Refusal::params(format!("Either {email} or {user_id} must be set"));
-    Ok(Identity::new(
-        IdentityKind::UserId,
-        &text.ok_or_else(missing)?,
-    ))
+    let text = text.ok_or_else(missing)?;
+    check_user_id(Some(&text)).map_err(|fault| fault.refusal(&Named::default(), "set"))?;
+    Ok(Identity::new(IdentityKind::UserId, &text))
 }
 
 fn unknown(source: &Identity) -> Refusal {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// The paths with the types of their events.
 pub const MESSAGES: [(&str, &str); 12] = [
-    ("events/trackPushOpen", "pushOpen"),
+    ("events/trackPushOpen", PUSH_OPEN),
     ("events/trackWebPushClick", "webPushClick"),
     ("events/trackInAppOpen", "inAppOpen"),
     ("events/trackInAppClick", "inAppClick"),
@@ -25,6 +25,9 @@ pub const MESSAGES: [(&str, &str); 12] = [
     ("embedded-messaging/events/session", "embeddedSession"),
     ("embedded-messaging/events/dismiss", "embeddedDismiss"),
 ];
+const PUSH_OPEN: &str = "pushOpen";
+/// A client for Python spells the campaign so.
+const CAMPAIGN_OF_PYTHON: &str = "CampaignId";
 
 /// What of a call is no data of its event.
 const ASIDE: [&str; 9] = [
@@ -46,6 +49,7 @@ pub async fn track(
     event_type: &'static str,
 ) -> Result<Answer, Failure> {
     let call = &readable.fields;
+    check(call, event_type)?;
     let event = EventDraft {
         message_id: call.text("id")?.map(|id| Text::new(id, "id")),
         event_type: EventType::Track,
@@ -54,8 +58,24 @@ pub async fn track(
         context: context(call, Some(event_type))?,
     };
     let saying = of_event(&asked, call, event, Strangers::Kept, 0)?;
-    people::store_one(&asked, readable, saying, TRACK).await?;
+    let most = asked.state.limits.rejected_item_bytes;
+    let body = call.json.clone();
+    let stored = people::store_one(&asked, readable, saying, TRACK).await;
+    stored.map_err(|failure| failure.echoing(&body, most))?;
     Ok(Answer::success())
+}
+
+/// What the contract wants beside the user: the message, but where it may be about many, and a push's campaign.
+fn check(call: &Fields, event_type: &str) -> Result<(), Refusal> {
+    let is_of_many = event_type.starts_with("embedded") || event_type == "inboxSession";
+    if !is_of_many {
+        call.needed_text("messageId")?;
+    }
+    if event_type == PUSH_OPEN && call.quoted_number(CAMPAIGN_OF_PYTHON)?.is_none() {
+        let campaign = call.quoted_number("campaignId")?;
+        campaign.ok_or_else(|| call.wrong("campaignId", "Missing required field"))?;
+    }
+    Ok(())
 }
 
 /// The data fields, with what stands beside them.

@@ -20,6 +20,7 @@ mod reads;
 mod refusal;
 mod reply;
 mod request;
+mod saying;
 mod sdk;
 mod show;
 mod subscription_groups;
@@ -32,7 +33,7 @@ mod when;
 
 use crate::api::State;
 use actix_web::dev::HttpServiceFactory;
-use actix_web::guard::{GuardContext, fn_guard};
+use actix_web::guard::{self, GuardContext, fn_guard};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -61,9 +62,9 @@ pub fn configure(app: &mut ServiceConfig) {
         let track = move |asked, readable| messages::track(asked, readable, event_type);
         app.service(at(path, [post(Apps, track)]));
     }
-    for (path, document) in sdk::FIXED {
-        let show = move |_| async move { Ok(Answer::Document(document.to_owned())) };
-        app.service(at(path, [get(Open, show)]));
+    for (path, access, document) in sdk::FIXED {
+        let show = move |asked| sdk::show(asked, document);
+        app.service(at(path, [get(access, show)]));
     }
     for path in ["unknownuser/events/session", "anonymoususer/events/session"] {
         app.service(at(path, [post(Open, unknown::session)]));
@@ -238,7 +239,8 @@ where
     F: Fn(Asked) -> R + Clone + 'static,
     R: Future<Output = Result<Answer, Failure>> + 'static,
 {
-    asking(web::get(), access, act)
+    let is_read = guard::Any(guard::Get()).or(guard::Head());
+    asking(web::route().guard(is_read), access, act)
 }
 
 fn patch<F, R>(access: Access, act: F) -> Route

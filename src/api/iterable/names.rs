@@ -3,7 +3,7 @@
 //! Hybrid projects know people as all of Roster does: a user id and an email are one person's each. In projects by user id the email is
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
-use super::refusal::Refusal;
+use super::refusal::{NO_USER, Refusal};
 use crate::domain::{Identity, IdentityKind, ProjectType, Rejection};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
@@ -38,11 +38,15 @@ pub enum Fault {
     Nobody,
     NoUserId,
     BadEmail,
-    BadUserId,
+    BadUserId(String),
     UnknownEmail,
     UnknownUserId,
     /// The email is another user's.
-    EmailTaken,
+    EmailTaken(String),
+    /// The user id is another user's.
+    UserIdTaken(String),
+    /// It is not for this key to say.
+    Forbidden,
     Forgotten,
     Rejected(Rejection),
 }
@@ -54,14 +58,24 @@ pub struct Who {
     pub user_id: Option<String>,
     /// An email stood beside the user id that is none.
     pub has_bad_email: bool,
+    /// The email that the person is to have; where emails are names.
+    pub new_email: Option<String>,
+    /// The user id that the person is to have beside the one that names them.
+    pub new_user_id: Option<String>,
+    /// `user_id` does not say who it is, but which user id the person of the email is to have.
+    pub is_id_new: bool,
+    /// An email stood among the data fields that is none.
+    pub has_bad_new_email: bool,
 }
 
 /// By which names somebody is found and made, and what of them is a trait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chosen {
     pub user_id: Option<String>,
+    /// Another user id, which becomes the same person's.
+    pub new_user_id: Option<String>,
     pub email: Option<String>,
-    /// The email leads, and the user id becomes its person's by the caller's word.
+    /// The first name leads, and a user id becomes its person's by the caller's word.
     pub is_explicit: bool,
     pub email_trait: Option<String>,
     pub user_id_trait: Option<String>,
@@ -79,9 +93,7 @@ impl Named {
         let email = self.email.as_deref().map(str::trim);
         let is_bad = email.is_some_and(|email| !is_email(email));
         let user_id = self.user_id.clone();
-        if user_id.as_deref().is_some_and(|id| !is_user_id(id)) {
-            return Err(Fault::BadUserId);
-        }
+        check_user_id(user_id.as_deref())?;
         if is_bad && (user_id.is_none() || project == ProjectType::Email) {
             return Err(Fault::BadEmail);
         }
@@ -93,20 +105,63 @@ impl Named {
                 email,
                 user_id,
                 has_bad_email: is_bad,
+                ..Who::default()
             }),
         }
+    }
+
+    /// True where each name that there is is also the other's.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let plain = |email: &String| email.trim().to_lowercase();
+        let email = self.email.as_ref().map(plain);
+        (email.is_none() || email == other.email)
+            && (self.user_id.is_none() || self.user_id == other.user_id)
+    }
+}
+
+/// Refuses a text that can't be a user id.
+///
+/// # Errors
+/// `BadUserId`.
+pub fn check_user_id(user_id: Option<&str>) -> Result<(), Fault> {
+    match user_id.filter(|id| !is_user_id(id)) {
+        Some(bad) => Err(Fault::BadUserId(bad.to_owned())),
+        None => Ok(()),
     }
 }
 
 impl Who {
+    /// The same with the names among the data fields, which are to be the person's (contract section 6).
+    ///
+    /// # Errors
+    /// Where the user id is none.
+    pub fn becoming(mut self, inner: &Named, project: ProjectType) -> Result<Self, Fault> {
+        check_user_id(inner.user_id.as_deref())?;
+        let new = inner.user_id.clone();
+        if self.user_id.is_none() || project == ProjectType::Email && self.email.is_some() {
+            self.is_id_new = new.is_some();
+            self.user_id = new.or(self.user_id);
+        } else {
+            self.new_user_id = new.filter(|new| Some(new) != self.user_id.as_ref());
+        }
+        let email = inner.email.as_deref().map(str::trim);
+        self.has_bad_new_email = email.is_some_and(|email| !is_email(email));
+        let email = email.filter(|_| !self.has_bad_new_email && project == ProjectType::Hybrid);
+        let email = email.map(str::to_lowercase);
+        self.new_email = email.filter(|email| Some(email) != self.email.as_ref());
+        Ok(self)
+    }
+
     /// What has to be known of others before it can be told whose the call is; nothing for most calls of most projects.
     pub fn to_look_up(&self, project: ProjectType, strangers: Strangers) -> Vec<Identity> {
         let is_needed = match project {
-            ProjectType::Hybrid => self.email.is_some() && self.user_id.is_some(),
+            ProjectType::Hybrid => {
+                self.new_email.is_some() || self.email.is_some() && self.user_id.is_some()
+            }
             ProjectType::UserId => false,
             ProjectType::Email => self.user_id.is_some(),
         };
-        if is_needed || strangers == Strangers::Refused {
+        if is_needed || self.new_user_id.is_some() || strangers == Strangers::Refused {
             self.identities().collect()
         } else {
             Vec::new()
@@ -114,17 +169,10 @@ impl Who {
     }
 
     fn identities(&self) -> impl Iterator<Item = Identity> {
-        self.email().into_iter().chain(self.user_id())
-    }
-
-    fn email(&self) -> Option<Identity> {
-        let email = self.email.as_deref();
-        email.map(|email| Identity::new(IdentityKind::Email, email))
-    }
-
-    fn user_id(&self) -> Option<Identity> {
-        let id = self.user_id.as_deref();
-        id.map(|id| Identity::new(IdentityKind::UserId, id))
+        let emails = self.email.iter().chain(&self.new_email);
+        let emails = emails.map(|email| email_name(email));
+        let ids = self.user_id.iter().chain(&self.new_user_id);
+        emails.chain(ids.map(|id| id_name(id)))
     }
 
     /// The names to write by; `owners` tells whose those are that were looked up.
@@ -137,23 +185,67 @@ impl Who {
         strangers: Strangers,
         owners: &Owners,
     ) -> Result<Chosen, Fault> {
-        let owner = |name: Option<Identity>| name.and_then(|name| owners.get(&name));
-        let (by_email, by_id) = (owner(self.email()), owner(self.user_id()));
+        let by_email = self.email.as_deref().map(email_name);
+        let by_email = by_email.and_then(|name| owners.get(&name));
+        let by_id = self.user_id.as_deref().map(id_name);
+        let by_id = by_id.and_then(|name| owners.get(&name));
         if strangers == Strangers::Refused && by_email.is_none() && by_id.is_none() {
             return Err(match self.email {
                 Some(_) => Fault::UnknownEmail,
                 None => Fault::UnknownUserId,
             });
         }
-        match project {
-            ProjectType::Hybrid => self.in_hybrid(by_email, by_id),
-            ProjectType::UserId => Ok(Chosen {
+        let chosen = match project {
+            ProjectType::Hybrid => self.in_hybrid(by_email, by_id)?,
+            ProjectType::UserId => Chosen {
                 user_id: self.user_id.clone(),
                 email_trait: self.email.clone(),
                 ..Chosen::default()
-            }),
-            ProjectType::Email => self.by_email(strangers, by_email, by_id),
+            },
+            ProjectType::Email => self.by_email(strangers, by_email, by_id)?,
+        };
+        let own = by_id.or(by_email);
+        self.check_new_email(own, owners)?;
+        self.renamed(chosen, project, own, owners)
+    }
+
+    /// Of two people who both have user ids none gets the other's email, nor does somebody who has none.
+    fn check_new_email(&self, own: Option<&Owner>, owners: &Owners) -> Result<(), Fault> {
+        let Some(new) = &self.new_email else {
+            return Ok(());
+        };
+        let holder = owners.get(&email_name(new));
+        let is_taken = holder.is_some_and(|holder| {
+            is_another(holder, own) && (self.user_id.is_none() || !holder.user_ids.is_empty())
+        });
+        match is_taken {
+            true => Err(Fault::EmailTaken(new.clone())),
+            false => Ok(()),
         }
+    }
+
+    /// With the user id that the person is to have, which may be nobody else's where it is a name of one person alone.
+    fn renamed(
+        &self,
+        chosen: Chosen,
+        project: ProjectType,
+        own: Option<&Owner>,
+        owners: &Owners,
+    ) -> Result<Chosen, Fault> {
+        let Some(new) = &self.new_user_id else {
+            return Ok(chosen);
+        };
+        let holder = owners.get(&id_name(new));
+        let is_anothers = holder.is_some_and(|holder| is_another(holder, own));
+        if is_anothers && project != ProjectType::Email {
+            return Err(Fault::UserIdTaken(new.clone()));
+        }
+        Ok(Chosen {
+            new_user_id: Some(new.clone()).filter(|_| !is_anothers),
+            is_explicit: !is_anothers,
+            user_id_trait: Some(new.clone()),
+            ..chosen
+        })
     }
 
     fn in_hybrid(&self, by_email: Option<&Owner>, by_id: Option<&Owner>) -> Result<Chosen, Fault> {
@@ -162,14 +254,21 @@ impl Who {
                 && !owner.user_ids.is_empty()
                 && self.user_id.is_some()
         });
-        if is_anothers {
-            return Err(Fault::EmailTaken);
-        }
-        Ok(Chosen {
+        let both = Chosen {
             user_id: self.user_id.clone(),
             email: self.email.clone(),
             ..Chosen::default()
-        })
+        };
+        match (is_anothers, &self.user_id, &self.email) {
+            (true, Some(new), _) if self.is_id_new && by_id.is_none() => Ok(Chosen {
+                is_explicit: true,
+                user_id_trait: Some(new.clone()),
+                ..both
+            }),
+            (true, Some(new), _) if self.is_id_new => Err(Fault::UserIdTaken(new.clone())),
+            (true, _, Some(email)) => Err(Fault::EmailTaken(email.clone())),
+            _ => Ok(both),
+        }
     }
 
     fn by_email(
@@ -189,6 +288,7 @@ impl Who {
         Ok(Chosen {
             user_id: user_id.clone().filter(|_| !is_anothers),
             email: Some(email.clone()),
+            new_user_id: None,
             is_explicit: has_another && !is_anothers,
             email_trait: None,
             user_id_trait: user_id.clone(),
@@ -220,14 +320,14 @@ impl Fault {
         let email = named.email.as_deref().unwrap_or_default();
         let user_id = named.user_id.as_deref().unwrap_or_default();
         match self {
-            Self::Nobody => Refusal::params(format!("Either email or userId must be {call}")),
+            Self::Nobody => Refusal::params(format!("{NO_USER} {call}")),
             Self::NoUserId => Refusal::params("A userId must be set in a userId-based project"),
             Self::BadEmail => Refusal::of(
                 "InvalidEmailAddressError",
                 format!("Invalid email: {email}"),
             ),
-            Self::BadUserId => {
-                Refusal::of("InvalidUserIdError", format!("Invalid userId: {user_id}"))
+            Self::BadUserId(id) => {
+                Refusal::of("InvalidUserIdError", format!("Invalid userId: {id}"))
             }
             Self::UnknownEmail => Refusal::of(
                 "UnknownEmailError",
@@ -237,10 +337,17 @@ impl Fault {
                 let message = format!("No user exists with userId {user_id}");
                 Refusal::of("UnknownUserIdError", message)
             }
-            Self::EmailTaken => {
+            Self::EmailTaken(email) => {
                 let message =
                     format!("A user with email {email} and another userId already exists");
                 Refusal::conflict("EmailAlreadyExists", message)
+            }
+            Self::UserIdTaken(id) => {
+                let message = format!("A user with userId {id} already exists");
+                Refusal::conflict("UserIdAlreadyExists", message)
+            }
+            Self::Forbidden => {
+                Refusal::forbidden("The userId of a known user is changed by a server key alone")
             }
             Self::Forgotten => {
                 Refusal::conflict("ForgottenUserError", "The user has been forgotten")
@@ -248,6 +355,18 @@ impl Fault {
             Self::Rejected(rejection) => Refusal::rejected(rejection),
         }
     }
+}
+
+fn email_name(email: &str) -> Identity {
+    Identity::new(IdentityKind::Email, email)
+}
+
+fn id_name(id: &str) -> Identity {
+    Identity::new(IdentityKind::UserId, id)
+}
+
+fn is_another(holder: &Owner, own: Option<&Owner>) -> bool {
+    own.is_none_or(|own| own.profile_id != holder.profile_id)
 }
 
 /// The address of somebody who has none, the same each time.
@@ -277,13 +396,14 @@ pub fn is_email(text: &str) -> bool {
         return false;
     };
     let is_local = |part: &str| {
-        let is_plain =
-            |one: char| !one.is_whitespace() && !one.is_control() && !"@,;<>()[]\\\"".contains(one);
+        let is_plain = |one: char| {
+            !one.is_whitespace() && !one.is_control() && !"@,;:<>()[]\\\"".contains(one)
+        };
         !part.is_empty() && part.len() <= 64 && part.chars().all(is_plain)
     };
     let is_label = |label: &str| {
         let is_plain = |one: char| one.is_alphanumeric() || one == '-';
-        !label.is_empty()
+        (1..=63).contains(&label.chars().count())
             && label.chars().all(is_plain)
             && !label.starts_with('-')
             && !label.ends_with('-')

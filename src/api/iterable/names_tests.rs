@@ -56,6 +56,7 @@ fn addresses_are_what_the_original_takes() {
         "a@x..com",
         "a@x.1",
         "none",
+        "a:b@x.com",
     ] {
         assert!(!is_email(bad), "{bad}");
     }
@@ -95,9 +96,72 @@ fn hybrid_takes_both_names_unless_the_email_is_another_users() {
         &both,
         &[("a@x.com", owner(1, &["u2"]))],
     );
-    assert!(matches!(taken, Err(Fault::EmailTaken)));
+    assert!(matches!(taken, Err(Fault::EmailTaken(_))));
     let own = [("a@x.com", owner(1, &["u1"])), ("u1", owner(1, &["u1"]))];
     assert!(chosen(ProjectType::Hybrid, &both, &own).is_ok());
+}
+
+/// With other names among the data fields.
+fn becoming(
+    project: ProjectType,
+    (own, inner): (Named, Named),
+    all: &[(&str, Owner)],
+) -> Result<Chosen, Fault> {
+    let who = own.judged(project)?.becoming(&inner, project)?;
+    who.chosen(project, MADE, &owners(all))
+}
+
+#[test]
+fn an_email_among_the_data_fields_is_taken_as_far_as_it_is_free() {
+    let new = |own: Named| (own, named("B@x.com", ""));
+    let hybrid = |own: Named, all: &[_]| becoming(ProjectType::Hybrid, new(own), all).map(drop);
+    let (by_id, by_email) = (|| named("", "u1"), || named("a@x.com", ""));
+    let own = ("u1", owner(1, &["u1"]));
+    assert!(hybrid(by_id(), std::slice::from_ref(&own)).is_ok());
+    let users = ("b@x.com", owner(2, &["u2"]));
+    for all in [vec![own.clone(), users.clone()], vec![users.clone()]] {
+        assert!(
+            matches!(hybrid(by_id(), &all), Err(Fault::EmailTaken(email)) if email == "b@x.com")
+        );
+    }
+    // Who has an email alone becomes the user's, and no other email's.
+    let nobodys = ("b@x.com", owner(2, &[]));
+    assert!(hybrid(by_id(), &[own, nobodys.clone()]).is_ok());
+    let known = ("a@x.com", owner(1, &[]));
+    let taken = hybrid(by_email(), &[known.clone(), nobodys]);
+    assert!(matches!(taken, Err(Fault::EmailTaken(_))));
+    assert!(hybrid(by_email(), &[known, ("b@x.com", owner(1, &[]))]).is_ok());
+}
+
+#[test]
+fn a_user_id_among_the_data_fields_is_the_persons_unless_it_is_anothers() {
+    let own = ("u1", owner(1, &["u1"]));
+    let anothers = ("u2", owner(2, &["u2"]));
+    let new = || named("", "u2");
+    for project in [ProjectType::Hybrid, ProjectType::UserId, ProjectType::Email] {
+        let free = becoming(
+            project,
+            (named("", "u1"), new()),
+            std::slice::from_ref(&own),
+        )
+        .expect("free");
+        assert!(free.is_explicit && free.new_user_id.as_deref() == Some("u2"));
+        let all = [own.clone(), anothers.clone()];
+        let taken = becoming(project, (named("", "u1"), new()), &all);
+        match project {
+            ProjectType::Email => assert_eq!(taken.expect("a trait").new_user_id, None),
+            _ => assert!(matches!(taken, Err(Fault::UserIdTaken(id)) if id == "u2")),
+        }
+        let same = becoming(
+            project,
+            (named("", "u1"), named("", "u1")),
+            std::slice::from_ref(&own),
+        );
+        assert!(!same.expect("the same").is_explicit);
+    }
+    let bad = named("", "u1").judged(ProjectType::Hybrid).expect("a name");
+    let bad = bad.becoming(&named("", "é"), ProjectType::Hybrid);
+    assert!(matches!(bad, Err(Fault::BadUserId(id)) if id == "é"));
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
-use super::jwt;
-use super::names::{Chosen, Fault, Named, Owners, Strangers, Who};
-use super::refusal::{Failure, Refusal};
+use super::names::{Chosen, Fault, Owners, Who};
+use super::refusal::Failure;
 use super::request::{Asked, Readable};
+pub use super::saying::Saying;
 use super::types;
-use super::when::When;
 use crate::api::charge::Charge;
 use crate::api::error::ApiError;
 use crate::api::planned;
@@ -13,27 +12,13 @@ use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
 use crate::domain::type_check::{Terms, Told};
 use crate::domain::{
-    Class, Code, Draft, EventDraft, Gate, Identity, Item, Json, KeyKind, Mode, ProjectType,
-    Receipt, Rejected, Rejection, Timestamp, Warnings, sizes,
+    Class, Code, Draft, Gate, Identity, Item, Json, KeyKind, ProjectType, Receipt, Rejected,
+    Rejection, Timestamp, Warnings, sizes,
 };
 use crate::ingest::{Origin, Reservation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// What one call says about somebody.
-pub struct Saying {
-    pub named: Named,
-    pub strangers: Strangers,
-    pub traits: Option<Json>,
-    pub mode: Mode,
-    pub event: Option<EventDraft>,
-    /// Fields that its project does not have yet are taken.
-    pub creates_fields: bool,
-    pub at: When,
-    /// As it came.
-    pub item: Json,
-}
 
 /// What became of a call.
 pub type Fate = Result<(), Fault>;
@@ -41,7 +26,7 @@ pub type Fate = Result<(), Fault>;
 /// A call that goes to the gate.
 struct Decided {
     chosen: Chosen,
-    has_bad_email: bool,
+    who: Who,
     saying: Saying,
 }
 
@@ -78,26 +63,30 @@ pub async fn store_told(
     mut sayings: Vec<Saying>,
 ) -> Result<(Vec<Fate>, Told), Failure> {
     let project = asked.caller.kinds.rules.iterable;
-    sayings.iter_mut().for_each(take_names_out);
     for saying in &mut sayings {
-        sign(saying, asked.signed.as_ref())?;
+        saying.sign(asked.signed.as_ref())?;
     }
     let whos: Vec<Result<Who, Fault>> = sayings
         .iter()
-        .map(|saying| saying.named.judged(project))
+        .map(|saying| saying.judged(project))
         .collect();
     let owners = owners(asked, project, &whos, &sayings).await?;
     let (mut fates, mut decided) = (Vec::new(), Vec::new());
     for (who, saying) in whos.into_iter().zip(sayings) {
         let chosen = who.and_then(|who| {
             let chosen = who.chosen(project, saying.strangers, &owners)?;
-            Ok((chosen, who.has_bad_email))
+            // In projects by email a user id is no name of one person alone.
+            let is_renamed = chosen.is_explicit && project != ProjectType::Email;
+            if is_renamed && !asked.may_join() {
+                return Err(Fault::Forbidden);
+            }
+            Ok((chosen, who))
         });
         fates.push(chosen.as_ref().map(drop).map_err(Fault::clone));
-        if let Ok((chosen, has_bad_email)) = chosen {
+        if let Ok((chosen, who)) = chosen {
             decided.push(Decided {
                 chosen,
-                has_bad_email,
+                who,
                 saying,
             });
         }
@@ -124,46 +113,6 @@ pub async fn store_one(
     let fates = store(asked, readable, vec![saying]).await?;
     let fate = fates.into_iter().next().unwrap_or(Ok(()));
     fate.map_err(|fault| fault.refusal(&named, call).into())
-}
-
-/// A `userId` among the traits is the person's: it names them where nothing else does, and is no trait.
-fn take_names_out(saying: &mut Saying) {
-    let Some(traits) = &saying.traits else {
-        return;
-    };
-    let Some(user_id) = traits.member("userId") else {
-        return;
-    };
-    if saying.named.user_id.is_none() {
-        saying.named.user_id = user_id.as_id();
-    }
-    let members = traits.members().map(|mut members| {
-        members.remove("userId");
-        Json::from_members(&members)
-    });
-    saying.traits = members;
-}
-
-/// Who signed is who is spoken of, also where the call names nobody.
-fn sign(saying: &mut Saying, signed: Option<&Named>) -> Result<(), Refusal> {
-    let Some(signed) = signed else {
-        return Ok(());
-    };
-    if saying.named == Named::default() {
-        saying.named = signed.clone();
-    }
-    let plain = |email: &String| email.trim().to_lowercase();
-    let is_own_email = |email: String| Some(email) == signed.email;
-    let emails = saying.named.email.as_ref().map(plain).into_iter();
-    let traits = saying.traits.as_ref();
-    let more = traits.and_then(|traits| traits.member("email")?.as_text());
-    let mut emails = emails.chain(more.as_ref().map(plain));
-    let is_own_id = saying.named.user_id.is_none() || saying.named.user_id == signed.user_id;
-    if is_own_id && emails.all(is_own_email) {
-        Ok(())
-    } else {
-        Err(jwt::mismatched())
-    }
 }
 
 async fn owners(
@@ -303,15 +252,24 @@ impl Frame {
     }
 
     fn draft(&self, decided: Decided) -> Draft {
-        let Decided { chosen, saying, .. } = decided;
+        let Decided {
+            chosen,
+            who,
+            saying,
+        } = decided;
         let gate = self.gate();
         let project = self.kinds.rules.iterable;
         let mut warnings = Warnings::default();
-        if decided.has_bad_email {
+        if who.has_bad_email {
             let message = "it is no address: the call counts by its userId";
             warnings.add("bad_email", "email", message);
         }
-        let traits = saying.traits.unwrap_or_else(Json::empty_object);
+        let mut traits = saying.traits.unwrap_or_else(Json::empty_object);
+        if who.has_bad_new_email {
+            let message = "it is no address: it is left out";
+            warnings.add("bad_email", "dataFields.email", message);
+            (traits, _) = without_email(traits);
+        }
         // Where the email is no name, or changes by `updateEmail` alone, one among the traits names nobody.
         let (traits, email) = match project {
             ProjectType::Hybrid => (traits, None),
@@ -319,9 +277,9 @@ impl Frame {
         };
         let email_name = chosen.email.as_deref();
         let email_name = email_name.map(|email| gate.name("email", email, "email"));
-        let id_name = chosen.user_id.as_deref();
-        let id_name = id_name.map(|id| gate.name("user_id", id, "userId"));
-        let mut names: Vec<_> = email_name.into_iter().chain(id_name).collect();
+        let ids = chosen.user_id.iter().chain(&chosen.new_user_id);
+        let id_names = ids.map(|id| gate.name("user_id", id, "userId"));
+        let mut names: Vec<_> = email_name.into_iter().chain(id_names).collect();
         let explicit = if chosen.is_explicit { names.len() } else { 0 };
         names.extend(gate.names_in(&traits));
         let email = match project {
@@ -418,6 +376,13 @@ pub async fn join(asked: &Asked, readable: Readable, joining: Joining) -> Result
             name.kind.as_str().to_owned(),
         )
     };
+    if let Some(nobody) = joining
+        .names
+        .iter()
+        .find(|name| gate.is_placeholder(&name.value))
+    {
+        return Ok(Err(Fault::BadUserId(nobody.value.clone())));
+    }
     let names: Vec<_> = joining.names.iter().map(name).collect();
     let draft = Draft {
         explicit: if joining.is_explicit { names.len() } else { 0 },

@@ -87,6 +87,10 @@ pub fn answer(
 
 /// Whatever no route takes, as the original's framework says it.
 pub async fn not_found() -> HttpResponse {
+    no_such_path()
+}
+
+fn no_such_path() -> HttpResponse {
     HttpResponse::NotFound()
         .insert_header(ContentType::html())
         .body("<!DOCTYPE html><html><head><title>Action not found</title></head><body><h1>Action not found</h1></body></html>")
@@ -103,6 +107,7 @@ fn refused(refusal: &Refusal) -> HttpResponse {
 fn failure(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     let verdict = error.told();
     let (status, code, message) = match error {
+        ApiError::NotFound => return no_such_path(),
         ApiError::MissingKey | ApiError::UnknownKey => {
             (verdict.status, "BadApiKey", "Invalid API key".to_owned())
         }

@@ -168,6 +168,7 @@ impl Subscription {
         let item = json!({"email": named.email, "userId": named.user_id});
         Saying {
             named,
+            inner: Named::default(),
             strangers: Strangers::Made {
                 prefer_user_id: false,
             },

@@ -24,7 +24,7 @@ fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refu
     let mut traits = BTreeMap::new();
     for name in LISTS {
         if let Some(list) = user.list(name)? {
-            let is_id = |id: &Json| matches!(id.as_bytes().first(), Some(b'0'..=b'9'));
+            let is_id = |id: &Json| id.as_str().parse::<u64>().is_ok();
             let ids = list.elements(MOST_IDS + 1);
             if ids.len() > MOST_IDS || !ids.iter().all(is_id) {
                 return Err(user.wrong(name, "Array of numbers expected"));
@@ -83,7 +83,7 @@ pub mod reply {
             reply.fail_count += 1;
             let (emails, user_ids) = match fault {
                 Fault::BadEmail => (Some(&mut reply.invalid_emails), None),
-                Fault::BadUserId => (None, Some(&mut reply.invalid_user_ids)),
+                Fault::BadUserId(_) => (None, Some(&mut reply.invalid_user_ids)),
                 _ => (
                     Some(&mut reply.valid_email_failures),
                     Some(&mut reply.valid_user_id_failures),

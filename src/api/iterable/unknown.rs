@@ -17,7 +17,6 @@ use crate::api::error::ApiError;
 use crate::api::reading::answer_of;
 use crate::domain::{EventDraft, EventType, Identity, IdentityKind, Json, Text, Timestamp};
 use crate::store::Profile;
-use actix_web::http::StatusCode;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
@@ -56,11 +55,9 @@ async fn needs_no_token(asked: &Asked, saying: &Saying) -> Result<bool, ApiError
 
 /// The one name of a session.
 fn drawn_id(saying: &Saying) -> Option<&str> {
-    let traits = saying.traits.as_ref();
-    let mut names = ["email", "userId"].into_iter();
-    let has_names = names.any(|name| traits.is_some_and(|traits| traits.member(name).is_some()));
+    let has_others = saying.named.email.is_some() || saying.inner != Named::default();
     let id = saying.named.user_id.as_deref();
-    id.filter(|id| saying.named.email.is_none() && !has_names && is_drawn(id))
+    id.filter(|id| !has_others && is_drawn(id))
 }
 
 /// True of an id that an SDK drew.
@@ -105,10 +102,7 @@ pub async fn may_take_in(
     destination: &Identity,
 ) -> Result<(), Failure> {
     if is_unknown_user(asked, source).await? != Some(true) {
-        return Err(Failure::Refused(Refusal {
-            status: StatusCode::FORBIDDEN,
-            ..Refusal::of("Forbidden", "Known users are merged by a server key alone")
-        }));
+        return Err(Refusal::forbidden("Known users are merged by a server key alone").into());
     }
     match asked.signer().await? {
         Some(signed) if !names(&signed, destination) => Err(jwt::mismatched().into()),

@@ -7,6 +7,7 @@ use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
+use super::saying::inner_names;
 use super::when;
 use crate::domain::{Json, Mode};
 
@@ -52,8 +53,14 @@ pub fn stating(
     followers: usize,
 ) -> Result<Saying, Refusal> {
     let prefer_user_id = user.flag("preferUserId")?;
+    let mut named = named(user)?;
+    let (traits, mut inner) = inner_names(traits);
+    if named == Named::default() {
+        named.user_id = inner.user_id.take();
+    }
     Ok(Saying {
-        named: named(user)?,
+        named,
+        inner,
         strangers: Strangers::Made { prefer_user_id },
         traits,
         mode: Mode::Single,
@@ -76,6 +83,9 @@ pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer,
     let update_only = readable.fields.flag("updateOnly")?;
     let creates_fields = creates_fields(&readable.fields)?;
     let users = members(&mut readable, "users")?;
+    if users.is_empty() {
+        return Err(Refusal::of("InvalidEmailAddressError", "Emails invalid: ").into());
+    }
     let mut sayings = Vec::with_capacity(users.len());
     for (place, user) in users.iter().enumerate() {
         let mut saying = saying(&asked, user, users.len() - place - 1)?;

@@ -154,6 +154,67 @@ async fn what_is_no_token_is_told_so_that_sdks_fetch_another() {
 }
 
 #[tokio::test]
+async fn what_is_shown_to_a_user_needs_their_token() {
+    let app = App::fresh().await;
+    let expired = token(json!({"email": "ada@example.com"}), SECRET, (600, -120));
+    let code = async |path: &str, token: Option<&str>| {
+        let url = format!("{}/api/{path}", app.project.url);
+        let mut request = app.project.client.get(url).header("Api-Key", &app.key);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer: Value = request
+            .send()
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON");
+        answer["code"].as_str().unwrap_or("shown").to_owned()
+    };
+    for path in [
+        "inApp/getMessages",
+        "inApp/web/getMessages",
+        "embedded-messaging/messages",
+    ] {
+        let (own, others) = (
+            format!("{path}?email=Ada%40example.com"),
+            format!("{path}?userId=u1"),
+        );
+        assert_eq!(code(&own, Some(&adas())).await, "shown");
+        assert_eq!(code(path, Some(&adas())).await, "shown");
+        assert_eq!(code(&own, Some(&expired)).await, "InvalidJwtPayload");
+        assert_eq!(code(&own, None).await, "BadAuthorizationHeader");
+        assert_eq!(
+            code(&others, Some(&adas())).await,
+            "JwtUserIdentifiersMismatched"
+        );
+    }
+    assert_eq!(code("mobile/getRemoteConfiguration", None).await, "shown");
+}
+
+#[tokio::test]
+async fn a_token_stands_for_the_address_that_changes_and_for_no_other_user_id() {
+    let (app, ada) = (App::fresh().await, adas());
+    assert_eq!(app.code("users/update", &ada, &json!({})).await, "Success");
+    let both = json!({"currentEmail": "ada@example.com", "currentUserId": "u1", "newEmail": "new@example.com"});
+    assert_eq!(
+        app.code("users/updateEmail", &ada, &both).await,
+        "JwtUserIdentifiersMismatched"
+    );
+    let moved = json!({"newEmail": "new@example.com"});
+    assert_eq!(app.code("users/updateEmail", &ada, &moved).await, "Success");
+    let profile = app.project.profile("email:ada@example.com").await;
+    assert_eq!(profile["traits"]["email"], "new@example.com");
+    let user = token(json!({"userId": "u1"}), SECRET, (10, 600));
+    let renamed = json!({"userId": "u1", "dataFields": {"userId": "u2"}});
+    assert_eq!(
+        app.code("users/update", &user, &renamed).await,
+        "JwtUserIdentifiersMismatched"
+    );
+}
+
+#[tokio::test]
 async fn what_sdks_call_without_a_token_lets_nobody_speak_for_another() {
     let app = App::fresh().await;
     let (status, ..) = app
