@@ -115,7 +115,7 @@ fn is_page(first: &[u8]) -> bool {
         let beginning = text.get(..mark.len());
         beginning.is_some_and(|own| own.eq_ignore_ascii_case(mark))
     };
-    PAGES.iter().any(|mark| begins(mark))
+    PAGES.iter().any(begins)
 }
 
 /// A form begins with its boundary, of up to 70 characters and on a line of its own, and a header.
