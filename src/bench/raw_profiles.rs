@@ -153,13 +153,13 @@ impl Maker {
                     &names.owners,
                     &vec![now(); names_count],
                     &never,
+                    &names.hashes,
                     &vec![self.project; count],
                     &names.profiles,
                     &vec![JsonParam(self.traits.to_raw()); count],
                     &vec![JsonParam(self.stamps.to_raw()); count],
                     &vec![now(); count],
                     &vec![size; count],
-                    &names.hashes,
                 ],
             )
             .await?;

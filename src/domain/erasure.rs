@@ -1,6 +1,6 @@
 //! What is remembered of erased people: that a name was erased, when, and whether for good; never the name itself.
 
-use super::{Code, IdentityKey, Rejection, Timestamp};
+use super::{Code, Identity, ProjectId, Rejection, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ impl Erased {
 }
 
 /// The salted hash by which an erased name is known again.
-pub fn identity_hash(salt: Uuid, (project_id, identity): &IdentityKey) -> Vec<u8> {
+pub fn identity_hash(salt: Uuid, project_id: ProjectId, identity: &Identity) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(salt);
     hash.update(project_id.0.to_be_bytes());

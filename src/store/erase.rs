@@ -63,7 +63,10 @@ impl Store {
         let salt = self.salt().await?;
         let positions: Vec<i32> = (0..).take(asked.len()).collect();
         let projects: Vec<i32> = asked.iter().map(|key| key.0.0).collect();
-        let hashes: Vec<_> = asked.iter().map(|key| identity_hash(salt, key)).collect();
+        let hashes: Vec<_> = asked
+            .iter()
+            .map(|key| identity_hash(salt, key.0, &key.1))
+            .collect();
         let rows = self
             .run(&LOAD_ERASED, &[&positions, &projects, &hashes])
             .await?;
@@ -328,7 +331,7 @@ impl Store {
 
     /// Lifts a person's block; the erasure's id, where there was one.
     pub async fn lift_block(&self, key: &IdentityKey) -> Result<Option<Uuid>, Error> {
-        let hash = identity_hash(self.salt().await?, key);
+        let hash = identity_hash(self.salt().await?, key.0, &key.1);
         let rows = self.run(&LIFT_BLOCK, &[&key.0.0, &hash]).await?;
         Ok(rows.first().map(|row| row.get(0)))
     }

@@ -119,6 +119,7 @@ pub(super) fn body<'a>(tx: &'a Transaction<'a>, task: &'a Task<'a>) -> Body<'a, 
             let merged = ids.iter().filter_map(|id| merged.get(id)).flatten();
             ids.iter().chain(merged).copied().collect()
         };
+        // Of whom a sweep finds nothing newer the whole person goes, as before.
         let kept_ids = with_merged(kept.iter().map(|kept| kept.id).collect());
         let mut found = Found {
             gone: with_merged(gone),

@@ -126,7 +126,7 @@ async fn remember(
     names: &BTreeSet<Identity>,
 ) -> Result<(), Error> {
     let request = task.request;
-    let hash = |name: &Identity| identity_hash(task.salt, &(request.project_id, name.clone()));
+    let hash = |name: &Identity| identity_hash(task.salt, request.project_id, name);
     let hashes: Vec<Vec<u8>> = names.iter().map(hash).collect();
     let shown: Vec<Option<String>> = names.iter().map(shown_hash).collect();
     let (projects, at) = (

@@ -87,7 +87,7 @@ impl Store {
     /// # Errors
     /// When the database does not tell the salt, which is asked for once.
     pub async fn name_hash(&self, name: &IdentityKey) -> Result<NameHash, Error> {
-        let hash = identity_hash(self.salt().await?, name);
+        let hash = identity_hash(self.salt().await?, name.0, &name.1);
         Ok(hash.try_into().unwrap_or_default())
     }
 
@@ -111,7 +111,7 @@ impl Store {
         let salt = self.salt().await?;
         let mut keys: Vec<(i32, Vec<u8>)> = names
             .iter()
-            .map(|name| (name.0.0, identity_hash(salt, name)))
+            .map(|name| (name.0.0, identity_hash(salt, name.0, &name.1)))
             .collect();
         keys.sort();
         keys.dedup();

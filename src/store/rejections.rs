@@ -116,7 +116,7 @@ impl Store {
         let salt = self.salt().await?;
         let one = |(project_id, names): (ProjectId, &[Identity])| {
             let names = names.iter().take(MOST_NAMES);
-            let hash = |name: &Identity| hex(&identity_hash(salt, &(project_id, name.clone())));
+            let hash = |name: &Identity| hex(&identity_hash(salt, project_id, name));
             let hashes: BTreeSet<String> = names.map(hash).collect();
             (!hashes.is_empty()).then(|| Json::of(&hashes))
         };

@@ -91,13 +91,13 @@ impl<'a> IdentityColumns<'a> {
                 .map(|new| new.not_before.map(Timestamp::instant))
                 .collect(),
             hashes: each()
-                .map(|new| identity_hash(salt, &(new.project_id, new.identity.clone())))
+                .map(|new| identity_hash(salt, new.project_id, &new.identity))
                 .collect(),
         }
     }
 
     /// In the order in which both statements take them.
-    fn params(&self) -> [&(dyn ToSql + Sync); 6] {
+    fn params(&self) -> [&(dyn ToSql + Sync); 7] {
         [
             &self.projects,
             &self.kinds,
@@ -105,6 +105,7 @@ impl<'a> IdentityColumns<'a> {
             &self.owners,
             &self.first_seen,
             &self.not_before,
+            &self.hashes,
         ]
     }
 }
@@ -215,8 +216,7 @@ impl Store {
             .collect();
         let profiles: [&(dyn ToSql + Sync); 6] =
             [&born_projects, &born, &traits, &stamps, &created, &sizes];
-        let hashes: [&(dyn ToSql + Sync); 1] = [&columns.hashes];
-        let params = [&columns.params()[..], &profiles, &hashes].concat();
+        let params = [&columns.params()[..], &profiles].concat();
         let rows = self.run(&CREATE_IDENTITIES, &params).await?;
         let key = |row: &tokio_postgres::Row| {
             let project_id: Option<i32> = row.get(0);
@@ -245,8 +245,7 @@ impl Store {
             .collect();
         let columns = IdentityColumns::of(identities, self.salt().await?);
         let held: [&(dyn ToSql + Sync); 4] = [&held_projects, &held_profiles, &versions, &updated];
-        let hashes: [&(dyn ToSql + Sync); 1] = [&columns.hashes];
-        let params = [&held[..], &columns.params(), &hashes].concat();
+        let params = [&held[..], &columns.params()].concat();
         let barred = self.run(&LINK_IDENTITIES, &params).await?;
         Ok(barred.is_empty())
     }

@@ -76,7 +76,7 @@ pub(super) const CREATE_IDENTITIES: Statement = Statement {
     sql: concat!(
         "-- create_identities
 WITH ",
-        barred!("$1", "$13", "$6"),
+        barred!("$1", "$7", "$6"),
         ", won AS (
     INSERT INTO identity (project_id, kind, value, profile_id, first_seen, not_before)
     SELECT t.project_id, t.kind, t.value, t.profile_id, t.first_seen, t.not_before
@@ -88,7 +88,7 @@ WITH ",
 ), born AS (
     INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at, size_bytes)
     SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at, n.size_bytes
-    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[], $12::INT4[])
+    FROM unnest($8::INT4[], $9::UUID[], $10::JSONB[], $11::JSONB[], $12::TIMESTAMPTZ[], $13::INT4[])
         AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING

@@ -63,7 +63,7 @@ JOIN event AS e ON e.project_id = s.project_id AND e.event_id = s.event_id;
 -- create_identities
 WITH barred AS (
     SELECT e.erased_at
-    FROM unnest($1::INT4[], $13::BYTEA[], $6::TIMESTAMPTZ[])
+    FROM unnest($1::INT4[], $7::BYTEA[], $6::TIMESTAMPTZ[])
         AS t (project_id, identity_hash, not_before)
     JOIN erasure AS e ON e.project_id = t.project_id AND e.identity_hash = t.identity_hash
     WHERE t.not_before IS NULL OR t.not_before < e.erased_at LIMIT 1
@@ -78,7 +78,7 @@ WITH barred AS (
 ), born AS (
     INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at, size_bytes)
     SELECT n.project_id, n.profile_id, n.traits, n.stamps, 1, n.created_at, n.created_at, n.size_bytes
-    FROM unnest($7::INT4[], $8::UUID[], $9::JSONB[], $10::JSONB[], $11::TIMESTAMPTZ[], $12::INT4[])
+    FROM unnest($8::INT4[], $9::UUID[], $10::JSONB[], $11::JSONB[], $12::TIMESTAMPTZ[], $13::INT4[])
         AS n (project_id, profile_id, traits, stamps, created_at, size_bytes)
     WHERE EXISTS (SELECT 1 FROM won WHERE won.project_id = n.project_id AND won.profile_id = n.profile_id)
     ON CONFLICT (project_id, profile_id) DO NOTHING

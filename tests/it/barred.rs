@@ -1,6 +1,7 @@
 //! What a deletion bars while a call about the person is on its way: between its look-up and its last statement.
 
 use crate::harness::{Project, Service, connect, fresh_database, sql, wait_until};
+use crate::machine::until_waiting;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -57,7 +58,8 @@ async fn a_call_that_looked_before_an_erasure_makes_nobody_behind_it() {
     let sending = async { project.results(&late).await };
     let erasing = async {
         until_waiting(&database_url, "create_identities").await;
-        erase(&project, "user_id:ada").await;
+        let (status, receipt) = project.erase("user_id:ada").await;
+        assert_eq!(status, StatusCode::OK, "{receipt}");
         locking.batch_execute("COMMIT").await.expect("let go");
     };
     let (told, ()) = tokio::join!(sending, erasing);
@@ -85,7 +87,8 @@ async fn who_comes_back_on_what_a_late_call_made_keeps_what_they_said_since() {
     let sending = async { project.results(&[late]).await };
     let erasing = async {
         until_waiting(&database_url, "create_identities").await;
-        erase(&project, "user_id:ada").await;
+        let (status, receipt) = project.erase("user_id:ada").await;
+        assert_eq!(status, StatusCode::OK, "{receipt}");
         holding.batch_execute("ROLLBACK").await.expect("let go");
     };
     tokio::join!(sending, erasing);
@@ -97,35 +100,16 @@ async fn who_comes_back_on_what_a_late_call_made_keeps_what_they_said_since() {
     swept(&database_url).await;
     let profile = project.profile("user_id:ada").await;
     assert_eq!(profile["traits"], json!({"plan": "new"}));
-    let events = project.get("/v1/profiles/user_id:ada/events").await.1;
-    let told: Vec<&Value> = events["events"]
-        .as_array()
-        .expect("events")
-        .iter()
-        .map(|event| &event["message_id"])
-        .collect();
-    assert_eq!(told, ["back"], "{events}");
+    let events = project.timeline("user_id:ada").await;
+    let told: Vec<&Value> = events.iter().map(|event| &event["message_id"]).collect();
+    assert_eq!(told, ["back"], "{events:?}");
     let older = json!({"type": "identify", "userId": "ada", "timestamp": "2024-01-01T00:00:00Z", "traits": {"secret": 2}});
     assert_eq!(project.results(&[older]).await[0]["code"], "erased");
-}
-
-async fn until_waiting(database_url: &str, statement: &str) {
-    let waits = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-        AND query LIKE '-- {statement}%'");
-    let is_waiting = async || sql(database_url, &waits).await == ["1"];
-    wait_until("the statement waits", Duration::from_secs(10), is_waiting).await;
-}
-
-async fn erase(project: &Project, reference: &str) {
-    let url = format!("{}/v1/profiles/{reference}", project.url);
-    let request = project.client.delete(url).bearer_auth(&project.server_key);
-    let status = request.send().await.expect("an answer").status();
-    assert_eq!(status, StatusCode::OK);
 }
 
 /// Waits for the sweeps to end, all of which are due at once.
 async fn swept(database_url: &str) {
     let open = "UPDATE erasure_request SET sweep_at = now() WHERE finished_at IS NULL RETURNING 1";
     let is_over = async || sql(database_url, open).await.is_empty();
-    wait_until("the sweeps end", Duration::from_secs(30), is_over).await;
+    wait_until("the sweeps end", Duration::from_secs(60), is_over).await;
 }

@@ -85,9 +85,8 @@ async fn what_was_erased_through_one_node_comes_back_through_none() {
         let mut old = call(json!({"secret": 2}));
         old["timestamp"] =
             eraser.timeline(&format!("user_id:{name}")).await[0]["received_at"].clone();
-        let url = format!("{}/v1/profiles/user_id:{name}", eraser.url);
-        let delete = eraser.client.delete(url).bearer_auth(&eraser.server_key);
-        assert_eq!(delete.send().await.unwrap().status(), StatusCode::OK);
+        let (status, _) = eraser.erase(&format!("user_id:{name}")).await;
+        assert_eq!(status, StatusCode::OK);
         for project in &nodes.projects {
             let told = project.results(&[old.clone()]).await;
             assert_eq!(told[0]["code"], "erased", "{told:?}");

@@ -32,13 +32,6 @@ const NAMES: [&str; 4] = [
     "anonymous_id:phone",
 ];
 
-async fn delete(project: &Project, reference: &str) -> (StatusCode, Value) {
-    let url = format!("{}/v1/profiles/{reference}", project.url);
-    let request = project.client.delete(url).bearer_auth(&project.server_key);
-    let reply = request.send().await.expect("an answer");
-    (reply.status(), reply.json().await.expect("JSON"))
-}
-
 async fn unforget(project: &Project, reference: &str) -> StatusCode {
     let url = format!("{}/v1/profiles/{reference}/unforget", project.url);
     let request = project.client.post(url).bearer_auth(&project.server_key);
@@ -101,7 +94,7 @@ async fn everything_of_a_person_goes_and_no_replay_brings_it_back() {
     let project = trusting().await;
     project.results(&life()).await;
     let absorbed = project.profile("user_id:countess").await["id"].clone();
-    let (status, receipt) = delete(&project, "email:ada@example.com").await;
+    let (status, receipt) = project.erase("email:ada@example.com").await;
     assert_eq!(status, StatusCode::OK, "{receipt}");
     assert_eq!(
         (&receipt["events"], &receipt["forgotten"]),
@@ -137,7 +130,7 @@ async fn newer_data_starts_a_new_profile_and_older_stays_out() {
     let project = trusting().await;
     project.results(&life()).await;
     let before = project.profile(NAMES[0]).await;
-    delete(&project, NAMES[0]).await;
+    project.erase(NAMES[0]).await;
     let again = [
         json!({"type": "identify", "userId": ADA, "anonymousId": "phone", "messageId": "new-1", "traits": {"plan": "free"}}),
         json!({"type": "track", "event": "Back", "anonymousId": "phone", "messageId": "new-2"}),
@@ -168,7 +161,7 @@ async fn somebody_else_on_an_erased_persons_device_is_somebody_else() {
     let project = trusting().await;
     project.results(&life()).await;
     project.results(&[json!({"type": "identify", "userId": "bob", "messageId": "b1", "traits": {"plan": "basic"}})]).await;
-    delete(&project, NAMES[0]).await;
+    project.erase(NAMES[0]).await;
     let calls = [
         json!({"type": "track", "event": "Old", "userId": "bob", "anonymousId": "phone", "messageId": "b2", "timestamp": "2024-01-01T00:00:08Z"}),
         json!({"type": "track", "event": "New", "userId": "bob", "anonymousId": "phone", "messageId": "b3"}),
@@ -197,7 +190,7 @@ async fn of_a_forgotten_person_nothing_is_kept_until_the_block_is_lifted() {
     let service = Service::start(&shared().await.database_url, &short).await;
     let project = trusting().await.through(&service.url);
     project.results(&life()).await;
-    let (status, receipt) = delete(&project, &format!("{}?forget=true", NAMES[0])).await;
+    let (status, receipt) = project.erase(&format!("{}?forget=true", NAMES[0])).await;
     assert_eq!(
         (status, &receipt["forgotten"]),
         (StatusCode::OK, &json!(true))
@@ -255,7 +248,7 @@ async fn of_a_forgotten_person_nothing_is_kept_until_the_block_is_lifted() {
 #[tokio::test]
 async fn a_name_that_nobody_has_can_be_erased_ahead_of_a_backfill() {
     let project = Project::fresh().await;
-    let (status, receipt) = delete(&project, "user_id:ada-who-must-go?forget=true").await;
+    let (status, receipt) = project.erase("user_id:ada-who-must-go?forget=true").await;
     assert_eq!(
         (status, &receipt["identities"]),
         (StatusCode::OK, &json!(0))
@@ -263,9 +256,9 @@ async fn a_name_that_nobody_has_can_be_erased_ahead_of_a_backfill() {
     let results = project.results(&life()[2..4]).await;
     assert_eq!(statuses(&results), ["forgotten"; 2]);
     let unknown = format!("id:{}", uuid::Uuid::new_v4());
-    assert_eq!(delete(&project, &unknown).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(project.erase(&unknown).await.0, StatusCode::NOT_FOUND);
     assert_eq!(
-        delete(&project, "user_id:ada?forget=maybe").await.0,
+        project.erase("user_id:ada?forget=maybe").await.0,
         StatusCode::BAD_REQUEST
     );
     let other = Project::fresh().await;

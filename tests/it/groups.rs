@@ -94,17 +94,7 @@ async fn an_erased_person_leaves_the_group_and_an_erased_group_its_people() {
                 .await;
         }
     }
-    let erase = async |reference: &str| {
-        let request = project
-            .client
-            .delete(format!("{}/v1/profiles/{reference}", project.url));
-        request
-            .bearer_auth(&project.server_key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-    };
+    let erase = async |reference: &str| project.erase(reference).await.0;
     assert_eq!(erase("user_id:ada").await, StatusCode::OK);
     assert_eq!(project.count("*", "membership").await, 2);
     assert_eq!(erase("group_id:zeta").await, StatusCode::OK);

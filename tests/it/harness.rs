@@ -321,14 +321,14 @@ impl Project {
 
     /// Gets JSON with the server key: the status and the body.
     pub async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let reply = self
-            .client
-            .get(format!("{}{path}", self.url))
-            .bearer_auth(&self.server_key)
-            .send()
-            .await
-            .expect("an answer");
-        (reply.status(), reply.json().await.expect("JSON"))
+        let request = self.client.get(format!("{}{path}", self.url));
+        answer_to(request.bearer_auth(&self.server_key)).await
+    }
+
+    /// Erases a person by reference, which may end with a query: the status and the receipt.
+    pub async fn erase(&self, reference: &str) -> (StatusCode, Value) {
+        let url = format!("{}/v1/profiles/{reference}", self.url);
+        answer_to(self.client.delete(url).bearer_auth(&self.server_key)).await
     }
 
     /// Gets what must be there.
@@ -384,6 +384,12 @@ impl Project {
         let mut page = self.read("/v1/rejections").await;
         serde_json::from_value(page["rejections"].take()).expect("a list")
     }
+}
+
+/// Sends a request: the status and the JSON of its answer.
+pub async fn answer_to(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+    let reply = request.send().await.expect("an answer");
+    (reply.status(), reply.json().await.expect("JSON"))
 }
 
 /// Waits until something holds; panics with `what` when it does not within the time.

@@ -156,16 +156,7 @@ async fn who_is_forgotten_by_one_dialect_is_forgotten_by_the_other() {
     let project = Project::fresh().await;
     let item = json!({"type": "identify", "userId": "u2", "traits": {"email": "b@example.com"}, "messageId": "m2"});
     project.send("/v1/batch", &json!({"batch": [item]})).await;
-    let native = project.client.delete(format!(
-        "{}/v1/profiles/user_id:u2?forget=true",
-        project.url
-    ));
-    let forgotten = native
-        .bearer_auth(&project.server_key)
-        .send()
-        .await
-        .expect("an answer");
-    assert!(forgotten.status().is_success());
+    assert!(project.erase("user_id:u2?forget=true").await.0.is_success());
     let update = json!({"email": "b@example.com", "dataFields": {"back": true}});
     let (status, answer) = call(&project, Method::POST, "users/update", Some(&update)).await;
     assert_eq!(

@@ -147,6 +147,11 @@ const OWNERS: &[(&str, &[&str])] = &[
 const DIALECTS: &[&str] = &["iterable", "native", "tracking"];
 
 fn sources() -> Vec<(PathBuf, String)> {
+    files_of("src")
+}
+
+/// The files of Rust in a folder of the project, and in those within it.
+fn files_of(folder: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -160,7 +165,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     }
     let mut found = Vec::new();
     walk(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
         &mut found,
     );
     found
@@ -370,14 +375,8 @@ fn every_module_stands_in_the_table() {
 
 #[test]
 fn no_file_is_too_long() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let own = fs::read_dir(tests)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.is_file());
-    let all = sources().into_iter().map(|(path, _)| path).chain(own);
-    for path in all {
-        let lines = fs::read_to_string(&path).expect("text").lines().count();
+    for (path, text) in sources().into_iter().chain(files_of("tests/it")) {
+        let lines = text.lines().count();
         assert!(
             lines <= 450,
             "{} has {lines} lines; 450 is the limit",

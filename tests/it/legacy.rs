@@ -1,6 +1,6 @@
 //! A real legacy store: one node of OpenSearch, which speaks Elasticsearch's REST API.
 
-use crate::harness::{http_builder, public_dir};
+use crate::harness::{answer_to, http_builder, public_dir};
 use crate::java::{Java, free_port, java};
 use crate::machine::Frozen;
 use reqwest::{Client, Method, StatusCode};
@@ -125,13 +125,7 @@ impl LegacyStore {
         let request = request
             .header("content-type", "application/x-ndjson")
             .body(lines);
-        let answer: Value = request
-            .send()
-            .await
-            .expect("answered")
-            .json()
-            .await
-            .expect("JSON");
+        let (_, answer) = answer_to(request).await;
         assert_eq!(answer["errors"], false, "{}", answer["items"][0]);
     }
 }

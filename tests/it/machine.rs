@@ -1,7 +1,7 @@
 //! What the fault tests do to the machine under a service: a database of their own that can be killed, frozen and brought
 //! back, ports, and what the kernel knows of a process.
 
-use crate::harness::{public_dir, wait_until};
+use crate::harness::{public_dir, sql, wait_until};
 use crate::java::free_port;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +13,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+/// Waits until one statement of a name waits for somebody's lock.
+pub async fn until_waiting(database_url: &str, statement: &str) {
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        AND query LIKE '-- {statement}%'"
+    );
+    let is_waiting = async || sql(database_url, &waits).await == ["1"];
+    wait_until(
+        &format!("{statement} waits"),
+        Duration::from_secs(60),
+        is_waiting,
+    )
+    .await;
+}
 
 /// An address that nobody listens on.
 pub fn free_address() -> String {

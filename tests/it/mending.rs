@@ -1,6 +1,6 @@
 //! What people really send: nothing worth keeping is lost, and what was mended is told, counted and listed.
 
-use crate::harness::Project;
+use crate::harness::{Project, answer_to};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::StatusCode;
@@ -290,13 +290,7 @@ async fn the_first_of_many_proxies_names_the_protocol() {
         ("http,https", "http"),
     ] {
         let request = project.client.get(&url).header("x-forwarded-proto", list);
-        let settings: Value = request
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON");
+        let (_, settings) = answer_to(request).await;
         assert_eq!(
             settings["integrations"]["Segment.io"]["protocol"], expected,
             "{list}"

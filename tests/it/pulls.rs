@@ -2,5 +2,6 @@
 
 mod bucket;
 mod jobs;
+mod schedules;
 mod server;
 mod sources;

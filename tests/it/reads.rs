@@ -6,7 +6,7 @@ mod operators;
 mod share;
 mod unreadable;
 
-use crate::harness::{Project, Service, sql, wait_until};
+use crate::harness::{Project, Service, answer_to, sql, wait_until};
 use crate::migration::{ask, step};
 use crate::mirror::Scene;
 use reqwest::StatusCode;
@@ -137,13 +137,7 @@ async fn a_plan_changes_no_reads_and_each_source_answers_as_itself() {
             .post(url)
             .bearer_auth(&node.server_key)
             .json(&references);
-        let all: Value = asked
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON");
+        let (_, all) = answer_to(asked).await;
         assert_eq!(all["profiles"], json!([eve, null, ada, null]));
     }
     read_from(project, "roster", 0).await;

@@ -112,15 +112,8 @@ async fn what_the_page_grants_is_enough_for_everything() {
         1
     );
     assert_eq!(project.rejections().await.len(), 1);
-    let url = format!("{}/v1/profiles/user_id:bob?forget=true", project.url);
-    let erased = project
-        .client
-        .delete(url)
-        .bearer_auth(&project.server_key)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(erased.status(), StatusCode::OK);
+    let (status, _) = project.erase("user_id:bob?forget=true").await;
+    assert_eq!(status, StatusCode::OK);
     assert_eq!(
         project.results(&calls[4..5]).await[0]["status"],
         "duplicate"

@@ -139,9 +139,7 @@ async fn a_server_key_joins_known_people_and_a_rule_lets_write_keys_do_so() {
 async fn the_erased_do_not_come_back_by_a_clock_and_newer_data_comes_in() {
     let project = Project::fresh().await;
     send(&project, &project.write_key, known_people()).await;
-    let url = format!("{}/v1/profiles/user_id:ada", project.url);
-    let erased = project.client.delete(url).bearer_auth(&project.server_key);
-    assert!(erased.send().await.unwrap().status().is_success());
+    assert!(project.erase("user_id:ada").await.0.is_success());
     let at = |minutes: i64| {
         let span = jiff::SignedDuration::from_mins(minutes);
         (jiff::Timestamp::now() + span).to_string()
@@ -317,9 +315,13 @@ async fn a_forgotten_email_under_a_fresh_user_id_is_no_trait() {
     let email = json!({"email": "ada@example.com"});
     let ada = json!([{"type": "identify", "userId": "ada", "traits": email}]);
     send(&project, &project.write_key, ada).await;
-    let url = format!("{}/v1/profiles/user_id:ada?forget=true", project.url);
-    let erased = project.client.delete(url).bearer_auth(&project.server_key);
-    assert!(erased.send().await.unwrap().status().is_success());
+    assert!(
+        project
+            .erase("user_id:ada?forget=true")
+            .await
+            .0
+            .is_success()
+    );
     let fresh = json!([{"type": "track", "event": "Seen", "userId": "fresh"},
         {"type": "identify", "userId": "fresh", "traits": {"email": "ada@example.com", "plan": "pro"}}]);
     send(&project, &project.write_key, json!([fresh[0]])).await;

@@ -2,7 +2,7 @@
 
 use super::events::{TRACK, context, of_event};
 use super::fields::Fields;
-use super::names::Strangers;
+use super::names::{Fault, Named, Strangers};
 use super::people;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
@@ -58,11 +58,22 @@ pub async fn track(
         context: context(call, Some(event_type))?,
     };
     let saying = of_event(&asked, call, event, Strangers::Kept, 0)?;
-    let most = asked.state.limits.rejected_item_bytes;
-    let body = call.json.clone();
-    let stored = people::store_one(&asked, readable, saying, TRACK).await;
-    stored.map_err(|failure| failure.echoing(&body, most))?;
+    if saying.named == Named::default() && asked.signed.is_none() {
+        let most = asked.state.limits.rejected_item_bytes;
+        return Err(nobody(&call.json, most).into());
+    }
+    people::store_one(&asked, readable, saying, TRACK).await?;
     Ok(Answer::success())
+}
+
+/// A call that names nobody is told with itself among the params; of a large one nothing.
+fn nobody(body: &Json, most: usize) -> Refusal {
+    let bytes = Some(body.as_bytes()).filter(|bytes| bytes.len() <= most);
+    let params = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok());
+    Refusal {
+        params: params.unwrap_or_default(),
+        ..Fault::Nobody.refusal(&Named::default(), TRACK)
+    }
 }
 
 /// What the contract wants beside the user: the message, but where it may be about many, and a push's campaign.

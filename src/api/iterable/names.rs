@@ -3,7 +3,7 @@
 //! Hybrid projects know people as all of Roster does: a user id and an email are one person's each. In projects by user id the email is
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
-use super::refusal::{NO_USER, Refusal};
+use super::refusal::Refusal;
 use crate::domain::{Identity, IdentityKind, ProjectType, Rejection};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
@@ -320,7 +320,7 @@ impl Fault {
         let email = named.email.as_deref().unwrap_or_default();
         let user_id = named.user_id.as_deref().unwrap_or_default();
         match self {
-            Self::Nobody => Refusal::params(format!("{NO_USER} {call}")),
+            Self::Nobody => Refusal::params(format!("Either email or userId must be {call}")),
             Self::NoUserId => Refusal::params("A userId must be set in a userId-based project"),
             Self::BadEmail => Refusal::of(
                 "InvalidEmailAddressError",

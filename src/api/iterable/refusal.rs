@@ -1,12 +1,9 @@
 //! Why a request is not done, in the words of the contract's sections 1.1 and 1.2.
 
 use crate::api::error::ApiError;
-use crate::domain::{Code, Json, Rejection};
+use crate::domain::{Code, Rejection};
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
-
-/// How messages begin about a call that names nobody.
-pub const NO_USER: &str = "Either email or userId must be";
 
 /// A refusal in this dialect's own words.
 #[derive(Debug)]
@@ -74,19 +71,6 @@ impl Refusal {
             params: json!({"reason": rejection.code.as_str(), "field": rejection.field}),
             ..Self::params(&rejection.message)
         }
-    }
-}
-
-impl Failure {
-    /// The same with the request among the params where it names nobody, as calls about messages have it; of a large one nothing.
-    pub fn echoing(mut self, body: &Json, most: usize) -> Self {
-        if let Self::Refused(refusal) = &mut self
-            && refusal.message.starts_with(NO_USER)
-            && body.as_bytes().len() <= most
-        {
-            refusal.params = serde_json::from_slice(body.as_bytes()).unwrap_or_default();
-        }
-        self
     }
 }
 

@@ -5,7 +5,7 @@ mod people;
 
 use super::Road;
 use crate::export::{command, passed};
-use crate::harness::{Project, Service};
+use crate::harness::{Project, Service, answer_to};
 use crate::kafka::shared_broker;
 use crate::ledger::Load;
 use crate::legacy::{LegacyStore, shared_store};
@@ -80,12 +80,7 @@ impl Demo<'_> {
     async fn erase(&self, project: &Project) {
         stream::iter(self.people.iter().filter(|person| person.is_erased()))
             .for_each_concurrent(CLIENTS, async |person| {
-                let path = format!("{}/v1/profiles/user_id:{}", project.url, person.user());
-                let request = project
-                    .client
-                    .delete(&path)
-                    .bearer_auth(&project.server_key);
-                let status = request.send().await.expect("answered").status();
+                let (status, _) = project.erase(&format!("user_id:{}", person.user())).await;
                 assert!(status.is_success(), "{status}");
             })
             .await;
@@ -105,13 +100,7 @@ impl Demo<'_> {
             let request = request
                 .bearer_auth(&project.server_key)
                 .json(&json!({"references": references}));
-            let found: Value = request
-                .send()
-                .await
-                .expect("answered")
-                .json()
-                .await
-                .expect("JSON");
+            let (_, found) = answer_to(request).await;
             for (person, found) in part
                 .iter()
                 .zip(found["profiles"].as_array().expect("a list"))

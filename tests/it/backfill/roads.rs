@@ -187,10 +187,8 @@ async fn gone_by_either_road_stays_gone_for_all(road: &Road<'_>) {
     let (status, answer) = iterable(project, "users/forget", &forget).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     for path in ["user_id:p11q?forget=true", "user_id:p12q"] {
-        let url = format!("{}/v1/profiles/{path}", project.url);
-        let request = project.client.delete(url).bearer_auth(&project.server_key);
-        let reply = request.send().await.expect("an answer");
-        assert!(reply.status().is_success(), "{path}: {}", reply.status());
+        let (status, _) = project.erase(path).await;
+        assert!(status.is_success(), "{path}: {status}");
     }
     let gone: Vec<String> = (10..13).map(|own| format!("p{own}q")).collect();
     tell(road, Way::Topic, &gone).await;

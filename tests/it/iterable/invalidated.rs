@@ -2,7 +2,7 @@
 
 use super::call;
 use super::signed::{App, SECRET, token};
-use crate::harness::{Service, shared, wait_until};
+use crate::harness::{Service, answer_to, shared, wait_until};
 use crate::statements::counts;
 use futures_util::{StreamExt, stream};
 use reqwest::{Method, StatusCode};
@@ -169,13 +169,7 @@ async fn it_signs_nothing_by_any_other_road() {
             .basic_auth(&app.key, Some(""))
             .header("X-User-Token", of_request)
             .json(&json!({"batch": [track]}));
-        let answer: Value = request
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON");
+        let (_, answer) = answer_to(request).await;
         answer["results"][0]["warnings"].clone()
     };
     for (of_request, of_call) in [(&*old, ""), ("", &*old)] {

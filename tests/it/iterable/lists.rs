@@ -1,7 +1,7 @@
 //! Static lists and subscriptions: who is in, by whatever road it was said, through merges, splits and erasures.
 
 use super::call;
-use crate::harness::{Project, shared, store_at};
+use crate::harness::{Project, answer_to, shared, store_at};
 use reqwest::{Method, StatusCode};
 use roster::domain::{ProjectId, ProjectType, Rules};
 use serde_json::{Value, json};
@@ -262,13 +262,7 @@ async fn who_is_merged_counts_once_who_is_taken_apart_twice_and_who_is_erased_no
         .post(format!("{}/v1/profiles/user_id:u1/split", project.url));
     let split = split.bearer_auth(&project.server_key);
     let split = split.json(&json!({"identities": ["user_id:u2", "email:b@example.com"]}));
-    let told: Value = split
-        .send()
-        .await
-        .expect("an answer")
-        .json()
-        .await
-        .expect("JSON");
+    let (_, told) = answer_to(split).await;
     assert!(
         told["id"].is_string() || told["profile_id"].is_string(),
         "{told}"

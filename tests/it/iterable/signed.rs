@@ -1,6 +1,6 @@
 //! Keys whose calls need a token: who signs is who is spoken of.
 
-use crate::harness::{Project, ROSTER, shared, store_at};
+use crate::harness::{Project, ROSTER, answer_to, shared, store_at};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use reqwest::Method;
 use roster::domain::{KeyHash, ProjectId};
@@ -163,13 +163,7 @@ async fn what_is_shown_to_a_user_needs_their_token() {
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let answer: Value = request
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON");
+        let (_, answer) = answer_to(request).await;
         answer["code"].as_str().unwrap_or("shown").to_owned()
     };
     for path in [

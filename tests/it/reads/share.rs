@@ -1,7 +1,7 @@
 //! A share of people who are read from Roster already.
 
 use super::{PATIENCE, Pair, read_from};
-use crate::harness::Project;
+use crate::harness::{Project, answer_to};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -50,13 +50,7 @@ async fn ramped(node: &Project, people: &[String], share: u8) -> Vec<String> {
         let url = format!("{}/v1/profiles/lookup", node.url);
         let asked = node.client.post(url).bearer_auth(&node.server_key);
         let asked = asked.json(&json!({"references": references}));
-        let all: Value = asked
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON");
+        let (_, all) = answer_to(asked).await;
         let all = all["profiles"].as_array().expect("a list").iter();
         let own = people
             .iter()

@@ -21,14 +21,7 @@ async fn erasing_one_of_two_after_a_split_leaves_the_other_and_a_replay_changes_
     send(&project, &after).await;
     split(&project, "user_id:ada", &BOBS).await;
     let bob = project.profile("user_id:bob").await;
-    let url = format!("{}/v1/profiles/user_id:ada", project.url);
-    let erased = project
-        .client
-        .delete(url)
-        .bearer_auth(&project.server_key)
-        .send()
-        .await;
-    let receipt: Value = erased.expect("an answer").json().await.expect("JSON");
+    let (_, receipt) = project.erase("user_id:ada").await;
     assert_eq!(receipt["events"], 3, "{receipt}");
     let (status, _) = project.get("/v1/profiles/user_id:ada").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -158,14 +151,7 @@ async fn an_erased_person_leaves_no_record_of_a_merge() {
     );
     let database = &shared().await.database_url;
     assert_eq!(sql(database, &count).await, ["1"]);
-    let url = format!("{}/v1/profiles/user_id:bob", project.url);
-    let erased = project
-        .client
-        .delete(url)
-        .bearer_auth(&project.server_key)
-        .send()
-        .await;
-    assert!(erased.expect("an answer").status().is_success());
+    assert!(project.erase("user_id:bob").await.0.is_success());
     assert_eq!(sql(database, &count).await, ["0"]);
 }
 

@@ -45,7 +45,7 @@ impl Said {
     /// As `of`.
     pub fn of_document(document: &Map<String, Value>) -> Result<Self, ApiError> {
         let mut own = Self::default();
-        // Clients write null for what they do not say; of empty cells it is a meaning.
+        // Clients write null for what they do not say; of empty cells it is a meaning (`empty`, `quoted_empty`, `empty.COLUMN`).
         let is_said = |(key, value): &(&String, &Value)| !value.is_null() || key.contains("empty");
         for (key, value) in document.iter().filter(is_said) {
             let text = match value {
