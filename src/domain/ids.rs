@@ -41,6 +41,13 @@ impl EventId {
         }
     }
 
+    /// The same of a text whose parts follow each other, which spells no UUID.
+    pub fn of_parts<const COUNT: usize>(parts: [&[u8]; COUNT]) -> Self {
+        let mut hasher = Sha256::new();
+        parts.iter().for_each(|part| hasher.update(part));
+        Self(shortened(&hasher.finalize()))
+    }
+
     /// True where the key alone gives the message id back, so that the text need not be kept beside it.
     pub fn spells(self, message_id: &str) -> bool {
         canonical_uuid(message_id) == Some(self.0)
@@ -55,7 +62,10 @@ fn canonical_uuid(text: &str) -> Option<Uuid> {
 
 /// A UUIDv8 made of the text's SHA-256.
 pub(super) fn hashed(text: &str) -> Uuid {
-    let digest = Sha256::digest(text.as_bytes());
+    shortened(&Sha256::digest(text.as_bytes()))
+}
+
+fn shortened(digest: &[u8]) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     Uuid::new_v8(bytes)
@@ -71,6 +81,12 @@ mod tests {
         let id = EventId::of(text);
         assert_eq!(id.0.to_string(), text);
         assert!(id.spells(text));
+    }
+
+    #[test]
+    fn a_text_in_parts_has_the_key_of_the_whole() {
+        let parts = EventId::of_parts([b"people.ndjson\n7.0\n", b"{\"a\":1}"]);
+        assert_eq!(parts, EventId::of("people.ndjson\n7.0\n{\"a\":1}"));
     }
 
     #[test]

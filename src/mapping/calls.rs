@@ -5,8 +5,10 @@ use super::text;
 use super::{Control, FromFile, Reading, Record, done};
 use crate::domain::{Command, Gate, Rejection, Timestamp};
 use bytes::Bytes;
-use memchr::memmem;
-use std::sync::Arc;
+use memchr::memmem::Finder;
+use std::sync::{Arc, LazyLock};
+
+static MESSAGE_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"messageId\""));
 
 /// Reads the text of one message. What depends on the time of receipt takes the gate's: the record's own, so that a replay gives the
 /// same command.
@@ -72,10 +74,10 @@ fn named(text: &Bytes, from: &FromFile<'_>) -> Bytes {
     let Some(begun) = begun.filter(|_| is_filled) else {
         return text.clone();
     };
-    if memmem::find(text, b"\"messageId\"").is_some() {
+    if MESSAGE_ID.find(text).is_some() {
         return text.clone();
     }
-    let id = from.event_id(&String::from_utf8_lossy(text));
+    let id = from.event_id(text);
     [begun, format!(",\"messageId\":\"{id}\"}}").as_bytes()]
         .concat()
         .into()

@@ -86,7 +86,7 @@ fn plain(name: &str) -> String {
 fn id(record: &Record<'_>, content: &str) -> String {
     record.from.map_or_else(
         || EventId::of(content).0.to_string(),
-        |from| from.event_id(content),
+        |from| from.event_id(content.as_bytes()),
     )
 }
 

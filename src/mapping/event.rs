@@ -122,7 +122,7 @@ fn text_of(place: &Place, view: View<'_>) -> Option<String> {
 fn derived(view: View<'_>, record: &Record<'_>) -> String {
     let canonical = Json::of(view.record).canonical();
     match record.from {
-        Some(from) => from.event_id(&canonical),
+        Some(from) => from.event_id(canonical.as_bytes()),
         None => EventId::of(&canonical).0.to_string(),
     }
 }

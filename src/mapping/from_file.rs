@@ -20,14 +20,14 @@ pub struct FromFile<'a> {
 
 impl FromFile<'_> {
     /// The id of an event that has none of its own.
-    pub fn event_id(&self, content: &str) -> String {
+    pub fn event_id(&self, content: &[u8]) -> String {
         let Self {
             name, line, part, ..
         } = self;
         let part = part.unwrap_or_default();
         // Names hold no line feed that would make two of these texts one.
-        let said = format!("{}\n{line}.{part}\n{content}", name.replace('\n', " "));
-        EventId::of(&said).0.to_string()
+        let place = format!("{}\n{line}.{part}\n", name.replace('\n', " "));
+        EventId::of_parts([place.as_bytes(), content]).0.to_string()
     }
 
     /// Of two records of one time the later in the file counts.

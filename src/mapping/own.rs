@@ -126,7 +126,7 @@ impl Line<'_> {
             let canonical = Json::of(&self.members).canonical();
             let derived = || EventId::of(&canonical).0.to_string();
             self.from
-                .map_or_else(derived, |from| from.event_id(&canonical))
+                .map_or_else(derived, |from| from.event_id(canonical.as_bytes()))
         });
         let names = self.names()?;
         let name = self.text("name")?;
