@@ -2,6 +2,7 @@
 
 mod clients;
 mod cost;
+mod devices;
 mod forgotten;
 mod invalidated;
 mod keys;

@@ -8,11 +8,17 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::users::{self, UPDATE, named};
+use super::when;
+use crate::api::reading::answer_of;
+use crate::domain::elements::DEVICES;
 use crate::domain::{Identity, IdentityKind, Json, Mode};
 use std::collections::BTreeMap;
 
 /// Devices of one person, and browsers: as many as the original takes.
 const MOST_TOKENS: usize = 500;
+
+/// People who are looked at of those who ever had a device: more use none.
+const MOST_HOLDERS: i64 = 2_000;
 
 /// Where devices get their pushes from.
 const PLATFORMS: [&str; 3] = ["APNS", "APNS_SANDBOX", "GCM"];
@@ -33,8 +39,8 @@ pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let own = Json::from_members(&known);
     let more = device.object("dataFields")?;
     let value = more.map_or_else(|| own.clone(), |more| own.with_defaults(&more));
-    leave_room(&asked, body, "devices", &token).await?;
-    let saying = saying(&asked, body, "devices", (token, value))?;
+    leave_room(&asked, body, DEVICES, &token).await?;
+    let saying = saying(&asked, body, DEVICES, (token, value))?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -58,7 +64,7 @@ fn token(fields: &Fields, name: &str) -> Result<String, Refusal> {
     Ok(token)
 }
 
-/// Switches a device of somebody off. A device that nobody has, or of nobody who is named, is off already.
+/// Switches a device of somebody off, or of all who have it where nobody is named. A device that nobody has is off already.
 pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
     let token = body.needed_text("token")?;
@@ -66,27 +72,50 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
     named.email = named.email.filter(|email| email != "None");
-    let device = device_of(&asked, &named, &token).await?;
-    let Some(device) = device else {
-        return Ok(Answer::success());
+    let holders = match named == Named::default() {
+        true => holders_of(&asked, &token).await?,
+        false => device_of(&asked, named, &token).await?,
     };
-    let off = Json::from_members(&BTreeMap::from([(
-        "endpointEnabled".to_owned(),
-        Json::of(&false),
-    )]));
-    let value = off.with_defaults(&device);
-    let saying = Saying {
-        named,
-        strangers: Strangers::Kept,
-        ..saying(&asked, body, "devices", (token, value))?
-    };
-    people::store_one(&asked, readable, saying, UPDATE).await?;
+    let mut sayings = Vec::with_capacity(holders.len());
+    for (named, device) in holders {
+        sayings.push(Saying {
+            named,
+            strangers: Strangers::Kept,
+            ..saying(&asked, body, DEVICES, (token.clone(), off(&device)))?
+        });
+    }
+    let names: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
+    let fates = people::store(&asked, readable, sayings).await?;
+    for (named, fate) in names.iter().zip(fates) {
+        fate.map_err(|fault| fault.refusal(named, UPDATE))?;
+    }
     Ok(Answer::success())
 }
 
-async fn device_of(asked: &Asked, named: &Named, token: &str) -> Result<Option<Json>, Failure> {
-    let devices = tokens_of(asked, named, "devices").await?;
-    Ok(devices.and_then(|devices| devices.member(token)))
+fn off(device: &Json) -> Json {
+    let off = BTreeMap::from([("endpointEnabled".to_owned(), Json::of(&false))]);
+    Json::from_members(&off).with_defaults(device)
+}
+
+/// Whoever has a device that is on, with what is known of it.
+async fn holders_of(asked: &Asked, token: &str) -> Result<Vec<(Named, Json)>, Failure> {
+    let (state, project_id) = (&asked.state, asked.caller.project_id);
+    let _room = state.reads.room().await?;
+    let finding = state.store.find_holders(project_id, token, MOST_HOLDERS);
+    let holders = answer_of(state, finding).await?.into_iter();
+    Ok(holders
+        .map(|holder| (Named::by(holder.name), holder.device))
+        .collect())
+}
+
+async fn device_of(
+    asked: &Asked,
+    named: Named,
+    token: &str,
+) -> Result<Vec<(Named, Json)>, Failure> {
+    let devices = tokens_of(asked, &named, DEVICES).await?;
+    let device = devices.and_then(|devices| devices.member(token));
+    Ok(device.map(|device| (named, device)).into_iter().collect())
 }
 
 /// Refuses one more than somebody may have. Two that come at once may both find room for one.
@@ -133,6 +162,7 @@ fn saying(
             prefer_user_id: user.value("preferUserId").is_none() || user.flag("preferUserId")?,
         },
         mode: Mode::Nested,
+        at: when::sent(asked),
         ..users::stating(asked, user, Some(traits), 0)?
     })
 }

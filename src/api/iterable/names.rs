@@ -110,6 +110,20 @@ impl Named {
         }
     }
 
+    /// By one name: a user id, else an email.
+    pub fn by(name: Identity) -> Self {
+        match name.kind {
+            IdentityKind::Email => Self {
+                email: Some(name.value),
+                user_id: None,
+            },
+            _ => Self {
+                email: None,
+                user_id: Some(name.value),
+            },
+        }
+    }
+
     /// True where each name that there is is also the other's.
     pub fn is_within(&self, other: &Self) -> bool {
         let plain = |email: &String| email.trim().to_lowercase();
