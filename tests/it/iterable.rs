@@ -6,9 +6,11 @@ mod devices;
 mod forgotten;
 mod invalidated;
 mod keys;
+mod limits;
 mod lists;
 mod mobile;
 pub mod signed;
+mod tokens;
 mod web;
 
 use crate::harness::{Project, ROSTER};
