@@ -4,7 +4,7 @@
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
 use super::refusal::Refusal;
-use crate::domain::{Identity, IdentityKind, ProjectType, Rejection};
+use crate::domain::{Code, Identity, IdentityKind, ProjectType, Rejection};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -365,6 +365,10 @@ impl Fault {
             }
             Self::Forgotten => {
                 Refusal::conflict("ForgottenUserError", "The user has been forgotten")
+            }
+            // A text that stands for nobody: `null`, `undefined`.
+            Self::Rejected(rejection) if rejection.code == Code::MissingIdentity => {
+                Self::BadUserId(user_id.to_owned()).refusal(named, call)
             }
             Self::Rejected(rejection) => Refusal::rejected(rejection),
         }
