@@ -3,13 +3,15 @@
 //! That somebody has it is a trait of theirs, kept by token, so that it converges, merges and is erased as all traits are. The table of
 //! holders only tells where to look, as that of a list's members does (`lists`): the trait of whom a row leads to decides.
 
-use super::profiles::identity;
 use super::worker::{held, holds_turn};
 use super::{Error, Statement, Store};
 use crate::domain::{Identity, IdentityKind, Json, ProfileKey, ProjectId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+
+/// Profiles that are looked at by one statement: a device is as large as a trait may be.
+const HOLDERS_AT_ONCE: i64 = 10;
 
 /// Notes where the devices that profiles have now are to be looked for. Idempotent.
 pub(super) const NOTE_HOLDERS: Statement = Statement {
@@ -37,30 +39,32 @@ pub(super) const LEAVE_DEVICES: Statement = Statement {
     ),
 };
 
-/// Reads only. The people who have a device that is on, with one name of each: who was merged into another is that one.
+/// Reads only. Who of the next profiles behind one has a device that is on, with a name: whoever was merged into another is that one.
 pub(super) const FIND_HOLDERS: Statement = Statement {
     name: "find_holders",
     sql: "-- find_holders
-SELECT DISTINCT ON (s.profile_id) n.kind, n.value, (s.traits -> 'devices' -> t.token)::TEXT
-FROM unnest($1::INT4[], $2::TEXT[]) AS t (project_id, token)
+SELECT h.profile_id, n.kind, n.value, CASE
+    WHEN s.traits -> 'devices' -> t.token -> 'endpointEnabled' IS DISTINCT FROM 'false'::JSONB
+        AND jsonb_typeof(s.traits -> 'devices' -> t.token) = 'object' THEN (s.traits -> 'devices' -> t.token)::TEXT
+    END
+FROM unnest($1::INT4[], $2::TEXT[], $3::UUID[]) AS t (project_id, token, after)
 CROSS JOIN LATERAL (
-    SELECT c.profile_id FROM device_holder AS c WHERE c.project_id = t.project_id AND c.token_hash = md5(t.token)
-    ORDER BY c.profile_id LIMIT $4::INT8
+    SELECT c.profile_id FROM device_holder AS c
+    WHERE c.project_id = t.project_id AND c.token_hash = md5(t.token) AND c.profile_id > t.after
+    ORDER BY c.profile_id LIMIT $5::INT8
 ) AS h
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT w.profile_id, w.merged_into FROM profile AS w WHERE w.project_id = t.project_id AND w.profile_id = h.profile_id LIMIT 1
-) AS p
-CROSS JOIN LATERAL (
+) AS p ON TRUE
+LEFT JOIN LATERAL (
     SELECT w.profile_id, w.traits FROM profile AS w
     WHERE w.project_id = t.project_id AND w.profile_id = COALESCE(p.merged_into, p.profile_id) LIMIT 1
-) AS s
-CROSS JOIN LATERAL (
-    SELECT i.kind, i.value FROM identity AS i WHERE i.profile_id = s.profile_id AND i.kind = ANY($3::TEXT[])
+) AS s ON TRUE
+LEFT JOIN LATERAL (
+    SELECT i.kind, i.value FROM identity AS i WHERE i.profile_id = s.profile_id AND i.kind = ANY($4::TEXT[])
     ORDER BY i.kind DESC, i.first_seen, i.value LIMIT 1
-) AS n
-WHERE jsonb_typeof(s.traits -> 'devices' -> t.token) = 'object'
-    AND s.traits -> 'devices' -> t.token -> 'endpointEnabled' IS DISTINCT FROM 'false'::JSONB
-ORDER BY s.profile_id",
+) AS n ON TRUE
+ORDER BY h.profile_id",
 };
 
 /// Somebody who has a device.
@@ -83,7 +87,8 @@ impl Store {
         self.run(&NOTE_HOLDERS, &[&projects, &ids]).await.map(drop)
     }
 
-    /// Who has a device that is on, of so many who ever had it, as far as they have a user id or an email.
+    /// Who of the next profiles behind one has a device that is on, as far as they have a user id or an email, and behind whom to go on;
+    /// the last page has nobody to go on behind.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -91,21 +96,33 @@ impl Store {
         &self,
         project_id: ProjectId,
         token: &str,
-        most: i64,
-    ) -> Result<Vec<Holder>, Error> {
+        after: Uuid,
+    ) -> Result<(Vec<Holder>, Option<Uuid>), Error> {
         let kinds = [IdentityKind::UserId, IdentityKind::Email];
         let kinds: Vec<&str> = kinds.iter().map(IdentityKind::as_str).collect();
-        let (projects, tokens) = ([project_id.0], [token]);
-        let params: [&(dyn ToSql + Sync); 4] =
-            [&projects.as_slice(), &tokens.as_slice(), &kinds, &most];
+        let (projects, tokens, places) = ([project_id.0], [token], [after]);
+        let params: [&(dyn ToSql + Sync); 5] = [
+            &projects.as_slice(),
+            &tokens.as_slice(),
+            &places.as_slice(),
+            &kinds,
+            &HOLDERS_AT_ONCE,
+        ];
         let rows = self.run(&FIND_HOLDERS, &params).await?;
-        Ok(rows.iter().map(holder).collect())
+        let is_full = rows.len() as i64 == HOLDERS_AT_ONCE;
+        let next = rows.last().filter(|_| is_full).map(|row| row.get(0));
+        Ok((rows.iter().filter_map(holder).collect(), next))
     }
 }
 
-fn holder(row: &Row) -> Holder {
-    Holder {
-        name: identity(row),
-        device: Json::from_database(row.get(2)),
-    }
+fn holder(row: &Row) -> Option<Holder> {
+    let kind: Option<&str> = row.get(1);
+    let (value, device): (Option<String>, Option<String>) = (row.get(2), row.get(3));
+    Some(Holder {
+        name: Identity {
+            kind: IdentityKind::parse(kind?),
+            value: value?,
+        },
+        device: Json::from_database(device?),
+    })
 }

@@ -802,26 +802,28 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.toke
 DELETE FROM device_holder WHERE profile_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
 
 -- find_holders
-SELECT DISTINCT ON (s.profile_id) n.kind, n.value, (s.traits -> 'devices' -> t.token)::TEXT
-FROM unnest($1::INT4[], $2::TEXT[]) AS t (project_id, token)
+SELECT h.profile_id, n.kind, n.value, CASE
+    WHEN s.traits -> 'devices' -> t.token -> 'endpointEnabled' IS DISTINCT FROM 'false'::JSONB
+        AND jsonb_typeof(s.traits -> 'devices' -> t.token) = 'object' THEN (s.traits -> 'devices' -> t.token)::TEXT
+    END
+FROM unnest($1::INT4[], $2::TEXT[], $3::UUID[]) AS t (project_id, token, after)
 CROSS JOIN LATERAL (
-    SELECT c.profile_id FROM device_holder AS c WHERE c.project_id = t.project_id AND c.token_hash = md5(t.token)
-    ORDER BY c.profile_id LIMIT $4::INT8
+    SELECT c.profile_id FROM device_holder AS c
+    WHERE c.project_id = t.project_id AND c.token_hash = md5(t.token) AND c.profile_id > t.after
+    ORDER BY c.profile_id LIMIT $5::INT8
 ) AS h
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT w.profile_id, w.merged_into FROM profile AS w WHERE w.project_id = t.project_id AND w.profile_id = h.profile_id LIMIT 1
-) AS p
-CROSS JOIN LATERAL (
+) AS p ON TRUE
+LEFT JOIN LATERAL (
     SELECT w.profile_id, w.traits FROM profile AS w
     WHERE w.project_id = t.project_id AND w.profile_id = COALESCE(p.merged_into, p.profile_id) LIMIT 1
-) AS s
-CROSS JOIN LATERAL (
-    SELECT i.kind, i.value FROM identity AS i WHERE i.profile_id = s.profile_id AND i.kind = ANY($3::TEXT[])
+) AS s ON TRUE
+LEFT JOIN LATERAL (
+    SELECT i.kind, i.value FROM identity AS i WHERE i.profile_id = s.profile_id AND i.kind = ANY($4::TEXT[])
     ORDER BY i.kind DESC, i.first_seen, i.value LIMIT 1
-) AS n
-WHERE jsonb_typeof(s.traits -> 'devices' -> t.token) = 'object'
-    AND s.traits -> 'devices' -> t.token -> 'endpointEnabled' IS DISTINCT FROM 'false'::JSONB
-ORDER BY s.profile_id;
+) AS n ON TRUE
+ORDER BY h.profile_id;
 
 -- invalidate_tokens
 INSERT INTO token_invalidation AS i (project_id, name_hash, issued_before, changed_at)

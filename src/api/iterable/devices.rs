@@ -12,13 +12,15 @@ use super::when;
 use crate::api::reading::answer_of;
 use crate::domain::elements::DEVICES;
 use crate::domain::{Identity, IdentityKind, Json, Mode};
+use crate::store::Holder;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Devices of one person, and browsers: as many as the original takes.
 const MOST_TOKENS: usize = 500;
 
-/// People who are looked at of those who ever had a device: more use none.
-const MOST_HOLDERS: i64 = 2_000;
+/// Pages of people who ever had a device that are looked at: five hundred people.
+const MOST_PAGES: usize = 50;
 
 /// Where devices get their pushes from.
 const PLATFORMS: [&str; 3] = ["APNS", "APNS_SANDBOX", "GCM"];
@@ -72,50 +74,64 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
     named.email = named.email.filter(|email| email != "None");
-    let holders = match named == Named::default() {
-        true => holders_of(&asked, &token).await?,
-        false => device_of(&asked, named, &token).await?,
-    };
-    let mut sayings = Vec::with_capacity(holders.len());
-    for (named, device) in holders {
-        sayings.push(Saying {
-            named,
-            strangers: Strangers::Kept,
-            ..saying(&asked, body, DEVICES, (token.clone(), off(&device)))?
-        });
+    if named == Named::default() {
+        return disable_of_all(&asked, body, &token).await;
     }
-    let names: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
-    let fates = people::store(&asked, readable, sayings).await?;
-    for (named, fate) in names.iter().zip(fates) {
-        fate.map_err(|fault| fault.refusal(named, UPDATE))?;
+    let devices = tokens_of(&asked, &named, DEVICES).await?;
+    let device = devices.and_then(|devices| devices.member(&token));
+    let holder = device.map(|device| (named, device));
+    switch_off(&asked, body, &token, holder).await?;
+    Ok(Answer::success())
+}
+
+async fn disable_of_all(asked: &Asked, body: &Fields, token: &str) -> Result<Answer, Failure> {
+    let mut after = Some(Uuid::nil());
+    for _ in 0..MOST_PAGES {
+        let Some(place) = after else { break };
+        let holders;
+        (holders, after) = holders_of(asked, token, place).await?;
+        let holders = holders.into_iter();
+        let holders = holders.map(|holder| (Named::by(holder.name), holder.device));
+        switch_off(asked, body, token, holders).await?;
     }
     Ok(Answer::success())
 }
 
-fn off(device: &Json) -> Json {
-    let off = BTreeMap::from([("endpointEnabled".to_owned(), Json::of(&false))]);
-    Json::from_members(&off).with_defaults(device)
-}
-
-/// Whoever has a device that is on, with what is known of it.
-async fn holders_of(asked: &Asked, token: &str) -> Result<Vec<(Named, Json)>, Failure> {
+async fn holders_of(
+    asked: &Asked,
+    token: &str,
+    after: Uuid,
+) -> Result<(Vec<Holder>, Option<Uuid>), Failure> {
     let (state, project_id) = (&asked.state, asked.caller.project_id);
     let _room = state.reads.room().await?;
-    let finding = state.store.find_holders(project_id, token, MOST_HOLDERS);
-    let holders = answer_of(state, finding).await?.into_iter();
-    Ok(holders
-        .map(|holder| (Named::by(holder.name), holder.device))
-        .collect())
+    let finding = state.store.find_holders(project_id, token, after);
+    Ok(answer_of(state, finding).await?)
 }
 
-async fn device_of(
+/// Switches a device off for each of some people, with what is known of it.
+async fn switch_off(
     asked: &Asked,
-    named: Named,
+    body: &Fields,
     token: &str,
-) -> Result<Vec<(Named, Json)>, Failure> {
-    let devices = tokens_of(asked, &named, DEVICES).await?;
-    let device = devices.and_then(|devices| devices.member(token));
-    Ok(device.map(|device| (named, device)).into_iter().collect())
+    holders: impl IntoIterator<Item = (Named, Json)>,
+) -> Result<(), Failure> {
+    let off = BTreeMap::from([("endpointEnabled".to_owned(), Json::of(&false))]);
+    let off = Json::from_members(&off);
+    let (mut names, mut sayings) = (Vec::new(), Vec::new());
+    for (named, device) in holders {
+        let value = off.with_defaults(&device);
+        names.push(named.clone());
+        sayings.push(Saying {
+            named,
+            strangers: Strangers::Kept,
+            ..saying(asked, body, DEVICES, (token.to_owned(), value))?
+        });
+    }
+    let fates = people::store(asked, asked.without_body()?, sayings).await?;
+    for (named, fate) in names.iter().zip(fates) {
+        fate.map_err(|fault| fault.refusal(named, UPDATE))?;
+    }
+    Ok(())
 }
 
 /// Refuses one more than somebody may have. Two that come at once may both find room for one.

@@ -116,3 +116,21 @@ async fn who_came_by_other_roads_was_merged_or_taken_apart_is_found_and_who_was_
     post(&project, "users/disableDevice", &json!({"token": "t"})).await;
     assert_eq!(project.count("*", "profile").await, 0);
 }
+
+#[tokio::test]
+async fn a_device_of_many_people_is_found_page_by_page() {
+    let project = Project::fresh().await;
+    let device = json!({"t": {"token": "t", "platform": "GCM", "applicationName": "app", "more": "x".repeat(20_000)}});
+    let user =
+        |number: usize| json!({"userId": format!("u{number}"), "dataFields": {"devices": device}});
+    let users: Vec<Value> = (0..25).map(user).collect();
+    post(&project, "users/bulkUpdate", &json!({"users": users})).await;
+    post(&project, "users/disableDevice", &json!({"token": "t"})).await;
+    for number in 0..25 {
+        let reference = format!("user_id:u{number}");
+        assert!(!is_on(&project, &reference, "t").await, "{number}");
+    }
+    register(&project, json!({"userId": "u7"}), "t").await;
+    assert!(is_on(&project, "user_id:u7", "t").await);
+    assert!(!is_on(&project, "user_id:u8", "t").await);
+}
