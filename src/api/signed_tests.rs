@@ -22,9 +22,12 @@ fn token(claims: &Value) -> String {
 }
 
 /// A token of parts as they stand, signed or not.
-fn by_hand(header: &str, claims: &str, is_signed: bool) -> String {
-    let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let message = format!("{}.{}", encoded(header), encoded(claims));
+fn by_hand(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>, is_signed: bool) -> String {
+    let (header, claims) = (
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(claims),
+    );
+    let message = format!("{header}.{claims}");
     let key = EncodingKey::from_secret(secret().as_bytes());
     let signature = match is_signed {
         true => jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256),
@@ -96,7 +99,7 @@ fn nothing_but_hs256_by_the_right_key_is_signed() {
     ] {
         for is_signed in [false, true] {
             assert!(
-                read(&by_hand(header, &good.to_string(), is_signed)).is_err(),
+                read(&by_hand(header, good.to_string(), is_signed)).is_err(),
                 "{header}"
             );
         }
@@ -122,7 +125,7 @@ fn odd_payloads_are_told_and_never_taken() {
         let refused = read(&by_hand(head, &payload, true)).err();
         assert_eq!(refused.as_deref(), Some("invalid payload"), "{payload}");
     }
-    let nobody = read(&by_hand(head, &format!(r#"{{"email":" ",{times}}}"#), true)).err();
+    let nobody = read(&by_hand(head, format!(r#"{{"email":" ",{times}}}"#), true)).err();
     assert_eq!(
         nobody.as_deref(),
         Some("jwt payload requires a value for userid or email")
@@ -149,7 +152,7 @@ fn odd_payloads_are_told_and_never_taken() {
 fn with_claims(claims: &str) -> String {
     by_hand(
         r#"{"alg":"HS256","typ":"JWT"}"#,
-        &format!(r#"{{"userId":"u1",{claims}}}"#),
+        format!(r#"{{"userId":"u1",{claims}}}"#),
         true,
     )
 }
@@ -193,7 +196,7 @@ fn other_algorithms_are_none_whoever_signed() {
     ] {
         let header = json!({"alg": name, "typ": "JWT"}).to_string();
         for is_signed in [false, true] {
-            let taken = read(&by_hand(&header, &good.to_string(), is_signed));
+            let taken = read(&by_hand(&header, good.to_string(), is_signed));
             assert!(taken.is_err(), "{name:?} {is_signed}: {taken:?}");
         }
     }
@@ -207,7 +210,7 @@ fn other_algorithms_are_none_whoever_signed() {
         "null",
         "7",
     ] {
-        let taken = read(&by_hand(header, &good.to_string(), true));
+        let taken = read(&by_hand(header, good.to_string(), true));
         assert!(taken.is_err(), "{header}: {taken:?}");
     }
 }
@@ -272,7 +275,7 @@ fn who_is_meant_is_one_text_each() {
     let of = |who: &str| {
         read(&by_hand(
             r#"{"alg":"HS256"}"#,
-            &format!("{{{who},{times}}}"),
+            format!("{{{who},{times}}}"),
             true,
         ))
     };
@@ -324,5 +327,96 @@ fn what_looks_like_a_token_is_no_key() {
     assert!(looks_like_token(&token(&claims(NOW, NOW + 600.0))));
     for key in ["", "rk_write_abc", "eyJ", "eyJh.b", "a.b.c", "pk_eu.1.2"] {
         assert!(!looks_like_token(key), "{key}");
+    }
+}
+
+#[test]
+fn a_second_decides_at_each_edge() {
+    let said = |claims: &str| read(&with_claims(claims)).err();
+    let (expired, early) = (Some("jwt token is expired"), Some("invalid payload"));
+    let of = |iat: f64, exp: f64| said(&format!(r#""iat":{},"exp":{}"#, NOW + iat, NOW + exp));
+    assert_eq!(of(-600.0, 1.0), None);
+    assert_eq!(of(-600.0, 0.0), None, "a clock that is a minute behind");
+    assert_eq!(of(-600.0, -59.9), None);
+    assert_eq!(of(-600.0, -60.0).as_deref(), expired);
+    assert_eq!(of(0.0, 600.0), None);
+    assert_eq!(of(5.0, 600.0), None, "a clock that is seconds ahead");
+    assert_eq!(of(60.0, 600.0), None);
+    assert_eq!(of(60.1, 600.0).as_deref(), early);
+    assert_eq!(of(-30.0, -30.0), None);
+    assert_eq!(of(0.0, -1.0).as_deref(), early, "it ends before it begins");
+    let nbf = |at: f64| {
+        said(&format!(
+            r#""iat":{NOW},"exp":{},"nbf":{}"#,
+            NOW + 600.0,
+            NOW + at
+        ))
+    };
+    assert_eq!(nbf(60.0), None);
+    assert_eq!(nbf(60.1).as_deref(), early);
+    let year = 366.0 * 86_400.0;
+    assert_eq!(of(-10.0, year - 10.0), None);
+    let too_far = Some("exp must be less than 1 year from iat");
+    assert_eq!(of(-10.0, year - 9.0).as_deref(), too_far);
+}
+
+/// Signed by RSA, as of `NOW`, whose public key is below.
+const BY_RSA: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.\
+    eyJlbWFpbCI6ImFkYUBleGFtcGxlLmNvbSIsImlhdCI6MTcwNDE2NDY0NSwiZXhwIjoxNzA0MTY1MjQ1fQ.\
+    mQKlfMD_O0KTdxrFDixCuiC40Rj87wMYpww20ND3pikRjInoGeifp5yD5Si_6XdYQtlPrQcpLHh0K5_zIa2q4c_rI7B8jVdTYH3G9h2rXPQGmY1QHHHpU0UPiRVM\
+    QrsakyfjuTVJgE87CMmPgD4fQ2t3F71RGxMGWlz9Fnge1h_8XehLEYb0oUJJJgg5miDst4XHHdv0InRLXYGl-6OweTRg9P52ya2zxXFec2O2XVOFviy_EaEW1vvFDo\
+    BzlOHL_RlZTGgz-AXoTKH53NSrzhOrKXEfn2irgCVX4jfbP1j5uumEjuGE8bQtX0DTsdKptRnYF9xb-1GOmcXxmcWAkw";
+const RSA: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvCzs1haYAml4FGAiNNhW
+555MobQG6te+/Wm26q1QNMKZpAXjHWs/HVr1HGpBE9qs+u2Sv+Y2850kC1Qnu2Qt
+7Tg9poIX0F/0Kflw8BvgdKKsMu83Qair5OQi8rJWPkl4gRWiIej/2l3ELNfUHTch
+2DGvjSEklyEUnYyvVTecAvCzY9HdwC+3hU5VqJ5MqGaaEHrigKT3kCJBbHF1IqM4
+WvHArMtG74ZVonVzJF2FmjZIF3zw3E3Zba5AYID6NVHGgsYpAQY/DX54z3G9ybsY
+ZjMNYIR9IvyLa7/BbAQFnMYU4tKDotLUOY8noZqDpNXlkbc1b+KT38088hT6ZKiL
+tQIDAQAB
+-----END PUBLIC KEY-----
+";
+
+const MODULUS: &str = "vCzs1haYAml4FGAiNNhW555MobQG6te-_Wm26q1QNMKZpAXjHWs_HVr1HGpBE9qs-u2Sv-Y2850kC1Qnu2Qt7Tg9poIX0F_0Kflw8BvgdKKsMu83Qair5OQi\
+    8rJWPkl4gRWiIej_2l3ELNfUHTch2DGvjSEklyEUnYyvVTecAvCzY9HdwC-3hU5VqJ5MqGaaEHrigKT3kCJBbHF1IqM4WvHArMtG74ZVonVzJF2FmjZIF3zw\
+    3E3Zba5AYID6NVHGgsYpAQY_DX54z3G9ybsYZjMNYIR9IvyLa7_BbAQFnMYU4tKDotLUOY8noZqDpNXlkbc1b-KT38088hT6ZKiLtQ";
+
+#[test]
+fn a_secret_that_looks_like_a_public_key_is_none() {
+    let now = Timestamp::from_epoch(NOW).expect("a time");
+    let secret = TokenSecret::new(RSA);
+    let told = signer(BY_RSA, &secret, now).expect_err("by RSA");
+    assert_eq!(told.to_string(), "JWT is invalid");
+    // The library takes it for what it is: nothing but the algorithm is wrong with it.
+    let mut validation = Validation::new(Algorithm::RS256);
+    (validation.validate_exp, validation.validate_aud) = (false, false);
+    let key = DecodingKey::from_rsa_components(MODULUS, "AQAB").expect("a public key");
+    assert!(decode::<Value>(BY_RSA, &key, &validation).is_ok());
+}
+
+#[test]
+fn what_is_no_text_is_no_token() {
+    let head = r#"{"alg":"HS256","typ":"JWT"}"#;
+    let good = claims(NOW, NOW + 600.0).to_string();
+    let mut no_utf8 = good.clone().into_bytes();
+    no_utf8[10] = 0xff;
+    assert!(read(&by_hand(head, &no_utf8, true)).is_err());
+    assert!(read(&by_hand(b"{\"alg\":\"HS256\",\"x\":\"\xff\"}", &good, true)).is_err());
+    for claims in ["", "null", "[]", "7", "\"email\"", "{", "\u{feff}{}"] {
+        assert!(read(&by_hand(head, claims, true)).is_err(), "{claims:?}");
+    }
+    let padded = |text: &str| base64::engine::general_purpose::URL_SAFE.encode(text);
+    let standard = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let token = token(&claims(NOW, NOW + 600.0));
+    let signature = token.rsplit('.').next().unwrap_or_default();
+    for other in [
+        format!("{}.{}.{signature}", padded(head), padded(&good)),
+        format!("{}.{}.{signature}", standard(head), standard(&good)),
+        format!(" {token}"),
+        token.replace('.', ". "),
+        token.replace('.', ".."),
+        token.to_uppercase(),
+    ] {
+        assert!(read(&other).is_err(), "{other}");
     }
 }

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The trait that tells in which static lists somebody is.
 pub const LISTS: &str = "emailListIds";
 
+/// The trait that tells, by their tokens, which devices somebody has.
+pub const DEVICES: &str = "devices";
+
 /// Begins the keys.
 const MARK: char = '\u{1f}';
 /// The same as JSON writes it, at the beginning of an object.

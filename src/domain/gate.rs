@@ -47,6 +47,9 @@ pub struct Draft {
     /// So many of the first names are one person's by the caller's word, whoever they belonged to: `alias`. Else 0. The first of them
     /// is whose it is: of the others a write key can't claim what may be another known person's, which is any user id.
     pub explicit: usize,
+    /// The first name says whose it is, and whoever that is gets a user id among the others where it is nobody's: no two people are
+    /// joined by it. For projects in which a user id follows the email that it is said with.
+    pub leads: bool,
     /// When it happened, or was true.
     pub occurred_at: Timestamp,
     /// The earliest time at which it may have happened, where a wrong clock leaves that open.
@@ -123,6 +126,7 @@ impl Draft {
         Self {
             names: Vec::new(),
             explicit: 0,
+            leads: false,
             occurred_at,
             earliest: None,
             event: None,
@@ -203,7 +207,10 @@ impl Gate<'_> {
         let group = group.map(|group| self.group(group, stamp, &mut warnings));
         let group = group.transpose()?.map(Box::new);
         let (names, claimed) = self.believed(take(&mut draft.names), draft.explicit);
-        let explicit = if self.may_join() { draft.explicit } else { 0 };
+        let explicit = match self.may_join() {
+            true => draft.explicit.max(usize::from(draft.leads)),
+            false => usize::from(draft.leads),
+        };
         let (mut identities, explicit) = self.identities(names, explicit, &mut warnings)?;
         let apart = self.claims(claimed, &mut identities);
         Ok(Command {

@@ -237,6 +237,28 @@ fn a_write_key_claims_a_user_id_and_gets_a_device() {
     });
 }
 
+#[test]
+fn a_name_that_leads_says_whose_it_is_by_anybodys_word() {
+    with_gate(|gate| {
+        for by in [KeyKind::Server, KeyKind::Write] {
+            let gate = Gate { by, ..*gate };
+            let names = [("email", "ada@example.com"), ("user_id", "ada")];
+            let name = |(kind, value): (&'static str, &str)| gate.name(kind, value, "field");
+            let draft = |leads| Draft {
+                names: names.into_iter().map(name).collect(),
+                leads,
+                ..Draft::at(at(7))
+            };
+            for (leads, explicit, first) in [(true, 1, "email"), (false, 0, "user_id")] {
+                let command = gate.command(draft(leads)).expect("valid");
+                let person = command.subjects().next().expect("somebody");
+                assert_eq!((person.explicit, person.apart), (explicit, 0));
+                assert_eq!(person.own()[0].kind.as_str(), first);
+            }
+        }
+    });
+}
+
 fn named(gate: &Gate<'_>, names: &[(&str, &str)]) -> Result<Command, Rejection> {
     let names = names.iter();
     gate.command(Draft {

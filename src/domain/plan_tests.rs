@@ -154,6 +154,23 @@ fn a_name_stronger_than_the_user_id_takes_the_user_in() {
 }
 
 #[test]
+fn who_leads_gets_a_second_user_id_that_is_nobodys_and_joins_nobody() {
+    let mut call = command(&["e1", "u2"]);
+    (call.explicit, call.by) = (1, KeyKind::Write);
+    let known = [("e1", 1), ("u1", 1)];
+    let (owners, plan) = plan_commands(&known, std::slice::from_ref(&call));
+    assert_eq!(owners, [1]);
+    let linked: Vec<u128> = plan.links.values().map(|owner| owner.0.as_u128()).collect();
+    assert_eq!((linked, merges(&plan)), (vec![1], vec![]));
+    // It became somebody's in the meantime.
+    let known = [("e1", 1), ("u1", 1), ("u2", 2)];
+    let (owners, plan) = plan_commands(&known, &[call]);
+    assert_eq!(owners, [1]);
+    assert_eq!((plan.links.len(), merges(&plan)), (0, vec![]));
+    assert_eq!(plan.conflicts[&0].len(), 1);
+}
+
+#[test]
 fn an_explicit_merge_joins_known_people() {
     let mut alias = command(&["u1", "u2", "a2"]);
     alias.explicit = 3;

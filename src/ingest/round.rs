@@ -3,7 +3,7 @@
 use super::fold::{Folded, fold};
 use super::merging::merge_listed;
 use super::tools::{Key, Tools};
-use crate::domain::elements::LISTS;
+use crate::domain::elements::{DEVICES, LISTS};
 use crate::domain::erasure::Erased;
 use crate::domain::plan::{Assignment, Conflict, Known, Plan};
 use crate::domain::profile::Traits;
@@ -146,26 +146,35 @@ impl<'a> Round<'a> {
             memberships.sort();
             store.insert_memberships(&memberships).await?;
         }
-        self.note_lists(store).await?;
+        self.note_places(store).await?;
         Ok(outcome)
     }
 
-    /// Notes who is to be looked for in lists, of those of whom that was said; of what has to go again it is said again.
-    async fn note_lists(&self, store: &Store) -> Result<(), Error> {
-        let speaks_of_lists = |(place, subject): (usize, &Subject)| {
+    /// Notes who is to be looked for in lists and by devices, of those of whom that was said; of what has to go again it is said again.
+    async fn note_places(&self, store: &Store) -> Result<(), Error> {
+        let members = self.who_speaks_of(LISTS);
+        if !members.is_empty() {
+            store.note_members(&members).await?;
+        }
+        let holders = self.who_speaks_of(DEVICES);
+        if !holders.is_empty() {
+            store.note_holders(&holders).await?;
+        }
+        Ok(())
+    }
+
+    /// Of whom a trait was said.
+    fn who_speaks_of(&self, trait_name: &str) -> Vec<ProfileKey> {
+        let profile = |(place, subject): (usize, &Subject)| {
             let traits = subject
                 .traits
-                .filter(|write| write.traits.iter().any(|(name, _)| name == LISTS));
+                .filter(|write| write.traits.iter().any(|(name, _)| name == trait_name));
             let profile_id = self.plan.assignments[place].profile_id();
             traits.and(profile_id).map(|id| (subject.project_id, id))
         };
         let subjects = self.subjects.iter().enumerate();
-        let people: BTreeSet<ProfileKey> = subjects.filter_map(speaks_of_lists).collect();
-        if people.is_empty() {
-            return Ok(());
-        }
-        let people: Vec<ProfileKey> = people.into_iter().collect();
-        store.note_members(&people).await
+        let people: BTreeSet<ProfileKey> = subjects.filter_map(profile).collect();
+        people.into_iter().collect()
     }
 
     fn refusal(&self, place: usize) -> Option<&Rejection> {

@@ -4,6 +4,7 @@
 //! A row of `erasure_request` says what is left to do, so that any node can go on where another was killed. Every statement may
 //! be repeated, also by two nodes at once.
 
+use super::devices::LEAVE_DEVICES;
 use super::erase_older;
 use super::erase_statements::{
     DELETE_CLAIMS, DELETE_CONFLICTS, DUE_ERASURES, EMPTY_LINES, EMPTY_REFUSALS, EMPTY_REJECTIONS,
@@ -156,6 +157,7 @@ impl Store {
             &DELETE_MEMBERSHIPS,
             &DELETE_MEMBERS,
             &LEAVE_LISTS,
+            &LEAVE_DEVICES,
         ] {
             self.run(deleting, &[profiles, &worker, &token]).await?;
         }

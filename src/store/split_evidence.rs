@@ -146,7 +146,7 @@ impl Store {
         self.run(&LEAVE_GROUPS, &[&leaves, &left]).await.map(drop)
     }
 
-    /// Lists are where their traits went.
+    /// Lists and devices are where their traits went.
     pub(super) async fn relist(
         &self,
         project_id: ProjectId,
@@ -154,7 +154,8 @@ impl Store {
         taken: &Person,
     ) -> Result<(), Error> {
         let people = [(project_id, kept.id), (project_id, taken.id)];
-        self.note_members(&people).await
+        self.note_members(&people).await?;
+        self.note_holders(&people).await
     }
 
     /// The groups that a person's calls name, with the receipt of the first of these calls.

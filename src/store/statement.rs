@@ -2,10 +2,10 @@
 
 use super::schema::open_clauses;
 use super::{
-    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, erase_older,
-    erase_statements as erase, events, export, field_types, fields, forgotten, groups, heartbeat,
-    import_statements as imports, invalidations, lease, lists, lookup, merge, merge_record,
-    migration, mirror_statements as mirror, others, owners, profiles, projects,
+    Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, devices,
+    erase_older, erase_statements as erase, events, export, field_types, fields, forgotten, groups,
+    heartbeat, import_statements as imports, invalidations, lease, lists, lookup, merge,
+    merge_record, migration, mirror_statements as mirror, others, owners, profiles, projects,
     pull_statements as pulls, reads, rejections, retention, rights, schema,
     split_statements as split, verification_statements as verification, worker, write_statements,
 };
@@ -277,6 +277,9 @@ fn of_dialects() -> Vec<&'static Statement> {
         &lists::LEAVE_LISTS,
         &lists::LIST_MEMBERS,
         &lists::COUNT_MEMBERS,
+        &devices::NOTE_HOLDERS,
+        &devices::LEAVE_DEVICES,
+        &devices::FIND_HOLDERS,
         &invalidations::INVALIDATE_TOKENS,
         &invalidations::FIND_INVALIDATION,
         &invalidations::LATEST_INVALIDATIONS,

@@ -27,6 +27,7 @@ UNION ALL SELECT 1::INT4 FROM import_job WHERE FALSE UNION ALL SELECT 1::INT4 FR
 UNION ALL SELECT 1::INT4 FROM import_pull WHERE FALSE UNION ALL SELECT 1::INT4 FROM import_schedule WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM import_fetched WHERE FALSE UNION ALL SELECT 1::INT4 FROM token_invalidation WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM static_list WHERE FALSE UNION ALL SELECT 1::INT4 FROM static_list_member WHERE FALSE
+UNION ALL SELECT 1::INT4 FROM device_holder WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM field_type WHERE FALSE
 UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM schema_step WHERE FALSE;
 
@@ -784,6 +785,45 @@ FROM (
         WHERE w.project_id = t.project_id AND w.profile_id = COALESCE(p.merged_into, p.profile_id) LIMIT 1
     ) AS s ON TRUE
 ) AS l;
+
+-- note_holders
+INSERT INTO device_holder (project_id, token_hash, profile_id)
+SELECT DISTINCT t.project_id, md5(d.token), t.profile_id
+FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+CROSS JOIN LATERAL jsonb_object_keys(
+    CASE WHEN jsonb_typeof(p.traits -> 'devices') = 'object' THEN p.traits -> 'devices' ELSE '{}'::JSONB END
+) AS d (token)
+ORDER BY 1, 2, 3
+ON CONFLICT (project_id, token_hash, profile_id) DO NOTHING;
+
+-- leave_devices
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
+DELETE FROM device_holder WHERE profile_id = ANY($1::UUID[]) AND ($2::TEXT IS NULL OR EXISTS (SELECT 1 FROM held));
+
+-- find_holders
+SELECT h.profile_id, n.kind, n.value, CASE
+    WHEN s.traits -> 'devices' -> t.token -> 'endpointEnabled' IS DISTINCT FROM 'false'::JSONB
+        AND jsonb_typeof(s.traits -> 'devices' -> t.token) = 'object' THEN (s.traits -> 'devices' -> t.token)::TEXT
+    END
+FROM unnest($1::INT4[], $2::TEXT[], $3::UUID[]) AS t (project_id, token, after)
+CROSS JOIN LATERAL (
+    SELECT c.profile_id FROM device_holder AS c
+    WHERE c.project_id = t.project_id AND c.token_hash = md5(t.token) AND c.profile_id > t.after
+    ORDER BY c.profile_id LIMIT $5::INT8
+) AS h
+LEFT JOIN LATERAL (
+    SELECT w.profile_id, w.merged_into FROM profile AS w WHERE w.project_id = t.project_id AND w.profile_id = h.profile_id LIMIT 1
+) AS p ON TRUE
+LEFT JOIN LATERAL (
+    SELECT w.profile_id, w.traits FROM profile AS w
+    WHERE w.project_id = t.project_id AND w.profile_id = COALESCE(p.merged_into, p.profile_id) LIMIT 1
+) AS s ON TRUE
+LEFT JOIN LATERAL (
+    SELECT i.kind, i.value FROM identity AS i WHERE i.profile_id = s.profile_id AND i.kind = ANY($4::TEXT[])
+    ORDER BY i.kind DESC, i.first_seen, i.value LIMIT 1
+) AS n ON TRUE
+ORDER BY h.profile_id;
 
 -- invalidate_tokens
 INSERT INTO token_invalidation AS i (project_id, name_hash, issued_before, changed_at)

@@ -2,12 +2,15 @@
 
 mod clients;
 mod cost;
+mod devices;
 mod forgotten;
 mod invalidated;
 mod keys;
+mod limits;
 mod lists;
 mod mobile;
 pub mod signed;
+mod tokens;
 mod web;
 
 use crate::harness::{Project, ROSTER};

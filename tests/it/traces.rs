@@ -2,6 +2,7 @@
 //! statements, nothing is told of anybody, and a collector that is away harms nobody.
 
 use crate::harness::{Project, Service, shared, wait_until};
+use crate::iterable::signed::{App, SECRET, token};
 use crate::machine::{free_address, metric};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -169,7 +170,16 @@ async fn a_request_leads_to_its_batch_and_its_statements_and_a_collector_that_is
     let asks = found.iter().filter(|span| span.parent == read.id);
     assert!(asks.count() > 0, "a read leads to its statements");
 
+    let signed = signed_calls(&project).await;
+    collector
+        .until("signed calls", |spans| {
+            named(spans, "POST /api/users/update").len() == signed.len()
+        })
+        .await;
     let text = collector.text();
+    for secret in &signed {
+        assert!(!text.contains(secret.as_str()), "{secret} was told");
+    }
     for secret in [
         "traced@example.org",
         "t-7",
@@ -186,6 +196,28 @@ async fn a_request_leads_to_its_batch_and_its_statements_and_a_collector_that_is
     .await;
     drop(collector);
     away(&project, service, &address).await;
+}
+
+/// Calls of Iterable's API by tokens, good ones and others, and by a key in the query; tells what nobody is to be told.
+async fn signed_calls(project: &Project) -> Vec<String> {
+    let app = App::of(project.through(&project.url)).await;
+    let claims = || json!({"userId": "traced@example.org"});
+    let tokens = [
+        token(claims(), SECRET, (10, 600)),
+        token(claims(), SECRET, (600, -120)),
+        token(claims(), "another secret", (10, 600)),
+    ];
+    for token in &tokens {
+        app.post("users/update", Some(token), &json!({})).await;
+    }
+    let url = format!("{}/api/users/update?api_key={}", project.url, app.key);
+    let unsigned = project
+        .client
+        .post(url)
+        .json(&json!({"email": "query@example.org"}));
+    assert_eq!(unsigned.send().await.unwrap().status(), 401);
+    let signature = |token: &String| token.rsplit('.').next().unwrap_or_default().to_owned();
+    tokens.iter().map(signature).chain([app.key]).collect()
 }
 
 /// One call that says of which trace it is a part.

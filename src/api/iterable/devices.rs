@@ -8,11 +8,19 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::users::{self, UPDATE, named};
+use super::when;
+use crate::api::reading::answer_of;
+use crate::domain::elements::DEVICES;
 use crate::domain::{Identity, IdentityKind, Json, Mode};
+use crate::store::Holder;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Devices of one person, and browsers: as many as the original takes.
 const MOST_TOKENS: usize = 500;
+
+/// Pages of people who ever had a device that are looked at: five hundred people.
+const MOST_PAGES: usize = 50;
 
 /// Where devices get their pushes from.
 const PLATFORMS: [&str; 3] = ["APNS", "APNS_SANDBOX", "GCM"];
@@ -33,8 +41,8 @@ pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let own = Json::from_members(&known);
     let more = device.object("dataFields")?;
     let value = more.map_or_else(|| own.clone(), |more| own.with_defaults(&more));
-    leave_room(&asked, body, "devices", &token).await?;
-    let saying = saying(&asked, body, "devices", (token, value))?;
+    leave_room(&asked, body, DEVICES, &token).await?;
+    let saying = saying(&asked, body, DEVICES, (token, value))?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -58,7 +66,7 @@ fn token(fields: &Fields, name: &str) -> Result<String, Refusal> {
     Ok(token)
 }
 
-/// Switches a device of somebody off. A device that nobody has, or of nobody who is named, is off already.
+/// Switches a device of somebody off, or of all who have it where nobody is named. A device that nobody has is off already.
 pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
     let token = body.needed_text("token")?;
@@ -66,27 +74,64 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
     named.email = named.email.filter(|email| email != "None");
-    let device = device_of(&asked, &named, &token).await?;
-    let Some(device) = device else {
-        return Ok(Answer::success());
-    };
-    let off = Json::from_members(&BTreeMap::from([(
-        "endpointEnabled".to_owned(),
-        Json::of(&false),
-    )]));
-    let value = off.with_defaults(&device);
-    let saying = Saying {
-        named,
-        strangers: Strangers::Kept,
-        ..saying(&asked, body, "devices", (token, value))?
-    };
-    people::store_one(&asked, readable, saying, UPDATE).await?;
+    if named == Named::default() {
+        return disable_of_all(&asked, body, &token).await;
+    }
+    let devices = tokens_of(&asked, &named, DEVICES).await?;
+    let device = devices.and_then(|devices| devices.member(&token));
+    let holder = device.map(|device| (named, device));
+    switch_off(&asked, body, &token, holder).await?;
     Ok(Answer::success())
 }
 
-async fn device_of(asked: &Asked, named: &Named, token: &str) -> Result<Option<Json>, Failure> {
-    let devices = tokens_of(asked, named, "devices").await?;
-    Ok(devices.and_then(|devices| devices.member(token)))
+async fn disable_of_all(asked: &Asked, body: &Fields, token: &str) -> Result<Answer, Failure> {
+    let mut after = Some(Uuid::nil());
+    for _ in 0..MOST_PAGES {
+        let Some(place) = after else { break };
+        let holders;
+        (holders, after) = holders_of(asked, token, place).await?;
+        let holders = holders.into_iter();
+        let holders = holders.map(|holder| (Named::by(holder.name), holder.device));
+        switch_off(asked, body, token, holders).await?;
+    }
+    Ok(Answer::success())
+}
+
+async fn holders_of(
+    asked: &Asked,
+    token: &str,
+    after: Uuid,
+) -> Result<(Vec<Holder>, Option<Uuid>), Failure> {
+    let (state, project_id) = (&asked.state, asked.caller.project_id);
+    let _room = state.reads.room().await?;
+    let finding = state.store.find_holders(project_id, token, after);
+    Ok(answer_of(state, finding).await?)
+}
+
+/// Switches a device off for each of some people, with what is known of it.
+async fn switch_off(
+    asked: &Asked,
+    body: &Fields,
+    token: &str,
+    holders: impl IntoIterator<Item = (Named, Json)>,
+) -> Result<(), Failure> {
+    let off = BTreeMap::from([("endpointEnabled".to_owned(), Json::of(&false))]);
+    let off = Json::from_members(&off);
+    let (mut names, mut sayings) = (Vec::new(), Vec::new());
+    for (named, device) in holders {
+        let value = off.with_defaults(&device);
+        names.push(named.clone());
+        sayings.push(Saying {
+            named,
+            strangers: Strangers::Kept,
+            ..saying(asked, body, DEVICES, (token.to_owned(), value))?
+        });
+    }
+    let fates = people::store(asked, asked.without_body()?, sayings).await?;
+    for (named, fate) in names.iter().zip(fates) {
+        fate.map_err(|fault| fault.refusal(named, UPDATE))?;
+    }
+    Ok(())
 }
 
 /// Refuses one more than somebody may have. Two that come at once may both find room for one.
@@ -133,6 +178,7 @@ fn saying(
             prefer_user_id: user.value("preferUserId").is_none() || user.flag("preferUserId")?,
         },
         mode: Mode::Nested,
+        at: when::sent(asked),
         ..users::stating(asked, user, Some(traits), 0)?
     })
 }

@@ -59,7 +59,7 @@ fn saying(
     strangers: Strangers,
     followers: usize,
 ) -> Result<Saying, Refusal> {
-    let name = call.needed_text("eventName")?;
+    let name = call.needed_name("eventName")?;
     let event = EventDraft {
         message_id: Some(Text::new(id, "id")),
         event_type: EventType::Track,

@@ -56,6 +56,18 @@ impl Fields {
             .ok_or_else(|| self.wrong(name, "Missing required field"))
     }
 
+    /// A name that has to be there: a text that says something, and no number.
+    pub fn needed_name(&self, name: &str) -> Result<String, Refusal> {
+        let value = self.value(name);
+        let value = value.ok_or_else(|| self.wrong(name, "Missing required field"))?;
+        let text = value.as_text();
+        let text = text.ok_or_else(|| self.wrong(name, "String value expected"))?;
+        if text.trim().is_empty() {
+            return Err(self.wrong(name, "Non-empty string expected"));
+        }
+        Ok(text)
+    }
+
     /// A switch; off where it is absent.
     pub fn flag(&self, name: &str) -> Result<bool, Refusal> {
         match self.value(name).as_ref().map(Json::as_str) {
@@ -87,12 +99,12 @@ impl Fields {
         }
     }
 
-    /// A number, also where it stands in quotes: a web SDK's own schema wants a text for the campaign of a purchase.
+    /// A whole number, also where it stands in quotes: a web SDK's own schema wants a text for the campaign of a purchase.
     pub fn quoted_number(&self, name: &str) -> Result<Option<Json>, Refusal> {
         let text = self.value(name).and_then(|value| value.as_text());
         match text.as_deref().map(str::parse::<i64>) {
             Some(Ok(number)) => Ok(Some(Json::of(&number))),
-            _ => self.number(name),
+            _ => self.whole_number(name),
         }
     }
 
@@ -192,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_campaign_in_quotes_is_a_number() {
-        let body = fields(r#"{"a":"7","b":7,"c":"x","d":null}"#);
+        let body = fields(r#"{"a":"7","b":7,"c":"x","d":null,"e":7.5,"f":"7.5"}"#);
         let number = |name: &str| {
             body.quoted_number(name)
                 .map(|number| number.map(|json| json.as_str().to_owned()))
@@ -200,7 +212,9 @@ mod tests {
         assert_eq!(number("a").expect("a number").as_deref(), Some("7"));
         assert_eq!(number("b").expect("a number").as_deref(), Some("7"));
         assert_eq!(number("d").expect("nothing"), None);
-        assert!(number("c").is_err());
+        for name in ["c", "e", "f"] {
+            assert!(number(name).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -29,8 +29,14 @@ pub async fn delete_by_user_id(asked: Asked) -> Result<Answer, Failure> {
         return Err(Refusal::params(message).into());
     }
     erase(&asked, name, false).await?;
-    let message = format!("All users associated with {user_id} were successfully deleted");
-    Ok(Answer::told(message))
+    // In projects by email others may have the same user id as a trait, and are still there.
+    let whom = match asked.caller.kinds.rules.iterable {
+        ProjectType::Email => format!("The user associated with {user_id} was"),
+        ProjectType::Hybrid | ProjectType::UserId => {
+            format!("All users associated with {user_id} were")
+        }
+    };
+    Ok(Answer::told(format!("{whom} successfully deleted")))
 }
 
 /// Erases somebody, and refuses what comes about them later.

@@ -140,23 +140,11 @@ fn named(body: &Fields, whose: &str) -> Result<Identity, Refusal> {
 }
 
 fn unknown(source: &Identity) -> Refusal {
-    let own = Some(source.value.clone());
-    match source.kind {
-        IdentityKind::Email => Fault::UnknownEmail.refusal(
-            &Named {
-                email: own,
-                user_id: None,
-            },
-            "set",
-        ),
-        _ => Fault::UnknownUserId.refusal(
-            &Named {
-                email: None,
-                user_id: own,
-            },
-            "set",
-        ),
-    }
+    let fault = match source.kind {
+        IdentityKind::Email => Fault::UnknownEmail,
+        _ => Fault::UnknownUserId,
+    };
+    fault.refusal(&Named::by(source.clone()), "set")
 }
 
 /// The names that the person has from now on: the destination's.

@@ -4,7 +4,7 @@
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
 use super::refusal::Refusal;
-use crate::domain::{Identity, IdentityKind, ProjectType, Rejection};
+use crate::domain::{Code, Identity, IdentityKind, ProjectType, Rejection};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -107,6 +107,20 @@ impl Named {
                 has_bad_email: is_bad,
                 ..Who::default()
             }),
+        }
+    }
+
+    /// By one name: a user id, else an email.
+    pub fn by(name: Identity) -> Self {
+        match name.kind {
+            IdentityKind::Email => Self {
+                email: Some(name.value),
+                user_id: None,
+            },
+            _ => Self {
+                email: None,
+                user_id: Some(name.value),
+            },
         }
     }
 
@@ -351,6 +365,10 @@ impl Fault {
             }
             Self::Forgotten => {
                 Refusal::conflict("ForgottenUserError", "The user has been forgotten")
+            }
+            // A text that stands for nobody: `null`, `undefined`.
+            Self::Rejected(rejection) if rejection.code == Code::MissingIdentity => {
+                Self::BadUserId(user_id.to_owned()).refusal(named, call)
             }
             Self::Rejected(rejection) => Refusal::rejected(rejection),
         }

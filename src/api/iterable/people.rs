@@ -75,7 +75,7 @@ pub async fn store_told(
     for (who, saying) in whos.into_iter().zip(sayings) {
         let chosen = who.and_then(|who| {
             let chosen = who.chosen(project, saying.strangers, &owners)?;
-            // In projects by email a user id is no name of one person alone.
+            // In projects by email a user id is no name of one person alone: the gate gives what is nobody's, and joins nobody.
             let is_renamed = chosen.is_explicit && project != ProjectType::Email;
             if is_renamed && !asked.may_join() {
                 return Err(Fault::Forbidden);
@@ -280,7 +280,12 @@ impl Frame {
         let ids = chosen.user_id.iter().chain(&chosen.new_user_id);
         let id_names = ids.map(|id| gate.name("user_id", id, "userId"));
         let mut names: Vec<_> = email_name.into_iter().chain(id_names).collect();
-        let explicit = if chosen.is_explicit { names.len() } else { 0 };
+        // In projects by email a user id follows whoever the call is about, also by an app's word.
+        let leads = chosen.is_explicit && project == ProjectType::Email;
+        let explicit = match chosen.is_explicit && !leads {
+            true => names.len(),
+            false => 0,
+        };
         names.extend(gate.names_in(&traits));
         let email = match project {
             ProjectType::UserId => chosen.email_trait.map(|email| Json::of(&email)).or(email),
@@ -293,6 +298,7 @@ impl Frame {
         Draft {
             names,
             explicit,
+            leads,
             event: saying.event,
             traits: Some(with(traits, more)),
             mode: saying.mode,

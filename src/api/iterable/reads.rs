@@ -4,9 +4,11 @@ use super::names::is_email;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::Asked;
-use super::show::{found, names_of, with_dates, written};
+use super::show::{found, names_of, static_lists, with_dates, written};
+use super::subscriptions::LISTS;
 use crate::api::error::ApiError;
 use crate::api::reading::{answer_of, segment};
+use crate::domain::elements::LISTS as STATIC_LISTS;
 use crate::domain::tracking_plan::Category;
 use crate::domain::{Identity, IdentityKind, TypeRule, plain_date};
 use crate::store::{Profile, Reference, StoredEvent, TimelineQuery};
@@ -104,8 +106,15 @@ pub async fn fields(asked: Asked) -> Result<Answer, Failure> {
         TypeRule::Off => sampled(&asked).await?,
         TypeRule::Warn | TypeRule::Enforce => planned(&asked).await?,
     };
-    let own = own.into_iter();
-    fields.extend(own.map(|(name, its_type)| (name, json!(its_type))));
+    let lists = static_lists(asked.caller.kinds.rules.iterable);
+    for (name, its_type) in own {
+        match name.as_str() {
+            STATIC_LISTS => fields.insert(lists.to_owned(), json!("long")),
+            // Of an empty list nobody can tell of what it is.
+            other if LISTS.contains(&other) => fields.insert(name, json!("long")),
+            _ => fields.insert(name, json!(its_type)),
+        };
+    }
     Ok(Answer::document(&json!({ "fields": fields })))
 }
 

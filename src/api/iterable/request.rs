@@ -7,6 +7,7 @@ use super::refusal::{Failure, Refusal};
 use super::reply;
 use crate::api::State;
 use crate::api::body;
+use crate::api::credentials::query_value;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::api::lane::Lane;
@@ -101,16 +102,16 @@ impl Asked {
         state: Data<State>,
         access: Access,
     ) -> Result<Self, Failure> {
-        let key = key_of(request.headers()).ok_or(ApiError::MissingKey)?;
+        let key = key_of(&request).ok_or(ApiError::MissingKey)?;
         let finding = async {
-            let found = state.keys.find(key).await;
+            let found = state.keys.find(&key).await;
             found.map_err(|_| ApiError::Unavailable)
         };
         let caller = by(deadline(&state), finding).await?;
         let caller = caller.ok_or(ApiError::UnknownKey)?;
-        state.rates.check(caller.project_id, key)?;
+        state.rates.check(caller.project_id, &key)?;
         if !access.lets_in(&caller, request.method()) {
-            return Err(reply::insufficient(&request, key, caller.kind).into());
+            return Err(reply::insufficient(&request, &key, caller.kind).into());
         }
         let received_at = state.clock.now();
         let signed = match access {
@@ -197,8 +198,7 @@ impl Asked {
 
     /// A parameter of the query. A plus that was not encoded is one of an address.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        crate::api::credentials::query_value(self.request.query_string(), name)
-            .filter(|value| !value.is_empty())
+        query_value(self.request.query_string(), name).filter(|value| !value.is_empty())
     }
 
     /// A parameter that has to be there.
@@ -208,12 +208,18 @@ impl Asked {
     }
 }
 
-/// `Api-Key`, `Api_Key` and `api_key`: names of headers have no case here.
-fn key_of(headers: &HeaderMap) -> Option<&str> {
+/// `Api-Key`, `Api_Key` and `api_key`: names of headers have no case here. Old clients put it into the query.
+fn key_of(request: &HttpRequest) -> Option<String> {
     let names = ["api-key", "api_key"];
-    let values = names.into_iter().filter_map(|name| headers.get(name));
+    let values = names
+        .into_iter()
+        .filter_map(|name| request.headers().get(name));
     let mut texts = values.filter_map(|value| value.to_str().ok());
-    texts.find(|text| !text.trim().is_empty()).map(str::trim)
+    let in_header = texts.find(|text| !text.trim().is_empty());
+    let in_query = || query_value(request.query_string(), "api_key");
+    in_header
+        .map(|text| text.trim().to_owned())
+        .or_else(in_query)
 }
 
 fn sent_at(headers: &HeaderMap) -> Option<Timestamp> {

@@ -2,6 +2,7 @@
 
 use super::names::PLACEHOLDER_DOMAIN;
 use super::subscriptions::LISTS;
+use crate::domain::elements::LISTS as STATIC_LISTS;
 use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp, plain_date};
 use crate::store::{KnownIdentity, Profile};
 use serde::Serialize;
@@ -37,10 +38,8 @@ pub fn found(profile: &Profile, project: ProjectType) -> Found {
         }
     }
     add_made(&mut fields, profile, email.as_deref());
-    if project != ProjectType::Email
-        && let Some(lists) = fields.remove("emailListIds")
-    {
-        fields.insert("userListIds".to_owned(), lists);
+    if let Some(lists) = fields.remove(STATIC_LISTS) {
+        fields.insert(static_lists(project).to_owned(), lists);
     }
     let user = User {
         email: email.unwrap_or_default(),
@@ -48,6 +47,14 @@ pub fn found(profile: &Profile, project: ProjectType) -> Found {
         data_fields: fields,
     };
     Found { user }
+}
+
+/// How the field of static lists is called.
+pub fn static_lists(project: ProjectType) -> &'static str {
+    match project {
+        ProjectType::Email => STATIC_LISTS,
+        ProjectType::Hybrid | ProjectType::UserId => "userListIds",
+    }
 }
 
 /// The email and the user id of a person: what was stated last, else the names in the order in which they came.

@@ -26,6 +26,23 @@ pub fn now(asked: &Asked, followers: usize) -> When {
     }
 }
 
+/// When a phone sent a call, so that those that cross on the wire are in their order. The header has whole seconds: of what was sent in
+/// one of them, what arrives later is later, by a thousandth of the time on the wire.
+pub fn sent(asked: &Asked) -> When {
+    let times = ClaimedTimes {
+        occurred_at: asked.sent_at,
+        sent_at: asked.sent_at,
+    };
+    let at = times.corrected(asked.received_at);
+    let on_the_wire = asked.received_at.micros() - at.micros();
+    let within = (on_the_wire / 1_000).min(999_999);
+    let at = Timestamp::from_micros(at.micros() + within).unwrap_or(at);
+    When {
+        occurred_at: at,
+        earliest: times.earliest(asked.received_at),
+    }
+}
+
 /// The `createdAt` of a call, else now.
 ///
 /// # Errors
