@@ -1,7 +1,8 @@
 //! What reads may take: a few connections, so that they leave the others to writes, and memory of their own.
 //!
 //! A read holds room from before it asks the database until its answer is sent. A reader for whom there is none waits a
-//! moment, then hears 503: what it waits for is not held meanwhile.
+//! moment, then hears 503: what it waits for is not held meanwhile. Those who wait leave room of a page to the answers of those who have
+//! read.
 
 use super::answer::Answer;
 use super::error::ApiError;
@@ -63,7 +64,8 @@ impl Reads {
     /// `Overloaded` where there is none in time.
     pub async fn room(&self) -> Result<Reservation, ApiError> {
         let began = Instant::now();
-        let room = timeout(self.patience, self.room.reserve(self.page_bytes * COPIES)).await;
+        let (load, answer) = (self.page_bytes * COPIES, self.page_bytes);
+        let room = timeout(self.patience, self.room.reserve_beside(load, answer)).await;
         self.waited_for_memory.record(began.elapsed());
         room.ok().flatten().ok_or(ApiError::Overloaded)
     }
@@ -80,5 +82,22 @@ impl Reads {
     /// The room left, for the metrics.
     pub fn available_bytes(&self) -> usize {
         self.room.available_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::collections::HashMap;
+
+    #[tokio::test]
+    async fn whoever_has_read_finds_room_for_the_answer_while_others_wait_to_read() {
+        let settings = config::Config::load(None, HashMap::new()).expect("the defaults");
+        let reads = Reads::new(&settings.reads);
+        let loading: Vec<_> = std::iter::from_fn(|| reads.room().now_or_never()).collect();
+        assert!(loading.len() > 1, "several read at once");
+        assert!(loading.iter().all(Result::is_ok));
+        assert!(reads.answer("a profile".to_owned()).is_ok());
     }
 }

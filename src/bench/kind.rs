@@ -27,6 +27,10 @@ pub enum Kind {
     BackfillNew,
     BackfillKnown,
     Sink,
+    ReadsStill,
+    ReadsMoving,
+    ReadsLegacy,
+    ReadsCompare,
 }
 
 /// What others take for one item: parts of an item of each.
@@ -35,7 +39,8 @@ pub type Blend = &'static [(Kind, f64)];
 use Kind::{
     BackfillKnown, BackfillNew, Batch, BulkUpdate, FewBatch, FewSingle, Identify, ImportEvents,
     ImportProfiles, ManyBatch, ManySingle, Mixed, RawEvents2, RawEvents4, RawIdentify, RawProfiles,
-    RawTraits, Single, Sink, TopicMapped, TopicRead, Update,
+    RawTraits, ReadsCompare, ReadsLegacy, ReadsMoving, ReadsStill, Single, Sink, TopicMapped,
+    TopicRead, Update,
 };
 
 const EVENTS: &[Blend] = &[&[(RawEvents2, 1.0)], &[(RawEvents4, 1.0)]];
@@ -49,7 +54,7 @@ const MIX: &[Blend] = &[
 
 impl Kind {
     /// In the order of the report.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         RawEvents2,
         RawEvents4,
         Batch,
@@ -72,6 +77,10 @@ impl Kind {
         BackfillNew,
         Sink,
         BackfillKnown,
+        ReadsStill,
+        ReadsMoving,
+        ReadsLegacy,
+        ReadsCompare,
     ];
 
     /// The name by which bars and comparisons know it, and the one that people read.
@@ -99,6 +108,10 @@ impl Kind {
             BackfillNew => ("backfill-new", "backfill, new people"),
             BackfillKnown => ("backfill-known", "backfill, known people"),
             Sink => ("sink", "the other sink"),
+            ReadsStill => ("reads-still", "profile reads, never moved"),
+            ReadsMoving => ("reads-moving", "profile reads, moving, at roster"),
+            ReadsLegacy => ("reads-at-legacy", "profile reads, moving, at legacy"),
+            ReadsCompare => ("reads-at-compare", "profile reads, moving, at compare"),
         }
     }
 
@@ -120,6 +133,8 @@ impl Kind {
             Mixed => MIX,
             FewSingle | ManySingle => &[&[(FewSingle, 1.0)]],
             FewBatch | ManyBatch => &[&[(FewBatch, 1.0)]],
+            ReadsStill | ReadsMoving => &[&[(ReadsStill, 1.0)]],
+            ReadsLegacy | ReadsCompare => &[&[(ReadsLegacy, 1.0)]],
         }
     }
 
@@ -128,6 +143,8 @@ impl Kind {
         match self {
             Mixed => "raw, the same mix",
             FewSingle | ManySingle | FewBatch | ManyBatch => "10 projects",
+            ReadsStill | ReadsMoving => "never moved",
+            ReadsLegacy | ReadsCompare => "at legacy",
             _ => "raw",
         }
     }

@@ -114,6 +114,9 @@ fn why(scenario: Scenario) -> String {
         Scenario::Backfill => {
             format!("{name} was left out: it needs --brokers and a service of its own.")
         }
+        Scenario::Reads => {
+            format!("{name} was left out: it needs --legacy and a service of its own.")
+        }
         _ => format!("{name} was left out: it needs a service of its own, with its database."),
     }
 }

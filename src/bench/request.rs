@@ -211,6 +211,20 @@ impl Request {
         Self::new(path, to, &basic(to), (body, items))
     }
 
+    /// The profile of somebody with a user id.
+    pub fn read(to: &Target) -> Self {
+        let Target {
+            host, prefix, key, ..
+        } = to;
+        let head = format!(
+            "GET {prefix}/v1/profiles/user_id:{USER_ID} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nAuthorization: Bearer {key}\r\n\r\n"
+        );
+        Self {
+            template: Template::new(("", ""), "", [(head, Habit::New)]),
+            items: 1,
+        }
+    }
+
     /// One user to the Iterable-compatible API.
     pub fn update(to: &Target, index: usize) -> Self {
         let body = Template::new(("", ""), "", [(bodies::user(index), Habit::New)]);
@@ -308,6 +322,15 @@ mod tests {
             let text = body(&request).to_string().replace("@segment/", "");
             assert!(!text.contains('@'), "{text}");
         }
+    }
+
+    #[test]
+    fn a_read_is_of_somebody_else_each_time_and_makes_no_event() {
+        let mut request = Request::read(&target());
+        assert_eq!(request.renew(1), 0);
+        let of_the_first = b"GET /v1/profiles/user_id:user-0000000 HTTP/1.1\r\n";
+        assert!(request.bytes().starts_with(of_the_first));
+        assert!(request.bytes().ends_with(b"Bearer key\r\n\r\n"));
     }
 
     #[test]

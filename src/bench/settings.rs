@@ -30,7 +30,7 @@ pub struct Settings {
     /// Connections that send single events or users
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub connections: u16,
-    /// Connections that send batches
+    /// Connections that send batches or read profiles
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch_connections: u16,
     /// When requests are due in the open loop that follows the turns, in items a second: 5000, 80% (of the peak in the turns),
@@ -109,9 +109,12 @@ pub struct Live {
     pub live_turns: u8,
 }
 
-/// What `backfill` needs.
+/// What `backfill` and `reads` need.
 #[derive(Clone, Debug, Args)]
 pub struct Legacy {
+    /// OpenSearch or Elasticsearch for `reads`, http://HOST:PORT; an index of the run's own is made there, and deleted at its end
+    #[arg(long = "legacy")]
+    pub store: Option<String>,
     /// Kafka for `backfill`, HOST:PORT; topics of the run's own are made there, and deleted at its end
     #[arg(long)]
     pub brokers: Option<String>,
@@ -159,9 +162,11 @@ pub enum Scenario {
     Backfill,
     /// Files of events and of new profiles, alone and beside live requests
     Import,
+    /// Profile reads of a project that moves, from Roster, from the legacy store and compared; needs --legacy
+    Reads,
     /// Mixed requests at 70 % of the peak for a long time, with the memory they take
     Soak,
-    /// All of these; `backfill` where there are --brokers
+    /// All of these; `backfill` where there are --brokers, `reads` where there is a --legacy
     All,
 }
 
@@ -187,6 +192,7 @@ impl Settings {
         };
         let can = |scenario: &Scenario| match scenario {
             Scenario::Backfill if is_all => self.legacy.brokers.is_some(),
+            Scenario::Reads if is_all => self.legacy.store.is_some(),
             _ => true,
         };
         let all = Scenario::value_variants().iter().copied().filter(wanted);
@@ -231,6 +237,8 @@ mod tests {
         assert!(!chosen("all").contains(&Scenario::Backfill));
         assert!(chosen("all --brokers h:1").contains(&Scenario::Backfill));
         assert!(chosen("backfill").contains(&Scenario::Backfill));
+        assert!(!chosen("all").contains(&Scenario::Reads));
+        assert!(chosen("all --legacy http://h").contains(&Scenario::Reads));
     }
 
     #[test]

@@ -223,13 +223,13 @@ impl Service {
         own.map_or_else(Cpu::default, |own| own.processes.cpu())
     }
 
-    /// Makes one more project with so many people; where its events are sent to.
-    pub async fn another_project(&self, people: u32) -> Result<Target> {
+    /// Makes one more project with so many people; its address with a key of a kind.
+    pub async fn another_project(&self, people: u32, kind: &str) -> Result<Target> {
         let (own, name) = (self.own()?, new_name());
         ask(&own.database_url, &["project", "create", &name]).await?;
         let project = project_id(&own.client, &name).await?;
         make_people(&own.client, project, people).await?;
-        let key = create_key(&own.database_url, &name, "write").await?;
+        let key = create_key(&own.database_url, &name, kind).await?;
         Ok(self.target.with_key(&key))
     }
 

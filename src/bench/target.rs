@@ -30,12 +30,13 @@ impl Target {
     /// # Errors
     /// For what is no `http://host[:port][/path]`, or a host that nobody knows.
     pub async fn at(url: &str, key: &str) -> Result<Self> {
-        let url: Url = url.parse().context("--against is no address")?;
+        let told = || format!("{url:?} is no http://HOST:PORT");
+        let url: Url = url.parse().with_context(told)?;
         ensure!(
             url.scheme() == "http",
-            "--against speaks http alone: encryption would be measured here, beside the service. Name the address behind the proxy"
+            "the bench speaks http alone: encryption would be measured here, beside the service. Name the address behind the proxy"
         );
-        let host = url.host_str().context("--against names no host")?;
+        let host = url.host_str().context("the address names no host")?;
         let port = url.port_or_known_default().unwrap_or(80);
         let mut found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port))
             .await

@@ -63,8 +63,16 @@ impl Admission {
 
     /// Takes room at once or not at all: a queue for memory would hold memory.
     pub fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
+        self.try_reserve_beside(bytes, 0)
+    }
+
+    /// The same where so much more is free beside it.
+    fn try_reserve_beside(&self, bytes: usize, beside: usize) -> Option<Reservation> {
         let mut held = self.held();
         let free = self.room.total.checked_sub(held.all + bytes)?;
+        if free < beside {
+            return None;
+        }
         if let Some(project_id) = self.holder {
             let own = held.by_project.get(&project_id).copied().unwrap_or(0);
             if own > 0 && own + bytes > TIMES_FREE * free {
@@ -82,13 +90,18 @@ impl Admission {
 
     /// Waits for room; for reads, which hold nothing while they wait. `None` where there never is as much.
     pub async fn reserve(&self, bytes: usize) -> Option<Reservation> {
-        if bytes > self.room.total {
+        self.reserve_beside(bytes, 0).await
+    }
+
+    /// The same where so much more is free beside it, for those who take room at once.
+    pub async fn reserve_beside(&self, bytes: usize, beside: usize) -> Option<Reservation> {
+        if bytes + beside > self.room.total {
             return None;
         }
         loop {
             // Listening before looking: what is freed in between is not missed.
             let freed = self.room.freed.notified();
-            if let Some(room) = self.try_reserve(bytes) {
+            if let Some(room) = self.try_reserve_beside(bytes, beside) {
                 return Some(room);
             }
             freed.await;

@@ -3,6 +3,7 @@
 
 use crate::harness::{Project, ROSTER, shared, sql};
 use crate::kafka::shared_broker;
+use crate::legacy::shared_store;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -131,6 +132,42 @@ async fn a_service_that_runs_somewhere_is_measured_by_its_address_and_a_key() {
         (events - acknowledged - 1_000.0).abs() < 0.5,
         "{events} of {acknowledged}"
     );
+}
+
+#[tokio::test]
+async fn profile_reads_are_measured_at_every_source_and_compared() {
+    let store = shared_store().await;
+    let folder = tempfile::tempdir().unwrap();
+    let words = format!(
+        "reads --legacy {} --seconds 1 --rounds 1 --stretch 2 --people 1000 --batch-connections 4",
+        store.url
+    );
+    let results = measured(&words, &folder.path().join("run.json"), &[]).await;
+    for name in [
+        "reads-still",
+        "reads-moving",
+        "reads-at-legacy",
+        "reads-at-compare",
+    ] {
+        assert!(number(&line(&results, name)["ratio"]) > 0.0, "{name}");
+        let open = line(&results, &format!("{name}-open"));
+        assert!(
+            number(&open["items"]) > 0.0 && number(&open["p99_ms"]) > 0.0,
+            "{open}"
+        );
+    }
+    let figures = results["figures"].as_array().unwrap();
+    let figure = |name: &str| {
+        let own = figures.iter().find(|figure| figure["name"] == name);
+        number(&own.unwrap_or_else(|| panic!("no {name}"))["value"])
+    };
+    assert!(figure("reads-compare") > 0.0);
+    // Each was compared, left out, or answered by Roster alone.
+    let asked = number(&line(&results, "reads-at-compare")["items"]);
+    let told = ["reads-compared", "reads-left-out", "reads-fallen-back"].map(figure);
+    assert!(told.iter().sum::<f64>() > asked, "{told:?} of {asked}");
+    let (_, indices) = store.ask(reqwest::Method::GET, "bench-*", None).await;
+    assert_eq!(indices, serde_json::json!({}), "its index is gone");
 }
 
 /// Half a minute of warm-ups, and a broker: by hand, `cargo test … --test it bench:: -- --ignored`.

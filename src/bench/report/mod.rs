@@ -8,7 +8,7 @@ mod results;
 mod tables;
 
 pub use page::{section, write as write_into};
-pub use results::{Line, Part, Results};
+pub use results::{Line, Part, Results, median};
 
 use super::bars::stated;
 use super::settings::Judged;

@@ -4,6 +4,7 @@ mod backfill;
 mod beside;
 mod imports;
 mod neighbours;
+mod reads;
 mod requests;
 mod soak;
 mod tenants;
@@ -45,8 +46,10 @@ impl Scene<'_> {
 
     async fn measure_one(self, scenario: Scenario) -> Result<Part> {
         let settings = self.settings;
-        if scenario == Scenario::Backfill {
-            return backfill::run(self).await;
+        match scenario {
+            Scenario::Backfill => return backfill::run(self).await,
+            Scenario::Reads => return reads::run(self).await,
+            _ => {}
         }
         self.on_a_service(async |service| match scenario {
             Scenario::Tenants => tenants::run(settings, service).await,

@@ -45,7 +45,7 @@ async fn beside(
 ) -> Result<Part> {
     let mut targets = Vec::new();
     for _ in 0..NEIGHBOURS {
-        targets.push(service.another_project(PEOPLE).await?);
+        targets.push(service.another_project(PEOPLE, "write").await?);
     }
     let time = Duration::from_secs(settings.live.live_seconds);
     service
