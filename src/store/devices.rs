@@ -13,7 +13,8 @@ use uuid::Uuid;
 /// Profiles that are looked at by one statement: a device is as large as a trait may be.
 const HOLDERS_AT_ONCE: i64 = 10;
 
-/// Notes where the devices that profiles have now are to be looked for. Idempotent.
+/// Notes where the devices that profiles have now are to be looked for: as many as Iterable's API lets somebody have, since anybody may send
+/// a trait of this name with a hundred thousand keys. Idempotent.
 pub(super) const NOTE_HOLDERS: Statement = Statement {
     name: "note_holders",
     sql: "-- note_holders
@@ -21,9 +22,12 @@ INSERT INTO device_holder (project_id, token_hash, profile_id)
 SELECT DISTINCT t.project_id, md5(d.token), t.profile_id
 FROM unnest($1::INT4[], $2::UUID[]) AS t (project_id, profile_id)
 JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
-CROSS JOIN LATERAL jsonb_object_keys(
-    CASE WHEN jsonb_typeof(p.traits -> 'devices') = 'object' THEN p.traits -> 'devices' ELSE '{}'::JSONB END
-) AS d (token)
+CROSS JOIN LATERAL (
+    SELECT e.key AS token
+    FROM jsonb_each(CASE WHEN jsonb_typeof(p.traits -> 'devices') = 'object' THEN p.traits -> 'devices' ELSE '{}'::JSONB END) AS e (key, value)
+    WHERE jsonb_typeof(e.value) = 'object'
+    LIMIT 500
+) AS d
 ORDER BY 1, 2, 3
 ON CONFLICT (project_id, token_hash, profile_id) DO NOTHING",
 };

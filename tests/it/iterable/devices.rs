@@ -1,7 +1,7 @@
 //! Devices that several people have or had: switched off for all of them by their token alone, wherever they went.
 
 use super::call;
-use crate::harness::{Project, answer_to, shared, store_at};
+use crate::harness::{Project, answer_to, shared, store_at, whole_rows};
 use reqwest::{Method, StatusCode};
 use roster::domain::ProjectId;
 use serde_json::{Value, json};
@@ -133,4 +133,19 @@ async fn a_device_of_many_people_is_found_page_by_page() {
     register(&project, json!({"userId": "u7"}), "t").await;
     assert!(is_on(&project, "user_id:u7", "t").await);
     assert!(!is_on(&project, "user_id:u8", "t").await);
+}
+
+#[tokio::test]
+async fn a_trait_of_that_name_with_a_thousand_keys_makes_no_thousand_rows() {
+    let project = fresh("hybrid").await;
+    let device = |number: usize| (format!("token-{number}"), json!({"platform": "GCM"}));
+    let devices: serde_json::Map<String, Value> = (0..1_200).map(device).collect();
+    let body = json!({"email": "ada@example.com", "dataFields": {"devices": devices}});
+    post(&project, "users/update", &body).await;
+    let url = &shared().await.database_url;
+    let count = format!(
+        "SELECT count(*) FROM device_holder WHERE project_id = {}",
+        project.id
+    );
+    assert_eq!(whole_rows(url, &count).await, ["500"]);
 }
