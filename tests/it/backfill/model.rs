@@ -25,6 +25,9 @@ use uuid::Uuid;
 const PEOPLE: usize = 40;
 const CLIENTS: usize = 16;
 const PARTITIONS: i32 = 4;
+/// How often a node is killed for each seed, at most: as often as a quick machine saw. On a slow one it would be killed again and again
+/// before it was given its partitions, for which the group waits six seconds each time.
+const KILLS: usize = 1;
 
 /// One seed: a project and its people.
 struct World {
@@ -78,9 +81,13 @@ fn settings(broker: &Broker, topic: &str) -> PathBuf {
     path
 }
 
+fn drawn() -> Vec<u64> {
+    seeds(4, 20)
+}
+
 async fn worlds(url: &str, database: &str) -> Vec<World> {
     let mut worlds = Vec::new();
-    for seed in seeds(4, 20) {
+    for seed in drawn() {
         let project = Project::on(url, database).await;
         let people = (0..PEOPLE).map(|number| Person::drawn(seed, number));
         worlds.push(World {
@@ -126,15 +133,17 @@ async fn keep(settings: &Path, address: &str, over: &AtomicBool, kills: &AtomicB
         ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "2000"),
         ("ROSTER__DATABASE__POOL_SIZE", "12"),
     ];
+    let mut left = KILLS * drawn().len();
     while !over.load(Ordering::Relaxed) {
         let service = Service::start_by(ROSTER, &["--config", settings], &environment).await;
-        let is_killed = || kills.load(Ordering::Relaxed) && random_range(0..4) == 0;
+        let is_killed = || left > 0 && kills.load(Ordering::Relaxed) && random_range(0..4) == 0;
         loop {
             sleep(Duration::from_millis(random_range(300..1_500))).await;
             if over.load(Ordering::Relaxed) || is_killed() {
                 break;
             }
         }
+        left = left.saturating_sub(1);
         service.kill();
     }
 }
