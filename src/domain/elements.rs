@@ -16,6 +16,9 @@ pub const LISTS: &str = "emailListIds";
 /// The trait that tells, by their tokens, which devices somebody has.
 pub const DEVICES: &str = "devices";
 
+/// Devices of one person, and browsers: as many as Iterable's API takes.
+pub const MOST_DEVICES: usize = 500;
+
 /// Begins the keys.
 const MARK: char = '\u{1f}';
 /// The same as JSON writes it, at the beginning of an object.

@@ -207,10 +207,8 @@ impl Gate<'_> {
         let group = group.map(|group| self.group(group, stamp, &mut warnings));
         let group = group.transpose()?.map(Box::new);
         let (names, claimed) = self.believed(take(&mut draft.names), draft.explicit);
-        let explicit = match self.may_join() {
-            true => draft.explicit.max(usize::from(draft.leads)),
-            false => usize::from(draft.leads),
-        };
+        let joined = if self.may_join() { draft.explicit } else { 0 };
+        let explicit = joined.max(usize::from(draft.leads));
         let (mut identities, explicit) = self.identities(names, explicit, &mut warnings)?;
         let apart = self.claims(claimed, &mut identities);
         Ok(Command {

@@ -70,9 +70,7 @@ impl Admission {
     fn try_reserve_beside(&self, bytes: usize, beside: usize) -> Option<Reservation> {
         let mut held = self.held();
         let free = self.room.total.checked_sub(held.all + bytes)?;
-        if free < beside {
-            return None;
-        }
+        let free = Some(free).filter(|free| *free >= beside)?;
         if let Some(project_id) = self.holder {
             let own = held.by_project.get(&project_id).copied().unwrap_or(0);
             if own > 0 && own + bytes > TIMES_FREE * free {

@@ -107,8 +107,8 @@ impl Target {
 }
 
 /// What every session is set to. Plans must not depend on statistics, which a fresh PostgreSQL has none of: without these
-/// switches it scans or hashes whole tables for a batch of keys. Nor on how many keys are asked for: it would plan each time anew, which
-/// takes a read of one profile four times as long as running it.
+/// switches it scans or hashes whole tables for a batch of keys. Nor on how many keys are asked for: it would plan anew each time, which for
+/// a read of one profile takes four times as long as to run it.
 pub fn session_settings(engine: Engine, statement_timeout: Duration) -> String {
     let timeout = statement_timeout.as_millis();
     let common = format!(

@@ -3,8 +3,10 @@
 //! That somebody has it is a trait of theirs, kept by token, so that it converges, merges and is erased as all traits are. The table of
 //! holders only tells where to look, as that of a list's members does (`lists`): the trait of whom a row leads to decides.
 
+use super::params::profile_columns;
 use super::worker::{held, holds_turn};
 use super::{Error, Statement, Store};
+use crate::domain::elements::MOST_DEVICES;
 use crate::domain::{Identity, IdentityKind, Json, ProfileKey, ProjectId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -26,7 +28,7 @@ CROSS JOIN LATERAL (
     SELECT e.key AS token
     FROM jsonb_each(CASE WHEN jsonb_typeof(p.traits -> 'devices') = 'object' THEN p.traits -> 'devices' ELSE '{}'::JSONB END) AS e (key, value)
     WHERE jsonb_typeof(e.value) = 'object'
-    LIMIT 500
+    LIMIT $3::INT8
 ) AS d
 ORDER BY 1, 2, 3
 ON CONFLICT (project_id, token_hash, profile_id) DO NOTHING",
@@ -86,9 +88,11 @@ impl Store {
     /// # Errors
     /// When the database does not take it; a repeat is safe.
     pub async fn note_holders(&self, profiles: &[ProfileKey]) -> Result<(), Error> {
-        let projects: Vec<i32> = profiles.iter().map(|key| key.0.0).collect();
-        let ids: Vec<Uuid> = profiles.iter().map(|key| key.1.0).collect();
-        self.run(&NOTE_HOLDERS, &[&projects, &ids]).await.map(drop)
+        let (projects, ids) = profile_columns(profiles);
+        let most = MOST_DEVICES as i64;
+        self.run(&NOTE_HOLDERS, &[&projects, &ids, &most])
+            .await
+            .map(drop)
     }
 
     /// Who of the next profiles behind one has a device that is on, as far as they have a user id or an email, and behind whom to go on;

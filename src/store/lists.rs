@@ -4,6 +4,7 @@
 //! only tells where to look: a row for each profile that was ever written with the list, by whatever road. Who left has a row still, and
 //! so has a profile that was merged into another; the trait of whom it leads to decides.
 
+use super::params::profile_columns;
 use super::profiles::timestamp;
 use super::worker::{held, holds_turn};
 use super::{Error, Statement, Store};
@@ -244,8 +245,7 @@ impl Store {
     /// # Errors
     /// When the database does not take it; a repeat is safe.
     pub async fn note_members(&self, profiles: &[ProfileKey]) -> Result<(), Error> {
-        let projects: Vec<i32> = profiles.iter().map(|key| key.0.0).collect();
-        let ids: Vec<Uuid> = profiles.iter().map(|key| key.1.0).collect();
+        let (projects, ids) = profile_columns(profiles);
         self.run(&NOTE_MEMBERS, &[&projects, &ids]).await.map(drop)
     }
 

@@ -1,10 +1,11 @@
 //! How our types travel to the database.
 
 use super::Error;
-use crate::domain::Json;
 use crate::domain::profile::Traits;
+use crate::domain::{Json, ProfileKey};
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use uuid::Uuid;
 
 /// JSON text as a JSONB parameter: sent as it is, the database parses it.
 #[derive(Debug)]
@@ -29,6 +30,11 @@ impl ToSql for JsonParam<'_> {
     }
 
     to_sql_checked!();
+}
+
+/// Keys of profiles as two columns have them.
+pub(super) fn profile_columns(profiles: &[ProfileKey]) -> (Vec<i32>, Vec<Uuid>) {
+    profiles.iter().map(|key| (key.0.0, key.1.0)).unzip()
 }
 
 /// What a reader of a profile holds.

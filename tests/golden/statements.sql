@@ -795,7 +795,7 @@ CROSS JOIN LATERAL (
     SELECT e.key AS token
     FROM jsonb_each(CASE WHEN jsonb_typeof(p.traits -> 'devices') = 'object' THEN p.traits -> 'devices' ELSE '{}'::JSONB END) AS e (key, value)
     WHERE jsonb_typeof(e.value) = 'object'
-    LIMIT 500
+    LIMIT $3::INT8
 ) AS d
 ORDER BY 1, 2, 3
 ON CONFLICT (project_id, token_hash, profile_id) DO NOTHING;

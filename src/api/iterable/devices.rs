@@ -10,14 +10,11 @@ use super::request::{Asked, Readable};
 use super::users::{self, UPDATE, named};
 use super::when;
 use crate::api::reading::answer_of;
-use crate::domain::elements::DEVICES;
+use crate::domain::elements::{DEVICES, MOST_DEVICES};
 use crate::domain::{Identity, IdentityKind, Json, Mode};
 use crate::store::Holder;
 use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// Devices of one person, and browsers: as many as the original takes.
-const MOST_TOKENS: usize = 500;
 
 /// Pages of people who ever had a device that are looked at: five hundred people.
 const MOST_PAGES: usize = 50;
@@ -85,14 +82,14 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
 }
 
 async fn disable_of_all(asked: &Asked, body: &Fields, token: &str) -> Result<Answer, Failure> {
-    let mut after = Some(Uuid::nil());
+    let mut after = Uuid::nil();
     for _ in 0..MOST_PAGES {
-        let Some(place) = after else { break };
-        let holders;
-        (holders, after) = holders_of(asked, token, place).await?;
+        let (holders, next) = holders_of(asked, token, after).await?;
         let holders = holders.into_iter();
         let holders = holders.map(|holder| (Named::by(holder.name), holder.device));
         switch_off(asked, body, token, holders).await?;
+        let Some(next) = next else { break };
+        after = next;
     }
     Ok(Answer::success())
 }
@@ -143,10 +140,10 @@ async fn leave_room(asked: &Asked, user: &Fields, kind: &str, token: &str) -> Re
         return Ok(());
     };
     let count = known.members().map_or(0, |members| members.len());
-    if count < MOST_TOKENS || known.member(token).is_some() {
+    if count < MOST_DEVICES || known.member(token).is_some() {
         return Ok(());
     }
-    let message = format!("The user has {kind} up to the limit of {MOST_TOKENS}");
+    let message = format!("The user has {kind} up to the limit of {MOST_DEVICES}");
     Err(Refusal::params(message).into())
 }
 

@@ -282,10 +282,8 @@ impl Frame {
         let mut names: Vec<_> = email_name.into_iter().chain(id_names).collect();
         // In projects by email a user id follows whoever the call is about, also by an app's word.
         let leads = chosen.is_explicit && project == ProjectType::Email;
-        let explicit = match chosen.is_explicit && !leads {
-            true => names.len(),
-            false => 0,
-        };
+        let joins = chosen.is_explicit && !leads;
+        let explicit = if joins { names.len() } else { 0 };
         names.extend(gate.names_in(&traits));
         let email = match project {
             ProjectType::UserId => chosen.email_trait.map(|email| Json::of(&email)).or(email),

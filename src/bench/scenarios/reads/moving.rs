@@ -141,19 +141,15 @@ impl<'a> Moving<'a> {
 
     /// Sets the source of a kind, and waits until it is in force.
     pub async fn read_as(&mut self, kind: Kind) -> Result<()> {
-        match kind {
-            Kind::ReadsMoving => self.read_from("roster").await,
-            // Answers of the two look alike: the change is seen by what lies between them.
-            Kind::ReadsLegacy => {
-                self.read_from("roster").await?;
-                self.read_from("legacy").await
-            }
-            Kind::ReadsCompare => {
-                self.read_from("roster").await?;
-                self.read_from("compare").await
-            }
-            _ => Ok(()),
-        }
+        let source = match kind {
+            Kind::ReadsMoving => "roster",
+            Kind::ReadsLegacy => "legacy",
+            Kind::ReadsCompare => "compare",
+            _ => return Ok(()),
+        };
+        // Answers at legacy and at compare look alike: the change is seen by what lies between them.
+        self.read_from("roster").await?;
+        self.read_from(source).await
     }
 
     async fn read_from(&mut self, source: &'static str) -> Result<()> {
