@@ -17,7 +17,7 @@ use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
-use crate::backfill::Backfill;
+use crate::backfill::{Backfill, Source};
 use crate::clock::Clock;
 use crate::config::{Config, millis};
 use crate::domain::{KeyHash, KeyKind};
@@ -118,7 +118,7 @@ async fn serve_on(
     let (imports, desk) = files(config, &store, &ingest)?;
     let mut tasks = Tasks {
         batcher: spawn(batcher),
-        backfills: backfill::start(&taking_in, sources, &told),
+        backfills: backfill::start(&taking_in, sources.clone(), &told),
         stop_backfill,
         imports: fetching(config, &store, (&imports, &desk)),
         traces: sending.map(spawn),
@@ -137,7 +137,7 @@ async fn serve_on(
         ],
     };
     drop(taking_in);
-    tasks.others.extend(relay(&store, config));
+    tasks.others.extend(relay(&store, config, sources));
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
@@ -200,7 +200,7 @@ fn fetching(
 }
 
 /// Of nodes that know where a legacy store is one keeps it up, and one verifies; all tell how far the mirror is.
-fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
+fn relay(store: &Store, config: &Config, sources: Vec<Arc<Source>>) -> Vec<JoinHandle<()>> {
     if !config.legacy.is_mirrored() {
         return Vec::new();
     }
@@ -211,6 +211,7 @@ fn relay(store: &Store, config: &Config) -> Vec<JoinHandle<()>> {
     );
     let verify = Verify {
         legacy: config.legacy.clone(),
+        sources,
         limits: config.limits.clone(),
     };
     vec![

@@ -15,6 +15,7 @@ mod lines;
 mod member;
 mod missed;
 mod outlet;
+mod past;
 mod place;
 mod poller;
 mod producer;
@@ -30,6 +31,7 @@ mod trial;
 
 pub use lines::lines;
 pub use outlet::{Outlet, Published};
+pub use past::{Past, PastRecord, Span};
 pub use producer::OwnTopic;
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};
@@ -88,8 +90,7 @@ impl Backfill {
     }
 
     /// Takes one source in until it is told to stop.
-    pub async fn run(self, source: Source, mut stop: watch::Receiver<bool>) {
-        let source = Arc::new(source);
+    pub async fn run(self, source: Arc<Source>, mut stop: watch::Receiver<bool>) {
         let mut pace = new_pace(&source);
         let mut pause = FIRST_PAUSE;
         while !*stop.borrow() {

@@ -53,7 +53,8 @@ pub fn sample(
     Ok(records.sum::<i64>().try_into().unwrap_or(0))
 }
 
-fn consumer(properties: &Properties) -> Result<BaseConsumer, String> {
+/// A consumer that reads where it is told to, whoever else reads.
+pub(super) fn consumer(properties: &Properties) -> Result<BaseConsumer, String> {
     let mut config = properties.client(&[
         ("client.id", "roster-check"),
         ("isolation.level", "read_committed"),

@@ -39,7 +39,6 @@ pub use settings::Settings;
 
 use crate::config::Config;
 use anyhow::Result;
-use clap::ValueEnum;
 use progress::Progress;
 use report::Results;
 use scenarios::Scene;
@@ -69,17 +68,22 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
         .enable_all()
         .build()?;
     let progress = Progress::new();
-    let results = runtime.block_on(measure(settings, config, &progress));
+    let (results, outcome) = runtime.block_on(measure(settings, config, &progress));
     progress.end();
-    let results = results?;
     print!("{}", report::text(&results));
     if let Some(path) = &settings.json {
         std::fs::write(path, serde_json::to_vec_pretty(&results)?)?;
     }
+    outcome?;
     report::judge(&settings.judged, &results)
 }
 
-async fn measure(settings: &Settings, config: &Config, progress: &Progress) -> Result<Results> {
+/// What was measured, also where a scenario failed: minutes of others are not thrown away with it.
+async fn measure(
+    settings: &Settings,
+    config: &Config,
+    progress: &Progress,
+) -> (Results, Result<()>) {
     let (chosen, left_out) = settings.chosen();
     let mut results = Results {
         command: command(std::env::args()),
@@ -101,15 +105,15 @@ async fn measure(settings: &Settings, config: &Config, progress: &Progress) -> R
         config,
         progress,
     };
-    scene.measure(&chosen, |part| results.absorb(part)).await?;
-    Ok(results)
+    let outcome = scene.measure(&chosen, |part| results.absorb(part)).await;
+    if let Err(error) = &outcome {
+        results.notes.push(format!("Failed: {error:#}"));
+    }
+    (results, outcome)
 }
 
 fn why(scenario: Scenario) -> String {
-    let value = scenario.to_possible_value();
-    let name = value
-        .as_ref()
-        .map_or("a scenario", |value| value.get_name());
+    let name = scenario.name();
     match scenario {
         Scenario::Backfill => {
             format!("{name} was left out: it needs --brokers and a service of its own.")

@@ -171,6 +171,12 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// As it is chosen on the command line.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// Whether it can be measured on a service of which only an address and a key are known.
     pub const fn can_be_remote(self) -> bool {
         matches!(

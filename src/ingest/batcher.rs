@@ -10,40 +10,38 @@ use super::measures::{Began, Filled};
 use super::share::Share;
 use super::slots::Slots;
 use super::turns::Budget;
+use super::waiting::Exit;
 use super::writer::Writer;
 use super::yielding::Yielding;
 use crate::config::{self, millis};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
-/// Runs until every sender is gone and everything gathered is written.
-pub(super) async fn run(
-    mut arrivals: mpsc::UnboundedReceiver<Share>,
-    writer: Arc<Writer>,
-    settings: config::Ingest,
-) {
-    let mut gathering = Gathering::new(writer, settings);
-    let mut open = true;
-    while open || gathering.has_work() {
-        let wake = gathering.next_look();
+/// Runs until nobody submits any more and everything gathered is written.
+pub(super) async fn run(exit: Exit, writer: Arc<Writer>, settings: config::Ingest) {
+    let mut gathering = Gathering::new(exit, writer, settings);
+    loop {
+        let wake = gathering.start_batches();
+        if gathering.is_over() {
+            break;
+        }
         tokio::select! {
-            share = arrivals.recv(), if open => match share {
-                Some(share) => gathering.lanes.add(share),
-                None => open = false,
-            },
+            () = gathering.exit.rung() => {}
             Some(Ok(flush)) = gathering.flushes.join_next() => gathering.end(&flush),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
         }
-        // What has arrived by now goes along.
-        while let Ok(share) = arrivals.try_recv() {
-            gathering.lanes.add(share);
-        }
-        gathering.start_batches();
     }
+}
+
+/// What is to be written together.
+struct Batch {
+    lane: Lane,
+    began: Began,
+    filled: Filled,
+    shares: Vec<Share>,
 }
 
 /// A batch in flight.
@@ -56,7 +54,7 @@ struct Flush {
 
 /// What waits, and what is in flight.
 struct Gathering {
-    lanes: Lanes,
+    exit: Exit,
     flushes: JoinSet<Flush>,
     slots: Slots,
     yielding: Yielding,
@@ -66,9 +64,9 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn new(writer: Arc<Writer>, settings: config::Ingest) -> Self {
+    fn new(exit: Exit, writer: Arc<Writer>, settings: config::Ingest) -> Self {
         Self {
-            lanes: Lanes::new(&settings),
+            exit,
             flushes: JoinSet::new(),
             slots: Slots::new(settings.parallel_flushes),
             // One slot is the light lane's.
@@ -79,38 +77,58 @@ impl Gathering {
         }
     }
 
-    fn has_work(&self) -> bool {
-        !self.flushes.is_empty()
-            || [Lane::Light, Lane::Heavy]
-                .iter()
-                .any(|lane| self.lanes.rows(*lane) > 0)
-    }
-
-    /// When something that waits will have waited long enough; `None` while nothing could go anyway.
-    fn next_look(&self) -> Option<Instant> {
-        let lanes = [Lane::Light, Lane::Heavy].into_iter();
-        let waiting = lanes.filter(|lane| self.has_slot(*lane) && self.lanes.rows(*lane) > 0);
-        waiting
-            .filter_map(|lane| Some(self.lanes.since(lane)? + self.patience))
-            .min()
-    }
-
-    fn start_batches(&mut self) {
-        for lane in [Lane::Light, Lane::Heavy] {
-            while let Some(began) = self.may_go(lane)
-                && self.start(lane, began)
-            {}
+    /// Starts what may start, and says what is worth a wake-up then; when to look again if nothing comes.
+    fn start_batches(&mut self) -> Option<Instant> {
+        loop {
+            let mut shelf = self.exit.shelf();
+            let Some(batch) = self.take(&mut shelf.lanes) else {
+                shelf.wanted = Lane::ALL.map(|lane| self.wanted(&shelf.lanes, lane));
+                return self.next_look(&shelf.lanes);
+            };
+            drop(shelf);
+            self.start(batch);
         }
     }
 
-    fn has_slot(&self, lane: Lane) -> bool {
-        let heavy_waits = self.lanes.rows(Lane::Heavy) > 0;
-        self.slots.has_one(lane, self.most_heavy(), heavy_waits)
+    fn is_over(&self) -> bool {
+        let shelf = self.exit.shelf();
+        let is_empty = Lane::ALL.iter().all(|lane| shelf.lanes.rows(*lane) == 0);
+        !shelf.is_open && is_empty && self.flushes.is_empty()
+    }
+
+    /// The rows of a lane with which a batch may begin before another one ends.
+    fn wanted(&self, lanes: &Lanes, lane: Lane) -> usize {
+        if !self.has_slot(lanes, lane) {
+            usize::MAX
+        } else if self.slots.in_flight(lane) == 0 {
+            1
+        } else {
+            self.settings.parallel_rows
+        }
+    }
+
+    /// When something may have waited long enough beside a batch in flight; `None` while nothing could go anyway.
+    fn next_look(&self, lanes: &Lanes) -> Option<Instant> {
+        let now = Instant::now();
+        let with_slot = Lane::ALL
+            .into_iter()
+            .filter(|lane| self.has_slot(lanes, *lane));
+        let since = with_slot.filter_map(|lane| {
+            let is_beside = self.slots.in_flight(lane) > 0;
+            lanes.since(lane).or(is_beside.then_some(now))
+        });
+        since.min().map(|since| since + self.patience)
+    }
+
+    fn has_slot(&self, lanes: &Lanes, lane: Lane) -> bool {
+        let heavy_waits = lanes.rows(Lane::Heavy) > 0;
+        self.slots
+            .has_one(lane, self.most_heavy(lanes), heavy_waits)
     }
 
     /// Who is alone has all; while more than one project sends, heavy batches give way.
-    fn most_heavy(&self) -> usize {
-        match self.lanes.is_mixed() {
+    fn most_heavy(&self, lanes: &Lanes) -> usize {
+        match lanes.is_mixed() {
             true => self.yielding.limit(Instant::now()),
             false => self.settings.parallel_flushes,
         }
@@ -124,11 +142,37 @@ impl Gathering {
         }
     }
 
+    /// The next batch, of the first lane that has one.
+    fn take(&self, lanes: &mut Lanes) -> Option<Batch> {
+        Lane::ALL.into_iter().find_map(|lane| {
+            let began = self.may_go(lanes, lane)?;
+            let budget = Budget {
+                rows: self.writer.pace.rows(),
+                cost: self.settings.max_batch_bytes,
+            };
+            let shares = lanes.take(lane, budget);
+            let filled = Filled {
+                budget,
+                rows: shares.iter().map(|share| share.items.len()).sum(),
+                bytes: shares.iter().map(|share| share.cost).sum(),
+                leaves_some: lanes.rows(lane) > 0,
+            };
+            let batch = Batch {
+                lane,
+                began,
+                filled,
+                shares,
+            };
+            // All that waited may have been given up.
+            (!batch.shares.is_empty()).then_some(batch)
+        })
+    }
+
     /// Goes at once where nothing of the lane is in flight; beside another batch only where it is worth a statement of its own, or
     /// has waited long: one batch that hangs must not hold the others up.
-    fn may_go(&self, lane: Lane) -> Option<Began> {
-        let rows = self.lanes.rows(lane);
-        if rows == 0 || !self.has_slot(lane) {
+    fn may_go(&self, lanes: &Lanes, lane: Lane) -> Option<Began> {
+        let rows = lanes.rows(lane);
+        if rows == 0 || !self.has_slot(lanes, lane) {
             return None;
         }
         if self.slots.in_flight(lane) == 0 {
@@ -137,28 +181,15 @@ impl Gathering {
         if rows >= self.settings.parallel_rows {
             return Some(Began::Rows);
         }
-        let since = self.lanes.since(lane);
+        let since = lanes.since(lane);
         let is_late = since.is_some_and(|since| since.elapsed() >= self.patience);
         is_late.then_some(Began::Patience)
     }
 
-    /// False where all that waited had been given up.
-    fn start(&mut self, lane: Lane, began: Began) -> bool {
-        let budget = Budget {
-            rows: self.writer.pace.rows(),
-            cost: self.settings.max_batch_bytes,
-        };
-        let batch = self.lanes.take(lane, budget);
-        if batch.is_empty() {
-            return false;
-        }
-        let filled = Filled {
-            budget,
-            rows: batch.iter().map(|share| share.items.len()).sum(),
-            bytes: batch.iter().map(|share| share.cost).sum(),
-            leaves_some: self.lanes.rows(lane) > 0,
-        };
-        self.writer.measures.begin(lane, began, &filled, &batch);
+    fn start(&mut self, batch: Batch) {
+        let lane = batch.lane;
+        let measures = &self.writer.measures;
+        measures.begin(lane, batch.began, &batch.filled, &batch.shares);
         let flush = Flush {
             lane,
             started: Instant::now(),
@@ -168,7 +199,7 @@ impl Gathering {
         let writer = self.writer.clone();
         self.flushes.spawn(async move {
             // A batch that panics leaves its senders without an answer, not the others without a slot.
-            if AssertUnwindSafe(writer.flush(batch, lane))
+            if AssertUnwindSafe(writer.flush(batch.shares, lane))
                 .catch_unwind()
                 .await
                 .is_err()
@@ -177,6 +208,5 @@ impl Gathering {
             }
             flush
         });
-        true
     }
 }

@@ -25,6 +25,9 @@ pub(super) enum Lane {
 }
 
 impl Lane {
+    /// Both, in the order of their places: the light one is served first.
+    pub const ALL: [Self; 2] = [Self::Light, Self::Heavy];
+
     /// The label in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -73,8 +76,8 @@ impl Lanes {
         }
     }
 
-    /// Lets a share wait.
-    pub fn add(&mut self, share: Share) {
+    /// Lets a share wait, in the lane that is returned.
+    pub fn add(&mut self, share: Share) -> Lane {
         let now = Instant::now();
         let origin = share.origin;
         self.seen[origin.class as usize] = Some(now);
@@ -87,9 +90,17 @@ impl Lanes {
         }
         if is_live && self.rides_apart(&share) {
             self.light.add(share, now);
+            Lane::Light
         } else {
             self.heavy[origin.class as usize].add(share, now);
+            Lane::Heavy
         }
+    }
+
+    /// Drops all that waits.
+    pub fn clear(&mut self) {
+        self.light = Light::default();
+        self.heavy = Default::default();
     }
 
     /// True where those who sent something lately could be in each other's way.
@@ -226,4 +237,4 @@ impl Light {
 
 #[cfg(test)]
 #[path = "lanes_tests.rs"]
-mod tests;
+pub(super) mod tests;

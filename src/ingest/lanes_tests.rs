@@ -12,9 +12,13 @@ const BUDGET: Budget = Budget {
     cost: 1 << 20,
 };
 
+pub fn settings() -> config::Ingest {
+    let config = config::Config::load(None, HashMap::new());
+    config.expect("defaults").ingest
+}
+
 fn lanes() -> Lanes {
-    let config = config::Config::load(None, HashMap::new()).expect("defaults");
-    Lanes::new(&config.ingest)
+    Lanes::new(&settings())
 }
 
 fn item() -> Item {
@@ -31,7 +35,7 @@ fn item() -> Item {
 }
 
 /// A share, and the ear of who waits for its answer.
-fn share(project: i32, class: Class, cost: usize) -> (Share, oneshot::Receiver<Answer>) {
+pub fn share(project: i32, class: Class, cost: usize) -> (Share, oneshot::Receiver<Answer>) {
     let (reply, answer) = oneshot::channel();
     let origin = Origin {
         project_id: ProjectId(project),

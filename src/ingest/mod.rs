@@ -24,6 +24,7 @@ mod tempo;
 mod tools;
 mod traced;
 mod turns;
+mod waiting;
 mod write;
 mod writer;
 mod yielding;
@@ -51,9 +52,10 @@ use pace::Pace;
 use share::{Share, cut};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tools::Tools;
+use waiting::Entrance;
 use writer::Writer;
 
 /// Parts that a full batch is cut into, so that several projects fit into one.
@@ -74,7 +76,7 @@ pub enum MergeOutcome {
 pub struct Ingest {
     store: Store,
     room: Room,
-    shares: mpsc::UnboundedSender<Share>,
+    entrance: Arc<Entrance>,
     admission: Admission,
     live_clock: Arc<LiveClock>,
     field_types: Arc<FieldTypes>,
@@ -86,13 +88,13 @@ pub struct Ingest {
 impl Ingest {
     /// Builds the entrance and the batcher behind it, a future for the main runtime.
     ///
-    /// The channel between them has no bound of its own: whoever submits brings a `Reservation`, which bounds what can wait.
+    /// What waits between them has no bound of its own: whoever submits brings a `Reservation`, which bounds what can wait.
     pub fn new(
         store: Store,
         settings: &config::Ingest,
         limits: &Limits,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (shares, arrivals) = mpsc::unbounded_channel();
+        let (entrance, exit) = waiting::line(settings);
         let room = Room::of(limits);
         let measures = Arc::new(Measures::new());
         let writer = Writer {
@@ -110,7 +112,7 @@ impl Ingest {
         let ingest = Self {
             store,
             room,
-            shares,
+            entrance: Arc::new(entrance),
             admission: Admission::new(settings.max_bytes_in_flight),
             live_clock: Arc::default(),
             field_types: Arc::new(FieldTypes::new(limits)),
@@ -120,7 +122,7 @@ impl Ingest {
         };
         (
             ingest,
-            batcher::run(arrivals, Arc::new(writer), settings.clone()),
+            batcher::run(exit, Arc::new(writer), settings.clone()),
         )
     }
 
@@ -197,8 +199,7 @@ impl Ingest {
                 reply,
                 _room: room.clone(),
             };
-            let sent = self.shares.send(share);
-            sent.map_err(|_| SubmitError::Draining)?;
+            self.entrance.add(share)?;
             answers.push(answer);
         }
         drop(room);

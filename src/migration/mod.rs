@@ -98,12 +98,23 @@ pub async fn verify(
     if !migration.mirrors {
         return Err(Denied::NotMirrored(migration.state));
     }
-    if migration.plan.index.is_empty() {
-        let told = "only an index can be verified, and the plan names none";
+    if let Some(told) = unverifiable(&migration.plan, direction) {
         return Err(Denied::Plan(told.to_owned()));
     }
     let begun = store.start_verification(project_id, direction).await?;
     begun.ok_or(Denied::NoMigration)
+}
+
+/// Why a plan can't be verified: without an index there is only the topic of its source, which can't be asked for anybody.
+fn unverifiable(plan: &MigrationPlan, direction: Direction) -> Option<&'static str> {
+    match direction {
+        _ if !plan.index.is_empty() => None,
+        Direction::Forward if plan.source.is_some() => None,
+        Direction::Forward => Some("the plan names neither an index nor a source to be verified"),
+        Direction::Reverse => {
+            Some("only an index can be verified in reverse, and the plan names none")
+        }
+    }
 }
 
 /// A verification with what it found, where there is one by that id.

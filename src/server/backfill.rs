@@ -20,11 +20,11 @@ pub(super) fn calls() -> Calls {
 }
 
 /// The topics of legacy records, checked before anything starts.
-pub(super) fn sources(config: &Config) -> Result<Vec<Source>> {
+pub(super) fn sources(config: &Config) -> Result<Vec<Arc<Source>>> {
     let calls = calls();
     let load = |own| {
         let source = Source::load(own, &config.backfill, &config.limits, &calls)?;
-        backfill::check(&source).map(|()| source)
+        backfill::check(&source).map(|()| Arc::new(source))
     };
     let sources = config.backfill.sources.iter().map(load);
     sources
@@ -34,7 +34,7 @@ pub(super) fn sources(config: &Config) -> Result<Vec<Source>> {
 
 pub(super) fn start(
     backfill: &Backfill,
-    sources: Vec<Source>,
+    sources: Vec<Arc<Source>>,
     told: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let start = |source| spawn(backfill.clone().run(source, told.clone()));

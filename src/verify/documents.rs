@@ -3,6 +3,7 @@
 use super::Stop;
 use super::scene::Scene;
 use super::seen::{About, Outcome, Seen};
+use crate::backfill::PastRecord;
 use crate::domain::containment::{Contained, Difference, Direction, Kind, compared};
 use crate::domain::{Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject};
 use crate::mapping::{Reading, Record};
@@ -11,6 +12,7 @@ use crate::store::{AsOf, Marked, MarkedProfile};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A document as a record of it.
 pub struct Document {
@@ -26,7 +28,23 @@ impl Document {
     }
 }
 
-/// What a document says.
+/// What speaks of somebody in the legacy store.
+#[derive(Clone, Copy)]
+enum Witness<'a> {
+    Document(&'a Document),
+    Record(&'a Arc<PastRecord>),
+}
+
+impl Witness<'_> {
+    fn about(self) -> About {
+        match self {
+            Self::Document(document) => document.about(),
+            Self::Record(record) => About::Record(record.clone()),
+        }
+    }
+}
+
+/// What a witness says.
 enum Said {
     Command(Box<Command>),
     /// Nothing that is about anybody.
@@ -35,7 +53,7 @@ enum Said {
     Refused,
 }
 
-/// Who is there of those whom documents name.
+/// Who is there of those whom witnesses name.
 struct Known<'a> {
     owners: HashMap<&'a Identity, ProfileId>,
     profiles: HashMap<ProfileId, MarkedProfile>,
@@ -56,14 +74,27 @@ impl Scene<'_> {
         documents: &[Document],
     ) -> Result<Vec<Seen>, Stop> {
         match self.due.direction {
-            Direction::Forward => self.contained(as_of, documents).await,
+            Direction::Forward => {
+                let witnesses: Vec<_> = documents.iter().map(Witness::Document).collect();
+                self.contained(as_of, &witnesses).await
+            }
             Direction::Reverse => self.owned(as_of, documents).await,
         }
     }
 
-    /// Whether Roster has what documents say.
-    async fn contained(&self, as_of: AsOf, documents: &[Document]) -> Result<Vec<Seen>, Stop> {
-        let read = || documents.iter().map(|document| self.said(document));
+    /// The same of records.
+    pub async fn judge_records(
+        &self,
+        as_of: AsOf,
+        records: &[Arc<PastRecord>],
+    ) -> Result<Vec<Seen>, Stop> {
+        let witnesses: Vec<_> = records.iter().map(Witness::Record).collect();
+        self.contained(as_of, &witnesses).await
+    }
+
+    /// Whether Roster has what witnesses say.
+    async fn contained(&self, as_of: AsOf, witnesses: &[Witness<'_>]) -> Result<Vec<Seen>, Stop> {
+        let read = || witnesses.iter().map(|witness| self.said(*witness));
         let said: Vec<Said> = tokio::task::block_in_place(|| read().collect());
         let names = said.iter().flat_map(Said::names).collect::<BTreeSet<_>>();
         let names: Vec<&Identity> = names.into_iter().collect();
@@ -80,17 +111,17 @@ impl Scene<'_> {
         let profiles = profiles.await?;
         let is_read = |profile: &MarkedProfile| !matches!(profile.traits, Marked::NoRoom);
         let has_all = profiles.values().all(is_read);
-        if !has_all && documents.len() > 1 {
-            let (one, other) = documents.split_at(documents.len() / 2);
+        if !has_all && witnesses.len() > 1 {
+            let (one, other) = witnesses.split_at(witnesses.len() / 2);
             let mut seen = Box::pin(self.contained(as_of, one)).await?;
             seen.extend(Box::pin(self.contained(as_of, other)).await?);
             return Ok(seen);
         }
         let known = Known { owners, profiles };
         let judge = || {
-            let pairs = documents.iter().zip(&said);
+            let pairs = witnesses.iter().zip(&said);
             pairs
-                .map(|(document, said)| self.seen(document, said, &known))
+                .map(|(witness, said)| self.seen(*witness, said, &known))
                 .collect()
         };
         let mut seen: Vec<Seen> = tokio::task::block_in_place(judge);
@@ -98,7 +129,22 @@ impl Scene<'_> {
         Ok(seen)
     }
 
-    fn said(&self, document: &Document) -> Said {
+    fn said(&self, witness: Witness<'_>) -> Said {
+        let read = match witness {
+            Witness::Document(document) => self.read(document),
+            Witness::Record(record) => match self.read_record(record) {
+                Some(read) => read,
+                None => return Said::Nothing,
+            },
+        };
+        match read {
+            Ok(Reading::Command { command, .. }) => Said::Command(command),
+            Ok(Reading::Control(_) | Reading::Truncated) => Said::Nothing,
+            Err(_) => Said::Refused,
+        }
+    }
+
+    fn read(&self, document: &Document) -> Result<Reading, Rejection> {
         let record = Record {
             key: Some(document.id.as_bytes()),
             value: Some(&document.record),
@@ -110,18 +156,12 @@ impl Scene<'_> {
             let message = "documents are no messages";
             Err(Rejection::of(Code::NotAnObject, "value", message))
         };
-        match self
-            .mapping
+        self.mapping
             .read(&record, &self.gate(), self.start, &no_calls)
-        {
-            Ok(Reading::Command { command, .. }) => Said::Command(command),
-            Ok(Reading::Control(_) | Reading::Truncated) => Said::Nothing,
-            Err(_) => Said::Refused,
-        }
     }
 
-    fn seen(&self, document: &Document, said: &Said, known: &Known<'_>) -> Seen {
-        let about = document.about();
+    fn seen(&self, witness: Witness<'_>, said: &Said, known: &Known<'_>) -> Seen {
+        let about = witness.about();
         let command = match said {
             Said::Command(command) => command,
             Said::Nothing => return Seen::of(about, Outcome::Held),
@@ -146,7 +186,7 @@ impl Scene<'_> {
                 true => Outcome::Superseded,
                 false => Outcome::Held,
             }
-        } else if profile.is_some_and(|profile| self.is_as_published(document, profile)) {
+        } else if profile.is_some_and(|profile| self.is_as_published(witness, profile)) {
             Outcome::Held
         } else {
             Outcome::Differs(contained.differences)
@@ -159,7 +199,10 @@ impl Scene<'_> {
     }
 
     /// True where the document is what Roster says of the person, beside what the mapping drops: nothing in it is unknown then.
-    fn is_as_published(&self, document: &Document, profile: &MarkedProfile) -> bool {
+    fn is_as_published(&self, witness: Witness<'_>, profile: &MarkedProfile) -> bool {
+        let Witness::Document(document) = witness else {
+            return false;
+        };
         let record: Value = serde_json::from_slice(&document.record).unwrap_or_default();
         let source = &record["_source"];
         let person = mirror::person(profile.clone());
@@ -227,7 +270,7 @@ impl Scene<'_> {
 
     /// True where a document is about nobody whom Roster should have: the mapping refuses it, or it says itself that it is deleted.
     pub fn is_of_nobody(&self, document: &Document) -> Option<Outcome> {
-        match self.said(document) {
+        match self.said(Witness::Document(document)) {
             Said::Command(command) if command.erases() => Some(Outcome::Held),
             Said::Command(_) => None,
             Said::Nothing => Some(Outcome::Held),

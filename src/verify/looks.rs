@@ -5,9 +5,10 @@ use super::documents::Document;
 use super::progress::Progress;
 use super::scene::Scene;
 use super::seen::{About, Outcome, Seen};
+use super::{SUSPECT_BYTES, SUSPECTS};
 use crate::domain::containment::{Difference, Direction, Kind};
 use crate::domain::{Identity, Json, ProfileId};
-use crate::legacy::{Failure, Found, record};
+use crate::legacy::{Client, Failure, Found, record};
 use crate::mirror;
 use crate::store::{AsOf, Sample, Tallies, VerificationNote};
 use crate::upkeep::frame::Turn;
@@ -27,19 +28,23 @@ const LISTED: usize = 200;
 
 /// What is to be looked at again.
 #[derive(Default)]
-pub struct Suspects(HashSet<About>);
+pub struct Suspects {
+    all: HashSet<About>,
+    bytes: usize,
+}
 
 impl Suspects {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// True where more may be read before they are settled.
+    pub fn has_room(&self) -> bool {
+        self.all.len() < SUSPECTS && self.bytes < SUSPECT_BYTES
     }
 
     /// Counts what is settled, and keeps the others.
     pub fn take(&mut self, seen: Vec<Seen>, counts: &mut Tallies) {
         for one in seen {
             if !is_settled(&one, counts) {
-                self.0.insert(one.about);
+                self.bytes += one.about.bytes();
+                self.all.insert(one.about);
             }
         }
     }
@@ -53,7 +58,7 @@ impl Suspects {
         progress: &mut Progress,
     ) -> Result<(), Stop> {
         note.samples.0 = progress.listed();
-        let mut left: Vec<About> = self.0.into_iter().collect();
+        let mut left: Vec<About> = self.all.into_iter().collect();
         for look in 1..=LOOKS_AT_MOST {
             if left.is_empty() {
                 break;
@@ -122,14 +127,18 @@ fn sample(seen: &Seen, difference: &Difference) -> Sample {
 impl Scene<'_> {
     /// Judges some suspects as they are now, each with whether something of it is still on its way.
     async fn look(&self, suspects: &[About]) -> Result<Vec<(Seen, bool)>, Stop> {
-        let (mut ids, mut people) = (Vec::new(), Vec::new());
+        let (mut ids, mut people, mut records) = (Vec::new(), Vec::new(), Vec::new());
         for about in suspects {
             match about {
                 About::Document(id, routing) => ids.push((id.as_str(), routing.as_deref())),
                 About::Person(id) => people.push(*id),
+                About::Record(record) => records.push(record.clone()),
             }
         }
-        let mut seen = self.look_at_documents(&ids).await?;
+        let mut seen = self.judge_records(AsOf::Now, &records).await?;
+        if !ids.is_empty() {
+            seen.extend(self.look_at_documents(&ids).await?);
+        }
         let mut people = &people[..];
         while !people.is_empty() {
             let judged = self.judge_people(AsOf::Now, people).await?;
@@ -141,7 +150,8 @@ impl Scene<'_> {
     }
 
     async fn look_at_documents(&self, asked: &[(&str, Option<&str>)]) -> Result<Vec<Seen>, Stop> {
-        let found = self.found(asked).await;
+        let client = self.client()?;
+        let found = self.found(client, asked).await;
         let found = found.map_err(|failure| self.stop(&failure))?;
         let (mut seen, mut documents) = (Vec::new(), Vec::new());
         for ((id, own), found) in asked.iter().zip(found) {
@@ -169,14 +179,18 @@ impl Scene<'_> {
     }
 
     /// The documents of some ids; those with a routing of their own one by one.
-    async fn found(&self, asked: &[(&str, Option<&str>)]) -> Result<Vec<Option<Found>>, Failure> {
+    async fn found(
+        &self,
+        client: &Client,
+        asked: &[(&str, Option<&str>)],
+    ) -> Result<Vec<Option<Found>>, Failure> {
         let plain = asked.iter().filter(|(_, routing)| routing.is_none());
         let plain: Vec<&str> = plain.map(|(id, _)| *id).collect();
-        let plain = mirror::read(&self.client, self.index(), &plain).await?;
+        let plain = mirror::read(client, self.index(), &plain).await?;
         let (mut plain, mut found) = (plain.into_iter(), Vec::with_capacity(asked.len()));
         for (id, routing) in asked {
             found.push(match routing {
-                Some(routing) => self.client.routed(self.index(), (id, routing)).await?,
+                Some(routing) => client.routed(self.index(), (id, routing)).await?,
                 None => plain.next().flatten(),
             });
         }
@@ -215,8 +229,8 @@ impl Scene<'_> {
         let unread = self.store.find_refused(self.due.project_id, &asked).await?;
         for ((place, _), (is_going, is_unread)) in names.iter().zip(going.iter().zip(unread)) {
             moving[*place] |= *is_going;
-            let is_document = matches!(seen[*place].about, About::Document(..));
-            if is_unread && is_document {
+            let is_person = matches!(seen[*place].about, About::Person(_));
+            if is_unread && !is_person {
                 refused.insert(*place);
             }
         }

@@ -9,10 +9,12 @@ mod documents;
 mod looks;
 mod people;
 mod progress;
+mod records;
 mod scene;
 mod seen;
 mod walk;
 
+use crate::backfill::Source;
 use crate::config::LegacyStore;
 use crate::domain::Limits;
 use crate::metric_names::{VERIFY_CHECKED, VERIFY_DIFFERENCES};
@@ -22,13 +24,15 @@ use looks::Suspects;
 use metrics::counter;
 use progress::Progress;
 use scene::Scene;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long is read until what was found is settled and noted: so much is done twice where a node dies.
 const STRETCH: Duration = Duration::from_secs(8);
-/// Suspects that are held at once; then they are settled first.
+/// Suspects that are held at once, and bytes of records that are; then they are settled first.
 const SUSPECTS: usize = 2_000;
+const SUSPECT_BYTES: usize = 8 << 20;
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -51,6 +55,8 @@ impl From<Error> for Stop {
 /// Works at verifications.
 pub struct Verify {
     pub legacy: LegacyStore,
+    /// Those whose topics may be read where a plan names no index.
+    pub sources: Vec<Arc<Source>>,
     pub limits: Limits,
 }
 
@@ -100,7 +106,7 @@ impl Verify {
         scene.begin(&mut progress).await?;
         let mut suspects = Suspects::default();
         let until = Instant::now() + STRETCH;
-        while Instant::now() < until && suspects.len() < SUSPECTS && !progress.is_done() {
+        while Instant::now() < until && suspects.has_room() && !progress.is_done() {
             turn.keep().await?;
             let started = Instant::now();
             let seen = scene.page(&mut progress).await?;

@@ -41,7 +41,7 @@ impl Scene<'_> {
         let ids: Vec<&str> = persons
             .flat_map(|person| self.reverse.ids(person))
             .collect();
-        let there = mirror::read(&self.client, self.index(), &ids).await;
+        let there = mirror::read(self.client()?, self.index(), &ids).await;
         let mut there = there.map_err(|failure| self.stop(&failure))?.into_iter();
         let judge = || {
             let judged = entries.iter().map(|(id, person)| {

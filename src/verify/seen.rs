@@ -1,7 +1,9 @@
 //! What was seen of one document or one person.
 
+use crate::backfill::PastRecord;
 use crate::domain::containment::Difference;
 use crate::domain::{Identity, ProfileId};
+use std::sync::Arc;
 
 /// Whom a look was about: enough to look again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -9,6 +11,8 @@ pub enum About {
     /// A document, by its id and a routing of its own, where it has one.
     Document(String, Option<String>),
     Person(ProfileId),
+    /// A record, kept until it is settled: what it says does not change.
+    Record(Arc<PastRecord>),
 }
 
 /// What it came to.
@@ -43,6 +47,7 @@ impl Seen {
         let document_id = match &about {
             About::Document(id, _) => id.clone(),
             About::Person(_) => String::new(),
+            About::Record(record) => record.name(),
         };
         Self {
             about,
@@ -58,6 +63,16 @@ impl Seen {
         match &self.outcome {
             Outcome::Differs(differences) => differences,
             _ => &[],
+        }
+    }
+}
+
+impl About {
+    /// Bytes that are held of it beyond a name.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Document(..) | Self::Person(_) => 0,
+            Self::Record(record) => record.bytes(),
         }
     }
 }

@@ -25,7 +25,7 @@ const ROUNDS: u32 = 10;
 
 impl Scene<'_> {
     /// Begins with the first stretch, and sees with each whether the index is still the same.
-    pub async fn begin(&self, progress: &mut Progress) -> Result<(), Stop> {
+    pub async fn begin_documents(&self, progress: &mut Progress) -> Result<(), Stop> {
         let indices = self.indices().await?;
         if progress.round == 0 {
             self.whole().await?;
@@ -61,7 +61,7 @@ impl Scene<'_> {
     }
 
     async fn indices(&self) -> Result<Vec<Index>, Stop> {
-        let indices = self.client.indices(self.index()).await;
+        let indices = self.client()?.indices(self.index()).await;
         let indices = indices.map_err(|failure| self.stop(&failure))?;
         if indices.is_empty() {
             return Err(Stop::End(format!("there is no index {}", self.index())));
@@ -71,7 +71,7 @@ impl Scene<'_> {
 
     /// An index that does not give its documents back as they were sent can't be compared.
     async fn whole(&self) -> Result<(), Stop> {
-        match self.client.source_of(self.index()).await {
+        match self.client()?.source_of(self.index()).await {
             Ok(Source::AsSent) => Ok(()),
             Ok(_) => Err(Stop::End(format!(
                 "index {} does not give documents back as they were sent",
@@ -85,7 +85,7 @@ impl Scene<'_> {
         let mut shards = Vec::new();
         for index in indices {
             self.refresh(index).await?;
-            let ends = self.client.checkpoints(index).await;
+            let ends = self.client()?.checkpoints(index).await;
             let ends = ends.map_err(|failure| self.stop(&failure))?;
             for (number, last) in (0..).zip(ends) {
                 shards.push(Shard {
@@ -106,7 +106,7 @@ impl Scene<'_> {
 
     /// Lets everything show. An index that never does so by itself, and may not be asked to, can't be read.
     async fn refresh(&self, index: &Index) -> Result<(), Stop> {
-        match self.client.refresh(&index.name).await {
+        match self.client()?.refresh(&index.name).await {
             Ok(()) => Ok(()),
             Err(Failure::Lasting { status: 403, .. }) if !index.is_never_refreshed => Ok(()),
             Err(Failure::Lasting { status: 403, .. }) => Err(Stop::End(format!(
@@ -121,7 +121,7 @@ impl Scene<'_> {
     async fn read_page(&self, shard: &mut Shard) -> Result<Vec<Document>, Stop> {
         let mut size = PAGE;
         let page = loop {
-            match self.client.page(self.ask(shard, size)).await {
+            match self.client()?.page(self.ask(shard, size)).await {
                 Err(Failure::TooLarge(_)) if size > 1 => size = (size / 4).max(1),
                 other => break other.map_err(|failure| self.stop(&failure))?,
             }

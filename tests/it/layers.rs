@@ -55,6 +55,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "mirror",
             "upkeep",
             "legacy",
+            "backfill",
             "mapping",
             "store",
             "domain",

@@ -5,6 +5,7 @@
 
 mod excused;
 mod going;
+mod records;
 mod routed;
 
 use crate::forms::of_form;

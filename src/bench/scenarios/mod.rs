@@ -26,21 +26,27 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Measures some scenarios, those that are measured in the same rounds together.
+    /// Measures some scenarios, those that are measured in the same rounds together. Where one fails the others are measured all the same.
     pub async fn measure(self, scenarios: &[Scenario], mut done: impl FnMut(Part)) -> Result<()> {
         let kinds: Vec<Kind> = scenarios
             .iter()
             .flat_map(|scenario| Kind::of(*scenario))
             .copied()
             .collect();
+        let mut failed = Vec::new();
+        let mut end = |name: &str, part: Result<Part>| match part {
+            Ok(part) => done(part),
+            Err(error) => failed.push(format!("{name}: {error:#}")),
+        };
         if !kinds.is_empty() {
             let part = self
                 .on_a_service(async |service| requests::run(self.settings, service, &kinds).await);
-            done(part.await?);
+            end("requests in turns", part.await);
         }
         for scenario in scenarios.iter().filter(|one| Kind::of(**one).is_empty()) {
-            done(self.measure_one(*scenario).await?);
+            end(&scenario.name(), self.measure_one(*scenario).await);
         }
+        ensure!(failed.is_empty(), "{}", failed.join("; "));
         Ok(())
     }
 

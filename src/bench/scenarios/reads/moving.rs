@@ -89,7 +89,6 @@ pub struct Moving<'a> {
     name: &'a str,
     /// Its address with a key that reads.
     pub target: Target,
-    connection: Connection,
     source: &'static str,
 }
 
@@ -98,7 +97,6 @@ impl<'a> Moving<'a> {
     pub async fn start(service: &'a Service, name: &'a str, index: &Index) -> Result<Self> {
         let moving = Self {
             target: service.target.with_key(&service.server_key),
-            connection: Connection::open(service.target.socket).await?,
             source: "roster",
             service,
             name,
@@ -165,7 +163,7 @@ impl<'a> Moving<'a> {
         let (told, began) = (format!(r#""source":"{answered_by}""#), Instant::now());
         while began.elapsed() < PATIENCE {
             let path = format!("/v1/profiles/user_id:{}", user_id(0));
-            if memmem::find(self.get(&path).await?, told.as_bytes()).is_some() {
+            if memmem::find(&self.get(&path).await?, told.as_bytes()).is_some() {
                 return Ok(());
             }
             sleep(POLL).await;
@@ -173,18 +171,20 @@ impl<'a> Moving<'a> {
         bail!("profiles are not read from {source}");
     }
 
-    async fn get(&mut self, path: &str) -> Result<&[u8]> {
+    /// By a connection of its own: minutes may lie between two questions, and the service does not wait for a silent one.
+    async fn get(&self, path: &str) -> Result<Vec<u8>> {
         let key = &self.target.key;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
         );
-        self.connection.exchange(request.as_bytes()).await?;
-        Ok(self.connection.reply())
+        let mut connection = Connection::open(self.service.target.socket).await?;
+        connection.exchange(request.as_bytes()).await?;
+        Ok(connection.reply().to_vec())
     }
 
     /// What became of the reads at compare; both sides have the same people, so nothing may differ.
-    pub async fn tell(mut self, part: &mut Part) -> Result<()> {
-        let text = String::from_utf8_lossy(self.get("/metrics").await?).into_owned();
+    pub async fn tell(self, part: &mut Part) -> Result<()> {
+        let text = String::from_utf8(self.get("/metrics").await?)?;
         let sum = |name: &str| {
             let lines = text.lines().filter(|line| line.starts_with(name));
             let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
