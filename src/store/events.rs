@@ -10,6 +10,8 @@ use uuid::Uuid;
 const STEP: i64 = 100;
 
 /// Newest first, over the profile and those merged into it: each gives its newest, so that no index is read to its end.
+/// How far back these go is asked for first: sorted by time alone they come out of the index, whereas PostgreSQL, which expects a
+/// row or two of anybody, would read and sort all events of somebody who has a million.
 /// The cursor is the last row's key; NULL means "any". The page ends with the row that reaches its bytes. `OFFSET 0` keeps
 /// PostgreSQL from writing each row out again wherever its text is used.
 pub(super) const LOAD_TIMELINE: Statement = Statement {
@@ -26,9 +28,21 @@ FROM (
                 SELECT e.*
                 FROM unnest($2::UUID[]) AS t (profile_id)
                 CROSS JOIN LATERAL (
+                    SELECT min(newest.occurred_at) AS occurred_at
+                    FROM (
+                        SELECT own.occurred_at FROM event AS own
+                        WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
+                          AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+                          AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
+                          AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
+                        ORDER BY own.occurred_at DESC
+                        LIMIT $9::INT8
+                    ) AS newest
+                ) AS oldest
+                CROSS JOIN LATERAL (
                     SELECT * FROM event AS own
                     WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
-                      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+                      AND own.occurred_at >= oldest.occurred_at AND own.occurred_at < $4::TIMESTAMPTZ
                       AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
                       AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
                     ORDER BY own.occurred_at DESC, own.event_id DESC

@@ -571,9 +571,21 @@ FROM (
                 SELECT e.*
                 FROM unnest($2::UUID[]) AS t (profile_id)
                 CROSS JOIN LATERAL (
+                    SELECT min(newest.occurred_at) AS occurred_at
+                    FROM (
+                        SELECT own.occurred_at FROM event AS own
+                        WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
+                          AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+                          AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
+                          AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
+                        ORDER BY own.occurred_at DESC
+                        LIMIT $9::INT8
+                    ) AS newest
+                ) AS oldest
+                CROSS JOIN LATERAL (
                     SELECT * FROM event AS own
                     WHERE own.profile_id = t.profile_id AND own.project_id = $1::INT4
-                      AND own.occurred_at >= $3::TIMESTAMPTZ AND own.occurred_at < $4::TIMESTAMPTZ
+                      AND own.occurred_at >= oldest.occurred_at AND own.occurred_at < $4::TIMESTAMPTZ
                       AND (own.occurred_at, own.event_id) < ($5::TIMESTAMPTZ, $6::UUID)
                       AND ($7::TEXT IS NULL OR own.name = $7::TEXT) AND ($8::TEXT IS NULL OR own.type = $8::TEXT)
                     ORDER BY own.occurred_at DESC, own.event_id DESC

@@ -363,3 +363,46 @@ async fn on_postgresql_no_statement_scans_an_empty_or_an_unanalysed_database() {
     sql(&url, &format!("INSERT INTO event SELECT 1, {id}, {id}, 'track', 'x', NULL, now(), now(), '{{}}', '{{}}' {from}")).await;
     no_statement_scans(&url, "200,000 unanalysed profiles").await;
 }
+
+/// Rows that a plan's parts came to, as they ran.
+fn rows_read(plan: &str) -> Vec<u64> {
+    let parts = plan.split("actual time=").skip(1);
+    let rows = parts.filter_map(|part| part.split_once(" rows=")?.1.split(' ').next());
+    rows.filter_map(|rows| rows.parse().ok()).collect()
+}
+
+#[tokio::test]
+async fn on_postgresql_a_page_of_a_timeline_reads_a_page_whoever_has_how_many_events() {
+    let url = fresh_database().await;
+    let store = store_at(&url);
+    store.migrate().await.expect("migrated");
+    if store.engine().await.expect("it answers") != Engine::PostgreSql {
+        println!("PostgreSQL only: on_postgresql_a_page_of_a_timeline_reads_a_page");
+        return;
+    }
+    let busy = "'ffffffff-0000-4000-8000-000000000000'::UUID";
+    let others = "('00000000-0000-4000-8000-' || lpad((n % 5000)::TEXT, 12, '0'))::UUID";
+    for profile in [busy, others] {
+        let insert = format!(
+            "INSERT INTO event SELECT 1, gen_random_uuid(), {profile}, 'track', 'x', NULL, now() - (n / 3) * '1 s'::INTERVAL, now(), '{{}}', '{{}}' \
+             FROM generate_series(1, 30000) AS g (n)"
+        );
+        sql(&url, &insert).await;
+    }
+    let client = connect(&url).await;
+    let settings = session_settings(Engine::PostgreSql, Duration::from_secs(30));
+    client.batch_execute(&settings).await.expect("set");
+    client.batch_execute("ANALYZE event").await.expect("done");
+    let catalogue = catalogue();
+    let mut all = catalogue.iter();
+    let statement = all.find(|one| one.name == "load_timeline").expect("it");
+    let prepare = format!("PREPARE p AS {}", statement.sql);
+    client.batch_execute(&prepare).await.expect("prepared");
+    let question = format!(
+        "EXPLAIN (ANALYZE) EXECUTE p (1, ARRAY[{busy}], '-infinity', 'infinity', 'infinity', {busy}, NULL, NULL, 100, 1000000)"
+    );
+    let plan = explain(&client, &question).await;
+    let rows = rows_read(&plan);
+    assert!(rows.contains(&100), "{plan}");
+    assert!(rows.iter().all(|rows| *rows < 200), "{plan}");
+}
