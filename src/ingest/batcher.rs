@@ -7,10 +7,10 @@
 
 use super::lanes::{Lane, Lanes};
 use super::measures::{Began, Filled};
+use super::queue::Receiver;
 use super::share::Share;
 use super::slots::Slots;
 use super::turns::Budget;
-use super::waiting::Exit;
 use super::writer::Writer;
 use super::yielding::Yielding;
 use crate::config::{self, millis};
@@ -21,15 +21,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
 /// Runs until nobody submits any more and everything gathered is written.
-pub(super) async fn run(exit: Exit, writer: Arc<Writer>, settings: config::Ingest) {
-    let mut gathering = Gathering::new(exit, writer, settings);
+pub(super) async fn run(receiver: Receiver, writer: Arc<Writer>, settings: config::Ingest) {
+    let mut gathering = Gathering::new(receiver, writer, settings);
     loop {
         let wake = gathering.start_batches();
         if gathering.is_over() {
             break;
         }
         tokio::select! {
-            () = gathering.exit.rung() => {}
+            () = gathering.receiver.notified() => {}
             Some(Ok(flush)) = gathering.flushes.join_next() => gathering.end(&flush),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
         }
@@ -54,7 +54,7 @@ struct Flush {
 
 /// What waits, and what is in flight.
 struct Gathering {
-    exit: Exit,
+    receiver: Receiver,
     flushes: JoinSet<Flush>,
     slots: Slots,
     yielding: Yielding,
@@ -64,9 +64,9 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn new(exit: Exit, writer: Arc<Writer>, settings: config::Ingest) -> Self {
+    fn new(receiver: Receiver, writer: Arc<Writer>, settings: config::Ingest) -> Self {
         Self {
-            exit,
+            receiver,
             flushes: JoinSet::new(),
             slots: Slots::new(settings.parallel_flushes),
             // One slot is the light lane's.
@@ -80,20 +80,20 @@ impl Gathering {
     /// Starts what may start, and says what is worth a wake-up then; when to look again if nothing comes.
     fn start_batches(&mut self) -> Option<Instant> {
         loop {
-            let mut shelf = self.exit.shelf();
-            let Some(batch) = self.take(&mut shelf.lanes) else {
-                shelf.wanted = Lane::ALL.map(|lane| self.wanted(&shelf.lanes, lane));
-                return self.next_look(&shelf.lanes);
+            let mut state = self.receiver.state();
+            let Some(batch) = self.take(&mut state.lanes) else {
+                state.wanted = Lane::ALL.map(|lane| self.wanted(&state.lanes, lane));
+                return self.next_look(&state.lanes);
             };
-            drop(shelf);
+            drop(state);
             self.start(batch);
         }
     }
 
     fn is_over(&self) -> bool {
-        let shelf = self.exit.shelf();
-        let is_empty = Lane::ALL.iter().all(|lane| shelf.lanes.rows(*lane) == 0);
-        !shelf.is_open && is_empty && self.flushes.is_empty()
+        let state = self.receiver.state();
+        let is_empty = Lane::ALL.iter().all(|lane| state.lanes.rows(*lane) == 0);
+        !state.is_open && is_empty && self.flushes.is_empty()
     }
 
     /// The rows of a lane with which a batch may begin before another one ends.

@@ -15,6 +15,7 @@ mod live_time;
 mod measures;
 mod merging;
 mod pace;
+mod queue;
 mod refusals;
 mod round;
 mod share;
@@ -24,7 +25,6 @@ mod tempo;
 mod tools;
 mod traced;
 mod turns;
-mod waiting;
 mod write;
 mod writer;
 mod yielding;
@@ -49,13 +49,13 @@ use measures::Measures;
 use merging::merge_listed;
 use metrics::counter;
 use pace::Pace;
+use queue::Sender;
 use share::{Share, cut};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tools::Tools;
-use waiting::Entrance;
 use writer::Writer;
 
 /// Parts that a full batch is cut into, so that several projects fit into one.
@@ -76,7 +76,7 @@ pub enum MergeOutcome {
 pub struct Ingest {
     store: Store,
     room: Room,
-    entrance: Arc<Entrance>,
+    sender: Arc<Sender>,
     admission: Admission,
     live_clock: Arc<LiveClock>,
     field_types: Arc<FieldTypes>,
@@ -94,7 +94,7 @@ impl Ingest {
         settings: &config::Ingest,
         limits: &Limits,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (entrance, exit) = waiting::line(settings);
+        let (sender, receiver) = queue::channel(settings);
         let room = Room::of(limits);
         let measures = Arc::new(Measures::new());
         let writer = Writer {
@@ -112,7 +112,7 @@ impl Ingest {
         let ingest = Self {
             store,
             room,
-            entrance: Arc::new(entrance),
+            sender: Arc::new(sender),
             admission: Admission::new(settings.max_bytes_in_flight),
             live_clock: Arc::default(),
             field_types: Arc::new(FieldTypes::new(limits)),
@@ -122,7 +122,7 @@ impl Ingest {
         };
         (
             ingest,
-            batcher::run(exit, Arc::new(writer), settings.clone()),
+            batcher::run(receiver, Arc::new(writer), settings.clone()),
         )
     }
 
@@ -199,7 +199,7 @@ impl Ingest {
                 reply,
                 _room: room.clone(),
             };
-            self.entrance.add(share)?;
+            self.sender.send(share)?;
             answers.push(answer);
         }
         drop(room);

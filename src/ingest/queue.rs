@@ -10,18 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// The end of those who submit; the batcher ends when it is dropped and all is written.
-pub(super) struct Entrance(Arc<Waiting>);
+pub(super) struct Sender(Arc<Queue>);
 
 /// The batcher's end; when it is dropped nobody is served any more.
-pub(super) struct Exit(Arc<Waiting>);
+pub(super) struct Receiver(Arc<Queue>);
 
-struct Waiting {
-    shelf: Mutex<Shelf>,
-    bell: Notify,
+struct Queue {
+    state: Mutex<State>,
+    notify: Notify,
 }
 
 /// What waits, and what is agreed on it.
-pub(super) struct Shelf {
+pub(super) struct State {
     pub lanes: Lanes,
     /// The rows of each lane, in the order of the lanes, that are worth a wake-up.
     pub wanted: [usize; 2],
@@ -31,69 +31,69 @@ pub(super) struct Shelf {
 }
 
 /// Both ends.
-pub(super) fn line(settings: &config::Ingest) -> (Entrance, Exit) {
-    let shelf = Shelf {
+pub(super) fn channel(settings: &config::Ingest) -> (Sender, Receiver) {
+    let state = State {
         lanes: Lanes::new(settings),
         wanted: [1; 2],
         is_open: true,
         is_served: true,
     };
-    let waiting = Arc::new(Waiting {
-        shelf: Mutex::new(shelf),
-        bell: Notify::new(),
+    let queue = Arc::new(Queue {
+        state: Mutex::new(state),
+        notify: Notify::new(),
     });
-    (Entrance(waiting.clone()), Exit(waiting))
+    (Sender(queue.clone()), Receiver(queue))
 }
 
-impl Entrance {
+impl Sender {
     /// Lets a share wait.
-    pub fn add(&self, share: Share) -> Result<(), SubmitError> {
-        let mut shelf = self.0.shelf();
-        if !shelf.is_served {
+    pub fn send(&self, share: Share) -> Result<(), SubmitError> {
+        let mut state = self.0.state();
+        if !state.is_served {
             return Err(SubmitError::Draining);
         }
-        let lane = shelf.lanes.add(share);
-        if shelf.lanes.rows(lane) >= shelf.wanted[lane as usize] {
+        let lane = state.lanes.add(share);
+        if state.lanes.rows(lane) >= state.wanted[lane as usize] {
             // Once is enough.
-            shelf.wanted[lane as usize] = usize::MAX;
-            drop(shelf);
-            self.0.bell.notify_one();
+            state.wanted[lane as usize] = usize::MAX;
+            drop(state);
+            self.0.notify.notify_one();
         }
         Ok(())
     }
 }
 
-impl Exit {
+impl Receiver {
     /// What waits; not to be held for long, since everybody who submits wants it.
-    pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.0.shelf()
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state()
     }
 
     /// Waits until a lane has as many rows as were wanted, or nobody submits any more.
-    pub async fn rung(&self) {
-        self.0.bell.notified().await;
+    pub async fn notified(&self) {
+        self.0.notify.notified().await;
     }
 }
 
-impl Waiting {
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().expect("no holder panics")
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
     }
 }
 
-impl Drop for Entrance {
+impl Drop for Sender {
     fn drop(&mut self) {
-        self.0.shelf().is_open = false;
-        self.0.bell.notify_one();
+        self.0.state().is_open = false;
+        self.0.notify.notify_one();
     }
 }
 
-impl Drop for Exit {
+impl Drop for Receiver {
     fn drop(&mut self) {
-        let mut shelf = self.0.shelf();
-        shelf.is_served = false;
+        let mut state = self.0.state();
+        state.is_served = false;
         // Who waits hears it by the end of their share.
-        shelf.lanes.clear();
+        state.lanes.clear();
     }
 }
 
@@ -106,57 +106,57 @@ mod tests {
     use futures_util::FutureExt;
     use tokio::sync::oneshot::error::TryRecvError;
 
-    fn line() -> (Entrance, Exit) {
-        super::line(&settings())
+    fn channel() -> (Sender, Receiver) {
+        super::channel(&settings())
     }
 
-    fn is_rung(exit: &Exit) -> bool {
-        exit.rung().now_or_never().is_some()
+    fn is_notified(receiver: &Receiver) -> bool {
+        receiver.notified().now_or_never().is_some()
     }
 
     #[test]
     fn nobody_is_woken_before_there_is_enough_and_then_once() {
-        let (entrance, exit) = line();
-        exit.shelf().wanted = [usize::MAX, 3];
+        let (sender, receiver) = channel();
+        receiver.state().wanted = [usize::MAX, 3];
         let mut ears = Vec::new();
         let mut rings = Vec::new();
         for _ in 0..5 {
             let (share, ear) = share(1, Class::Live, 10);
             ears.push(ear);
-            entrance.add(share).expect("the batcher is there");
-            rings.push(is_rung(&exit));
+            sender.send(share).expect("the batcher is there");
+            rings.push(is_notified(&receiver));
         }
         assert_eq!(rings, [false, false, true, false, false]);
-        assert_eq!(exit.shelf().lanes.rows(Lane::Heavy), 5);
+        assert_eq!(receiver.state().lanes.rows(Lane::Heavy), 5);
     }
 
     #[test]
     fn what_came_while_nobody_listened_is_heard_later() {
-        let (entrance, exit) = line();
+        let (sender, receiver) = channel();
         let (share, _ear) = share(1, Class::Live, 10);
-        entrance.add(share).expect("the batcher is there");
-        assert!(is_rung(&exit) && !is_rung(&exit));
+        sender.send(share).expect("the batcher is there");
+        assert!(is_notified(&receiver) && !is_notified(&receiver));
     }
 
     #[test]
     fn the_batcher_hears_that_nobody_submits_any_more() {
-        let (entrance, exit) = line();
-        assert!(exit.shelf().is_open && !is_rung(&exit));
-        drop(entrance);
-        assert!(is_rung(&exit) && !exit.shelf().is_open);
+        let (sender, receiver) = channel();
+        assert!(receiver.state().is_open && !is_notified(&receiver));
+        drop(sender);
+        assert!(is_notified(&receiver) && !receiver.state().is_open);
     }
 
     #[test]
     fn who_waits_when_the_batcher_goes_hears_it_and_who_comes_later_too() {
-        let (entrance, exit) = line();
+        let (sender, receiver) = channel();
         let (waiting, mut ear) = share(1, Class::Live, 10);
-        entrance.add(waiting).expect("the batcher is there");
-        drop(exit);
+        sender.send(waiting).expect("the batcher is there");
+        drop(receiver);
         assert!(
             ear.try_recv()
                 .is_err_and(|error| error == TryRecvError::Closed)
         );
         let (late, _ear) = share(1, Class::Live, 10);
-        assert!(matches!(entrance.add(late), Err(SubmitError::Draining)));
+        assert!(matches!(sender.send(late), Err(SubmitError::Draining)));
     }
 }
