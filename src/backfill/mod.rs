@@ -31,7 +31,7 @@ mod trial;
 
 pub use lines::lines;
 pub use outlet::{Outlet, Published};
-pub use past::{Past, PastRecord, Span};
+pub use past::{OffsetRange, Past, PastRecord};
 pub use producer::OwnTopic;
 pub use reader::{check, probe};
 pub use replay::{Replayed, replay};

@@ -32,7 +32,7 @@ pub struct Past<'a> {
 
 /// A part of a partition: from an offset on, but none from `until` on.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct OffsetRange {
     pub partition: i32,
     pub from: i64,
     pub until: i64,
@@ -75,23 +75,23 @@ impl<'a> Past<'a> {
     /// The brokers went away, or the topic did.
     pub fn read(
         &self,
-        span: Span,
+        range: OffsetRange,
         (most, most_bytes): (usize, usize),
     ) -> Result<(Vec<PastRecord>, i64), String> {
         let mut place = self.place.lock().expect("no holder panics");
-        if place.take() != Some((span.partition, span.from)) {
-            self.go_to(span.partition, span.from)?;
+        if place.take() != Some((range.partition, range.from)) {
+            self.go_to(range.partition, range.from)?;
         }
-        let (mut records, mut bytes, mut next) = (Vec::new(), 0, span.from);
+        let (mut records, mut bytes, mut next) = (Vec::new(), 0, range.from);
         let mut heard = Instant::now();
-        while next < span.until && records.len() < most && bytes < most_bytes {
+        while next < range.until && records.len() < most && bytes < most_bytes {
             match self.consumer.poll(POLL) {
                 None if heard.elapsed() < PATIENCE => continue,
                 None => return Err(self.told("nothing comes")),
                 // Behind the last record stand marks, which are never delivered.
-                Some(Err(KafkaError::PartitionEOF(_))) => next = span.until,
+                Some(Err(KafkaError::PartitionEOF(_))) => next = range.until,
                 Some(Err(error)) => return Err(self.told(&error.to_string())),
-                Some(Ok(message)) if message.offset() >= span.until => next = span.until,
+                Some(Ok(message)) if message.offset() >= range.until => next = range.until,
                 Some(Ok(message)) => {
                     let arrived = record_of(&message, Uuid::nil(), None);
                     next = arrived.offset + 1;
@@ -102,7 +102,7 @@ impl<'a> Past<'a> {
             heard = Instant::now();
         }
         // Where it ended before the end, the next record is still to come.
-        *place = (next < span.until).then_some((span.partition, next));
+        *place = (next < range.until).then_some((range.partition, next));
         Ok((records, next))
     }
 

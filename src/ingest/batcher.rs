@@ -96,7 +96,8 @@ impl Gathering {
         !state.is_open && is_empty && self.flushes.is_empty()
     }
 
-    /// The rows of a lane with which a batch may begin before another one ends.
+    /// The rows of a lane with which a batch may begin: any at once where nothing of the lane is in flight; beside another batch as many as are
+    /// worth a statement of their own.
     fn wanted(&self, lanes: &Lanes, lane: Lane) -> usize {
         if !self.has_slot(lanes, lane) {
             usize::MAX
@@ -168,20 +169,15 @@ impl Gathering {
         })
     }
 
-    /// Goes at once where nothing of the lane is in flight; beside another batch only where it is worth a statement of its own, or
-    /// has waited long: one batch that hangs must not hold the others up.
+    /// Goes with as many rows as are wanted; with fewer where they have waited long beside another batch: one that hangs must not hold the
+    /// others up.
     fn may_go(&self, lanes: &Lanes, lane: Lane) -> Option<Began> {
-        let rows = lanes.rows(lane);
-        if rows == 0 || !self.has_slot(lanes, lane) {
-            return None;
+        let wanted = self.wanted(lanes, lane);
+        if lanes.rows(lane) >= wanted {
+            let is_alone = self.slots.in_flight(lane) == 0;
+            return Some(if is_alone { Began::Idle } else { Began::Rows });
         }
-        if self.slots.in_flight(lane) == 0 {
-            return Some(Began::Idle);
-        }
-        if rows >= self.settings.parallel_rows {
-            return Some(Began::Rows);
-        }
-        let since = lanes.since(lane);
+        let since = lanes.since(lane).filter(|_| wanted < usize::MAX);
         let is_late = since.is_some_and(|since| since.elapsed() >= self.patience);
         is_late.then_some(Began::Patience)
     }

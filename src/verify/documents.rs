@@ -94,6 +94,9 @@ impl Scene<'_> {
 
     /// Whether Roster has what witnesses say.
     async fn contained(&self, as_of: AsOf, witnesses: &[Witness<'_>]) -> Result<Vec<Seen>, Stop> {
+        if witnesses.is_empty() {
+            return Ok(Vec::new());
+        }
         let read = || witnesses.iter().map(|witness| self.said(*witness));
         let said: Vec<Said> = tokio::task::block_in_place(|| read().collect());
         let names = said.iter().flat_map(Said::names).collect::<BTreeSet<_>>();

@@ -7,7 +7,7 @@ use super::Stop;
 use super::progress::{Progress, Shard};
 use super::scene::Scene;
 use super::seen::Seen;
-use crate::backfill::{Past, PastRecord, Span};
+use crate::backfill::{OffsetRange, Past, PastRecord};
 use crate::store::AsOf;
 use std::sync::Arc;
 use tokio::task::block_in_place;
@@ -56,12 +56,12 @@ impl Scene<'_> {
             progress.has_documents = true;
             return Ok(Vec::new());
         };
-        let span = Span {
+        let range = OffsetRange {
             partition: shard.number.cast_signed(),
             from: shard.after + 1,
             until: shard.last + 1,
         };
-        let read = block_in_place(|| past.read(span, PAGE));
+        let read = block_in_place(|| past.read(range, PAGE));
         let (records, next) = read.map_err(Stop::Passing)?;
         shard.after = next - 1;
         let records: Vec<Arc<PastRecord>> = records.into_iter().map(Arc::new).collect();

@@ -239,6 +239,26 @@ async fn no_second_look(scene: &Scene) {
     .await;
 }
 
+/// Roster loses a trait of p-3, and p-4.
+pub async fn lose(database: &str, project: &Project, trait_name: &str) {
+    let own = format!("project_id = {}", project.id);
+    let of = |id: &str| {
+        format!(
+            "profile_id IN (SELECT i.profile_id FROM identity AS i WHERE i.{own} AND i.value = '{id}')"
+        )
+    };
+    let lost = format!(
+        "UPDATE profile SET traits = traits || '{{\"{trait_name}\": \"planted\"}}' WHERE {own} AND {}",
+        of("p-3")
+    );
+    sql(database, &lost).await;
+    let gone = format!(
+        "WITH p AS (DELETE FROM profile WHERE {own} AND {} RETURNING profile_id) DELETE FROM identity WHERE profile_id IN (SELECT profile_id FROM p)",
+        of("p-4")
+    );
+    sql(database, &gone).await;
+}
+
 /// Plants one of each; what each direction has to name.
 async fn planted(scene: &Scene) -> [BTreeSet<(String, String, String)>; 2] {
     let path = |id: &str| format!("{}/_doc/{id}?refresh=true", scene.index);
@@ -256,23 +276,7 @@ async fn planted(scene: &Scene) -> [BTreeSet<(String, String, String)>; 2] {
         .ask(Method::PUT, &path("ghost"), Some(ghost))
         .await;
     scene.store.ask(Method::DELETE, &path("p-2"), None).await;
-    // Roster loses a trait, and a person.
-    let own = format!("project_id = {}", scene.project.id);
-    let of = |id: &str| {
-        format!(
-            "profile_id IN (SELECT i.profile_id FROM identity AS i WHERE i.{own} AND i.value = '{id}')"
-        )
-    };
-    let lost = format!(
-        "UPDATE profile SET traits = traits || '{{\"city\": \"planted\"}}' WHERE {own} AND {}",
-        of("p-3")
-    );
-    sql(&scene.database, &lost).await;
-    let gone = format!(
-        "WITH p AS (DELETE FROM profile WHERE {own} AND {} RETURNING profile_id) DELETE FROM identity WHERE profile_id IN (SELECT profile_id FROM p)",
-        of("p-4")
-    );
-    sql(&scene.database, &gone).await;
+    lose(&scene.database, &scene.project, "city").await;
     // Whoever was erased comes back there.
     let old = scene.document("p-5").await.expect("one");
     scene.erase("p-5").await;
