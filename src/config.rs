@@ -96,7 +96,6 @@ pub struct Ingest {
     pub patience_ms: u64,
     pub max_bytes_in_flight: usize,
     pub write_deadline_ms: u64,
-    pub known_links: usize,
     pub import: Lane,
     pub backfill: Lane,
 }

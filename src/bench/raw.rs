@@ -169,6 +169,8 @@ impl RawClient {
                     &contexts,
                     &vias,
                     &Vec::<jiff::Timestamp>::new(),
+                    &Vec::<&str>::new(),
+                    &Vec::<&str>::new(),
                 ],
             )
             .await?;

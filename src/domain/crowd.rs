@@ -45,7 +45,6 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         let left_out: Vec<IdentityKey> = unknown.extract_if(.., is_over).collect();
         if let Some(first) = left_out.first() {
             self.plan.crowded.insert(position, first.1.kind.clone());
-            self.plan.narrowed.insert(position);
         }
     }
 }

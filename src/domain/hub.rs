@@ -80,7 +80,6 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         };
         let left_out: Vec<IdentityKey> = unknown.extract_if(.., is_over).collect();
         for key in left_out {
-            self.plan.narrowed.insert(position);
             self.note_conflict(position, key, (profile_id, profile_id), true);
         }
     }

@@ -108,8 +108,6 @@ pub struct Plan {
     pub merges: Vec<Merge>,
     /// Identities that stay with somebody else, by subject.
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
-    /// Subjects of which a name was left out.
-    pub narrowed: BTreeSet<usize>,
     /// By subject, the kind of the strongest new name for which its person has no room.
     pub crowded: BTreeMap<usize, IdentityKind>,
     /// By subject, traits that only say a name which was left out since its person was erased: they would bring it back.
@@ -185,12 +183,9 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         if let Some(rejection) = self.known.barred_by(subject) {
             return Assignment::Refused(rejection);
         }
-        if self.known.leaves_out(subject) || subject.apart > 0 {
-            self.plan.narrowed.insert(position);
+        if self.known.leaves_out(subject) {
             let silenced = self.known.silenced(subject);
-            if !silenced.is_empty() {
-                self.plan.silenced.insert(position, silenced);
-            }
+            self.plan.silenced.insert(position, silenced);
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
         let mut unknown: Vec<IdentityKey> = self

@@ -9,7 +9,6 @@ mod batcher;
 mod field_types;
 mod fold;
 mod lanes;
-mod links;
 mod listed;
 mod live_time;
 mod measures;
@@ -42,7 +41,6 @@ use crate::domain::{Class, Command, Item, Limits, ProjectId, Receipt, Timestamp}
 use crate::metric_names::WARNINGS;
 use crate::store::{Error, Store};
 use field_types::FieldTypes;
-use links::KnownLinks;
 use listed::Listed;
 use live_time::LiveClock;
 use measures::Measures;
@@ -100,7 +98,6 @@ impl Ingest {
         let writer = Writer {
             tools: Tools {
                 store: store.clone(),
-                links: KnownLinks::new(settings.known_links),
                 room,
                 listed: Listed::default(),
                 expects_erased: AtomicBool::new(false),

@@ -126,9 +126,6 @@ impl<'a> Round<'a> {
                 .iter()
                 .all(|place| self.is_settled(*place, &made, &written))
             {
-                if command.identities().len() > 1 && self.is_linked(own[0]) {
-                    tools.links.remember(command);
-                }
                 memberships.extend(self.membership(command, &own));
                 let crowded = own.iter().find_map(|place| self.plan.crowded.get(place));
                 outcome
@@ -203,11 +200,6 @@ impl<'a> Round<'a> {
     /// next round, or is somebody else's news.
     fn is_news(&self, place: usize) -> bool {
         self.plan.news.contains(&place) || self.folded.changing.contains(&place)
-    }
-
-    /// True where all of a subject's identities are one profile's now.
-    fn is_linked(&self, place: usize) -> bool {
-        !self.plan.conflicts.contains_key(&place) && !self.plan.narrowed.contains(&place)
     }
 
     /// Who belongs to which group from now on.

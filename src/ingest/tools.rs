@@ -1,6 +1,5 @@
 //! What the steps of a write share.
 
-use super::links::KnownLinks;
 use super::listed::Listed;
 use crate::domain::ProjectId;
 use crate::domain::profile::Room;
@@ -14,7 +13,6 @@ pub(super) type Key = (ProjectId, Uuid);
 /// What writing needs.
 pub(super) struct Tools {
     pub store: Store,
-    pub links: KnownLinks,
     pub room: Room,
     pub listed: Listed,
     /// The last look for erased names found some: the next batch asks before it writes, instead of being told by the write.

@@ -1,12 +1,11 @@
 //! Writes a batch of commands by the sequence of single statements that `docs/ARCHITECTURE.md` explains.
 //!
-//! 1. Events of people who are known go in at once, where nobody in the batch has to be looked up; most batches end here.
+//! 1. Events of people who are known go in at once; most batches end here.
 //! 2. What is left is looked up; new people are made, new names linked, traits merged and compared-and-set.
 //! 3. The events that step 2 made ready go in. A write that lost a race is retried.
 //!
 //! Every statement is idempotent, so a crash between two of them leaves only what a resend completes.
 
-use super::links::KnownLinks;
 use super::round::Round;
 use super::tools::{Key, Tools};
 use crate::domain::{Command, IdentityKind, Item, Receipt, Rejection, Warning};
@@ -18,6 +17,8 @@ use std::time::Duration;
 
 /// More rounds without anything done than the busiest profile needs: each means that somebody else's write won.
 const MAX_FRUITLESS_ROUNDS: u32 = 40;
+/// Events that go straight beside others have a statement of their own from so many on; looking fewer of them up costs less than that.
+const WORTH_A_STATEMENT: usize = 16;
 
 /// What became of the commands of a batch so far, kept over the halving of a batch.
 #[derive(Default)]
@@ -87,13 +88,10 @@ pub(super) async fn write(
     let mut pending = commands.to_vec();
     pending.retain(|command| !written.stored.contains(&command.key()));
     pending = erase(tools, pending, written).await?;
-    // Where some have to be looked up, looking all of them up costs less than a statement for the others alone.
-    if pending
-        .iter()
-        .all(|command| goes_straight(command, &tools.links))
-    {
-        let by_strongest = pending.iter().map(|command| (*command, 0)).collect();
-        pending = insert(tools, by_strongest, false, written).await?;
+    let straight = pending.iter().filter(|command| goes_straight(command));
+    let straight = straight.count();
+    if straight == pending.len() || straight >= WORTH_A_STATEMENT {
+        pending = insert_straight(tools, pending, written).await?;
     }
     settle(tools, pending, written).await
 }
@@ -136,7 +134,9 @@ async fn settle(
         written.crowded.extend(outcome.crowded);
         pending = outcome.again;
         // What does not come back was there already, or was erased just now: the next look tells.
-        pending.extend(insert(tools, outcome.ready, true, written).await?);
+        let ready = outcome.ready.into_iter();
+        let rows = ready.filter_map(|(command, anchor)| EventRow::of(command, anchor));
+        pending.extend(insert(tools, rows.collect(), true, written).await?);
         rounds += 1;
         fruitless = if pending.len() < before {
             0
@@ -156,22 +156,32 @@ fn pause(fruitless: u32) -> Duration {
     Duration::from_millis(rand::random_range(1..=u64::from(fruitless.min(10)) * 5))
 }
 
-/// True where nothing has to be looked up first.
-pub(super) fn goes_straight(command: &Command, links: &KnownLinks) -> bool {
-    command.is_event_only() && (command.identities().len() == 1 || links.contains(command))
+/// True where nothing has to be looked up first: the statement that stores an event looks at one name or two by itself.
+pub(super) fn goes_straight(command: &Command) -> bool {
+    command.is_event_only() && command.identities().len() <= 2
 }
 
-/// Stores events, each found by the identity at the place beside it; returns the commands whose events did not become rows.
+/// Stores the events that go straight; returns all other commands.
+async fn insert_straight<'a>(
+    tools: &Tools,
+    commands: Vec<&'a Command>,
+    written: &mut Written,
+) -> Result<Vec<&'a Command>, Error> {
+    let (straight, mut others): (Vec<_>, Vec<_>) = commands
+        .into_iter()
+        .partition(|command| goes_straight(command));
+    let rows = straight.into_iter().filter_map(EventRow::straight);
+    others.extend(insert(tools, rows.collect(), false, written).await?);
+    Ok(others)
+}
+
+/// Stores events; returns the commands whose events did not become rows.
 async fn insert<'a>(
     tools: &Tools,
-    commands: Vec<(&'a Command, usize)>,
+    mut rows: Vec<EventRow<'a>>,
     looked_up: bool,
     written: &mut Written,
 ) -> Result<Vec<&'a Command>, Error> {
-    let rows = commands.iter();
-    let mut rows: Vec<EventRow<'a>> = rows
-        .filter_map(|(command, anchor)| EventRow::of(command, *anchor))
-        .collect();
     if rows.is_empty() {
         return Ok(Vec::new());
     }

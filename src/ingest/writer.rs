@@ -34,9 +34,7 @@ impl Writer {
     pub async fn flush(&self, batch: Vec<Share>, lane: Lane) {
         let is_straight = |share: &Share| {
             let mut commands = share.items.iter().map(Item::command);
-            commands.all(|command| {
-                command.is_some_and(|command| goes_straight(command, &self.tools.links))
-            })
+            commands.all(|command| command.is_some_and(goes_straight))
         };
         let (straight, others) = batch.into_iter().partition(is_straight);
         tokio::join!(

@@ -13,15 +13,26 @@ pub struct EventRow<'a> {
     pub event: &'a Event,
     /// One of the command's names that is the profile's of whom the event is.
     pub owner: &'a Identity,
+    /// Another of its names, where that has still to be found the same profile's.
+    pub second: Option<&'a Identity>,
 }
 
 impl<'a> EventRow<'a> {
-    /// The row of a command's event; `None` where it has none. `anchor` is the place of the name among the command's.
+    /// The row of a command's event after a look-up; `None` where it has none. `anchor` is the place of the name among the command's.
     pub fn of(command: &'a Command, anchor: usize) -> Option<Self> {
         Some(Self {
             command,
             event: command.event()?,
             owner: command.identities().get(anchor)?,
+            second: None,
+        })
+    }
+
+    /// The row of the event of a command of one name or two, of which nothing is known; `None` where it has no event.
+    pub fn straight(command: &'a Command) -> Option<Self> {
+        Some(Self {
+            second: command.identities().get(1),
+            ..Self::of(command, 0)?
         })
     }
 
@@ -46,6 +57,8 @@ pub(super) struct EventColumns<'a> {
     pub properties: Vec<JsonParam<'a>>,
     contexts: Vec<JsonParam<'a>>,
     vias: Vec<i64>,
+    /// Kinds and values of second names; empty where no row has one.
+    pub seconds: (Vec<Option<&'a str>>, Vec<Option<&'a str>>),
 }
 
 impl<'a> EventColumns<'a> {
@@ -68,6 +81,7 @@ impl<'a> EventColumns<'a> {
             properties: each().map(|row| JsonParam(&row.event.properties)).collect(),
             contexts: each().map(|row| JsonParam(&row.event.context)).collect(),
             vias: each().map(|row| row.owner.via()).collect(),
+            seconds: seconds(rows),
         }
     }
 
@@ -87,4 +101,17 @@ impl<'a> EventColumns<'a> {
             &self.vias,
         ]
     }
+}
+
+fn seconds<'a>(rows: &[EventRow<'a>]) -> (Vec<Option<&'a str>>, Vec<Option<&'a str>>) {
+    let of_a_row = |row: &EventRow<'a>| {
+        let text = row
+            .second
+            .map(|name| (name.kind.as_str(), name.value.as_str()));
+        text.unzip()
+    };
+    if rows.iter().all(|row| row.second.is_none()) {
+        return <_>::default();
+    }
+    rows.iter().map(of_a_row).unzip()
 }

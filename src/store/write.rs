@@ -133,7 +133,8 @@ impl Store {
         let columns = EventColumns::of(rows);
         let known = rows.iter().filter(|_| looked_up);
         let earliest: Vec<_> = known.map(|row| row.command.earliest().instant()).collect();
-        let params = [&columns.params()[..], &[&earliest]].concat();
+        let (kinds, values) = &columns.seconds;
+        let params = [&columns.params()[..], &[&earliest, kinds, values]].concat();
         let inserted = self.run(&INSERT_EVENTS, &params).await?;
         let key = |row: &tokio_postgres::Row| (ProjectId(row.get(0)), row.get(1));
         Ok(inserted.iter().map(key).collect())

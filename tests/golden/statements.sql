@@ -34,10 +34,11 @@ UNION ALL SELECT 1::INT4 FROM worker WHERE FALSE UNION ALL SELECT 1::INT4 FROM s
 -- insert_events
 INSERT INTO event (project_id, event_id, profile_id, type, name, message_id, occurred_at, received_at, properties, context, via)
 SELECT t.project_id, t.event_id, i.profile_id, t.type, t.name, t.message_id, t.occurred_at, t.received_at, t.properties, t.context, t.via
-FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::INT8[], $13::TIMESTAMPTZ[])
-    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, via, earliest)
+FROM unnest($1::INT4[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[], $9::TIMESTAMPTZ[], $10::JSONB[], $11::JSONB[], $12::INT8[], $13::TIMESTAMPTZ[], $14::TEXT[], $15::TEXT[])
+    AS t (project_id, event_id, identity_kind, identity_value, type, name, message_id, occurred_at, received_at, properties, context, via, earliest, second_kind, second_value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.identity_kind AND i.value = t.identity_value
-WHERE i.not_before IS NULL OR t.earliest > i.not_before
+LEFT JOIN identity AS s ON s.project_id = t.project_id AND s.kind = t.second_kind AND s.value = t.second_value
+WHERE (i.not_before IS NULL OR t.earliest > i.not_before) AND (t.second_kind IS NULL OR (s.profile_id = i.profile_id AND s.not_before IS NULL))
 ON CONFLICT (project_id, event_id) DO NOTHING
 RETURNING project_id, event_id;
 

@@ -172,6 +172,7 @@ async fn a_write_costs_no_statement_more_than_it_needs() {
         .await;
     strangers(&quiet).await;
     known_people(&quiet).await;
+    people_of_two_names(&quiet).await;
     what_changes_nothing(&quiet).await;
 }
 
@@ -246,6 +247,65 @@ async fn known_people(quiet: &Quiet) {
         quiet.project.profile("user_id:known-7").await["traits"]["plan"],
         "pro"
     );
+}
+
+/// Calls of people who are known by two names, and each tells both.
+fn of_two_names(kind: &str, ids: &str) -> Vec<Value> {
+    let mut calls = calls(kind, "known", ids, "pro", 3);
+    for (number, call) in calls.iter_mut().enumerate() {
+        call["anonymousId"] = json!(format!("browser-{number}"));
+    }
+    calls
+}
+
+async fn people_of_two_names(quiet: &Quiet) {
+    let linked = of_two_names("identify", "linked");
+    let all = quiet.cost("people get a name", &linked, "stored").await;
+    assert_eq!(all.get("link_identities"), Some(&1));
+    let expected = ran(&["insert_events"]);
+    let seen = of_two_names("track", "both");
+    let cost = quiet
+        .cost("known people are seen by both", &seen, "stored")
+        .await;
+    assert_eq!(cost, expected);
+    // Of a batch that says something about some of them the events of the others go straight all the same.
+    let mut mixed = of_two_names("track", "mixed");
+    for call in mixed.iter_mut().step_by(10) {
+        call["type"] = json!("identify");
+        call["timestamp"] = json!("2024-01-01T00:00:04Z");
+        call["traits"]["plan"] = json!("free");
+    }
+    let mut expected = ran(&["resolve_identities", "write_traits"]);
+    expected.insert("insert_events".to_owned(), 2);
+    let cost = quiet
+        .cost("some of the known people change", &mixed, "stored")
+        .await;
+    assert_eq!(cost, expected);
+    // Names of two people: the look-up decides, and the event is the stronger one's.
+    let mut crossed = of_two_names("track", "crossed");
+    for (number, call) in crossed.iter_mut().enumerate() {
+        call["anonymousId"] = json!(format!("browser-{}", (number + 1) % PEOPLE));
+    }
+    let mut expected = ran(&["resolve_identities", "load_names", "insert_conflicts"]);
+    expected.insert("insert_events".to_owned(), 2);
+    let cost = quiet
+        .cost("names of two people are told", &crossed, "stored")
+        .await;
+    assert_eq!(cost, expected);
+    let timeline = quiet
+        .project
+        .read("/v1/profiles/user_id:known-7/events")
+        .await;
+    let events = timeline["events"].as_array().expect("a list");
+    let ids = events
+        .iter()
+        .filter_map(|event| event["message_id"].as_str());
+    let (own, others): (Vec<_>, Vec<_>) = ids.partition(|id| id.ends_with("-7"));
+    assert!(
+        own.contains(&"both-7") && own.contains(&"crossed-7"),
+        "{own:?}"
+    );
+    assert!(others.is_empty(), "{others:?}");
 }
 
 async fn what_changes_nothing(quiet: &Quiet) {
