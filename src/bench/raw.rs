@@ -83,6 +83,12 @@ impl RawClient {
         })
     }
 
+    /// Stores events by another statement, which takes the same parameters.
+    pub async fn insert_by(&mut self, sql: &str) -> Result<()> {
+        self.insert_events = self.client.prepare(sql).await?;
+        Ok(())
+    }
+
     /// Stores track events until the time is over.
     pub async fn store_events(self, time: Duration) -> Result<Tally> {
         let samples: Vec<Sample> = (0..SAMPLES).map(bodies::track).collect();

@@ -164,6 +164,8 @@ pub enum Scenario {
     Import,
     /// Profile reads of a project that moves, from Roster, from the legacy store and compared; needs --legacy
     Reads,
+    /// What each promise of the table of events costs, piece by piece; needs PostgreSQL
+    Row,
     /// Mixed requests at 70 % of the peak for a long time, with the memory they take
     Soak,
     /// All of these; `backfill` where there are --brokers, `reads` where there is a --legacy

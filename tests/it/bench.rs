@@ -72,7 +72,8 @@ async fn a_run_counts_compares_and_draws() {
     assert_eq!(cost["parts"][0]["statement"], "insert_events");
     let open = line(&results, "mixed-open");
     assert_eq!(open["seconds"].as_array().unwrap().len(), 2, "{open}");
-    assert!(number(&open["late_p99_ms"]) >= 0.0);
+    // Of a service that never kept up nothing is known of the sender's lateness.
+    assert!(open["late_p99_ms"].is_null() || number(&open["late_p99_ms"]) >= 0.0);
     let stored = results["figures"].as_array().unwrap().iter();
     let stored = stored.filter(|figure| figure["name"] == "events-stored");
     assert!(stored.map(|figure| number(&figure["value"])).sum::<f64>() > 100.0);

@@ -1,5 +1,6 @@
 //! What live requests feel of something heavy: the same open loop alone, beside it, alone, beside it, and afterwards.
 
+use super::Answered;
 use crate::bench::kind::Kind;
 use crate::bench::load::{Script, open};
 use crate::bench::report::{Line, Part};
@@ -34,18 +35,18 @@ pub struct Felt {
     pub heavy: Tally,
     /// Items of it in a second, from its beginning to its end.
     pub heavy_rate: f64,
-    /// New events of the live requests.
-    pub events: u64,
+    /// What both were answered.
+    pub answered: Answered,
     /// Live requests that were refused and not told when to come again.
     pub silent: u64,
 }
 
-/// Half of what single requests come to as fast as they are answered, and the new events that it took to find out.
-pub async fn half_of_the_peak(settings: &Settings, service: &Service) -> Result<(f64, u64)> {
+/// Half of what single requests come to as fast as they are answered, and what was answered until that was known.
+pub async fn half_of_the_peak(settings: &Settings, service: &Service) -> Result<(f64, Answered)> {
     service.progress.begin("the peak of live requests");
     let warm = take(settings, service, Kind::Single, 0).await?;
     let peak = take(settings, service, Kind::Single, 0).await?;
-    Ok((peak.rate() / 2.0, warm.tally.events + peak.tally.events))
+    Ok((peak.rate() / 2.0, Answered::of(&[warm, peak])))
 }
 
 /// Measures live requests alone, beside something heavy, and after it. `heavy` works for the time that it is given, and has ended when
@@ -62,7 +63,8 @@ where
     let (mut alone, mut beside, mut done) = (Tally::default(), Tally::default(), Tally::default());
     // Connections, plans and caches are warm after this.
     progress.begin(&format!("{}, warm-up", live.title));
-    let mut events = live.send().await?.events;
+    let mut answered = Answered::default();
+    answered.add(&live.send().await?);
     let mut seconds = 0.0;
     for turn in 1..=live.turns {
         progress.begin(&format!("{} alone, turn {turn}", live.title));
@@ -78,7 +80,9 @@ where
     sleep(RECOVERY).await;
     progress.begin(&format!("{} afterwards", live.title));
     let afterwards = live.send().await?;
-    events += alone.events + beside.events + afterwards.events;
+    for felt in [&alone, &beside, &afterwards, &done] {
+        answered.add(felt);
+    }
     let heavy_rate = done.items as f64 / seconds;
     let mut part = live.part([&alone, &beside, &afterwards])?;
     if !done.seconds.is_empty() {
@@ -94,7 +98,7 @@ where
         part,
         heavy_rate,
         heavy: done,
-        events,
+        answered,
         silent: alone.without_retry_after + beside.without_retry_after,
     })
 }

@@ -2,7 +2,7 @@
 //! the ideal client, then events beside live requests.
 
 use super::beside::{Live, half_of_the_peak, measure};
-use super::{check_events, finish};
+use super::{Answered, finish};
 use crate::bench::bodies;
 use crate::bench::kind::Kind;
 use crate::bench::legacy;
@@ -67,25 +67,29 @@ async fn with_files(settings: &Settings, service: &Service, files: &Files) -> Re
         Ok(turn)
     })
     .await?;
-    let mut stored: u64 = turns.iter().map(|turn| turn.tally.events).sum();
+    let mut answered = Answered::of(&turns);
     let mut part = Part {
         lines: Line::all(&all, &counted(settings, turns)),
         ..Part::default()
     };
     if settings.live.live_turns > 0 {
-        let (beside, events) = beside_live(settings, service, files).await?;
+        let (beside, then) = beside_live(settings, service, files).await?;
         part.lines.extend(beside.lines);
         part.figures.extend(beside.figures);
-        stored += events;
+        answered = answered.and(then);
     }
-    check_events(&part, service, stored).await?;
+    answered.check(service).await?;
     finish(&mut part, service, "import");
     Ok(part)
 }
 
 /// Live requests at half of their peak; one file after the other beside them.
-async fn beside_live(settings: &Settings, service: &Service, files: &Files) -> Result<(Part, u64)> {
-    let (rate, before) = half_of_the_peak(settings, service).await?;
+async fn beside_live(
+    settings: &Settings,
+    service: &Service,
+    files: &Files,
+) -> Result<(Part, Answered)> {
+    let (rate, until_known) = half_of_the_peak(settings, service).await?;
     let live = Live {
         name: "import-live",
         title: "live requests at half of their peak",
@@ -107,7 +111,7 @@ async fn beside_live(settings: &Settings, service: &Service, files: &Files) -> R
     let mut part = felt.part;
     let title = "events imported beside live requests";
     part.figure(("import-live-rate", title), felt.heavy_rate, "a second");
-    Ok((part, before + felt.events + felt.heavy.events))
+    Ok((part, until_known.and(felt.answered)))
 }
 
 impl Files {

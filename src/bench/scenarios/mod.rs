@@ -6,6 +6,7 @@ mod imports;
 mod neighbours;
 mod reads;
 mod requests;
+mod row;
 mod soak;
 mod tenants;
 
@@ -14,6 +15,8 @@ use super::progress::Progress;
 use super::report::Part;
 use super::settings::{Scenario, Settings};
 use super::stage::{Database, Service, Start, new_name};
+use super::tally::Tally;
+use super::turn::Turn;
 use crate::config::Config;
 use anyhow::{Result, ensure};
 
@@ -62,6 +65,7 @@ impl Scene<'_> {
             Scenario::Hot => neighbours::hot(settings, service).await,
             Scenario::Flood => neighbours::flood(settings, service).await,
             Scenario::Import => imports::run(settings, service).await,
+            Scenario::Row => row::run(settings, service).await,
             Scenario::Soak => soak::run(settings, service).await,
             other => unreachable!("{other:?} is measured in turns"),
         })
@@ -84,16 +88,42 @@ impl Scene<'_> {
     }
 }
 
-/// What was acknowledged is there.
-async fn check_events(part: &Part, service: &Service, stored: u64) -> Result<()> {
-    let found = service.own()?.events().await?;
-    // What repeats a refused request was new, and its events were not counted.
-    let refused: u64 = part.lines.iter().map(|line| line.refused).sum();
-    ensure!(
-        found == stored || (refused > 0 && found > stored),
-        "{stored} events were acknowledged, {found} are stored"
-    );
-    Ok(())
+/// What a scenario was answered, warm-ups included.
+#[derive(Clone, Copy, Default)]
+struct Answered {
+    /// Events that were acknowledged.
+    events: u64,
+    refused: u64,
+}
+
+impl Answered {
+    fn of(turns: &[Turn]) -> Self {
+        let mut answered = Self::default();
+        turns.iter().for_each(|turn| answered.add(&turn.tally));
+        answered
+    }
+
+    fn add(&mut self, tally: &Tally) {
+        self.events += tally.events;
+        self.refused += tally.refused;
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            refused: self.refused + other.refused,
+        }
+    }
+
+    /// What was acknowledged is there. What repeats a refused request was new, and its events were not counted.
+    async fn check(self, service: &Service) -> Result<()> {
+        let (found, events) = (service.own()?.events().await?, self.events);
+        ensure!(
+            found == events || (self.refused > 0 && found > events),
+            "{events} events were acknowledged, {found} are stored"
+        );
+        Ok(())
+    }
 }
 
 /// Notes what a database does not tell, and what memory a service took.

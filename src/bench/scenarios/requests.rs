@@ -1,6 +1,6 @@
 //! Requests in turns with the ideal client, each as fast as it is answered; then each kind of them in an open loop.
 
-use super::{check_events, finish};
+use super::{Answered, finish};
 use crate::bench::kind::Kind;
 use crate::bench::load::open;
 use crate::bench::report::{Line, Part};
@@ -25,22 +25,22 @@ pub async fn run(settings: &Settings, service: &Service, kinds: &[Kind]) -> Resu
         take(settings, service, kind, round).await
     })
     .await?;
-    let mut stored: u64 = turns.iter().map(|turn| turn.tally.events).sum();
+    let mut answered = Answered::of(&turns);
     let (turns, mut part) = (counted(settings, turns), Part::default());
     part.lines = Line::all(&all, &turns);
     if let Some(shape) = &settings.rate.0 {
         for kind in kinds.iter().filter(|kind| !kind.is_raw()) {
             let turn = stretch(settings, service, shape, (*kind, &turns)).await?;
-            stored += turn.tally.events;
+            answered.add(&turn.tally);
             let title = format!("{}, open loop {shape}", kind.title());
             let name = format!("{}-open", kind.name());
             part.lines.push(Line::of_turns((&name, &title), &[&turn]));
         }
     }
     if is_own {
-        check_events(&part, service, stored).await?;
+        answered.check(service).await?;
         let title = "events acknowledged, all of them stored";
-        part.figure(("events-stored", title), stored as f64, "");
+        part.figure(("events-stored", title), answered.events as f64, "");
     }
     finish(&mut part, service, "requests");
     Ok(part)

@@ -1,6 +1,6 @@
 //! Mixed requests at a part of their peak for a long time: whether latencies and memory stay as they are.
 
-use super::{check_events, finish};
+use super::{Answered, finish};
 use crate::bench::kind::Kind;
 use crate::bench::load::open;
 use crate::bench::report::{Line, Part};
@@ -37,7 +37,8 @@ pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
             sent
         })
         .await?;
-    let events = warm.tally.events + peak.tally.events + soaked.tally.events;
+    let mut answered = Answered::of(&[warm, peak]);
+    answered.add(&soaked.tally);
     let mut line = Line::of_turns(("soak", "mixed, 70 % of the peak"), &[&soaked]);
     for (second, bytes) in line.seconds.iter_mut().zip(&memory) {
         second.memory_bytes = Some(*bytes);
@@ -47,7 +48,7 @@ pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
         ..Part::default()
     };
     if service.own().is_ok() {
-        check_events(&part, service, events).await?;
+        answered.check(service).await?;
         // Caches fill in the first half.
         let second_half = &memory[memory.len() / 2..];
         if second_half.len() >= LEAST_SAMPLES {
