@@ -15,6 +15,7 @@ mod bars;
 mod bodies;
 mod cost;
 mod http;
+mod idle;
 mod kind;
 mod legacy;
 mod load;

@@ -33,6 +33,10 @@ pub struct Settings {
     /// Connections that send batches or read profiles
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch_connections: u16,
+    /// Connections that stay open beside those that send requests in turns, as many clients keep theirs; they are closed by
+    /// the service after `server.keep_alive_seconds`
+    #[arg(long, default_value_t = 0, conflicts_with = "against")]
+    pub idle: u16,
     /// When requests are due in the open loop that follows the turns, in items a second: 5000, 80% (of the peak in the turns),
     /// ramp:1000..20000, step:1000,50%,20000, burst:1000..20000/10 (the last tenth of every 10 s at the second rate), or none
     #[arg(long, default_value = "80%", value_parser = rate)]

@@ -33,6 +33,12 @@ fn line<'a>(results: &'a Value, name: &str) -> &'a Value {
     named.unwrap_or_else(|| panic!("no line {name}: {results}"))
 }
 
+fn figure(results: &Value, name: &str) -> f64 {
+    let figures = results["figures"].as_array().unwrap();
+    let named = figures.iter().find(|figure| figure["name"] == name);
+    number(&named.unwrap_or_else(|| panic!("no figure {name}: {results}"))["value"])
+}
+
 fn number(value: &Value) -> f64 {
     value
         .as_f64()
@@ -47,10 +53,12 @@ async fn a_run_counts_compares_and_draws() {
         folder.path().join("run.html"),
     );
     let words = format!(
-        "mixed --seconds 1 --rounds 1 --people 2000 --stored 100 --connections 4 --batch-connections 2 --stretch 2 --rate 50% --html {}",
+        "mixed --seconds 1 --rounds 1 --people 2000 --stored 100 --connections 4 --batch-connections 2 --idle 50 --stretch 2 --rate 50% --html {}",
         html.display()
     );
-    let results = measured(&words, &json, &[]).await;
+    // Longer than the run takes anywhere, so that no idle connection is closed meanwhile.
+    let patient = [("ROSTER__SERVER__KEEP_ALIVE_SECONDS", "3600")];
+    let results = measured(&words, &json, &patient).await;
     for name in [
         "raw-events-2",
         "raw-events-4",
@@ -74,9 +82,8 @@ async fn a_run_counts_compares_and_draws() {
     assert_eq!(open["seconds"].as_array().unwrap().len(), 2, "{open}");
     // Of a service that never kept up nothing is known of the sender's lateness.
     assert!(open["late_p99_ms"].is_null() || number(&open["late_p99_ms"]) >= 0.0);
-    let stored = results["figures"].as_array().unwrap().iter();
-    let stored = stored.filter(|figure| figure["name"] == "events-stored");
-    assert!(stored.map(|figure| number(&figure["value"])).sum::<f64>() > 100.0);
+    assert!(figure(&results, "events-stored") > 100.0);
+    assert!((figure(&results, "idle-answered") - 50.0).abs() < 0.5);
     assert!(std::fs::read_to_string(&html).unwrap().contains("<svg"));
     judged(&json).await;
 }
@@ -157,11 +164,7 @@ async fn profile_reads_are_measured_at_every_source_and_compared() {
             "{open}"
         );
     }
-    let figures = results["figures"].as_array().unwrap();
-    let figure = |name: &str| {
-        let own = figures.iter().find(|figure| figure["name"] == name);
-        number(&own.unwrap_or_else(|| panic!("no {name}"))["value"])
-    };
+    let figure = |name| figure(&results, name);
     assert!(figure("reads-compare") > 0.0);
     // Each was compared, left out, or answered by Roster alone.
     let asked = number(&line(&results, "reads-at-compare")["items"]);

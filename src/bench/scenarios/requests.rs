@@ -1,6 +1,7 @@
 //! Requests in turns with the ideal client, each as fast as it is answered; then each kind of them in an open loop.
 
 use super::{Answered, finish};
+use crate::bench::idle::Idle;
 use crate::bench::kind::Kind;
 use crate::bench::load::open;
 use crate::bench::report::{Line, Part};
@@ -21,12 +22,14 @@ pub async fn run(settings: &Settings, service: &Service, kinds: &[Kind]) -> Resu
     } else {
         kinds.to_vec()
     };
+    let mut part = Part::default();
+    let idle = Idle::open(service, settings.idle, &mut part).await?;
     let turns = take_rounds(settings, &service.progress, &all, async |kind, round| {
         take(settings, service, kind, round).await
     })
     .await?;
     let mut answered = Answered::of(&turns);
-    let (turns, mut part) = (counted(settings, turns), Part::default());
+    let turns = counted(settings, turns);
     part.lines = Line::all(&all, &turns);
     if let Some(shape) = &settings.rate.0 {
         for kind in kinds.iter().filter(|kind| !kind.is_raw()) {
@@ -37,6 +40,7 @@ pub async fn run(settings: &Settings, service: &Service, kinds: &[Kind]) -> Resu
             part.lines.push(Line::of_turns((&name, &title), &[&turn]));
         }
     }
+    idle.end(&mut part).await;
     if is_own {
         answered.check(service).await?;
         let title = "events acknowledged, all of them stored";
