@@ -6,7 +6,6 @@ use super::stage::Service;
 use anyhow::Result;
 
 const QUESTION: &[u8] = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const MIB: f64 = 1_048_576.0;
 
 /// Idle connections.
 pub struct Idle(Vec<Connection>);
@@ -30,7 +29,7 @@ impl Idle {
         }
         let grown = processes.present_memory().saturating_sub(before) as f64;
         let title = format!("memory that {count} idle connections take of roster");
-        part.figure(("idle-memory", &title), grown / MIB, "MiB");
+        part.figure(("idle-memory", &title), grown / f64::from(1 << 20), "MiB");
         Ok(Self(connections))
     }
 

@@ -2,8 +2,8 @@
 //!
 //! It starts what it measures (a private database, or one that is named, and a `roster serve` of this same program) and takes
 //! turns of a few seconds: an ideal SQL client, then each kind of request, round after round, so that what else happens on the
-//! machine meets all of them alike. Ratios are taken within a round, and medians over the rounds. It fails where a request is
-//! not answered 200, or where a row is missing at the end. With `--against` it measures a service that runs somewhere, of which it
+//! machine meets all of them alike. Ratios are taken within a round, and medians over the rounds. It fails where an answer is
+//! neither 200 nor a refusal, or where a row is missing at the end. With `--against` it measures a service that runs somewhere, of which it
 //! knows less.
 //!
 //! A scenario says what is measured (`scenarios`), a kind what one turn does (`kind`, `work`); all of them start the same service
@@ -51,7 +51,7 @@ const SECRETS: [&str; 2] = ["--key", "--database-url"];
 /// Measures, or reads what was measured; prints tables, and writes and judges as it was asked to.
 ///
 /// # Errors
-/// When something can't be started, a request was not answered 200, rows are missing, or a bar was missed.
+/// When something can't be started, an answer was neither 200 nor a refusal, rows are missing, or a bar was missed.
 pub fn run(settings: &Settings, config: &Config) -> Result<()> {
     if let Some(Verb::Report { file, into, judged }) = &settings.verb {
         let results = Results::read(file)?;

@@ -74,14 +74,7 @@ async fn by_the_ideal_client(service: &Service, kind: Kind, time: Duration) -> R
         return make(own, time).await;
     }
     let (mut tasks, mut writers) = (JoinSet::new(), JoinSet::new());
-    for first in 0..connections {
-        let people = People {
-            first,
-            step: connections,
-            all: service.people,
-        };
-        let client = raw::connect(&own.database_url, &mut tasks).await?;
-        let client = RawClient::new(client, own.project, people).await?;
+    for client in clients(own, service.people, connections, &mut tasks).await? {
         writers.spawn(async move {
             match kind {
                 Kind::RawTraits => client.write_profiles(time, false).await,
@@ -91,6 +84,26 @@ async fn by_the_ideal_client(service: &Service, kind: Kind, time: Duration) -> R
         });
     }
     gather(writers).await
+}
+
+/// So many connections of the ideal client, which share nobody; `tasks` drive them.
+pub async fn clients(
+    own: &Own,
+    people: u32,
+    count: u32,
+    tasks: &mut JoinSet<()>,
+) -> Result<Vec<RawClient>> {
+    let mut clients = Vec::new();
+    for first in 0..count {
+        let people = People {
+            first,
+            step: count,
+            all: people,
+        };
+        let client = raw::connect(&own.database_url, tasks).await?;
+        clients.push(RawClient::new(client, own.project, people).await?);
+    }
+    Ok(clients)
 }
 
 /// Profiles of the ideal client.

@@ -5,13 +5,12 @@
 
 use super::finish;
 use crate::bench::kind::Kind;
-use crate::bench::raw::{self, People, RawClient};
 use crate::bench::report::{Line, Part};
 use crate::bench::settings::Settings;
 use crate::bench::stage::{Own, Service};
 use crate::bench::tally::Tally;
 use crate::bench::turn::Turn;
-use crate::bench::work::gather;
+use crate::bench::work::{clients, gather};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -171,14 +170,7 @@ pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
 /// Fills a table for a time.
 async fn fill(own: &Own, people: u32, sql: Option<&str>, time: Duration) -> Result<Tally> {
     let (mut tasks, mut writers) = (JoinSet::new(), JoinSet::new());
-    for first in 0..CONNECTIONS {
-        let people = People {
-            first,
-            step: CONNECTIONS,
-            all: people,
-        };
-        let client = raw::connect(&own.database_url, &mut tasks).await?;
-        let mut client = RawClient::new(client, own.project, people).await?;
+    for mut client in clients(own, people, CONNECTIONS, &mut tasks).await? {
         if let Some(sql) = sql {
             client.insert_by(sql).await?;
         }
