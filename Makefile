@@ -1,6 +1,6 @@
 # What people and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test laws siege faults upgrade demo-backfill demo-migration check fmt docs bench bench-compare clean
+.PHONY: help setup run test laws siege faults soak upgrade demo-backfill demo-migration check fmt docs bench bench-compare clean
 
 TESTED := --locked --features failpoints
 
@@ -31,6 +31,10 @@ siege: ## The attacks in their long form: minutes, not seconds
 faults: ## Kills, faults of a backfill and of a mirror, verification, drawn stories, in their long form: minutes, not seconds
 	@scripts/setup test
 	ROSTER_FAULTS=long cargo test $(TESTED) --test it -- backfill::faults backfill::model mirror:: verify:: converge:: crash:: isolation:: schema:: --nocapture --test-threads 1
+
+soak: ## Two nodes under load, one of them restarted each minute, judged by the ledger; MINUTES=n, else 30
+	@scripts/setup run
+	ROSTER_SOAK_MINUTES=$(or $(MINUTES),30) cargo test $(TESTED) --test it -- crash::a_soak --ignored --nocapture
 
 upgrade: ## Nodes of another commit and of this one side by side, under load: BEFORE=COMMIT
 	@test -n "$(BEFORE)" || { echo "make upgrade BEFORE=COMMIT"; exit 2; }

@@ -100,7 +100,7 @@ impl Meter {
     pub async fn since(self, client: &Client, before: &Reading) -> Result<Spent> {
         let now = read(client).await?;
         let written = if self.has_log {
-            Some(wal::written(client, before.position, now.position).await?)
+            wal::written(client, before.position, now.position).await?
         } else {
             None
         };

@@ -256,6 +256,8 @@ impl Own {
     ) -> Result<Self> {
         let mut connections = JoinSet::new();
         let client = raw::connect(&database.url, &mut connections).await?;
+        // Filling and counting take as long as there are rows.
+        client.batch_execute("SET statement_timeout = 0").await?;
         Ok(Self {
             database_url: database.url.clone(),
             database: version(&client).await?,

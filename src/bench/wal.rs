@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::str::FromStr;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 const POSITION: &str = "-- bench_position
 SELECT pg_current_wal_insert_lsn()::TEXT";
@@ -83,11 +84,11 @@ pub async fn position(client: &Client) -> Result<Position> {
     text.parse()
 }
 
-/// What was written between two places, told by the beginning of that where it is long.
+/// What was written between two places, told by the beginning of that where it is long; `None` where that beginning is gone by now.
 ///
 /// # Errors
 /// Where the database does not tell, or somebody may not ask.
-pub async fn written(client: &Client, from: Position, to: Position) -> Result<Written> {
+pub async fn written(client: &Client, from: Position, to: Position) -> Result<Option<Written>> {
     let flushed: String = client.query_one(FLUSHED, &[]).await?.get(0);
     let end = Position(to.0.min(from.0 + MOST_READ)).min(flushed.parse()?);
     let bytes = end.bytes_since(from);
@@ -96,14 +97,20 @@ pub async fn written(client: &Client, from: Position, to: Position) -> Result<Wr
         client
             .query("-- bench_may_read\nSELECT pg_get_wal_stats($1::TEXT::PG_LSN, $1::TEXT::PG_LSN, true) LIMIT 0", &[&from.text()])
             .await?;
-        return Ok(Written::default());
+        return Ok(Some(Written::default()));
     }
+    let rows = match client.query(WRITTEN, &[&from.text(), &end.text()]).await {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FILE) => return Ok(None),
+        rows => rows?,
+    };
     let mut written = Written::default();
-    for row in client.query(WRITTEN, &[&from.text(), &end.text()]).await? {
+    for row in rows {
         let (count, page_bytes): (i64, i64) = (row.get(1), row.get(2));
         written.count(row.get(0), count as f64, page_bytes as f64);
     }
-    Ok(written.times(to.bytes_since(from) as f64 / bytes as f64))
+    Ok(Some(
+        written.times(to.bytes_since(from) as f64 / bytes as f64),
+    ))
 }
 
 #[cfg(test)]

@@ -68,13 +68,23 @@ impl Json {
 
     /// The members of an object, sorted, the last of equal keys; `None` where it is no object.
     pub fn members(&self) -> Option<BTreeMap<String, Self>> {
-        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(&self.0).ok()?;
-        Some(
-            members
-                .into_iter()
-                .map(|(key, raw)| (key, Self::slice_of(&self.0, raw)))
-                .collect(),
-        )
+        let mut members = BTreeMap::new();
+        self.each_member(|name, value| drop(members.insert(name, value)))?;
+        Some(members)
+    }
+
+    /// Hands out each member of an object as it stands there; `None` where it is no object.
+    pub fn each_member(&self, mut take: impl FnMut(String, Self)) -> Option<()> {
+        super::member::each(&self.0, |name, raw| {
+            take(name, Self::slice_of(&self.0, raw));
+        })
+    }
+
+    /// All members of an object that has few, as they stand there; `None` where it has more, or is no object.
+    pub fn few_members(&self, most: usize) -> Option<Vec<(String, Self)>> {
+        let members = super::member::few(&self.0, most)?.into_iter();
+        let own = members.map(|(name, raw)| (name, Self::slice_of(&self.0, raw)));
+        Some(own.collect())
     }
 
     /// The members whose names come first in their order, at most so many; how many others there are, and at most `few` names of those:
@@ -115,7 +125,14 @@ impl Json {
 
     /// An object of these members. Each is JSON already: it is written as it stands.
     pub fn from_members(members: &BTreeMap<String, Self>) -> Self {
-        let sizes = members.iter().map(|(key, value)| key.len() + value.0.len());
+        Self::of_members(members.iter())
+    }
+
+    /// The same of members in any order, each name once.
+    pub fn of_members<'a>(members: impl Iterator<Item = (&'a String, &'a Self)> + Clone) -> Self {
+        let sizes = members
+            .clone()
+            .map(|(key, value)| key.len() + value.0.len());
         let mut text = Vec::with_capacity(2 + sizes.map(|size| size + 4).sum::<usize>());
         text.push(b'{');
         for (key, value) in members {

@@ -97,17 +97,17 @@ impl Traits {
     pub fn from_stored(traits: &Json, stamps: &Json) -> Result<Self, Malformed> {
         let mut stamps: Stamps =
             serde_json::from_slice(stamps.as_bytes()).map_err(|_| Malformed)?;
-        let mut present = traits.members().ok_or(Malformed)?;
         let mut all = BTreeMap::new();
-        let nested = std::mem::take(&mut stamps.nested).into_iter();
-        for (name, nested) in nested.chain(std::mem::take(&mut stamps.lists)) {
-            let at = stamps.at.remove(&name).unwrap_or(stamps.base);
-            let value = present.remove(&name).unwrap_or_else(Json::null);
-            all.insert(name, nested.with(at, &value));
-        }
-        for (name, value) in present {
-            let at = stamps.at.remove(&name).unwrap_or(stamps.base);
-            all.insert(name, Trait::whole(at, value));
+        let mut at = |name: &String| stamps.at.remove(name).unwrap_or(stamps.base);
+        let present = traits.each_member(|name, value| {
+            let known = Trait::whole(at(&name), value);
+            all.insert(name, known);
+        });
+        present.ok_or(Malformed)?;
+        for (name, nested) in stamps.nested.into_iter().chain(stamps.lists) {
+            let read = all.remove(&name);
+            let read = read.unwrap_or_else(|| Trait::whole(at(&name), Json::null()));
+            all.insert(name, nested.with(&read.whole));
         }
         let removed = |(name, at)| (name, Trait::whole(at, Json::null()));
         all.extend(stamps.at.into_iter().map(removed));
@@ -134,19 +134,14 @@ impl Traits {
 
     /// The traits as an object, and their stamps.
     pub fn to_stored(&self) -> (Json, Json) {
-        let values = self.all.iter().map(|(name, known)| (name, known.value()));
-        let present: BTreeMap<String, Json> = values
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.clone(), value))
-            .collect();
-        let times = present.keys().map(|name| self.all[name].whole.at);
-        let base = most_frequent(times);
-        let is_exception =
-            |name: &String, known: &Trait| known.whole.at != base || !present.contains_key(name);
-        let exceptions = self
-            .all
+        let values = self.all.iter();
+        let values = values.map(|(name, known)| (name, known, known.value()));
+        let (gone, present): (Vec<_>, Vec<_>) = values.partition(|(.., value)| value.is_null());
+        let base = most_frequent(present.iter().map(|(_, known, _)| known.whole.at));
+        let others = present
             .iter()
-            .filter(|(name, known)| is_exception(name, known));
+            .filter(|(_, known, _)| known.whole.at != base);
+        let exceptions = gone.iter().chain(others);
         let below = self.all.iter().filter(|(_, known)| !known.below.is_empty());
         let (lists, nested) = below.partition(|(_, known)| known.is_list());
         let stored = |traits: Vec<(&String, &Trait)>| {
@@ -158,13 +153,14 @@ impl Traits {
         let stamps = Stamps {
             base,
             at: exceptions
-                .map(|(name, known)| (name.clone(), known.whole.at))
+                .map(|(name, known, _)| ((*name).clone(), known.whole.at))
                 .collect(),
             nested: stored(nested),
             lists: stored(lists),
             floor: (self.floor != Stamp::NEVER).then_some(self.floor),
         };
-        (Json::from_members(&present), Json::of(&stamps))
+        let present = present.iter().map(|(name, _, value)| (*name, value));
+        (Json::of_members(present), Json::of(&stamps))
     }
 
     /// Takes over what is newer in another profile of the same person.
@@ -301,9 +297,9 @@ impl Nested {
         }
     }
 
-    /// The trait again, from the value that is read and the time of the whole.
-    fn with(self, at: Stamp, value: &Json) -> Trait {
-        let members = value.members().unwrap_or_default();
+    /// The trait again, from the value that is read, with the time of the whole.
+    fn with(self, read: &Stamped) -> Trait {
+        let members = read.value.members().unwrap_or_default();
         let known = |(key, at): (String, Stamp)| {
             let written = self.written.get(&key);
             let written = written.map(|value| Json::from_database(value.get().to_owned()));
@@ -313,7 +309,7 @@ impl Nested {
         };
         Trait {
             below: self.at.into_iter().map(known).collect(),
-            ..Trait::whole(at, Json::from_database(self.whole.get().to_owned()))
+            ..Trait::whole(read.at, Json::from_database(self.whole.get().to_owned()))
         }
     }
 }

@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Bytes of a file, as it is unpacked, that are written and not noted at once: as many pieces as the writer has batches in flight, and
-/// one that is being noted. More of it is written again after a crash.
-const WINDOW: usize = 640 << 10;
+/// Bytes of a file, as it is unpacked, that are written and not noted at once: as many pieces as the writer has batches in flight, as many
+/// again that are ready when one of these ends, and what waits to be noted. So much is written again after a crash.
+const WINDOW: usize = 1_280 << 10;
 
 /// How far the bytes have been looked at.
 #[derive(Clone, Copy, Debug)]

@@ -87,7 +87,7 @@ WITH barred AS (
     RETURNING project_id, profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM born AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
@@ -108,7 +108,7 @@ WITH barred AS (
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM held AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
@@ -139,7 +139,7 @@ WITH written AS (
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM written AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
@@ -199,7 +199,7 @@ WITH updated AS (
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM updated AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
@@ -430,7 +430,7 @@ WITH kept AS (
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM kept AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
@@ -1132,7 +1132,7 @@ WITH written AS (
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM written AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id
@@ -1148,7 +1148,7 @@ WITH written AS (
     RETURNING p.project_id, p.profile_id
 ), marked AS (
     INSERT INTO outbox AS o (project_id, profile_id, mark, marked_at)
-    SELECT c.project_id, c.profile_id, gen_random_uuid(), now()
+    SELECT c.project_id, c.profile_id, (SELECT gen_random_uuid()), now()
     FROM written AS c JOIN migration AS m ON m.project_id = c.project_id AND m.mirrors
     ON CONFLICT (project_id, profile_id) DO UPDATE SET mark = excluded.mark
     RETURNING o.profile_id

@@ -3,7 +3,7 @@
 use crate::forms::of_form;
 use crate::harness::{Project, ROSTER, Service, alone, public_dir, shared, sql, wait_until};
 use crate::ledger::Load;
-use crate::machine::{free_address, until_ready_is};
+use crate::machine::{free_address, resident_memory_mib, until_ready_is};
 use rand::random_range;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -142,6 +142,43 @@ async fn a_rolling_restart_fails_nobody_who_tries_again() {
     }
     let verdict = load.must_be_clean("a rolling restart", database).await;
     assert_eq!(verdict.unknown, 0, "somebody was never answered: {verdict}");
+}
+
+/// `make soak`: the same for a long time, one node a minute, by its count of minutes. What a node holds at the end of its life does not grow
+/// from one to the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes half an hour"]
+async fn a_soak_with_a_restart_each_minute_loses_nothing_and_holds_no_more() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let _alone = alone().await;
+    let minutes = std::env::var("ROSTER_SOAK_MINUTES");
+    let minutes: usize = minutes.map_or(30, |text| text.parse().expect("minutes"));
+    assert!(minutes >= 6, "of fewer minutes it can't be told what grows");
+    let database = &shared().await.database_url;
+    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2000")];
+    let addresses = [free_address(), free_address()];
+    let mut one = start_at(&addresses[0], &settings).await;
+    let mut other = start_at(&addresses[1], &settings).await;
+    let project = Project::on(&one.url, database).await;
+    let load = Load::start(&project, &[&one.url, &other.url]);
+    let mut memory = Vec::new();
+    for minute in 0..minutes {
+        sleep(MINUTE).await;
+        load.goes_on(50, PATIENCE).await;
+        memory.push(resident_memory_mib(one.pid()));
+        eprintln!(
+            "minute {minute}: {} requests, {memory:?} MiB",
+            load.acknowledged()
+        );
+        let next = restarted(one, &addresses[minute % 2], &settings).await;
+        (one, other) = (other, next);
+    }
+    let verdict = load.must_be_clean("a soak", database).await;
+    assert_eq!(verdict.unknown, 0, "somebody was never answered: {verdict}");
+    // The first has lived for one minute only.
+    let (early, late) = memory[1..].split_at(memory[1..].len() / 2);
+    let most = |held: &[u64]| held.iter().copied().max().expect("some");
+    assert!(most(late) <= most(early) + most(early) / 10, "{memory:?}");
 }
 
 /// SIGTERM; unready while it drains, still answering, and an end without complaint. Then it comes back.

@@ -40,11 +40,12 @@ pub async fn track_bulk(asked: Asked, mut readable: Readable) -> Result<Answer, 
         ProjectType::Hybrid | ProjectType::UserId => Strangers::Kept,
     };
     let events = members(&mut readable, "events")?;
-    let mut sayings = Vec::with_capacity(events.len());
-    for (place, event) in events.iter().enumerate() {
-        let followers = events.len() - place - 1;
-        let id = id_of(event)?;
-        sayings.push(saying(&asked, event, &id, strangers, followers)?);
+    let mut followers = events.len();
+    let mut sayings = Vec::with_capacity(followers);
+    for event in events.into_iter().map(Fields::found_once) {
+        followers -= 1;
+        let id = id_of(&event)?;
+        sayings.push(saying(&asked, &event, &id, strangers, followers)?);
     }
     let named: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
     let (fates, told) = people::store_told(&asked, readable, sayings).await?;

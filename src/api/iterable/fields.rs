@@ -9,11 +9,16 @@ use std::sync::Arc;
 /// Elements of a list that are looked at: no call that is taken has more.
 const MOST_ELEMENTS: usize = 10_000;
 
+/// An object with more members is searched for each that is asked for. No call that is taken has as many.
+const FEW: usize = 12;
+
 /// An object of a body, and where it stands there.
 #[derive(Clone, Debug)]
 pub struct Fields {
     /// As it came.
     pub json: Json,
+    /// All of its members, once they were found.
+    few: Option<Vec<(String, Json)>>,
     path: String,
     endpoint: Arc<str>,
 }
@@ -21,16 +26,37 @@ pub struct Fields {
 impl Fields {
     /// The whole body of a request to an endpoint.
     pub fn of_body(json: Json, endpoint: &str) -> Self {
+        Self::of(json, "obj".to_owned(), endpoint.into()).found_once()
+    }
+
+    const fn of(json: Json, path: String, endpoint: Arc<str>) -> Self {
         Self {
             json,
-            path: "obj".to_owned(),
-            endpoint: endpoint.into(),
+            few: None,
+            path,
+            endpoint,
+        }
+    }
+
+    /// The same, its members found once for all that will be asked for. They take room: not for many objects at once.
+    pub fn found_once(self) -> Self {
+        Self {
+            few: self.json.few_members(FEW),
+            ..self
         }
     }
 
     /// A value, where there is one.
     pub fn value(&self, name: &str) -> Option<Json> {
-        self.json.member(name).filter(|value| !value.is_null())
+        let value = match &self.few {
+            // Of equal names the last counts.
+            Some(few) => few
+                .iter()
+                .rfind(|(own, _)| own == name)
+                .map(|(_, value)| value.clone()),
+            None => self.json.member(name),
+        };
+        value.filter(|value| !value.is_null())
     }
 
     /// A text. Numbers are taken for ids: some senders have no other.
@@ -124,11 +150,8 @@ impl Fields {
     pub fn needed_object(&self, name: &str) -> Result<Self, Refusal> {
         let json = self.object(name)?;
         let json = json.ok_or_else(|| self.wrong(name, "Missing required field"))?;
-        Ok(Self {
-            json,
-            path: format!("{}.{name}", self.path),
-            endpoint: self.endpoint.clone(),
-        })
+        let path = format!("{}.{name}", self.path);
+        Ok(Self::of(json, path, self.endpoint.clone()))
     }
 
     /// A list as it came.
@@ -163,11 +186,7 @@ impl Fields {
                     "Object value expected",
                 ));
             }
-            Ok(Self {
-                json,
-                path,
-                endpoint: self.endpoint.clone(),
-            })
+            Ok(Self::of(json, path, self.endpoint.clone()))
         };
         let elements = list.elements(MOST_ELEMENTS).into_iter().enumerate();
         elements.map(own).collect()
@@ -200,6 +219,22 @@ mod tests {
         assert!(!body.flag("preferUserId").expect("a switch"));
         let empty = body.object("dataFields").expect("an object");
         assert_eq!(empty.expect("there").as_str(), "{}");
+    }
+
+    #[test]
+    fn the_last_of_equal_names_counts_among_few_and_among_many() {
+        let many: String = (0..20).map(|n| format!(r#""f{n}":{n},"#)).collect();
+        for others in ["", &many] {
+            let names =
+                r#""email":"a@b.example","\u0065mail":"c@d.example","userId":1,"userId":null"#;
+            let text = format!("{{{others}{names}}}");
+            let body: &serde_json::value::RawValue = serde_json::from_str(&text).expect(&text);
+            let body = Fields::of_body(Json::of(&body), "/api/x");
+            assert_eq!(body.few.is_some(), others.is_empty());
+            let email = body.text("email").expect("a text");
+            assert_eq!(email.as_deref(), Some("c@d.example"));
+            assert_eq!(body.text("userId").expect("nothing"), None);
+        }
     }
 
     #[test]

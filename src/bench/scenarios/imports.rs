@@ -24,7 +24,7 @@ use tokio::process::Command;
 
 const KINDS: [Kind; 2] = [Kind::ImportEvents, Kind::ImportProfiles];
 /// Records of a file for each second of a turn: about what two cores take in.
-const RECORDS_PER_SECOND: u64 = 20_000;
+const RECORDS_PER_SECOND: u64 = 40_000;
 /// Lines that are written at once; they differ in what they say.
 const LINES: u64 = 1_000;
 

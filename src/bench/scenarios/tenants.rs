@@ -11,7 +11,7 @@ use crate::bench::settings::Settings;
 use crate::bench::stage::{Service, new_name};
 use crate::bench::turn::{counted, take_rounds};
 use crate::domain::KeyHash;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use std::sync::Arc;
 
 /// Projects that the many are held against.
@@ -50,9 +50,7 @@ pub async fn run(settings: &Settings, service: &Service) -> Result<Part> {
             _ => &many,
         };
         let work = async || closed(tenants.scripts(settings, service, kind), settings.turn()).await;
-        let turn = service.turn((kind, round), work).await?;
-        ensure!(turn.tally.refused == 0, "requests were refused");
-        Ok(turn)
+        service.turn((kind, round), work).await
     })
     .await?;
     let mut part = Part {

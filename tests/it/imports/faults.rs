@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Bytes of a file that are written and not noted at once (`docs/IMPORTS.md`): what a crash repeats at most.
-const WINDOW: u64 = 640 << 10;
+const WINDOW: u64 = 1_280 << 10;
 
 /// Goes on with an upload until it is done, as a client does: after whatever happens it asks where it is. Offsets never shrink.
 async fn go_on(upload: &Upload<'_>, file: &[u8]) -> usize {
@@ -93,7 +93,7 @@ async fn killed_between_receipts_and_position_what_was_under_way_comes_again_and
     let stopped = [("FAILPOINTS", "import-written=1*off->pause")];
     let service = Service::start_at(&database, &address, &stopped).await;
     let project = Project::on(&service.url, &database).await;
-    let file = events(0, 9_000).into_bytes();
+    let file = events(0, 20_000).into_bytes();
     let length = file.len().to_string();
     let upload = Upload::create(&project, "name=between", ("Upload-Length", &length)).await;
     let sending = tokio::spawn(upload.piece(0).body(file.clone()).send());
@@ -107,10 +107,10 @@ async fn killed_between_receipts_and_position_what_was_under_way_comes_again_and
     let job = upload.job().await;
     must_add_up(&job);
     let [stored, _, duplicate, _] = counts(&job);
-    assert_eq!(stored + duplicate, 9_000, "{job}");
-    let most = WINDOW / (file.len() / 9_000) as u64 + 1;
+    assert_eq!(stored + duplicate, 20_000, "{job}");
+    let most = WINDOW / (file.len() / 20_000) as u64 + 1;
     assert!((1_000..=most).contains(&duplicate), "{duplicate} of {most}");
-    assert_eq!(count().await, 9_000);
+    assert_eq!(count().await, 20_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
