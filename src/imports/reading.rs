@@ -9,6 +9,9 @@ use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
 use bytes::Bytes;
 
+/// Records that hold more than so many times their text weigh more than it: of short lines there are many.
+const HELD_FOR_A_BYTE: usize = 4;
+
 /// What all records of a file are read with.
 pub(super) struct Means {
     pub project_id: ProjectId,
@@ -67,8 +70,8 @@ pub(super) struct Batch {
     pub seen: String,
     pub kept: Option<Vec<u8>>,
     pub compression: Option<&'static str>,
-    /// Bytes of the file that it was made of.
-    pub bytes: usize,
+    /// What it takes of the window: bytes of the file that it was made of, or a part of what its records hold where that is more.
+    pub weight: usize,
     /// Bytes of the upload that were not looked at yet.
     pub rest: Option<Bytes>,
     /// The file is refused from here on.
@@ -145,13 +148,15 @@ impl Reading {
     }
 
     fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Option<Unusable> {
-        batch.bytes += bytes.len();
+        batch.weight += bytes.len();
         let mut records = Vec::new();
         let failure = self.reader.feed(bytes, &mut records).err();
         self.judge(records, batch).or(failure)
     }
 
     fn finish(&self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
+        let held: usize = batch.items.iter().map(Item::bytes).sum();
+        batch.weight = batch.weight.max(held / HELD_FOR_A_BYTE);
         let seen = self.reader.seen();
         (batch.lines, batch.blank) = (seen.lines, seen.blank);
         batch.seen = serde_json::to_string(seen).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Pieces of a file whose records are being written, and the job's row, which follows them in their order.
 //!
 //! Several pieces are written side by side, so that the database never waits for the row. The row moves past a piece once all that stands
-//! before its end is written; so a crash repeats no more than what is under way, which is `WINDOW` bytes of the file, or one piece.
+//! before its end is written; so a crash repeats no more than what is under way, which is `WINDOW` bytes of the file at most, or one piece.
 
 use super::checksum::Checksum;
 use super::job::{Job, state};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Bytes of a file, as it is unpacked, that are written and not noted at once: as many pieces as the writer has batches in flight, as many
+/// Bytes of a file, as it is unpacked, that are written and not noted at once; fewer of short records, by their weight. As many pieces as the writer has batches in flight, as many
 /// again that are ready when one of these ends, and what waits to be noted. So much is written again after a crash.
 const WINDOW: usize = 1_280 << 10;
 
@@ -52,13 +52,13 @@ struct Passed {
     /// Of the last of them: lines, and what a successor needs.
     last: Batch,
     at: Position,
-    bytes: usize,
+    weight: usize,
 }
 
 /// A note on its way into the job's row.
 struct Note {
     work: BoxFuture<'static, Result<ImportStep, Stopped>>,
-    bytes: usize,
+    weight: usize,
 }
 
 /// What is under way of a file.
@@ -70,7 +70,7 @@ pub(super) struct UnderWay {
     note: Option<Note>,
     end: Option<End>,
     /// Bytes of the file that are not noted.
-    bytes: usize,
+    weight: usize,
 }
 
 /// The row of a job as its sender left it.
@@ -99,7 +99,7 @@ impl UnderWay {
             passed: None,
             note: None,
             end: None,
-            bytes: 0,
+            weight: 0,
         }
     }
 
@@ -113,10 +113,10 @@ impl UnderWay {
     /// # Errors
     /// Why what is before it goes no further.
     pub async fn push(&mut self, mut batch: Batch, at: Position) -> Result<(), Stopped> {
-        while self.bytes > 0 && self.bytes + batch.bytes > WINDOW {
+        while self.weight > 0 && self.weight + batch.weight > WINDOW {
             self.advance().await?;
         }
-        self.bytes += batch.bytes;
+        self.weight += batch.weight;
         let items = Arc::new(std::mem::take(&mut batch.items));
         let (parts, project_id) = (self.parts.clone(), self.job.job.key.0);
         self.writing.push_back(Box::pin(async move {
@@ -163,7 +163,7 @@ impl UnderWay {
             biased;
             step = noted(self.note.as_mut()) => {
                 let note = self.note.take();
-                self.bytes -= note.map_or(0, |note| note.bytes);
+                self.weight -= note.map_or(0, |note| note.weight);
                 self.job.moved(&step?);
                 Ok(())
             }
@@ -180,11 +180,11 @@ impl UnderWay {
             at,
         } = written?;
         let outcomes = Outcomes::of(&items, receipts, &batch);
-        let bytes = batch.bytes;
+        let weight = batch.weight;
         self.passed = Some(match self.passed.take() {
             Some(before) => Passed {
                 outcomes: before.outcomes.and(outcomes),
-                bytes: before.bytes + bytes,
+                weight: before.weight + weight,
                 last: batch,
                 at,
             },
@@ -192,7 +192,7 @@ impl UnderWay {
                 outcomes,
                 last: batch,
                 at,
-                bytes,
+                weight,
             },
         });
         Ok(())
@@ -202,7 +202,7 @@ impl UnderWay {
     /// is over, for the rest.
     fn begin_note(&mut self) {
         let is_last = self.writing.is_empty();
-        let is_due = |passed: &mut Passed| passed.bytes >= WINDOW / 2;
+        let is_due = |passed: &mut Passed| passed.weight >= WINDOW / 2;
         let is_held = self.note.is_some() || (self.end.is_some() && !is_last);
         let passed = match is_held {
             true => None,
@@ -212,10 +212,10 @@ impl UnderWay {
             return;
         };
         fail::fail_point!("import-written");
-        let bytes = passed.bytes;
+        let weight = passed.weight;
         let step = self.job.step(passed, self.end.take(), &self.parts);
         let work = Box::pin(note(self.parts.clone(), self.job.job.file_time, step));
-        self.note = Some(Note { work, bytes });
+        self.note = Some(Note { work, weight });
     }
 }
 

@@ -1,11 +1,13 @@
 //! What requests hold while they are written: many small items, few bytes that become many, people of many names and large ones.
 
 use crate::harness::{Project, Service, alone, connect, fresh_database, shared, sql, wait_until};
-use crate::machine::{judge_peak, metric};
+use crate::machine::{judge_peak, metric, resident_memory_mib};
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// Long enough for 150 people of 900 KB on a machine that does other things too: a minute when it does not.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -78,6 +80,51 @@ async fn on_postgresql_many_small_items_behind_a_locked_table_are_held_within_th
     assert!(refused > 0);
     judge(
         "400 times 5,000 empty calls behind a lock",
+        &service,
+        &project,
+    )
+    .await;
+}
+
+/// As many files as a node takes at once, whose lines are short: what they become is some twenty times their bytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_files_of_short_lines_behind_a_locked_table_are_held_within_the_bound() {
+    let _alone = alone().await;
+    let database = fresh_database().await;
+    let (service, project) = service_on(&database).await;
+    let other = Project::on(&service.url, &database).await;
+    let mut holder = connect(&database).await;
+    let lock = holder.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE event, identity IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let file = "{\"type\":\"page\",\"userId\":\"1\"}\n".repeat(60_000);
+    let sent: Vec<_> = (0..8)
+        .map(|number| {
+            let project = if number < 4 { &project } else { &other };
+            let url = format!(
+                "{}/v1/imports?format=ndjson&name=short-{number}",
+                project.url
+            );
+            let request = project
+                .client
+                .post(url)
+                .basic_auth(&project.server_key, Some(""));
+            tokio::spawn(request.body(file.clone()).send())
+        })
+        .collect();
+    // All of them are read as far as they can be.
+    let held = std::cell::Cell::new(0);
+    wait_until("no more is held", PATIENCE, async || {
+        sleep(Duration::from_secs(2)).await;
+        let now = resident_memory_mib(service.pid());
+        now > 40 && held.replace(now) >= now
+    })
+    .await;
+    sent.iter().for_each(JoinHandle::abort);
+    lock.rollback().await.unwrap();
+    judge(
+        "eight files of short lines behind a lock",
         &service,
         &project,
     )
