@@ -90,6 +90,7 @@ impl Decoder {
         }
         self.open = all[whole..].to_vec();
         if is_end && !self.open.is_empty() {
+            self.open.clear();
             text.push(NEVER);
         }
         text

@@ -23,6 +23,12 @@ impl Held {
         self.scanned = self.scanned.saturating_sub(count);
         std::mem::replace(&mut self.bytes, rest).into()
     }
+
+    /// Puts bytes back before the others, to be looked at again.
+    pub fn put_back(&mut self, first: &[u8]) {
+        self.bytes.splice(..0, first.iter().copied());
+        self.scanned = 0;
+    }
 }
 
 /// A record over the limit, of which only the beginning is held.
@@ -56,6 +62,10 @@ impl Long {
 /// Where records go to.
 pub struct Out<'a> {
     pub records: &'a mut Vec<FileRecord>,
+    /// When there are so many, the others stay where they are.
+    pub enough: usize,
+    /// Records that are whole stayed.
+    pub leaves_some: bool,
     pub seen: &'a mut Seen,
     /// The limit of a record.
     pub most: usize,
@@ -66,6 +76,12 @@ pub struct Out<'a> {
 }
 
 impl Out<'_> {
+    /// Tells, and notes, that what follows has to stay.
+    pub fn is_full(&mut self) -> bool {
+        self.leaves_some = self.records.len() >= self.enough;
+        self.leaves_some
+    }
+
     /// A record that could be read, or not.
     pub fn push(
         &mut self,

@@ -71,7 +71,10 @@ impl Stream {
     /// Takes the values that are whole.
     pub fn advance(&mut self, held: &mut Held, is_end: bool, out: &mut Out<'_>) {
         let (mut cuts, mut start) = (Vec::new(), 0);
-        for at in held.scanned..held.bytes.len() {
+        let mut looked = held.scanned;
+        while looked < held.bytes.len() && out.records.len() + cuts.len() < out.enough {
+            let at = looked;
+            looked += 1;
             let byte = held.bytes[at];
             let mut step = self.step(byte, out.most);
             if let Step::Ends(with) = step {
@@ -88,16 +91,17 @@ impl Stream {
             }
             self.note_line(byte);
         }
-        let consumed = if self.open.is_some() {
-            start
-        } else {
-            held.bytes.len()
-        };
+        out.leaves_some = looked < held.bytes.len();
+        let consumed = if self.open.is_some() { start } else { looked };
         let whole = held.take(consumed);
         for (open, range) in cuts {
             self.take(open, whole.slice(range), out);
         }
-        held.scanned = held.bytes.len();
+        held.scanned = looked - consumed;
+        out.seen.lines = self.ends + u64::from(self.has_more);
+        if out.leaves_some {
+            return;
+        }
         if self.open.is_some() && (held.bytes.len() > out.most || self.long.is_some()) {
             let more = held.take(held.bytes.len());
             self.long.get_or_insert_default().take(&more);

@@ -15,6 +15,7 @@ fn told(format: &str, bytes: &[u8], cut: usize, resumes: bool) -> Told {
         &layout,
         FileLimits {
             first_bytes: 20,
+            records: 2,
             ..LIMITS
         },
         bytes,

@@ -1,6 +1,6 @@
 //! Objects, one or several a line. Only a line feed ends a line, with or without a carriage return before it.
 
-use super::held::{Held, Long, Out, refused, text};
+use super::held::{Held, Long, Out, cut, refused, text};
 use super::record::Place;
 use super::scan::{end_of_value, may_have_several};
 use super::start;
@@ -10,6 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
+/// Values of one line: they come out together.
+const MOST_VALUES: usize = 1_000;
 /// Bytes of the first lines that are held back until they have told what the file is.
 const MOST_AT_START: usize = 64 << 10;
 
@@ -54,7 +56,11 @@ impl Lines {
         let end = memchr::memrchr(b'\n', &held.bytes[held.scanned..]);
         let end = end.map_or(0, |at| held.scanned + at + 1);
         let whole = held.take(if is_end { held.bytes.len() } else { end });
-        self.whole(&whole, out);
+        let taken = self.whole(&whole, out);
+        if out.leaves_some {
+            held.put_back(&whole[taken..]);
+            return Ok(());
+        }
         held.scanned = held.bytes.len();
         // A carriage return at the limit may belong to the line's end.
         if held.bytes.len() > out.most + 1 || self.long.is_some() {
@@ -67,9 +73,10 @@ impl Lines {
         Ok(())
     }
 
-    fn whole(&mut self, whole: &Bytes, out: &mut Out<'_>) {
+    /// Takes lines, as many as are enough; how many of the bytes these are.
+    fn whole(&mut self, whole: &Bytes, out: &mut Out<'_>) -> usize {
         let mut at = 0;
-        while at < whole.len() {
+        while at < whole.len() && !out.is_full() {
             let end = memchr::memchr(b'\n', &whole[at..]);
             let line = whole.slice(at..end.map_or(whole.len(), |end| at + end));
             at += line.len() + 1;
@@ -84,6 +91,7 @@ impl Lines {
                 (None, _) => self.line(&line, out),
             }
         }
+        at.min(whole.len())
     }
 
     fn end_long(long: Long, out: &mut Out<'_>) {
@@ -148,6 +156,11 @@ fn several(place: Place, line: &Bytes, out: &mut Out<'_>) {
         let end = end_of_value(&rest).unwrap_or(rest.len());
         parts.push(rest.split_to(end));
         rest = rest.slice_ref(rest.trim_ascii_start());
+    }
+    if parts.len() > MOST_VALUES {
+        let message =
+            format!("the line has more than {MOST_VALUES} values: give each a line of its own");
+        return out.refuse(place, cut(line), refused(Code::RecordTooLarge, message));
     }
     let is_one = parts.len() == 1;
     for (part, number) in parts.into_iter().zip(1..) {

@@ -1,6 +1,7 @@
 //! The cases of `contracts/field-imports.md` about lines, by the numbers of its rows.
 
-use crate::files::testing::{LIMITS, layout, read_in, seen, told_of, unusable};
+use crate::files::FileLimits;
+use crate::files::testing::{LIMITS, layout, line, read_in, seen, told_of, unusable};
 
 #[test]
 fn row_34_objects_of_one_line_are_records_with_places_of_their_own() {
@@ -124,6 +125,18 @@ fn a_line_over_the_limit_is_one_rejection_and_not_held() {
     assert!(rejection.message.contains("5000008 bytes"), "{rejection}");
     assert_eq!(records[1].text.len(), 4_096);
     assert_eq!((records[2].place.line, records[2].number), (3, 3));
+}
+
+#[test]
+fn a_line_of_very_many_values_is_one_rejection() {
+    let limits = FileLimits {
+        record_bytes: 10_000,
+        ..LIMITS
+    };
+    let file = format!("{}\n{{\"a\":1}}\n", "{}".repeat(1_001));
+    let (records, _) = read_in(&layout(&[]), limits, file.as_bytes(), 1_000, false).expect("read");
+    let told: Vec<String> = records.iter().map(line).collect();
+    assert_eq!(told, ["1 !record_too_large", "2 {\"a\":1}"]);
 }
 
 #[test]

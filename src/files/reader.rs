@@ -19,15 +19,19 @@ pub struct FileLimits {
     pub columns: usize,
     /// Bytes from the beginning of a table that tell what stands between its cells; a header has to end within them.
     pub first_bytes: usize,
+    /// Records that come out in one turn.
+    pub records: usize,
 }
 
 impl Default for FileLimits {
-    /// A record of 1 MiB is far more than a person; tables of spreadsheets have up to some hundred columns.
+    /// A record of 1 MiB is far more than a person; tables of spreadsheets have up to some hundred columns. What is made of a record takes
+    /// a kilobyte, however few bytes it has.
     fn default() -> Self {
         Self {
             record_bytes: 1 << 20,
             columns: 2_000,
             first_bytes: 128 << 10,
+            records: 1_000,
         }
     }
 }
@@ -109,6 +113,22 @@ impl FileReader {
     /// # Errors
     /// Why the whole file is refused. What came out before stands.
     pub fn feed(&mut self, bytes: &[u8], records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
+        let mut leaves_some = self.feed_some(bytes, records)?;
+        while leaves_some {
+            leaves_some = self.feed_some(&[], records)?;
+        }
+        Ok(())
+    }
+
+    /// The same for one turn: true where whole records stayed, which come out next without more bytes.
+    ///
+    /// # Errors
+    /// As `feed`.
+    pub fn feed_some(
+        &mut self,
+        bytes: &[u8],
+        records: &mut Vec<FileRecord>,
+    ) -> Result<bool, Unusable> {
         self.take(bytes, false, records)
     }
 
@@ -117,13 +137,24 @@ impl FileReader {
     /// # Errors
     /// Why the whole file is refused.
     pub fn end(&mut self, records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
-        self.take(&[], true, records)?;
+        while self.end_some(records)? {}
+        Ok(())
+    }
+
+    /// The same for one turn: true where it has not ended yet.
+    ///
+    /// # Errors
+    /// As `end`.
+    pub fn end_some(&mut self, records: &mut Vec<FileRecord>) -> Result<bool, Unusable> {
+        if self.take(&[], true, records)? {
+            return Ok(true);
+        }
         if self.state.seen.records == self.layout.before.records {
             self.state
                 .seen
                 .warn("empty_file", "there is no record in the file");
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What a successor needs beside the offset; at most the limit of a record and some hundred kilobytes.
@@ -146,13 +177,15 @@ impl FileReader {
         bytes: &[u8],
         is_end: bool,
         records: &mut Vec<FileRecord>,
-    ) -> Result<(), Unusable> {
+    ) -> Result<bool, Unusable> {
         let state = &mut self.state;
         let text = state.decoder.decode(self.layout.encoding, bytes, is_end)?;
         self.held.bytes.extend_from_slice(&text);
         state.seen.encoding = state.decoder.encoding();
         let most = self.limits.record_bytes;
         let mut out = Out {
+            enough: records.len() + self.limits.records,
+            leaves_some: false,
             records,
             seen: &mut state.seen,
             most,
@@ -162,7 +195,7 @@ impl FileReader {
         let layout = &self.layout;
         if matches!(state.body, Body::Untold) {
             if self.held.bytes.len() < wrapped::FIRST && !is_end {
-                return Ok(());
+                return Ok(false);
             }
             state.body = match Wrapped::told(&self.held.bytes, layout) {
                 Some(wrapped) => Body::Wrapped(Box::new(wrapped)),
@@ -170,10 +203,11 @@ impl FileReader {
             };
         }
         match &mut state.body {
-            Body::Untold => Ok(()),
-            Body::Own(framer) => framer.advance(&mut self.held, is_end, layout, &mut out),
-            Body::Wrapped(wrapped) => wrapped.advance(&mut self.held, is_end, layout, &mut out),
+            Body::Untold => {}
+            Body::Own(framer) => framer.advance(&mut self.held, is_end, layout, &mut out)?,
+            Body::Wrapped(wrapped) => wrapped.advance(&mut self.held, is_end, layout, &mut out)?,
         }
+        Ok(out.leaves_some)
     }
 }
 

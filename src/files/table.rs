@@ -97,7 +97,7 @@ impl Table {
         };
         let taken = self.take(piece, &mut at, out);
         held.bytes = whole[at..].to_vec();
-        held.scanned = held.bytes.len();
+        held.scanned = if out.leaves_some { 0 } else { held.bytes.len() };
         taken
     }
 
@@ -185,7 +185,7 @@ impl Rows<'_> {
                 *at += MARK.len();
             }
             let rest = &self.0.piece.whole[*at..];
-            if rest.is_empty() {
+            if rest.is_empty() || out.is_full() {
                 return;
             }
             // A record and its line end; of one that is longer it does not matter how much.

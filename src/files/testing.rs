@@ -7,7 +7,11 @@ pub const LIMITS: FileLimits = FileLimits {
     record_bytes: 400,
     columns: 50,
     first_bytes: 4_096,
+    records: 7,
 };
+
+/// Records of one line, of the lines of these tests.
+const MOST_OF_ONE: usize = 20;
 
 /// What a reader makes of a file that comes in pieces of `cut` bytes; with `resumes`, each piece is read by another reader.
 pub fn read_in(
@@ -19,13 +23,22 @@ pub fn read_in(
 ) -> Result<(Vec<FileRecord>, Seen), Unusable> {
     let mut reader = FileReader::new(layout, limits)?;
     let mut records = Vec::new();
-    for piece in bytes.chunks(cut.max(1)) {
-        reader.feed(piece, &mut records)?;
+    for mut piece in bytes.chunks(cut.max(1)) {
+        let mut leaves_some = true;
+        while leaves_some {
+            let before = records.len();
+            leaves_some = reader.feed_some(std::mem::take(&mut piece), &mut records)?;
+            assert!(records.len() - before <= limits.records + MOST_OF_ONE);
+            if resumes {
+                reader = FileReader::resumed(layout, limits, &reader.kept())?;
+            }
+        }
+    }
+    while reader.end_some(&mut records)? {
         if resumes {
             reader = FileReader::resumed(layout, limits, &reader.kept())?;
         }
     }
-    reader.end(&mut records)?;
     Ok((records, reader.seen().clone()))
 }
 

@@ -62,12 +62,14 @@ impl Wrapped {
         let before = out.seen.records;
         let mut over = Out {
             records: &mut rows,
+            enough: out.enough - out.records.len(),
             seen: &mut *out.seen,
             most: out.most * 2,
             ..*out
         };
         self.outer
             .advance(held, is_end, &outer_layout(), &mut over)?;
+        out.leaves_some = over.leaves_some;
         out.seen.records = before;
         for row in rows {
             self.row(row, layout, out)?;
@@ -121,6 +123,7 @@ impl Wrapped {
             let mut own = Out {
                 seen: &mut seen,
                 records: &mut Vec::new(),
+                enough: usize::MAX,
                 ..*out
             };
             let table = Table::below(line, delimiter.unwrap_or(b'\t'), layout, &mut own)?;
@@ -161,6 +164,7 @@ impl Wrapped {
             &mut Out {
                 seen: &mut seen,
                 records: &mut records,
+                enough: usize::MAX,
                 ..*out
             },
         )?;

@@ -124,13 +124,18 @@ impl Intake {
         let size = bytes.len().div_ceil(count).max(1);
         for piece in bytes.chunks(size) {
             self.pass(piece)?;
-            let mut rest = Some(Bytes::copy_from_slice(piece));
-            while let Some(bytes) = rest.take() {
-                let size = bytes.len();
-                let mut batch = self.read(size, |reading| reading.read(bytes)).await?;
-                rest = batch.rest.take();
-                self.begin(batch).await?;
-            }
+            self.take_in(Bytes::copy_from_slice(piece)).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads bytes, and begins to write what they say, in as many turns as that takes.
+    async fn take_in(&mut self, bytes: Bytes) -> Result<(), Stopped> {
+        let (size, mut rest) = (bytes.len(), Some(bytes));
+        while let Some(bytes) = rest.take() {
+            let mut batch = self.read(size, |reading| reading.read(bytes)).await?;
+            rest = batch.rest.take();
+            self.begin(batch).await?;
         }
         Ok(())
     }
@@ -153,8 +158,12 @@ impl Intake {
             return Err(Stopped::Elsewhere(self.at.offset));
         }
         self.under_way.set_length(length);
-        let batch = self.read(usize::MAX, Reading::end).await?;
-        self.begin(batch).await?;
+        let mut has_ended = false;
+        while !has_ended {
+            let mut batch = self.read(usize::MAX, Reading::end).await?;
+            has_ended = batch.rest.take().is_none();
+            self.begin(batch).await?;
+        }
         let end = (state::DONE, String::new());
         self.under_way.settle(Some(end)).await?;
         self.job().await
@@ -162,6 +171,8 @@ impl Intake {
 
     /// Nobody goes on: the open last record is listed, and the job is over.
     pub(super) async fn give_up(mut self) -> Result<(), Stopped> {
+        // Whole records may have been left for their turn.
+        self.take_in(Bytes::new()).await?;
         let mut batch = self.read(usize::MAX, Reading::end).await?;
         let unfinished = std::mem::take(&mut batch.places);
         batch.cut = unfinished;

@@ -12,6 +12,9 @@ use bytes::Bytes;
 /// Records that hold more than so many times their text weigh more than it: of short lines there are many.
 const HELD_FOR_A_BYTE: usize = 4;
 
+/// What a refused record holds beside its text until it is listed.
+const REFUSED: usize = 1_024;
+
 /// What all records of a file are read with.
 pub(super) struct Means {
     pub project_id: ProjectId,
@@ -49,6 +52,20 @@ pub(super) struct Reading {
     reader: FileReader,
     /// Records that are done already: a compressed file is read again from its start.
     done: u64,
+    /// Records that are whole wait in the reader for their turn.
+    leaves_some: bool,
+    ending: Ending,
+}
+
+/// How far the end of a file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ending {
+    #[default]
+    NotYet,
+    /// All bytes are unpacked.
+    Bytes,
+    /// What is open is being taken for what it is.
+    Records,
 }
 
 /// Records that were read together.
@@ -72,7 +89,7 @@ pub(super) struct Batch {
     pub compression: Option<&'static str>,
     /// What it takes of the window: bytes of the file that it was made of, or a part of what its records hold where that is more.
     pub weight: usize,
-    /// Bytes of the upload that were not looked at yet.
+    /// Bytes of the upload that were not looked at yet; none of them where records are left.
     pub rest: Option<Bytes>,
     /// The file is refused from here on.
     pub failure: Option<Unusable>,
@@ -117,12 +134,20 @@ impl Reading {
             unpack,
             reader,
             done: job.records,
+            leaves_some: false,
+            ending: Ending::default(),
         })
     }
 
-    /// Takes the next bytes of the upload, or as many of them as are unpacked at once.
+    /// Takes the next bytes of the upload, or as many of them as are unpacked at once. Where records are many they come out in turns: then
+    /// the next bytes are left, if only none.
     pub fn read(&mut self, bytes: Bytes) -> Batch {
         let mut batch = Batch::default();
+        if self.leaves_some {
+            batch.rest = Some(bytes);
+            let failure = self.feed(&[], &mut batch);
+            return self.finish(batch, failure);
+        }
         let failure = match self.unpack.take(bytes) {
             Ok(unpacked) => {
                 batch.rest = unpacked.rest;
@@ -133,30 +158,63 @@ impl Reading {
         self.finish(batch, failure)
     }
 
-    /// The file ends here.
+    /// The file ends here; it has not yet where bytes are left, if only none.
     pub fn end(&mut self) -> Batch {
         let mut batch = Batch::default();
-        let failure = match self.unpack.end() {
-            Ok(last) => self.feed(&last, &mut batch).or_else(|| {
-                let mut records = Vec::new();
-                let failure = self.reader.end(&mut records).err();
-                self.judge(records, &mut batch).or(failure)
-            }),
-            Err(failure) => Some(failure),
+        let failure = match self.ending {
+            Ending::NotYet => self.end_bytes(&mut batch),
+            Ending::Bytes => self.feed(&[], &mut batch),
+            Ending::Records => None,
+        };
+        let failure = match failure {
+            None if !self.leaves_some || self.ending == Ending::Records => {
+                self.end_records(&mut batch)
+            }
+            failure => failure,
         };
         self.finish(batch, failure)
+    }
+
+    fn end_bytes(&mut self, batch: &mut Batch) -> Option<Unusable> {
+        self.ending = Ending::Bytes;
+        match self.unpack.end() {
+            Ok(last) => self.feed(&last, batch),
+            Err(failure) => Some(failure),
+        }
+    }
+
+    fn end_records(&mut self, batch: &mut Batch) -> Option<Unusable> {
+        self.ending = Ending::Records;
+        let mut records = Vec::new();
+        let ended = self.reader.end_some(&mut records);
+        self.judged(records, ended, batch)
     }
 
     fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Option<Unusable> {
         batch.weight += bytes.len();
         let mut records = Vec::new();
-        let failure = self.reader.feed(bytes, &mut records).err();
-        self.judge(records, batch).or(failure)
+        let fed = self.reader.feed_some(bytes, &mut records);
+        self.judged(records, fed, batch)
+    }
+
+    /// Judges what came out; why the file is refused, if it is.
+    fn judged(
+        &mut self,
+        records: Vec<FileRecord>,
+        taken: Result<bool, Unusable>,
+        batch: &mut Batch,
+    ) -> Option<Unusable> {
+        self.leaves_some = matches!(taken, Ok(true));
+        self.judge(records, batch).or(taken.err())
     }
 
     fn finish(&self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
         let held: usize = batch.items.iter().map(Item::bytes).sum();
+        let held = held + batch.refused.len() * REFUSED;
         batch.weight = batch.weight.max(held / HELD_FOR_A_BYTE);
+        if self.leaves_some {
+            batch.rest.get_or_insert_default();
+        }
         let seen = self.reader.seen();
         (batch.lines, batch.blank) = (seen.lines, seen.blank);
         batch.seen = serde_json::to_string(seen).unwrap_or_default();

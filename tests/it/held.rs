@@ -86,7 +86,8 @@ async fn on_postgresql_many_small_items_behind_a_locked_table_are_held_within_th
     .await;
 }
 
-/// As many files as a node takes at once, whose lines are short: what they become is some twenty times their bytes.
+/// As many files as a node takes at once, whose lines are short: what becomes of a record, or of a line that is none, is twenty and hundreds of
+/// times its bytes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql_files_of_short_lines_behind_a_locked_table_are_held_within_the_bound() {
     let _alone = alone().await;
@@ -95,10 +96,11 @@ async fn on_postgresql_files_of_short_lines_behind_a_locked_table_are_held_withi
     let other = Project::on(&service.url, &database).await;
     let mut holder = connect(&database).await;
     let lock = holder.transaction().await.unwrap();
-    lock.batch_execute("LOCK TABLE event, identity IN ACCESS EXCLUSIVE MODE")
+    lock.batch_execute("LOCK TABLE event, identity, import_rejection IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let file = "{\"type\":\"page\",\"userId\":\"1\"}\n".repeat(60_000);
+    let records = "{\"type\":\"page\",\"userId\":\"1\"}\n".repeat(60_000);
+    let junk = "x\n".repeat(600_000);
     let sent: Vec<_> = (0..8)
         .map(|number| {
             let project = if number < 4 { &project } else { &other };
@@ -106,6 +108,7 @@ async fn on_postgresql_files_of_short_lines_behind_a_locked_table_are_held_withi
                 "{}/v1/imports?format=ndjson&name=short-{number}",
                 project.url
             );
+            let file = if number % 2 == 0 { &records } else { &junk };
             let request = project
                 .client
                 .post(url)
