@@ -109,7 +109,6 @@ impl Stream {
         if is_end {
             self.end(held, out);
         }
-        out.seen.lines = self.ends + u64::from(self.has_more);
     }
 
     fn step(&mut self, byte: u8, most: usize) -> Step {

@@ -152,7 +152,7 @@ fn bare(line: &Bytes, commas: bool) -> Bytes {
 fn several(place: Place, line: &Bytes, out: &mut Out<'_>) {
     let mut parts = Vec::new();
     let mut rest = line.clone();
-    while !rest.is_empty() {
+    while !rest.is_empty() && parts.len() <= MOST_VALUES {
         let end = end_of_value(&rest).unwrap_or(rest.len());
         parts.push(rest.split_to(end));
         rest = rest.slice_ref(rest.trim_ascii_start());
