@@ -80,13 +80,6 @@ impl Json {
         })
     }
 
-    /// All members of an object that has few, as they stand there; `None` where it has more, or is no object.
-    pub fn few_members(&self, most: usize) -> Option<Vec<(String, Self)>> {
-        let members = super::member::few(&self.0, most)?.into_iter();
-        let own = members.map(|(name, raw)| (name, Self::slice_of(&self.0, raw)));
-        Some(own.collect())
-    }
-
     /// The members whose names come first in their order, at most so many; how many others there are, and at most `few` names of those:
     /// of an object with a million members no more is held than is kept.
     pub fn first_members(

@@ -23,12 +23,6 @@ pub(super) fn each<'a>(object: &'a [u8], take: impl FnMut(String, &'a RawValue))
     reader.deserialize_map(Each { take }).ok()
 }
 
-/// All members of an object that has few, as they stand there; `None` where it has more, or is no object.
-pub(super) fn few(object: &[u8], most: usize) -> Option<Vec<(String, &RawValue)>> {
-    let mut reader = serde_json::Deserializer::from_slice(object);
-    reader.deserialize_map(Few { most }).ok()?
-}
-
 /// The first elements of a list, at most so many; none where it is no list.
 pub(super) fn elements(list: &[u8], most: usize) -> Vec<&RawValue> {
     let mut reader = serde_json::Deserializer::from_slice(list);
@@ -68,29 +62,6 @@ impl<'de, F: FnMut(String, &'de RawValue)> Visitor<'de> for Each<F> {
             (self.take)(name, value);
         }
         Ok(())
-    }
-}
-
-struct Few {
-    most: usize,
-}
-
-impl<'de> Visitor<'de> for Few {
-    type Value = Option<Vec<(String, &'de RawValue)>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            if found.len() == self.most {
-                return Ok(None);
-            }
-            found.push(member);
-        }
-        Ok(Some(found))
     }
 }
 
@@ -178,20 +149,6 @@ mod tests {
     fn no_more_elements_are_kept_than_asked_for() {
         let found = |list: &str| elements(list.as_bytes(), 2).len();
         assert_eq!([found("[1,2,3]"), found("[1]"), found("{}")], [2, 1, 0]);
-    }
-
-    #[test]
-    fn an_object_with_few_members_is_read_whole_and_a_larger_one_not_at_all() {
-        let found = |object: &str| few(object.as_bytes(), 2).map(|found| found.len());
-        let of = [
-            "{}",
-            r#"{"a":1,"a":2}"#,
-            r#"{"a":1,"b":2,"c":3}"#,
-            "[1]",
-            "7",
-        ]
-        .map(found);
-        assert_eq!(of, [Some(0), Some(2), None, None, None]);
     }
 
     #[test]

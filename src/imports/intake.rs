@@ -140,6 +140,18 @@ impl Intake {
         Ok(())
     }
 
+    /// Reads what the end of the file makes of it, each turn changed before it is begun.
+    async fn take_end(&mut self, change: impl Fn(&mut Batch)) -> Result<(), Stopped> {
+        let mut has_ended = false;
+        while !has_ended {
+            let mut batch = self.read(usize::MAX, Reading::end).await?;
+            has_ended = batch.rest.take().is_none();
+            change(&mut batch);
+            self.begin(batch).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until all that was taken is done, but for an open last record, which is kept with the job.
     ///
     /// # Errors
@@ -158,12 +170,7 @@ impl Intake {
             return Err(Stopped::Elsewhere(self.at.offset));
         }
         self.under_way.set_length(length);
-        let mut has_ended = false;
-        while !has_ended {
-            let mut batch = self.read(usize::MAX, Reading::end).await?;
-            has_ended = batch.rest.take().is_none();
-            self.begin(batch).await?;
-        }
+        self.take_end(|_| {}).await?;
         let end = (state::DONE, String::new());
         self.under_way.settle(Some(end)).await?;
         self.job().await
@@ -173,12 +180,12 @@ impl Intake {
     pub(super) async fn give_up(mut self) -> Result<(), Stopped> {
         // Whole records may have been left for their turn.
         self.take_in(Bytes::new()).await?;
-        let mut batch = self.read(usize::MAX, Reading::end).await?;
-        let unfinished = std::mem::take(&mut batch.places);
-        batch.cut = unfinished;
-        batch.items.clear();
-        batch.failure = None;
-        self.begin(batch).await?;
+        self.take_end(|batch| {
+            batch.cut = std::mem::take(&mut batch.places);
+            batch.items.clear();
+            batch.failure = None;
+        })
+        .await?;
         let end = (state::INCOMPLETE, ABANDONED.to_owned());
         self.under_way.settle(Some(end)).await
     }

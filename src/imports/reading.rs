@@ -54,18 +54,6 @@ pub(super) struct Reading {
     done: u64,
     /// Records that are whole wait in the reader for their turn.
     leaves_some: bool,
-    ending: Ending,
-}
-
-/// How far the end of a file is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Ending {
-    #[default]
-    NotYet,
-    /// All bytes are unpacked.
-    Bytes,
-    /// What is open is being taken for what it is.
-    Records,
 }
 
 /// Records that were read together.
@@ -135,7 +123,6 @@ impl Reading {
             reader,
             done: job.records,
             leaves_some: false,
-            ending: Ending::default(),
         })
     }
 
@@ -158,36 +145,22 @@ impl Reading {
         self.finish(batch, failure)
     }
 
-    /// The file ends here; it has not yet where bytes are left, if only none.
+    /// The file ends here; it has not yet where bytes are left, if only none, and this has to be said again.
     pub fn end(&mut self) -> Batch {
         let mut batch = Batch::default();
-        let failure = match self.ending {
-            Ending::NotYet => self.end_bytes(&mut batch),
-            Ending::Bytes => self.feed(&[], &mut batch),
-            Ending::Records => None,
+        let failure = match self.unpack.end() {
+            Ok(last) => self.feed(&last, &mut batch),
+            Err(failure) => Some(failure),
         };
         let failure = match failure {
-            None if !self.leaves_some || self.ending == Ending::Records => {
-                self.end_records(&mut batch)
+            None if !self.leaves_some => {
+                let mut records = Vec::new();
+                let ended = self.reader.end_some(&mut records);
+                self.judged(records, ended, &mut batch)
             }
             failure => failure,
         };
         self.finish(batch, failure)
-    }
-
-    fn end_bytes(&mut self, batch: &mut Batch) -> Option<Unusable> {
-        self.ending = Ending::Bytes;
-        match self.unpack.end() {
-            Ok(last) => self.feed(&last, batch),
-            Err(failure) => Some(failure),
-        }
-    }
-
-    fn end_records(&mut self, batch: &mut Batch) -> Option<Unusable> {
-        self.ending = Ending::Records;
-        let mut records = Vec::new();
-        let ended = self.reader.end_some(&mut records);
-        self.judged(records, ended, batch)
     }
 
     fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Option<Unusable> {

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Bytes of a file, as it is unpacked, that are written and not noted at once; fewer of short records, by their weight. As many pieces as the writer has batches in flight, as many
-/// again that are ready when one of these ends, and what waits to be noted. So much is written again after a crash.
+/// Bytes of a file, as it is unpacked, that are written and not noted at once; fewer of short records, by their weight. As many pieces
+/// as the writer has batches in flight, as many again that are ready when one of these ends, and what waits to be noted. So much is
+/// written again after a crash.
 const WINDOW: usize = 1_280 << 10;
 
 /// How far the bytes have been looked at.
@@ -69,7 +70,7 @@ pub(super) struct UnderWay {
     passed: Option<Passed>,
     note: Option<Note>,
     end: Option<End>,
-    /// Bytes of the file that are not noted.
+    /// Of what is not noted.
     weight: usize,
 }
 

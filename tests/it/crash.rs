@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const DRAINS_SLOWLY: [(&str, &str); 1] = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2000")];
 
 /// A service on the shared database at an address that it will come back to.
 async fn start_at(address: &str, settings: &[(&str, &str)]) -> Service {
@@ -124,23 +125,29 @@ async fn lost_replies_under_load_make_no_second_copies() {
     );
 }
 
+/// Two nodes that come back to their addresses, and clients of both.
+async fn two_nodes() -> ([String; 2], [Service; 2], Load) {
+    let addresses = [free_address(), free_address()];
+    let one = start_at(&addresses[0], &DRAINS_SLOWLY).await;
+    let other = start_at(&addresses[1], &DRAINS_SLOWLY).await;
+    let project = Project::on(&one.url, &shared().await.database_url).await;
+    let load = Load::start(&project, &[&one.url, &other.url]);
+    (addresses, [one, other], load)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_fails_nobody_who_tries_again() {
     let _alone = alone().await;
-    let database = &shared().await.database_url;
-    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2000")];
-    let addresses = [free_address(), free_address()];
-    let mut one = start_at(&addresses[0], &settings).await;
-    let mut other = start_at(&addresses[1], &settings).await;
-    let project = Project::on(&one.url, database).await;
-    let load = Load::start(&project, &[&one.url, &other.url]);
+    let (addresses, [mut one, mut other], load) = two_nodes().await;
     for _ in 0..of_form(2, 3) {
         load.goes_on(50, PATIENCE).await;
-        one = restarted(one, &addresses[0], &settings).await;
+        one = restarted(one, &addresses[0]).await;
         load.goes_on(50, PATIENCE).await;
-        other = restarted(other, &addresses[1], &settings).await;
+        other = restarted(other, &addresses[1]).await;
     }
-    let verdict = load.must_be_clean("a rolling restart", database).await;
+    let verdict = load
+        .must_be_clean("a rolling restart", &shared().await.database_url)
+        .await;
     assert_eq!(verdict.unknown, 0, "somebody was never answered: {verdict}");
 }
 
@@ -154,13 +161,7 @@ async fn a_soak_with_a_restart_each_minute_loses_nothing_and_holds_no_more() {
     let minutes = std::env::var("ROSTER_SOAK_MINUTES");
     let minutes: usize = minutes.map_or(30, |text| text.parse().expect("minutes"));
     assert!(minutes >= 6, "of fewer minutes it can't be told what grows");
-    let database = &shared().await.database_url;
-    let settings = [("ROSTER__SERVER__DRAIN_DELAY_MS", "2000")];
-    let addresses = [free_address(), free_address()];
-    let mut one = start_at(&addresses[0], &settings).await;
-    let mut other = start_at(&addresses[1], &settings).await;
-    let project = Project::on(&one.url, database).await;
-    let load = Load::start(&project, &[&one.url, &other.url]);
+    let (addresses, [mut one, mut other], load) = two_nodes().await;
     let mut memory = Vec::new();
     for minute in 0..minutes {
         sleep(MINUTE).await;
@@ -170,10 +171,12 @@ async fn a_soak_with_a_restart_each_minute_loses_nothing_and_holds_no_more() {
             "minute {minute}: {} requests, {memory:?} MiB",
             load.acknowledged()
         );
-        let next = restarted(one, &addresses[minute % 2], &settings).await;
+        let next = restarted(one, &addresses[minute % 2]).await;
         (one, other) = (other, next);
     }
-    let verdict = load.must_be_clean("a soak", database).await;
+    let verdict = load
+        .must_be_clean("a soak", &shared().await.database_url)
+        .await;
     assert_eq!(verdict.unknown, 0, "somebody was never answered: {verdict}");
     // The first has lived for one minute only.
     let (early, late) = memory[1..].split_at(memory[1..].len() / 2);
@@ -182,7 +185,7 @@ async fn a_soak_with_a_restart_each_minute_loses_nothing_and_holds_no_more() {
 }
 
 /// SIGTERM; unready while it drains, still answering, and an end without complaint. Then it comes back.
-async fn restarted(node: Service, address: &str, settings: &[(&str, &str)]) -> Service {
+async fn restarted(node: Service, address: &str) -> Service {
     node.signal(nix::sys::signal::Signal::SIGTERM);
     until_ready_is(&node.url, false, PATIENCE).await;
     let why = crate::harness::fetch(format!("{}/readyz", node.url))
@@ -191,7 +194,7 @@ async fn restarted(node: Service, address: &str, settings: &[(&str, &str)]) -> S
     assert_eq!(why.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(why.text().await.expect("text").contains("draining"));
     assert!(node.ended(PATIENCE).await.success(), "it did not end well");
-    start_at(address, settings).await
+    start_at(address, &DRAINS_SLOWLY).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

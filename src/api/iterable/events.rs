@@ -40,10 +40,10 @@ pub async fn track_bulk(asked: Asked, mut readable: Readable) -> Result<Answer, 
         ProjectType::Hybrid | ProjectType::UserId => Strangers::Kept,
     };
     let events = members(&mut readable, "events")?;
-    let mut followers = events.len();
-    let mut sayings = Vec::with_capacity(followers);
-    for event in events.into_iter().map(Fields::found_once) {
-        followers -= 1;
+    let count = events.len();
+    let mut sayings = Vec::with_capacity(count);
+    for (place, event) in events.into_iter().map(Fields::found_once).enumerate() {
+        let followers = count - place - 1;
         let id = id_of(&event)?;
         sayings.push(saying(&asked, &event, &id, strangers, followers)?);
     }

@@ -4,6 +4,7 @@
 
 use super::refusal::Refusal;
 use crate::domain::Json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Elements of a list that are looked at: no call that is taken has more.
@@ -18,7 +19,7 @@ pub struct Fields {
     /// As it came.
     pub json: Json,
     /// All of its members, once they were found.
-    few: Option<Vec<(String, Json)>>,
+    few: Option<BTreeMap<String, Json>>,
     path: String,
     endpoint: Arc<str>,
 }
@@ -40,20 +41,15 @@ impl Fields {
 
     /// The same, its members found once for all that will be asked for. They take room: not for many objects at once.
     pub fn found_once(self) -> Self {
-        Self {
-            few: self.json.few_members(FEW),
-            ..self
-        }
+        let found = self.json.first_members(FEW, 0);
+        let few = found.and_then(|(members, others, _)| (others == 0).then_some(members));
+        Self { few, ..self }
     }
 
     /// A value, where there is one.
     pub fn value(&self, name: &str) -> Option<Json> {
         let value = match &self.few {
-            // Of equal names the last counts.
-            Some(few) => few
-                .iter()
-                .rfind(|(own, _)| own == name)
-                .map(|(_, value)| value.clone()),
+            Some(few) => few.get(name).cloned(),
             None => self.json.member(name),
         };
         value.filter(|value| !value.is_null())

@@ -86,11 +86,10 @@ pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer,
     if users.is_empty() {
         return Err(Refusal::of("InvalidEmailAddressError", "Emails invalid: ").into());
     }
-    let mut followers = users.len();
-    let mut sayings = Vec::with_capacity(followers);
-    for user in users.into_iter().map(Fields::found_once) {
-        followers -= 1;
-        let mut saying = saying(&asked, &user, followers)?;
+    let count = users.len();
+    let mut sayings = Vec::with_capacity(count);
+    for (place, user) in users.into_iter().map(Fields::found_once).enumerate() {
+        let mut saying = saying(&asked, &user, count - place - 1)?;
         saying.creates_fields &= creates_fields;
         if update_only {
             saying.strangers = Strangers::Refused;
