@@ -124,8 +124,8 @@ enum ProjectVerb {
     /// Set how long a project keeps its events and rejections
     Retain {
         name: String,
-        /// Days after which events go, counted from their receipt; without it they stay
-        #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+        /// Days after which events go, counted from their receipt: a hundred years at most; without it they stay
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..=36_500))]
         events: Option<i32>,
         /// Days after which rejections go; on CockroachDB they go after 30 in any case
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i32).range(1..=30))]

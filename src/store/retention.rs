@@ -17,7 +17,7 @@ const PROJECTS: i64 = 1_000;
 pub(super) const DUE_WALKS: Statement = Statement {
     name: "due_walks",
     sql: "-- due_walks
-SELECT p.project_id, now() - p.event_retention_days * '1 day'::INTERVAL, COALESCE(w.after, $2::UUID), COALESCE(w.attempts, 0)
+SELECT p.project_id, now() - LEAST(p.event_retention_days, 36500) * '1 day'::INTERVAL, COALESCE(w.after, $2::UUID), COALESCE(w.attempts, 0)
 FROM project AS p LEFT JOIN event_walk AS w ON w.project_id = p.project_id
 WHERE p.event_retention_days IS NOT NULL AND (w.due_at IS NULL OR w.due_at <= now())
 ORDER BY COALESCE(w.due_at, p.created_at), p.project_id LIMIT $1::INT8",
