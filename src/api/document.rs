@@ -6,7 +6,8 @@ use crate::domain::mend::{mend, survey};
 use crate::ingest::Reservation;
 use bytes::Bytes;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What some put before a text.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A body that can be read: without byte order mark, mended (`domain::mend`), and valid UTF-8.
 pub struct Document {

@@ -243,7 +243,9 @@ async fn pixels_may_be_posted_and_have_milliseconds() {
         project.write_key
     );
     let pixel = format!("{}/pixel/v1/track?{query}", project.url);
-    for (id, body) in [("p1", ""), ("p2", "event=E"), ("p3", r#"{"event":"E"}"#)] {
+    let mended = "\u{feff} {\"event\":\"E\",\"properties\":{\"x\":NaN,\"y\":\"\\ud83d\"}}";
+    let bodies = ["", "event=E", r#"{"event":"E"}"#, mended];
+    for (id, body) in ["p1", "p2", "p3", "p4"].into_iter().zip(bodies) {
         let event = if body.is_empty() { "&event=E" } else { "" };
         let request = project
             .client
@@ -255,6 +257,8 @@ async fn pixels_may_be_posted_and_have_milliseconds() {
             "2024-01-02T03:04:05.678Z"
         );
     }
+    let properties = &project.event("p4").await["properties"];
+    assert_eq!(properties, &json!({"x": null, "y": "\u{fffd}"}));
 }
 
 #[tokio::test]

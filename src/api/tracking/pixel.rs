@@ -13,11 +13,11 @@ use crate::api::body;
 use crate::api::buffer::Buffer;
 use crate::api::charge::Charge;
 use crate::api::credentials::Candidates;
-use crate::api::document::Document;
+use crate::api::document::{BYTE_ORDER_MARK, Document};
 use crate::api::error::ApiError;
 use crate::api::work::{by, deadline};
 use crate::domain::{Class, ProjectId};
-use crate::ingest::Origin;
+use crate::ingest::{Origin, Reservation};
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Data, Path, Payload};
@@ -66,8 +66,9 @@ async fn take(
         state.server.max_body_bytes,
     );
     let posted = posted(request, payload, state, caller.project_id).await?;
+    let (posted, _room) = posted;
     let mut buffer = Buffer::new(&lane, limit, 0);
-    let said = document(request.query_string(), &posted);
+    let said = document(request.query_string(), &posted)?;
     buffer.append(said.to_string().as_bytes())?;
     let mut body = Document::new(buffer.into_body(), limit)?;
     let room = body.room.take().ok_or(ApiError::Overloaded)?;
@@ -96,32 +97,46 @@ async fn take(
     Ok(())
 }
 
-/// The body of a beacon; of the usual request nothing.
+/// The body of a beacon with its room, an object mended as other bodies are; of the usual request nothing.
 async fn posted(
     request: &HttpRequest,
     payload: Payload,
     state: &State,
     project_id: ProjectId,
-) -> Result<Bytes, ApiError> {
+) -> Result<(Bytes, Option<Reservation>), ApiError> {
     if request.method() != Method::POST {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), None));
     }
     let body = body::read(request, payload, state, Some(project_id)).await?;
-    Ok(body.bytes)
+    let text = body.bytes.strip_prefix(BYTE_ORDER_MARK);
+    if !is_object(text.unwrap_or(&body.bytes)) {
+        return Ok((body.bytes, body.room));
+    }
+    let document = Document::new(body, state.server.max_body_bytes)?;
+    Ok((document.bytes, document.room))
+}
+
+fn is_object(posted: &[u8]) -> bool {
+    posted.trim_ascii_start().starts_with(b"{")
 }
 
 /// What was posted and the query as a call: a dotted key names a place within.
-fn document(query: &str, posted: &[u8]) -> Value {
-    let object = serde_json::from_slice::<Map<String, Value>>(posted);
-    let form = if object.is_ok() { &[] } else { posted };
-    let mut document = object.unwrap_or_default();
+fn document(query: &str, posted: &[u8]) -> Result<Value, ApiError> {
+    let (mut document, form) = match is_object(posted) {
+        true => (object(posted)?, &[][..]),
+        false => (Map::new(), posted),
+    };
     let pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
     for (key, value) in pairs {
         if key != "writeKey" {
             put(&mut document, &key, Value::String(value.into_owned()));
         }
     }
-    Value::Object(document)
+    Ok(Value::Object(document))
+}
+
+fn object(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    serde_json::from_slice(text).map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
 fn put(document: &mut Map<String, Value>, key: &str, value: Value) {
@@ -154,7 +169,8 @@ mod tests {
             document(
                 "writeKey=k&userId=u&event=A+b&properties.a.b=1&properties.c=%7B&x=1&x.y=2",
                 b""
-            ),
+            )
+            .expect("a call"),
             json!({
                 "userId": "u",
                 "event": "A b",
@@ -168,14 +184,15 @@ mod tests {
     fn what_is_posted_counts_and_the_query_before_it() {
         let expected = json!({"event": "A", "userId": "u"});
         for posted in [r#"{"event":"B","userId":"u"}"#, "event=B&userId=u"] {
-            assert_eq!(document("event=A", posted.as_bytes()), expected, "{posted}");
+            let said = document("event=A", posted.as_bytes());
+            assert_eq!(said.expect("a call"), expected, "{posted}");
         }
     }
 
     #[test]
     fn ten_thousand_dots_are_harmless() {
         let document = document(&format!("a{}=1", ".a".repeat(10_000)), b"");
-        let text = document.to_string();
+        let text = document.expect("a call").to_string();
         assert!(text.matches('{').count() <= MOST_LEVELS);
     }
 }
