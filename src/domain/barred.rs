@@ -32,15 +32,21 @@ impl Known {
         kinds.map(str::to_owned).collect()
     }
 
-    /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
-    /// others may tell that this is about the erased one, before the erasure.
+    /// Why the subject, or who else its command is about, must not bring somebody back who was erased.
     pub(super) fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
         if self.erased.is_empty() {
             return None;
         }
+        let mut all = [subject.own(), subject.beside].into_iter();
+        all.find_map(|names| self.barred_among(names, subject))
+    }
+
+    /// The strongest name decides; where nobody has that one yet, the others may tell that this is about the erased one, before the
+    /// erasure.
+    fn barred_among(&self, names: &[Identity], subject: &Subject) -> Option<Rejection> {
         let earliest = subject.earliest;
         let key = |identity: &Identity| (subject.project_id, identity.clone());
-        let mut keys = subject.own().iter().map(key);
+        let mut keys = names.iter().map(key);
         let strongest = keys.next()?;
         let of_strongest = self
             .erased

@@ -144,6 +144,8 @@ pub struct Subject<'a> {
     /// By whose word.
     pub by: KeyKind,
     pub identities: &'a [Identity],
+    /// Who else its command is about: what one of them is refused, both are.
+    pub beside: &'a [Identity],
     pub explicit: usize,
     /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
     pub apart: usize,
@@ -259,6 +261,9 @@ impl Command {
             project_id: self.project_id,
             by: self.by,
             identities: &self.identities,
+            beside: self
+                .group()
+                .map_or(&[], |group| std::slice::from_ref(&group.identity)),
             explicit: self.explicit,
             apart: self.apart,
             earliest: self.earliest,
@@ -267,6 +272,7 @@ impl Command {
         };
         let group = self.group().map(|group| Subject {
             identities: std::slice::from_ref(&group.identity),
+            beside: person.own(),
             explicit: 0,
             apart: 0,
             traits: group.traits.as_ref(),

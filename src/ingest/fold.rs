@@ -20,8 +20,11 @@ pub(super) struct Folded {
     pub changing: HashSet<usize>,
 }
 
+/// Traits by profile, and whether they changed.
+type Profiles = BTreeMap<ProfileKey, (Traits, bool)>;
+
 /// Folds what is stated about subjects whose profile is new, or stands as it was read. Profiles that there was no room to read are
-/// left for the next round.
+/// left for the next round; so are those that are yet to get names or to absorb others, of which it is only tried whether there is room.
 pub(super) fn fold(
     subjects: &[Subject],
     plan: &Plan,
@@ -29,15 +32,15 @@ pub(super) fn fold(
     room: &Room,
 ) -> Result<Folded, Error> {
     let mut folded = Folded::default();
-    let mut all = BTreeMap::<ProfileKey, (Traits, bool)>::new();
+    let (mut all, mut tried) = (Profiles::new(), Profiles::new());
     for (place, (subject, assignment)) in subjects.iter().zip(&plan.assignments).enumerate() {
-        let (Some(write), Assignment::New(id) | Assignment::Settled(id)) =
-            (subject.traits, assignment)
-        else {
+        let (Some(write), Some(id)) = (subject.traits, assignment.profile_id()) else {
             continue;
         };
-        let key = (subject.project_id, *id);
-        let (traits, changed) = match all.entry(key) {
+        let is_pending = matches!(assignment, Assignment::Pending(_));
+        let into = if is_pending { &mut tried } else { &mut all };
+        let key = (subject.project_id, id);
+        let (traits, changed) = match into.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => match stored(profiles.get(&key))? {
                 Some(traits) => new.insert((traits, false)),
@@ -47,6 +50,7 @@ pub(super) fn fold(
         let silenced = plan.silenced.get(&place);
         let heard = silenced.map(|names| write.without(names));
         match traits.merge_within(heard.as_ref().unwrap_or(write), room) {
+            Ok(true) if is_pending => {}
             Ok(true) => {
                 *changed = true;
                 folded.changing.insert(place);

@@ -103,8 +103,12 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// Writes the plan; tells what is left. All of it where a name turns out to be an erased person's.
+    /// Writes the plan; tells what is left. All of it where a name turns out to be an erased person's, and all but what is refused where
+    /// somebody has no room: nothing of a refused command is done, and the others' plan may have counted on it.
     pub async fn write(self, tools: &Tools) -> Result<Outcome<'a>, Error> {
+        if !self.folded.refused.is_empty() {
+            return Ok(self.without_refused());
+        }
         let store = &tools.store;
         let Some(made) = self.make_and_link(store).await? else {
             return Ok(Outcome {
@@ -116,10 +120,8 @@ impl<'a> Round<'a> {
         let written = self.write_traits(store).await?;
         self.list_conflicts(store).await?;
         let mut outcome = Outcome::default();
-        let (mut memberships, mut next) = (Vec::new(), 0);
-        for command in self.commands.iter().copied() {
-            let own: Vec<usize> = (next..).take(command.subjects().count()).collect();
-            next += own.len();
+        let mut memberships = Vec::new();
+        for (command, own) in self.places() {
             if let Some(rejection) = own.iter().find_map(|place| self.refusal(*place)) {
                 outcome.refused.push((command.key(), rejection.clone()));
             } else if own
@@ -145,6 +147,27 @@ impl<'a> Round<'a> {
         }
         self.note_places(store).await?;
         Ok(outcome)
+    }
+
+    fn without_refused(self) -> Outcome<'a> {
+        let mut outcome = Outcome::default();
+        for (command, own) in self.places() {
+            match own.iter().find_map(|place| self.refusal(*place)) {
+                Some(rejection) => outcome.refused.push((command.key(), rejection.clone())),
+                None => outcome.again.push(command),
+            }
+        }
+        outcome
+    }
+
+    /// The commands with the places of their subjects.
+    fn places(&self) -> impl Iterator<Item = (&'a Command, Vec<usize>)> {
+        let mut next = 0;
+        self.commands.iter().map(move |command| {
+            let own: Vec<usize> = (next..).take(command.subjects().count()).collect();
+            next += own.len();
+            (*command, own)
+        })
     }
 
     /// Notes who is to be looked for in lists and by devices, of those of whom that was said; of what has to go again it is said again.

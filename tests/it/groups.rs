@@ -116,3 +116,40 @@ async fn an_erased_person_leaves_the_group_and_an_erased_group_its_people() {
     );
     assert_eq!(project.results(&[late]).await[0]["code"], "erased");
 }
+
+#[tokio::test]
+async fn a_refused_call_leaves_nothing_of_its_person_and_nothing_of_its_group() {
+    let project = Project::fresh().await;
+    let (ada, bob) = (json!({"userId": "ada"}), json!({"userId": "bob"}));
+    let status = async |call: Value| {
+        let results = project.results(&[call]).await;
+        results[0]["code"].as_str().unwrap_or("stored").to_owned()
+    };
+    let owner = json!({"owner": "bob"});
+    assert_eq!(status(group("1", &bob, "acme", 1, &owner)).await, "stored");
+    assert_eq!(status(group("2", &ada, "zeta", 1, &owner)).await, "stored");
+    project.erase("user_id:ada?forget=true").await;
+    project.erase("group_id:zeta?forget=true").await;
+
+    let taken = group("3", &ada, "acme", 9, &json!({"owner": "ada"}));
+    assert_eq!(status(taken).await, "forgotten");
+    let acme = project.profile("group_id:acme").await;
+    assert_eq!(acme["traits"], owner, "by somebody who was forgotten");
+    let made = group("4", &ada, "made", 9, &owner);
+    assert_eq!(status(made).await, "forgotten");
+
+    let two = json!({"userId": "bob", "anonymousId": "phone"});
+    let seen = json!({"type": "track", "event": "Seen", "anonymousId": "phone", "messageId": "5"});
+    assert_eq!(status(seen).await, "stored");
+    let joining = group("6", &two, "zeta", 9, &json!({}));
+    assert_eq!(status(joining).await, "forgotten");
+    let ghost = group("7", &json!({"userId": "ghost"}), "zeta", 9, &json!({}));
+    assert_eq!(status(ghost).await, "forgotten");
+
+    let bob = project.profile("user_id:bob").await;
+    assert_eq!(bob["identities"].as_array().unwrap().len(), 1, "{bob}");
+    for nobody in ["group_id:made", "user_id:ghost", "user_id:ada"] {
+        let (status, _) = project.get(&format!("/v1/profiles/{nobody}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{nobody}");
+    }
+}

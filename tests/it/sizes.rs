@@ -120,3 +120,63 @@ async fn a_profile_grows_no_further_than_it_may_and_can_still_change() {
     );
     assert_eq!(project.timeline("user_id:bob").await.len(), 10);
 }
+
+#[tokio::test]
+async fn a_call_that_has_no_room_makes_nobody_and_joins_nobody() {
+    let project = Project::fresh().await;
+    for number in 0..4 {
+        let traits = many(250, &format!("t{number}-"));
+        project
+            .results(&[identify(&format!("n{number}"), traits)])
+            .await;
+    }
+    let phone = json!({"type": "identify", "anonymousId": "phone", "messageId": "p", "traits": {"os": "x"}});
+    assert_eq!(project.results(&[phone]).await[0]["status"], "stored");
+    let with = |id: &str, own: Value| {
+        let mut call = identify(id, json!({"another": 1}));
+        call.as_object_mut()
+            .unwrap()
+            .extend(own.as_object().unwrap().clone());
+        call
+    };
+    let calls = [
+        with("joining", json!({"anonymousId": "phone"})),
+        with("naming", json!({"anonymousId": "tablet"})),
+        json!({"type": "group", "userId": "new", "groupId": "acme", "messageId": "g", "traits": many(250, "a")}),
+        identify("seen", json!({"t0-1": 2})),
+    ];
+    let results = project.results(&calls).await;
+    let codes: Vec<_> = results
+        .iter()
+        .map(|result| result["code"].as_str())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            Some("profile_too_large"),
+            Some("profile_too_large"),
+            None,
+            None
+        ]
+    );
+    let ada = project.profile("user_id:ada").await;
+    assert_eq!(ada["identities"].as_array().unwrap().len(), 1, "{ada}");
+    assert_eq!(ada["traits"]["t0-1"], 2, "its neighbour counts");
+    let phone = project.profile("anonymous_id:phone").await;
+    assert_eq!(phone["traits"], json!({"os": "x"}));
+    let (status, _) = project.get("/v1/profiles/anonymous_id:tablet").await;
+    assert_eq!(status, reqwest::StatusCode::NOT_FOUND);
+
+    for number in 1..4 {
+        let traits = many(250, &format!("g{number}-"));
+        let more = json!({"type": "group", "userId": "new", "groupId": "acme", "messageId": format!("g{number}"), "traits": traits});
+        assert_eq!(project.results(&[more]).await[0]["status"], "stored");
+    }
+    let full = json!({"type": "group", "userId": "newer", "groupId": "acme", "messageId": "gx", "traits": {"another": 1}});
+    assert_eq!(
+        project.results(&[full]).await[0]["code"],
+        "profile_too_large"
+    );
+    let (status, _) = project.get("/v1/profiles/user_id:newer").await;
+    assert_eq!(status, reqwest::StatusCode::NOT_FOUND);
+}
