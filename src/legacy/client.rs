@@ -290,8 +290,17 @@ fn complaint(body: &[u8]) -> String {
             let (kind, reason) = (cause.get("type")?.as_str()?, cause.get("reason")?.as_str()?);
             Some(format!("{kind}: {reason}"))
         });
-    let text = told.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    text.chars().take(SHOWN).collect()
+    plain(&told.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
+}
+
+/// A text of a server's as a log and a database take it: short, and without what no text is made of.
+pub(super) fn plain(text: &str) -> String {
+    let shown = text.chars().take(SHOWN);
+    let shown = shown.map(|one| match one.is_control() {
+        true => ' ',
+        false => one,
+    });
+    shown.collect()
 }
 
 #[cfg(test)]
@@ -315,6 +324,7 @@ mod tests {
             "index_not_found_exception: no such index [x]"
         );
         assert_eq!(complaint(&[b'<'; 1_000]).len(), SHOWN);
+        assert_eq!(complaint(b"bad\0gate\x1b[31mway\n"), "bad gate [31mway ");
         assert!(refused(StatusCode::NOT_FOUND, body).is_not_found());
         assert!(matches!(
             refused(StatusCode::TOO_MANY_REQUESTS, b""),

@@ -12,5 +12,5 @@ mod write;
 pub use client::{Client, Failure, Meter};
 pub use index::{Index, Source};
 pub use page::{Hit, PageAsk, hits};
-pub use read::Kept;
-pub use write::{Found, Outcome};
+pub use read::{Found, MOST_BYTES};
+pub use write::Outcome;

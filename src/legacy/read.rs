@@ -1,18 +1,39 @@
 //! Documents by their ids as somebody reads them who waits: as they are at this moment, their digits as the store has them.
 
+use super::client::plain;
 use super::{Client, Failure, Meter};
+use crate::domain::mend::clean;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-/// A document that is there. Both texts are parts of one answer.
-#[derive(Clone, Debug)]
-pub struct Kept {
+/// An answer to those who have no room of their own for it.
+pub const MOST_BYTES: usize = 8 << 20;
+/// The largest document that is taken apart: of small numbers it takes a hundred times as much while it is laid under another one.
+const LARGEST: usize = 2 << 20;
+
+/// A document that is there. Both texts are parts of one answer; of a document that was not asked for, or is too large, they are empty.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
     pub version: i64,
     /// `_index`, `_id`, `_source` and the rest, as the store answers.
     pub hit: Bytes,
     pub source: Bytes,
+}
+
+impl Found {
+    /// What stands in it, mended as records are that hold it.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub fn value(&self) -> Result<Value, String> {
+        if self.source.is_empty() || self.source.len() > LARGEST {
+            return Err(format!("it has more than {LARGEST} bytes"));
+        }
+        let text = clean(self.source.clone());
+        serde_json::from_slice(&text).map_err(|error| error.to_string())
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,45 +59,87 @@ impl Client {
     ///
     /// # Errors
     /// When the store does not answer for each of them: what it does not say must not pass for absence.
-    pub async fn kept(
+    pub async fn documents(
         &self,
         index: &str,
         ids: &[&str],
         most_bytes: usize,
         meter: Meter<'_>,
-    ) -> Result<Vec<Option<Kept>>, Failure> {
-        let body = json!({"ids": ids});
+    ) -> Result<Vec<Option<Found>>, Failure> {
+        let asked = self.asked(index, json!({"ids": ids}), most_bytes, meter);
+        let whole = |found: Option<Found>| match found {
+            Some(found) if found.source.is_empty() => Err(Failure::Lasting {
+                status: 200,
+                text: "the index does not store its documents".to_owned(),
+            }),
+            found => Ok(found),
+        };
+        let found = answered(asked.await?, ids.len())?;
+        found.into_iter().map(whole).collect()
+    }
+
+    /// A document that stands by a routing of its own: beside others of its id.
+    ///
+    /// # Errors
+    /// As `documents`.
+    pub async fn routed(
+        &self,
+        index: &str,
+        (id, routing): (&str, &str),
+    ) -> Result<Option<Found>, Failure> {
+        let body = json!({"docs": [{"_id": id, "routing": routing}]});
+        match self.asked(index, body, MOST_BYTES, &mut |_| true).await {
+            Err(Failure::TooLarge(_)) => Ok(Some(Found::default())),
+            asked => Ok(answered(asked?, 1)?.pop().flatten()),
+        }
+    }
+
+    /// The versions of documents, without what stands in them.
+    ///
+    /// # Errors
+    /// As `documents`.
+    pub async fn versions(&self, index: &str, ids: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
+        let one = |id: &&str| json!({"_id": id, "_source": false});
+        let body = json!({"docs": ids.iter().map(one).collect::<Vec<_>>()});
+        let asked = self.asked(index, body, MOST_BYTES, &mut |_| true).await?;
+        answered(asked, ids.len())
+    }
+
+    async fn asked(
+        &self,
+        index: &str,
+        body: Value,
+        most_bytes: usize,
+        meter: Meter<'_>,
+    ) -> Result<Vec<One>, Failure> {
         let path = [index, "_mget"];
         let answer = self.post_metered(&path, &body, most_bytes, meter);
-        let answer = Bytes::from(answer.await?);
-        let kept = kept(&answer).map_err(|error| self.strange(&error))?;
-        if kept.len() != ids.len() {
-            let text = "documents are missing from an answer";
-            return Err(Failure::Passing(text.to_owned()));
-        }
-        kept.into_iter().collect()
+        found(&Bytes::from(answer.await?)).map_err(|error| self.strange(&error))
     }
 }
 
-type One = Result<Option<Kept>, Failure>;
+type One = Result<Option<Found>, Failure>;
 
-fn kept(answer: &Bytes) -> Result<Vec<One>, serde_json::Error> {
+fn answered(found: Vec<One>, count: usize) -> Result<Vec<Option<Found>>, Failure> {
+    if found.len() != count {
+        let text = "documents are missing from an answer";
+        return Err(Failure::Passing(text.to_owned()));
+    }
+    found.into_iter().collect()
+}
+
+fn found(answer: &Bytes) -> Result<Vec<One>, serde_json::Error> {
     let documents: Answer<'_> = serde_json::from_slice(answer)?;
     let slice = |raw: &RawValue| answer.slice_ref(raw.get().as_bytes());
     let one = |raw: &RawValue| {
         let document: Document<'_> = serde_json::from_str(raw.get())?;
-        Ok(match (document.error, document._source) {
-            (Some(error), _) => Err(failure(error)),
-            (None, Some(source)) if document.found => Ok(Some(Kept {
+        Ok(match document.error {
+            Some(error) => Err(failure(error)),
+            None => Ok(document.found.then(|| Found {
                 version: document._version,
                 hit: slice(raw),
-                source: slice(source),
+                source: document._source.map(slice).unwrap_or_default(),
             })),
-            (None, None) if document.found => Err(Failure::Lasting {
-                status: 200,
-                text: "the index does not store its documents".to_owned(),
-            }),
-            _ => Ok(None),
         })
     };
     documents.docs.into_iter().map(one).collect()
@@ -89,7 +152,7 @@ fn failure(error: &RawValue) -> Failure {
         r#type: String,
     }
     let told = serde_json::from_str::<Told>(error.get());
-    let text = told.map_or_else(|_| "error".to_owned(), |told| told.r#type);
+    let text = told.map_or_else(|_| "error".to_owned(), |told| plain(&told.r#type));
     if text == "index_not_found_exception" {
         return Failure::Lasting { status: 404, text };
     }
@@ -108,7 +171,7 @@ mod tests {
             {"_index":"p","_id":"9","error":{"type":"no_shard_available_action_exception","reason":"secret"}},
             {"_index":"q","_id":"9","error":{"type":"index_not_found_exception"}},
             {"_index":"p","_id":"7","_version":3,"found":true}]}"#;
-        let all = kept(&Bytes::from_static(answer)).expect("JSON");
+        let all = found(&Bytes::from_static(answer)).expect("JSON");
         let first = all[0].as_ref().expect("whole").as_ref().expect("there");
         assert_eq!(
             (first.version, &first.source[..]),

@@ -1,6 +1,6 @@
 //! A document as a record: key, value and headers.
 
-use super::{Found, Hit};
+use super::Hit;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -31,20 +31,6 @@ pub fn value(hit: &Hit<'_>) -> Result<Vec<u8>, serde_json::Error> {
         _seq_no: hit._seq_no,
         _source: hit._source,
     })
-}
-
-/// The same of a document that was asked for by its id.
-pub fn of_found(index: &str, (id, routing): (&str, Option<&str>), found: &Found) -> Vec<u8> {
-    let mut members = serde_json::json!({
-        "_index": index,
-        "_id": id,
-        "_version": found.version,
-        "_source": found.source,
-    });
-    if let Some(routing) = routing {
-        members["_routing"] = routing.into();
-    }
-    members.to_string().into_bytes()
 }
 
 /// The key. One index may have an id twice by different routing: those are two documents, so the key says both. An id that looks like

@@ -1,18 +1,12 @@
-//! Documents by their ids: read as they are at this moment, and written together, each with an outcome of its own.
+//! Documents written together, each with an outcome of its own.
 
+use super::client::plain;
 use super::{Client, Failure};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// Answers to a page of documents; a larger one has to be asked for in parts.
-const MOST_BYTES: usize = 48 << 20;
-
-/// A document that is there.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub version: i64,
-    pub source: Value,
-}
+/// The answer to one bulk: an outcome has some hundred bytes, and a text of the store's where it failed.
+const MOST_BYTES: usize = 16 << 20;
 
 /// What became of one line of a bulk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,66 +17,11 @@ pub struct Outcome {
 }
 
 #[derive(Deserialize)]
-struct Documents {
-    docs: Vec<Document>,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    found: bool,
-    #[serde(default)]
-    _version: i64,
-    #[serde(default)]
-    _source: Value,
-    #[serde(default)]
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
 struct Bulk {
     items: Vec<serde_json::Map<String, Value>>,
 }
 
 impl Client {
-    /// The documents of an index by their ids, in their order.
-    pub async fn documents(
-        &self,
-        index: &str,
-        ids: &[&str],
-    ) -> Result<Vec<Option<Found>>, Failure> {
-        self.asked(index, json!({"ids": ids}), ids.len()).await
-    }
-
-    /// A document that stands by a routing of its own: beside others of its id.
-    pub async fn routed(
-        &self,
-        index: &str,
-        (id, routing): (&str, &str),
-    ) -> Result<Option<Found>, Failure> {
-        let body = json!({"docs": [{"_id": id, "routing": routing}]});
-        let found = self.asked(index, body, 1).await?;
-        Ok(found.into_iter().next().flatten())
-    }
-
-    async fn asked(
-        &self,
-        index: &str,
-        body: Value,
-        count: usize,
-    ) -> Result<Vec<Option<Found>>, Failure> {
-        let path = [index, "_mget"];
-        let answer = self.post(&path, &[], Some(&body), MOST_BYTES).await?;
-        let answer: Documents =
-            serde_json::from_slice(&answer).map_err(|error| self.strange(&error))?;
-        if answer.docs.len() != count {
-            return Err(Failure::Passing(
-                "documents are missing from an answer".to_owned(),
-            ));
-        }
-        answer.docs.into_iter().map(found).collect()
-    }
-
     /// Sends lines that belong to an index; one outcome for each action.
     pub async fn bulk(&self, index: &str, lines: Vec<u8>) -> Result<Vec<Outcome>, Failure> {
         let answer = self
@@ -91,17 +30,6 @@ impl Client {
         let answer: Bulk = serde_json::from_slice(&answer).map_err(|error| self.strange(&error))?;
         Ok(answer.items.into_iter().map(outcome).collect())
     }
-}
-
-/// An error within an answer is no document that is missing.
-fn found(document: Document) -> Result<Option<Found>, Failure> {
-    if let Some(error) = document.error {
-        return Err(Failure::Passing(reason(&error)));
-    }
-    Ok(document.found.then_some(Found {
-        version: document._version,
-        source: document._source,
-    }))
 }
 
 fn outcome(item: serde_json::Map<String, Value>) -> Outcome {
@@ -122,15 +50,16 @@ fn reason(error: &Value) -> String {
     let field = text
         .split_once("field [")
         .and_then(|(_, rest)| rest.split_once(']'));
-    field.map_or_else(
+    plain(&field.map_or_else(
         || kind.to_owned(),
         |(field, _)| format!("{kind}: field {field}"),
-    )
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn an_outcome_tells_the_field_and_never_the_value() {

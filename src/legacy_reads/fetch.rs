@@ -4,7 +4,7 @@ use super::known::Leaving;
 use crate::config::{Config, millis};
 use crate::domain::reads::ReadSource;
 use crate::ingest::Reservation;
-use crate::legacy::{Client, Failure as ClientFailure, Kept};
+use crate::legacy::{Client, Failure as ClientFailure, Found};
 use crate::metric_names::{LEGACY_READ_FAILURES, READ_SECONDS};
 use crate::store;
 use metrics::{counter, histogram};
@@ -35,7 +35,7 @@ pub enum Failure {
 }
 
 /// A document of a page: one that is too large is there, and nothing more is known of it.
-pub(super) type Fetched = Result<Option<Kept>, String>;
+pub(super) type Fetched = Result<Option<Found>, String>;
 
 impl Failure {
     const fn as_str(&self) -> &'static str {
@@ -155,7 +155,9 @@ impl Legacy {
         // An answer that is too large holds no room any more when its parts are asked for.
         let mut own = room.beside().ok_or(Failure::NoRoom)?;
         let mut meter = |bytes: usize| own.grow(bytes * BYTES_OF_TREE);
-        let kept = client.kept(index, ids, self.most_bytes, &mut meter).await;
+        let kept = client
+            .documents(index, ids, self.most_bytes, &mut meter)
+            .await;
         if kept.is_ok() {
             room.absorb(own);
         } else {

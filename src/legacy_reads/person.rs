@@ -2,7 +2,7 @@
 
 use super::compare::Account;
 use crate::domain::{Gate, Identity, Json, Timestamp};
-use crate::legacy::Kept;
+use crate::legacy::Found;
 use crate::mapping::{Reading, Reverse};
 use crate::store::{Profile, Unmirrored};
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Document {
 /// Why the mapping can't.
 pub(super) fn read_document(
     reverse: &Reverse,
-    kept: &Kept,
+    kept: &Found,
     gate: &Gate<'_>,
 ) -> Result<Option<Document>, String> {
     let reading = reverse.read(&kept.hit, &kept.source, gate);

@@ -46,8 +46,7 @@ impl Said {
 impl Judge<'_> {
     /// Reads a document that was asked for by its id.
     pub fn found(&self, id: &str, found: &Found) -> Said {
-        let hit = record::of_found(&self.mirror.plan.index, (id, None), found);
-        self.said(id, &hit.into(), &found.source.to_string().into())
+        self.said(id, &found.hit, &found.source)
     }
 
     /// Reads a document of a page.

@@ -68,7 +68,7 @@ impl Page<'_> {
         let is_id = |name: &GoneName| name.kind == self.reverse.document_kind();
         let ids: Vec<usize> = (0..names.len()).filter(|at| is_id(&names[*at])).collect();
         let values: Vec<&str> = ids.iter().map(|at| names[*at].value.as_str()).collect();
-        let there = index.read(&values).await?;
+        let there = index.versions(&values).await?;
         let used = Versions::of(&turn.progress);
         let going: Vec<(usize, Option<Found>)> = ids
             .into_iter()

@@ -1,11 +1,10 @@
 //! Documents of the index that a project is mirrored to: read as they are, and written.
 
 use super::Stop;
-use super::send::{Action, Line, Sent, read, send, versioned};
+use super::send::{Action, Line, Sent, read, send, versioned, versions};
 use super::version::Versions;
 use crate::legacy::{Client, Failure, Found};
 use crate::mapping::{Person, Reverse};
-use serde_json::Value;
 
 /// The index.
 #[derive(Clone, Copy)]
@@ -15,9 +14,15 @@ pub struct Index<'a> {
 }
 
 impl Index<'_> {
-    /// The documents of some ids.
-    pub async fn read(&self, ids: &[&str]) -> Result<Vec<Option<Found>>, Stop> {
-        let found = read(self.client, self.name, ids).await;
+    /// The documents of the first people, who each have some ids; how many people they are.
+    pub async fn read(&self, people: &[Vec<&str>]) -> Result<(usize, Vec<Option<Found>>), Stop> {
+        let found = read(self.client, self.name, people).await;
+        found.map_err(|failure| self.stop(&failure))
+    }
+
+    /// The versions of the documents of some ids.
+    pub async fn versions(&self, ids: &[&str]) -> Result<Vec<Option<Found>>, Stop> {
+        let found = versions(self.client, self.name, ids).await;
         found.map_err(|failure| self.stop(&failure))
     }
 
@@ -48,18 +53,25 @@ impl Index<'_> {
 }
 
 /// What is to happen to the documents of people, with what of each is laid under it: the first of a person's ids keeps the document, the
-/// others' are to go.
+/// others' are to go. One tree is in memory at a time.
 pub fn actions<'p>(
     (reverse, is_whole): (&Reverse, bool),
     people: impl Iterator<Item = &'p Person>,
-    under: &[Option<&Value>],
+    under: &[Option<&Found>],
 ) -> Vec<(&'p str, Action)> {
     let mut under = under.iter();
     let mut actions = Vec::new();
     for person in people {
         for (place, id) in reverse.ids(person).into_iter().enumerate() {
             let old = under.next().copied().flatten();
-            let put = || Action::Put(reverse.document_of(person, old, is_whole));
+            let put = || match old.map(Found::value).transpose() {
+                Ok(old) => Action::Put(
+                    reverse
+                        .document_of(person, old.as_ref(), is_whole)
+                        .to_string(),
+                ),
+                Err(why) => Action::Withheld(format!("the document there can't be read: {why}")),
+            };
             actions.push((id, if place == 0 { put() } else { Action::Delete }));
         }
     }

@@ -109,9 +109,15 @@ impl Work for Relay {
                 Err(Stop::Store(error)) => failed(&mirror, &mut note, error.full_text()),
                 Err(Stop::Other(reason)) => failed(&mirror, &mut note, reason),
             }
-            turn.store
-                .note_mirror(turn.fence, mirror.project_id, &note)
-                .await?;
+            let noting = turn.store.note_mirror(turn.fence, mirror.project_id, &note);
+            match noting.await {
+                Err(Error::TurnLost(name)) => return Err(Error::TurnLost(name)),
+                // The others have their turn all the same.
+                Err(error) => {
+                    tracing::warn!(project = mirror.project_id.0, reason = %error.full_text(), "what became of a mirror is not noted");
+                }
+                Ok(()) => {}
+            }
             counter!(MIRROR_PUBLISHED).increment(note.published.unsigned_abs());
             counter!(MIRROR_FOREIGN).increment(note.foreign_writes.unsigned_abs());
         }

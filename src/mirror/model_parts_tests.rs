@@ -54,7 +54,12 @@ pub struct LegacyStore {
 impl LegacyStore {
     pub fn found(&self, id: &str) -> Option<Found> {
         let (version, source) = self.documents.get(id).cloned()?;
-        Some(Found { version, source })
+        let source = source.to_string().into();
+        Some(Found {
+            version,
+            source,
+            ..Found::default()
+        })
     }
 
     pub fn take(&mut self, now: i64, sending: &Sending) -> Outcome {
@@ -68,10 +73,12 @@ impl LegacyStore {
             (_, Some(known)) if known >= sending.version => 409,
             (Action::Put(document), _) => {
                 self.deleted.remove(&sending.id);
-                let document = (sending.version, document.clone());
+                let document = serde_json::from_str(document).expect("a document");
+                let document = (sending.version, document);
                 self.documents.insert(sending.id.clone(), document);
                 200
             }
+            (Action::Withheld(_), _) => 400,
             (Action::Delete, _) => {
                 let grave = (sending.version, now + REMEMBERED);
                 self.deleted.insert(sending.id.clone(), grave);

@@ -129,7 +129,7 @@ impl World {
                 let under: Vec<bool> = there.map(under).collect();
                 let there = page.there.iter().zip(under);
                 let under: Vec<_> = there
-                    .map(|(there, lies)| Some(&there.as_ref().filter(|_| lies)?.source))
+                    .map(|(there, lies)| there.as_ref().filter(|_| lies))
                     .collect();
                 let actions = actions((&self.reverse, page.is_whole), people, &under);
                 let owned = actions

@@ -11,7 +11,6 @@ use crate::legacy::Found;
 use crate::mapping::{Person, Reverse};
 use crate::store::{Mark, Marked, MarkedProfile, Mirror, MirrorNote};
 use crate::upkeep::frame::Turn;
-use serde_json::Value;
 use std::collections::HashMap;
 
 /// What every page of a project is made with.
@@ -68,8 +67,8 @@ impl Page<'_> {
         now: i64,
         sorted: &mut Sorted,
     ) -> Result<Option<String>, Stop> {
-        let entries = std::mem::take(&mut sorted.entries);
-        let documents = self.documents(turn, now, &entries).await?;
+        let mut entries = std::mem::take(&mut sorted.entries);
+        let documents = self.documents(turn, now, &mut entries).await?;
         let records = self.records(turn, now, &entries).await?;
         let mut again = None;
         for ((entry, one), other) in entries.into_iter().zip(documents).zip(records) {
@@ -86,21 +85,21 @@ impl Page<'_> {
         Ok(again)
     }
 
-    /// Writes the documents of people; what became of each person's.
+    /// Writes the documents of people; what became of each person's. Those for whose documents there is no room wait for the next page.
     async fn documents(
         &mut self,
         turn: &mut Turn,
         now: i64,
-        entries: &[Entry],
+        entries: &mut Vec<Entry>,
     ) -> Result<Vec<Sent>, Stop> {
         let Some(index) = self.index.filter(|_| !entries.is_empty()) else {
             return Ok(vec![Sent::Done; entries.len()]);
         };
+        let there = self.there(index, entries).await?;
         let ids: Vec<&str> = entries
             .iter()
             .flat_map(|entry| self.reverse.ids(&entry.person))
             .collect();
-        let there = index.read(&ids).await?;
         let under = self.under(turn, &ids, &there).await?;
         let people = entries.iter().map(|entry| &entry.person);
         let actions = actions((self.reverse, self.mirror.is_whole), people, &under);
@@ -115,17 +114,26 @@ impl Page<'_> {
             .collect())
     }
 
+    /// The documents of the first people, who stay in the list.
+    async fn there(
+        &self,
+        index: Index<'_>,
+        entries: &mut Vec<Entry>,
+    ) -> Result<Vec<Option<Found>>, Stop> {
+        let own = entries.iter().map(|entry| self.reverse.ids(&entry.person));
+        let (people, there) = index.read(&own.collect::<Vec<_>>()).await?;
+        entries.truncate(people);
+        Ok(there)
+    }
+
     /// What of documents is laid under what Roster says: nothing of somebody who was erased since.
     async fn under<'t>(
         &self,
         turn: &Turn,
         ids: &[&str],
         there: &'t [Option<Found>],
-    ) -> Result<Vec<Option<&'t Value>>, Stop> {
-        let mut under: Vec<Option<&Value>> = there
-            .iter()
-            .map(|there| Some(&there.as_ref()?.source))
-            .collect();
+    ) -> Result<Vec<Option<&'t Found>>, Stop> {
+        let mut under: Vec<Option<&Found>> = there.iter().map(Option::as_ref).collect();
         let used = Versions::of(&turn.progress);
         let is_swept = self.mirror.swept.is_none();
         let doubtful = ids.iter().zip(there).enumerate();

@@ -1,8 +1,8 @@
 //! Actions on documents, at most one for each id, sent together and judged one by one.
 
 use super::version::{self, Versions};
-use crate::legacy::{Client, Failure, Found, Outcome};
-use serde_json::{Value, json};
+use crate::legacy::{Client, Failure, Found, MOST_BYTES, Outcome};
+use serde_json::json;
 
 /// The longest id that a store takes. A longer one would cost the whole bulk.
 const LONGEST_ID: usize = 512;
@@ -10,12 +10,17 @@ const LONGEST_ID: usize = 512;
 const CLOSED: &str = "index_closed_exception";
 /// Bytes of one bulk; a single document may be larger.
 const BULK_BYTES: usize = 5 << 20;
+/// Bytes of documents that are held at once: those of others wait for the next page.
+const HELD_BYTES: usize = 16 << 20;
 
 /// What is to happen to a document.
 #[derive(Clone, Debug)]
 pub enum Action {
-    Put(Value),
+    /// The text of a document.
+    Put(String),
     Delete,
+    /// Nothing, and why.
+    Withheld(String),
 }
 
 /// What became of it.
@@ -47,6 +52,7 @@ impl Line<'_> {
             Action::Delete => {
                 lines.extend_from_slice(format!("{}\n", json!({"delete": meta})).as_bytes());
             }
+            Action::Withheld(_) => {}
         }
     }
 
@@ -62,7 +68,10 @@ impl Line<'_> {
     }
 
     /// What no store takes. It is not sent, since it would cost the whole bulk.
-    fn complaint(&self) -> Option<&'static str> {
+    fn complaint(&self) -> Option<&str> {
+        if let Action::Withheld(why) = &self.action {
+            return Some(why);
+        }
         if !is_usable(self.id) {
             return Some("an id has 1 to 512 bytes");
         }
@@ -71,11 +80,52 @@ impl Line<'_> {
     }
 }
 
-/// The documents of some ids as they are; of ids that no store can have there is none.
+/// The documents of the first people as they are, of as many as there is room for and at least one, who each have some ids; how many
+/// people they are. Of an id that no store can have there is none, and of a document that is too large its version alone.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn read(
+    client: &Client,
+    index: &str,
+    people: &[Vec<&str>],
+) -> Result<(usize, Vec<Option<Found>>), Failure> {
+    let (ids, mut held) = (people.concat(), 0);
+    let (mut found, mut size) = (Vec::with_capacity(ids.len()), ids.len());
+    while found.len() < ids.len() && (held < HELD_BYTES || first_of(people, found.len()).1 == 0) {
+        let rest = &ids[found.len()..];
+        let part = &rest[..size.min(rest.len())];
+        match documents(client, index, part).await {
+            Err(Failure::TooLarge(_)) if part.len() > 1 => size = part.len() / 2,
+            Err(Failure::TooLarge(_)) => found.extend(client.versions(index, part).await?),
+            answer => {
+                let part = answer?;
+                held += part
+                    .iter()
+                    .flatten()
+                    .map(|one| one.hit.len())
+                    .sum::<usize>();
+                found.extend(part);
+            }
+        }
+    }
+    let (count, whole) = first_of(people, found.len());
+    found.truncate(whole);
+    Ok((count, found))
+}
+
+/// Of so many documents those of whole people: how many people, and how many documents.
+fn first_of(people: &[Vec<&str>], documents: usize) -> (usize, usize) {
+    let mut all = 0;
+    let ends = people.iter().map(|ids| {
+        all += ids.len();
+        all
+    });
+    let ends = ends.take_while(|end| *end <= documents);
+    ends.fold((0, 0), |(people, _), end| (people + 1, end))
+}
+
+async fn documents(
     client: &Client,
     index: &str,
     ids: &[&str],
@@ -83,31 +133,39 @@ pub async fn read(
     let usable: Vec<&str> = ids.iter().copied().filter(|id| is_usable(id)).collect();
     let found = match usable.is_empty() {
         true => Vec::new(),
-        false => documents(client, index, &usable).await?,
+        false => {
+            client
+                .documents(index, &usable, MOST_BYTES, &mut |_| true)
+                .await?
+        }
     };
+    Ok(in_order(ids, found))
+}
+
+/// The versions of documents of some ids, with nothing of what stands in them.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn versions(
+    client: &Client,
+    index: &str,
+    ids: &[&str],
+) -> Result<Vec<Option<Found>>, Failure> {
+    let usable: Vec<&str> = ids.iter().copied().filter(|id| is_usable(id)).collect();
+    let found = match usable.is_empty() {
+        true => Vec::new(),
+        false => client.versions(index, &usable).await?,
+    };
+    Ok(in_order(ids, found))
+}
+
+fn in_order(ids: &[&str], found: Vec<Option<Found>>) -> Vec<Option<Found>> {
     let mut found = found.into_iter();
     let in_order = ids.iter().map(|id| match is_usable(id) {
         true => found.next().flatten(),
         false => None,
     });
-    Ok(in_order.collect())
-}
-
-/// A page of large documents is asked for in parts.
-async fn documents(
-    client: &Client,
-    index: &str,
-    ids: &[&str],
-) -> Result<Vec<Option<Found>>, Failure> {
-    match client.documents(index, ids).await {
-        Err(Failure::TooLarge(_)) if ids.len() > 1 => {
-            let (one, other) = ids.split_at(ids.len() / 2);
-            let mut found = Box::pin(documents(client, index, one)).await?;
-            found.extend(Box::pin(documents(client, index, other)).await?);
-            Ok(found)
-        }
-        outcome => outcome,
-    }
+    in_order.collect()
 }
 
 fn is_usable(id: &str) -> bool {
@@ -200,7 +258,10 @@ mod tests {
             status,
             reason: "why".to_owned(),
         };
-        let (put, delete) = (line("7", Action::Put(json!({}))), line("7", Action::Delete));
+        let (put, delete) = (
+            line("7", Action::Put("{}".to_owned())),
+            line("7", Action::Delete),
+        );
         assert_eq!(delete.judge(outcome(404)), Sent::Done);
         assert_eq!(put.judge(outcome(201)), Sent::Done);
         for status in [0, 401, 403, 404, 408, 409, 429, 503] {
@@ -215,9 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn people_are_whole_or_wait() {
+        let people = [1, 2, 0, 3].map(|count| vec!["id"; count]);
+        assert_eq!(first_of(&people, 6), (4, 6));
+        assert_eq!(first_of(&people, 5), (3, 3));
+        assert_eq!(first_of(&people, 2), (1, 1));
+        assert_eq!(first_of(&people, 0), (0, 0));
+    }
+
+    #[test]
     fn a_bulk_ends_before_what_no_store_takes_and_before_it_is_too_large() {
         let long = "x".repeat(513);
-        let large = Action::Put(json!("x".repeat(3 << 20)));
+        let large = Action::Put(json!("x".repeat(3 << 20)).to_string());
         let lines = [
             line("1", large.clone()),
             line("2", large),

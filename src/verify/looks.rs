@@ -8,7 +8,7 @@ use super::seen::{About, Outcome, Seen};
 use super::{SUSPECT_BYTES, SUSPECTS};
 use crate::domain::containment::{Difference, Direction, Kind};
 use crate::domain::{Identity, Json, ProfileId};
-use crate::legacy::{Client, Failure, Found, record};
+use crate::legacy::{Client, Failure, Found};
 use crate::mirror;
 use crate::store::{AsOf, Sample, Tallies, VerificationNote};
 use crate::upkeep::frame::Turn;
@@ -136,8 +136,11 @@ impl Scene<'_> {
             }
         }
         let mut seen = self.judge_records(AsOf::Now, &records).await?;
-        if !ids.is_empty() {
-            seen.extend(self.look_at_documents(&ids).await?);
+        let mut ids = &ids[..];
+        while !ids.is_empty() {
+            let judged = self.look_at_documents(ids).await?;
+            ids = &ids[judged.len()..];
+            seen.extend(judged);
         }
         let mut people = &people[..];
         while !people.is_empty() {
@@ -149,6 +152,7 @@ impl Scene<'_> {
         Ok(seen.into_iter().zip(moving).collect())
     }
 
+    /// Judges the first documents of some ids, as many as there is room for.
     async fn look_at_documents(&self, asked: &[(&str, Option<&str>)]) -> Result<Vec<Seen>, Stop> {
         let client = self.client()?;
         let found = self.found(client, asked).await;
@@ -161,7 +165,7 @@ impl Scene<'_> {
                 Some(found) => documents.push(Document {
                     id: name,
                     routing,
-                    record: record::of_found(self.index(), (id, *own), &found).into(),
+                    record: found.hit,
                 }),
             }
         }
@@ -178,22 +182,18 @@ impl Scene<'_> {
         Ok(seen)
     }
 
-    /// The documents of some ids; those with a routing of their own one by one.
+    /// The documents of the first ids; one with a routing of its own by itself.
     async fn found(
         &self,
         client: &Client,
         asked: &[(&str, Option<&str>)],
     ) -> Result<Vec<Option<Found>>, Failure> {
-        let plain = asked.iter().filter(|(_, routing)| routing.is_none());
-        let plain: Vec<&str> = plain.map(|(id, _)| *id).collect();
-        let plain = mirror::read(client, self.index(), &plain).await?;
-        let (mut plain, mut found) = (plain.into_iter(), Vec::with_capacity(asked.len()));
-        for (id, routing) in asked {
-            found.push(match routing {
-                Some(routing) => client.routed(self.index(), (id, routing)).await?,
-                None => plain.next().flatten(),
-            });
+        if let Some((id, Some(routing))) = asked.first() {
+            return Ok(vec![client.routed(self.index(), (id, routing)).await?]);
         }
+        let plain = asked.iter().take_while(|(_, routing)| routing.is_none());
+        let plain: Vec<Vec<&str>> = plain.map(|(id, _)| vec![*id]).collect();
+        let (_, found) = mirror::read(client, self.index(), &plain).await?;
         Ok(found)
     }
 

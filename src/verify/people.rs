@@ -10,6 +10,7 @@ use crate::legacy::Found;
 use crate::mapping::Person;
 use crate::mirror;
 use crate::store::{AsOf, MarkedProfile};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// People of a page; fewer where they are large.
@@ -36,18 +37,11 @@ impl Scene<'_> {
             .store
             .load_marked_as_of(as_of, self.due.project_id, people);
         let mut known = known.await?;
-        let entries: Vec<(ProfileId, Option<Person>)> = entries(people, &mut known);
-        let persons = entries.iter().filter_map(|(_, person)| person.as_ref());
-        let ids: Vec<&str> = persons
-            .flat_map(|person| self.reverse.ids(person))
-            .collect();
-        let there = mirror::read(self.client()?, self.index(), &ids).await;
-        let mut there = there.map_err(|failure| self.stop(&failure))?.into_iter();
+        let mut entries: Vec<(ProfileId, Option<Person>)> = entries(people, &mut known);
+        let mut there = self.there(&mut entries).await?.into_iter();
         let judge = || {
             let judged = entries.iter().map(|(id, person)| {
-                let own = person
-                    .as_ref()
-                    .map_or(0, |person| self.reverse.ids(person).len());
+                let own = self.ids(person.as_ref()).len();
                 let there: Vec<Option<Found>> = there.by_ref().take(own).collect();
                 self.seen_person(*id, person.as_ref(), &there)
             });
@@ -56,8 +50,25 @@ impl Scene<'_> {
         Ok(tokio::task::block_in_place(judge))
     }
 
+    /// The documents of the first people, who stay in the list.
+    async fn there(
+        &self,
+        entries: &mut Vec<(ProfileId, Option<Person>)>,
+    ) -> Result<Vec<Option<Found>>, Stop> {
+        let own = entries.iter().map(|(_, person)| self.ids(person.as_ref()));
+        let own: Vec<Vec<&str>> = own.collect();
+        let there = mirror::read(self.client()?, self.index(), &own).await;
+        let (people, there) = there.map_err(|failure| self.stop(&failure))?;
+        entries.truncate(people);
+        Ok(there)
+    }
+
+    fn ids<'p>(&self, person: Option<&'p Person>) -> Vec<&'p str> {
+        person.map_or_else(Vec::new, |person| self.reverse.ids(person))
+    }
+
     fn seen_person(&self, id: ProfileId, person: Option<&Person>, there: &[Option<Found>]) -> Seen {
-        let ids = person.map_or_else(Vec::new, |person| self.reverse.ids(person));
+        let ids = self.ids(person);
         let (Some(person), Some(document_id)) = (person, ids.first()) else {
             // Who is gone, or has no name that could be an id, has no document either.
             return Seen::of(About::Person(id), Outcome::Held);
@@ -87,20 +98,23 @@ impl Scene<'_> {
         let mut there = there.iter();
         let mut differences = match there.next().and_then(Option::as_ref) {
             None => vec![Difference::whole(Kind::Missing)],
-            Some(found) => {
-                let source = &found.source;
-                let ours = self
-                    .reverse
-                    .document_of(person, Some(source), self.due.is_whole);
-                match ours == *source {
-                    true => Vec::new(),
-                    false => compared(&Json::of(&ours), &Json::of(source)),
-                }
-            }
+            Some(found) => match found.value() {
+                Ok(source) => self.unlike(person, &source),
+                Err(_) => vec![Difference::whole(Kind::Different)],
+            },
         };
         let others = there.flatten();
         differences.extend(others.map(|_| Difference::whole(Kind::Extra)));
         differences
+    }
+
+    fn unlike(&self, person: &Person, source: &Value) -> Vec<Difference> {
+        let (reverse, is_whole) = (&self.reverse, self.due.is_whole);
+        let ours = reverse.document_of(person, Some(source), is_whole);
+        match ours == *source {
+            true => Vec::new(),
+            false => compared(&Json::of(&ours), &Json::of(source)),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod both;
 mod erased;
 mod faults;
 mod killed;
+mod odd;
 mod seeds;
 mod targets;
 mod topic;
