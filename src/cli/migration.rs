@@ -18,6 +18,8 @@ use view::{text_of, told};
 
 /// The view begins at the top of an empty screen.
 const WIPE: &str = "\x1b[2J\x1b[H";
+/// Steps of a page.
+const STEPS: i64 = 100;
 const EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Subcommand)]
@@ -137,13 +139,22 @@ pub async fn run(verb: MigrationVerb, store: &Store) -> Result<()> {
         }
         MigrationVerb::History { project } => {
             let project_id = super::find_project(store, &project).await?;
-            let steps = store.migration_steps(project_id).await;
-            for step in steps.map_err(super::explained)? {
-                println!("{}", serde_json::to_string(&step)?);
-            }
-            Ok(())
+            history(store, project_id).await
         }
     }
+}
+
+async fn history(store: &Store, project_id: ProjectId) -> Result<()> {
+    let mut after = Some(0);
+    while let Some(version) = after {
+        let steps = store.migration_steps(project_id, version, STEPS).await;
+        let steps = steps.map_err(super::explained)?;
+        after = steps.last().map(|last| last.version);
+        for step in steps {
+            println!("{}", serde_json::to_string(&step)?);
+        }
+    }
+    Ok(())
 }
 
 impl Plan {

@@ -72,6 +72,16 @@ impl Kinds {
         self.custom.iter().find(|kind| kind.name == name)
     }
 
+    /// True of a kind by which people of the project may be known.
+    pub fn has(&self, kind: &str) -> bool {
+        match IdentityKind::parse(kind) {
+            IdentityKind::Custom(name) if &*name == DEVICE_TOKEN => self.device_tokens,
+            IdentityKind::Custom(name) => self.custom(&name).is_some(),
+            IdentityKind::GroupId => false,
+            IdentityKind::UserId | IdentityKind::Email | IdentityKind::AnonymousId => true,
+        }
+    }
+
     /// An identity of any kind, its value normalised.
     pub fn identity(&self, kind: &str, value: &str) -> Identity {
         let identity = Identity::new(IdentityKind::parse(kind), value);

@@ -18,6 +18,8 @@ pub struct Seen {
     /// Live nodes whose version does not mark changes yet.
     pub nodes_without_marks: Option<i64>,
     pub mirrors: bool,
+    /// There is an index, from which profiles can be read.
+    pub has_index: bool,
     /// Profiles that are not yet published; of more than ten thousand no more are counted.
     pub backlog: Option<i64>,
     /// Age of the oldest mark in seconds; 0 where there is none.
@@ -262,6 +264,9 @@ fn reverse_verify(seen: &Seen) -> (String, bool) {
 }
 
 fn mismatches(seen: &Seen) -> (String, bool) {
+    if !seen.has_index {
+        return ("there is no index to read from".to_owned(), true);
+    }
     let Some(own) = seen.compare else {
         return unknown();
     };

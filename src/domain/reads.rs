@@ -38,6 +38,8 @@ pub enum Unreadable {
         "a share is 0 to 100 of a hundred people, of those who are not read from Roster anyway"
     )]
     NoSuchShare,
+    #[error("the plan names no index: profiles are read from roster")]
+    NoIndex,
 }
 
 impl ReadSource {
@@ -102,6 +104,11 @@ impl Reads {
             return Err(Unreadable::NoShare(state));
         }
         Ok(self)
+    }
+
+    /// The same for a plan without an index: nobody can be read from there.
+    pub const fn without_index(self) -> Self {
+        Self::of(ReadSource::Roster, self.since)
     }
 
     /// Another share goes on counting what is compared; the same setting once more begins anew.

@@ -2,7 +2,6 @@
 
 use super::client::plain;
 use super::{Client, Failure, Meter};
-use crate::domain::mend::clean;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,8 +9,6 @@ use serde_json::{Value, json};
 
 /// An answer to those who have no room of their own for it.
 pub const MOST_BYTES: usize = 8 << 20;
-/// The largest document that is taken apart: of small numbers it takes a hundred times as much while it is laid under another one.
-const LARGEST: usize = 2 << 20;
 
 /// A document that is there. Both texts are parts of one answer; of a document that was not asked for, or is too large, they are empty.
 #[derive(Clone, Debug, Default)]
@@ -20,20 +17,6 @@ pub struct Found {
     /// `_index`, `_id`, `_source` and the rest, as the store answers.
     pub hit: Bytes,
     pub source: Bytes,
-}
-
-impl Found {
-    /// What stands in it, mended as records are that hold it.
-    ///
-    /// # Errors
-    /// Why it can't be read.
-    pub fn value(&self) -> Result<Value, String> {
-        if self.source.is_empty() || self.source.len() > LARGEST {
-            return Err(format!("it has more than {LARGEST} bytes"));
-        }
-        let text = clean(self.source.clone());
-        serde_json::from_slice(&text).map_err(|error| error.to_string())
-    }
 }
 
 #[derive(Deserialize)]
@@ -67,13 +50,6 @@ impl Client {
         meter: Meter<'_>,
     ) -> Result<Vec<Option<Found>>, Failure> {
         let asked = self.asked(index, json!({"ids": ids}), most_bytes, meter);
-        let whole = |found: Option<Found>| match found {
-            Some(found) if found.source.is_empty() => Err(Failure::Lasting {
-                status: 200,
-                text: "the index does not store its documents".to_owned(),
-            }),
-            found => Ok(found),
-        };
         let found = answered(asked.await?, ids.len())?;
         found.into_iter().map(whole).collect()
     }
@@ -145,6 +121,16 @@ fn found(answer: &Bytes) -> Result<Vec<One>, serde_json::Error> {
     documents.docs.into_iter().map(one).collect()
 }
 
+fn whole(found: Option<Found>) -> Result<Option<Found>, Failure> {
+    match found {
+        Some(found) if found.source.is_empty() => Err(Failure::Lasting {
+            status: 200,
+            text: "the index does not store its documents".to_owned(),
+        }),
+        found => Ok(found),
+    }
+}
+
 /// An index that is not there says so for each document.
 fn failure(error: &RawValue) -> Failure {
     #[derive(Deserialize)]
@@ -181,6 +167,7 @@ mod tests {
         assert!(matches!(all[1], Ok(None)));
         assert!(matches!(&all[2], Err(Failure::Passing(text)) if !text.contains("secret")));
         assert!(all[3].as_ref().is_err_and(Failure::is_not_found));
-        assert!(matches!(all[4], Err(Failure::Lasting { .. })));
+        let bare = all[4].clone().expect("there");
+        assert!(matches!(whole(bare), Err(Failure::Lasting { .. })));
     }
 }

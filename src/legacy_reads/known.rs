@@ -77,7 +77,10 @@ async fn load(store: &Store, own: &ProjectReads) -> Result<Result<Arc<Leaving>, 
         Arc::new(Leaving {
             project_id: own.project_id,
             state: own.state,
-            reads: own.reads,
+            reads: match migration.plan.index.is_empty() {
+                true => own.reads.without_index(),
+                false => own.reads,
+            },
             index: migration.plan.index,
             reverse,
             version: own.version,

@@ -11,8 +11,8 @@ use crate::domain::reads::{ReadSource, Reads, Unreadable};
 use crate::domain::{Allowed, ProjectId, Timestamp};
 use crate::mapping::Mapping;
 use crate::store::{
-    Error, FieldMismatches, Migration, MigrationPlan, MigrationStep, MirrorSeen, Sample,
-    SourceStatus, Store, Verification,
+    Error, FieldMismatches, Migration, MigrationPlan, MigrationStep, MirrorSeen, RefusedDocument,
+    Sample, SourceStatus, Store, Verification,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -70,6 +70,8 @@ pub struct Status {
     /// The gates of the next step.
     pub gates: Vec<Gate>,
     pub mirror: MirrorSeen,
+    /// Some of whom the legacy store takes no document, the newest first.
+    pub refused: Vec<RefusedDocument>,
     pub backfill: Option<SourceStatus>,
     /// The newest of each direction.
     pub verifications: Vec<Verification>,
@@ -176,6 +178,9 @@ pub async fn step(
     if matches!(verb, Verb::Plan | Verb::Start) {
         allow(store, project_id, (&plan, order)).await?;
     }
+    if verb == Verb::Plan {
+        has_kind(store, project_id, &plan.document_kind).await?;
+    }
     let gates = match &from {
         Some(from) => gates(from.state, verb, &seen(store, project_id, from).await?.seen),
         None => Vec::new(),
@@ -189,9 +194,13 @@ pub async fn step(
     let to = next(state, &input).map_err(Denied::Refused)?;
     let version = from.as_ref().map_or(0, |from| from.version) + 1;
     let reads = from.as_ref().and_then(|from| from.reads);
+    let reads = Reads::behind(reads, state, to, version);
     let step = MigrationStep {
         id: Uuid::new_v4(),
-        reads: Reads::behind(reads, state, to, version),
+        reads: match plan.index.is_empty() {
+            true => reads.map(Reads::without_index),
+            false => reads,
+        },
         verb: verb.as_str(),
         from: from.as_ref(),
         to,
@@ -248,6 +257,15 @@ async fn allow(
     refusal.map_or(Ok(()), |told| Err(Denied::NotAllowed(told)))
 }
 
+/// Nobody has a name of a kind that the project does not have.
+async fn has_kind(store: &Store, project_id: ProjectId, kind: &str) -> Result<(), Denied> {
+    let name = store.project_name(project_id).await?.unwrap_or_default();
+    let project = store.load_project(&name).await?;
+    let is_there = project.is_some_and(|(_, kinds)| kinds.has(kind));
+    let told = || format!("document_kind {kind} is no kind of identity of the project");
+    is_there.then_some(()).ok_or_else(|| Denied::Plan(told()))
+}
+
 /// A plan whose mapping can be turned round.
 fn checked(mut plan: MigrationPlan) -> Result<MigrationPlan, Denied> {
     let mapping = Mapping::parse(&plan.mapping);
@@ -258,10 +276,21 @@ fn checked(mut plan: MigrationPlan) -> Result<MigrationPlan, Denied> {
     if plan.soak_seconds < 0 {
         return Err(Denied::Plan("soak_seconds is not negative".to_owned()));
     }
-    let own = (!plan.document_kind.is_empty()).then_some(plan.document_kind.as_str());
-    let reverse = mapping.reverse(own).map_err(Denied::Plan)?;
-    plan.document_kind = reverse.document_kind().to_owned();
+    plan.document_kind = document_kind(&mapping, &plan.document_kind).map_err(Denied::Plan)?;
     Ok(plan)
+}
+
+/// What the mapping says that a document's id is, or else what is asked for.
+fn document_kind(mapping: &Mapping, asked: &str) -> Result<String, String> {
+    let asked = Some(asked).filter(|asked| !asked.is_empty());
+    let own = mapping.reverse(None).or_else(|_| mapping.reverse(asked))?;
+    let own = own.document_kind();
+    match asked.filter(|asked| *asked != own) {
+        Some(asked) => Err(format!(
+            "document_kind is {asked}, and the mapping says that a document's _id is its {own}"
+        )),
+        None => Ok(own.to_owned()),
+    }
 }
 
 /// What is measured of a migration.
@@ -278,6 +307,7 @@ async fn seen(
     migration: &Migration,
 ) -> Result<Measured, Error> {
     let (mut seen, mirror) = store.measure_migration(project_id, migration).await?;
+    seen.has_index = !migration.plan.index.is_empty();
     let sources = store.backfill_status(Some(project_id)).await?;
     let mut sources = sources.into_iter();
     let own = migration.plan.source.as_ref();
@@ -328,6 +358,10 @@ async fn shown(
 ) -> Result<Status, Error> {
     let measured = seen(store, project_id, migration).await?;
     let compare = compared(store, project_id, migration, &measured.seen).await?;
+    let refused = match measured.mirror.refused {
+        0 => Vec::new(),
+        _ => store.refused_documents(project_id).await?,
+    };
     let verb = match migration.state {
         State::Plan | State::RolledBack => Verb::Start,
         State::Done => Verb::Rollback,
@@ -346,6 +380,7 @@ async fn shown(
         reads: ReadsShown::of(migration.reads),
         gates: gates(migration.state, verb, &measured.seen),
         mirror: measured.mirror,
+        refused,
         backfill: measured.source,
         verifications: measured.verifications,
         compare,

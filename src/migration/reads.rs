@@ -3,7 +3,7 @@
 use super::{Denied, Status, status};
 use crate::domain::ProjectId;
 use crate::domain::migration::{Gate, State};
-use crate::domain::reads::{ReadSource, Reads};
+use crate::domain::reads::{ReadSource, Reads, Unreadable};
 use crate::store::{ReadsStep, Store};
 use uuid::Uuid;
 
@@ -33,6 +33,9 @@ pub async fn set_reads(
         share: order.share,
         ..Reads::of(order.source, from.version + 1)
     };
+    if from.plan.index.is_empty() {
+        return Err(Denied::Reads(Unreadable::NoIndex));
+    }
     let reads = asked.checked(from.state).map_err(Denied::Reads)?;
     let reads = reads.counted_from(from.reads);
     let seen = Gate {

@@ -1,7 +1,7 @@
 //! Documents of the index that a project is mirrored to: read as they are, and written.
 
 use super::Stop;
-use super::send::{Action, Line, Sent, read, send, versioned, versions};
+use super::send::{Action, Line, Sent, read, send, taken_apart, versioned, versions};
 use super::version::Versions;
 use crate::legacy::{Client, Failure, Found};
 use crate::mapping::{Person, Reverse};
@@ -64,7 +64,7 @@ pub fn actions<'p>(
     for person in people {
         for (place, id) in reverse.ids(person).into_iter().enumerate() {
             let old = under.next().copied().flatten();
-            let put = || match old.map(Found::value).transpose() {
+            let put = || match old.map(taken_apart).transpose() {
                 Ok(old) => Action::Put(
                     reverse
                         .document_of(person, old.as_ref(), is_whole)

@@ -22,7 +22,7 @@ mod watch;
 
 pub use gauges::tell;
 pub use page::person;
-pub use send::read;
+pub use send::{read, taken_apart};
 
 use crate::backfill::Outlet;
 use crate::config::{KafkaProperties, LegacyStore};

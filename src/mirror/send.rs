@@ -1,8 +1,9 @@
 //! Actions on documents, at most one for each id, sent together and judged one by one.
 
 use super::version::{self, Versions};
+use crate::domain::mend::clean;
 use crate::legacy::{Client, Failure, Found, MOST_BYTES, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The longest id that a store takes. A longer one would cost the whole bulk.
 const LONGEST_ID: usize = 512;
@@ -12,6 +13,9 @@ const CLOSED: &str = "index_closed_exception";
 const BULK_BYTES: usize = 5 << 20;
 /// Bytes of documents that are held at once: those of others wait for the next page.
 const HELD_BYTES: usize = 16 << 20;
+
+/// The largest document that is taken apart: of small numbers it takes a hundred times as much while it is laid under another one.
+const LARGEST: usize = 2 << 20;
 
 /// What is to happen to a document.
 #[derive(Clone, Debug)]
@@ -78,6 +82,18 @@ impl Line<'_> {
         let is_last = self.version == version::HIGHEST;
         is_last.then_some("the document there has a version that none is above")
     }
+}
+
+/// What stands in a document, mended as records are that hold it.
+///
+/// # Errors
+/// Why it can't be read.
+pub fn taken_apart(found: &Found) -> Result<Value, String> {
+    if found.source.is_empty() || found.source.len() > LARGEST {
+        return Err(format!("it has more than {LARGEST} bytes"));
+    }
+    let text = clean(found.source.clone());
+    serde_json::from_slice(&text).map_err(|error| error.to_string())
 }
 
 /// The documents of the first people as they are, of as many as there is room for and at least one, who each have some ids; how many

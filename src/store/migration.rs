@@ -55,7 +55,16 @@ pub(super) const LOAD_STEPS: Statement = Statement {
     name: "load_steps",
     sql: "-- load_steps
 SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates::TEXT, taken_at
-FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT 1000",
+FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT $3::INT8",
+};
+
+/// Of many a hundred are looked at, and the newest of those are told.
+pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
+    name: "load_refused_documents",
+    sql: "-- load_refused_documents
+SELECT f.profile_id, f.reason, f.refused_at FROM (
+    SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 100
+) AS f ORDER BY f.refused_at DESC, f.profile_id LIMIT 10",
 };
 
 /// Of the backlog so many marks are counted at the most ($2).
@@ -135,6 +144,15 @@ pub struct TakenStep {
     pub taken_at: String,
 }
 
+/// Somebody of whom the legacy store takes no document.
+#[derive(Clone, Debug, Serialize)]
+pub struct RefusedDocument {
+    pub profile_id: String,
+    /// In the store's words, without what stands in the document.
+    pub reason: String,
+    pub refused_at: String,
+}
+
 /// How a mirror is, for who watches.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MirrorSeen {
@@ -208,22 +226,34 @@ impl Store {
         version: i64,
         id: Uuid,
     ) -> Result<bool, Error> {
-        let since = self.steps_since(project_id, version).await?;
+        let since = self.migration_steps(project_id, version, 1).await?;
         Ok(since.first().is_some_and(|taken| taken.id == id))
     }
 
-    /// Every step, the first first.
-    pub async fn migration_steps(&self, project_id: ProjectId) -> Result<Vec<TakenStep>, Error> {
-        self.steps_since(project_id, 0).await
-    }
-
-    async fn steps_since(
+    /// The next steps that led beyond a version, the first first.
+    pub async fn migration_steps(
         &self,
         project_id: ProjectId,
         version: i64,
+        limit: i64,
     ) -> Result<Vec<TakenStep>, Error> {
-        let rows = self.run(&LOAD_STEPS, &[&project_id.0, &version]).await?;
+        let params: [&(dyn ToSql + Sync); 3] = [&project_id.0, &version, &limit];
+        let rows = self.run(&LOAD_STEPS, &params).await?;
         rows.iter().map(taken_step).collect()
+    }
+
+    /// Some of whom the legacy store takes no document, the newest first.
+    pub async fn refused_documents(
+        &self,
+        project_id: ProjectId,
+    ) -> Result<Vec<RefusedDocument>, Error> {
+        let rows = self.run(&LOAD_REFUSED_DOCUMENTS, &[&project_id.0]).await?;
+        let one = |row: &Row| RefusedDocument {
+            profile_id: row.get::<_, Uuid>(0).to_string(),
+            reason: row.get(1),
+            refused_at: timestamp(row, 2).to_string(),
+        };
+        Ok(rows.iter().map(one).collect())
     }
 
     /// How a project's mirror is.

@@ -93,7 +93,7 @@ pub use lists::{LARGEST_LIST_ID, ListKey, ListMember, MOST_LISTS, StaticList};
 pub use lookup::{KnownIdentity, Profile, Reference};
 pub use merge::Merged;
 pub use merge_record::{KeptMerge, KeptMerges};
-pub use migration::{Migration, MigrationStep, MirrorSeen, TakenStep};
+pub use migration::{Migration, MigrationStep, MirrorSeen, RefusedDocument, TakenStep};
 pub use migration_plan::{MigrationPlan, TopicFormat};
 pub use mirror::{GoneName, Mark, Marked, MarkedProfile, Marks, Mirror, MirrorNote};
 pub use owners::Owner;

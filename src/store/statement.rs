@@ -142,6 +142,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &migration::LOAD_MIGRATION,
         &migration::TAKE_STEP,
         &migration::LOAD_STEPS,
+        &migration::LOAD_REFUSED_DOCUMENTS,
         &migration::MEASURE_MIRROR,
         &migration::COUNT_OLD_NODES,
         &reads::LOAD_READS,

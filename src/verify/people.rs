@@ -98,7 +98,7 @@ impl Scene<'_> {
         let mut there = there.iter();
         let mut differences = match there.next().and_then(Option::as_ref) {
             None => vec![Difference::whole(Kind::Missing)],
-            Some(found) => match found.value() {
+            Some(found) => match mirror::taken_apart(found) {
                 Ok(source) => self.unlike(person, &source),
                 Err(_) => vec![Difference::whole(Kind::Different)],
             },

@@ -1544,7 +1544,12 @@ RETURNING version;
 
 -- load_steps
 SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates::TEXT, taken_at
-FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT 1000;
+FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT $3::INT8;
+
+-- load_refused_documents
+SELECT f.profile_id, f.reason, f.refused_at FROM (
+    SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 100
+) AS f ORDER BY f.refused_at DESC, f.profile_id LIMIT 10;
 
 -- measure_mirror
 SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused

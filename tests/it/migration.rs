@@ -10,6 +10,9 @@ use std::process::{Command, Output};
 
 pub const MAPPING: &str = "preset = \"elasticsearch\"\n\n[time]\nat = \"/updated_at\"\n\n[traits]\ndrop = [\"updated_at\", \"secret\"]\n";
 
+/// The same, of which nobody knows what a document's id is.
+const NAMELESS: &str = "preset = \"elasticsearch\"\n\n[identities]\nuser_id = \"/user\"\n";
+
 /// Asks for a step by HTTP.
 pub async fn ask(project: &Project, verb: &str, body: Value) -> (StatusCode, Value) {
     let url = format!("{}/v1/migration/{verb}", project.url);
@@ -66,6 +69,14 @@ async fn a_plan_that_can_not_be_used_is_refused_with_the_reason() {
         ),
         (json!({"mapping": MAPPING}), "index"),
         (json!({"mapping": "a\0b", "index": "people"}), "NUL"),
+        (
+            json!({"mapping": MAPPING, "index": "people", "document_kind": "email"}),
+            "_id is its user_id",
+        ),
+        (
+            json!({"mapping": NAMELESS, "index": "people", "document_kind": "usr_id"}),
+            "usr_id is no kind",
+        ),
     ] {
         let (status, answer) = ask(&project, "plan", body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
@@ -74,6 +85,70 @@ async fn a_plan_that_can_not_be_used_is_refused_with_the_reason() {
             "{answer}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_plan_without_an_index_leaves_reads_with_roster() {
+    let project = Project::fresh().await;
+    let call = json!({"type": "identify", "userId": "ada", "traits": {"plan": "pro"}});
+    project.results(&[call]).await;
+    let indexed = json!({"mapping": MAPPING, "index": "people"});
+    step(&project, "plan", indexed).await;
+    step(&project, "start", json!({})).await;
+    step(&project, "rollback", json!({})).await;
+    let reads = async |source: &str| {
+        let url = format!("{}/v1/migration/reads", project.url);
+        let request = project.client.put(url).bearer_auth(&project.server_key);
+        let request = request.json(&json!({"source": source}));
+        request.send().await.expect("an answer").status()
+    };
+    let file = public_dir("indexless").join("people.toml");
+    std::fs::write(&file, MAPPING).expect("written");
+    let file = file.to_str().expect("text");
+    let words = [
+        "plan",
+        &project.name,
+        "--mapping",
+        file,
+        "--topic",
+        "people",
+    ];
+    said(&command(&shared().await.database_url, &words));
+    let planned = project.read("/v1/migration").await;
+    assert_eq!(planned["reads"]["source"], "roster", "{planned}");
+    for source in ["legacy", "compare"] {
+        assert_eq!(reads(source).await, StatusCode::CONFLICT, "{source}");
+    }
+    step(&project, "start", json!({})).await;
+    let forced = json!({"force": true, "reason": "a drill"});
+    for state in ["backfill", "verify", "compare"] {
+        let now = step(&project, "advance", forced.clone()).await;
+        assert_eq!(now["state"], state);
+    }
+    let status = project.read("/v1/migration").await;
+    let gates = status["gates"].as_array().expect("a list");
+    let gate = gates.iter().find(|gate| gate["name"] == "mismatches");
+    assert_eq!(gate.expect("one")["holds"], true, "{status}");
+    let back = step(&project, "rollback", json!({})).await;
+    assert_eq!(back["reads"]["source"], "roster", "{back}");
+    let ada = project.profile("user_id:ada").await;
+    assert_eq!(ada["traits"]["plan"], "pro");
+
+    let (mut told, mut cursor) = (0, None);
+    loop {
+        let after = cursor.map_or(String::new(), |cursor| format!("&cursor={cursor}"));
+        let page = project
+            .read(&format!("/v1/migration/history?limit=2{after}"))
+            .await;
+        told += page["steps"].as_array().expect("a list").len();
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(told, 9, "every step, in pages of two");
+    let long = json!({"reason": "x".repeat(1_025)});
+    assert_eq!(ask(&project, "plan", long).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -23,8 +23,10 @@ use uuid::Uuid;
 const SOAK_SECONDS: i64 = 259_200;
 /// Who took a step by HTTP and did not say who they are.
 const BY_KEY: &str = "a server key";
-/// Bytes of each text: mappings are small.
-const LONGEST_TEXT: usize = 65_536;
+/// Bytes of a mapping: they are small.
+const LONGEST_MAPPING: usize = 65_536;
+/// Bytes of each other text: each step is kept with its own, and they are listed in pages.
+const LONGEST_TEXT: usize = 1_024;
 
 /// What a step may say; a body may be missing.
 #[derive(Default, Deserialize)]
@@ -57,6 +59,7 @@ struct AskedReads {
 #[derive(Serialize)]
 struct History {
     steps: Vec<TakenStep>,
+    next_cursor: Option<String>,
 }
 
 /// Shows how far it is, and the gates of the next step.
@@ -70,15 +73,24 @@ async fn found(request: &HttpRequest, state: &Data<State>) -> Result<Status, Api
     found.ok_or(ApiError::NoMigration)
 }
 
-/// Lists every step that was taken.
+/// Lists the steps that were taken, the first first.
 pub async fn history(request: HttpRequest, state: Data<State>) -> HttpResponse {
     reply::json(&state, steps(&request, &state).await)
 }
 
 async fn steps(request: &HttpRequest, state: &Data<State>) -> Result<History, ApiError> {
     let caller = reader(request, state).await?;
-    let steps = answer_of(state, state.store.migration_steps(caller.project_id)).await?;
-    Ok(History { steps })
+    let query = Query::parse(request.query_string(), &["limit", "cursor"])?;
+    let (limit, after) = (query.limit()?, query.number("cursor")?);
+    let _room = state.reads.room().await?;
+    let store = &state.store;
+    let loading = store.migration_steps(caller.project_id, after.unwrap_or(0), limit);
+    let steps = answer_of(state, loading).await?;
+    let next = steps.last().filter(|_| steps.len() as i64 == limit);
+    Ok(History {
+        next_cursor: next.map(|last| last.version.to_string()),
+        steps,
+    })
 }
 
 /// Takes a step: the last part of the path says which.
@@ -121,7 +133,8 @@ async fn reads_set(
 ) -> Result<Status, ApiError> {
     let caller = reader(request, state).await?;
     let asked: AskedReads = json_body(request, payload, state, &caller).await?;
-    check(&[("operator", &asked.operator), ("reason", &asked.reason)])?;
+    let texts = [("operator", &asked.operator), ("reason", &asked.reason)];
+    check(&texts, LONGEST_TEXT)?;
     let order = ReadsOrder {
         source: asked.source,
         share: asked.share,
@@ -152,21 +165,21 @@ async fn asked(
     let texts = [
         ("operator", &asked.operator),
         ("reason", &asked.reason),
-        ("mapping", &asked.mapping),
         ("index", &asked.index),
         ("topic", &asked.topic),
         ("source", &asked.source),
         ("document_kind", &asked.document_kind),
     ];
-    check(&texts)?;
+    check(&texts, LONGEST_TEXT)?;
+    check(&[("mapping", &asked.mapping)], LONGEST_MAPPING)?;
     Ok(asked)
 }
 
-fn check(texts: &[(&str, &Option<String>)]) -> Result<(), ApiError> {
+fn check(texts: &[(&str, &Option<String>)], longest: usize) -> Result<(), ApiError> {
     for (name, text) in texts {
         let text = text.as_deref().unwrap_or_default();
-        if text.contains('\0') || text.len() > LONGEST_TEXT {
-            let reason = format!("has a NUL character, or more than {LONGEST_TEXT} bytes");
+        if text.contains('\0') || text.len() > longest {
+            let reason = format!("has a NUL character, or more than {longest} bytes");
             return Err(invalid(name, reason));
         }
     }

@@ -18,6 +18,9 @@ pub fn text_of(status: &Status) -> String {
     };
     line("reads", told(status.reads));
     line("mirror", mirror(status));
+    for one in &status.refused {
+        line("", format!("{} is refused: {}", one.profile_id, one.reason));
+    }
     if let Some(backfill) = &status.backfill {
         line("backfill", progress(backfill));
     }
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
     use crate::domain::migration::Gate;
     use crate::domain::reads::ReadSource;
-    use crate::store::{FieldMismatches, MirrorSeen};
+    use crate::store::{FieldMismatches, MirrorSeen, RefusedDocument};
 
     fn gate(name: &str, holds: bool) -> Gate {
         Gate {
@@ -149,6 +152,11 @@ mod tests {
                 reason: "it is away".to_owned(),
                 ..MirrorSeen::default()
             },
+            refused: vec![RefusedDocument {
+                profile_id: "a-profile".to_owned(),
+                reason: "too deep".to_owned(),
+                refused_at: "2026-01-01T00:00:00Z".to_owned(),
+            }],
             backfill: None,
             verifications: Vec::new(),
             compare: Some(CompareShown {
@@ -162,6 +170,7 @@ mod tests {
             "verify [compare] cut_over soak done\n",
             "reads     compare, 20 of 100 people from roster\n",
             "7 behind, 0.0 s; 0 published, 0 refused, 0 foreign writes; not everybody was marked yet; it is away\n",
+            "a-profile is refused: too deep\n",
             "3 of 12000 reads differ\n",
             "city: 3 reads, e.g. city.zip: a number here, nothing there\n",
             "green     mirror_lag: 7 marks (wanted: none)\n",

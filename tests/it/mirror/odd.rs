@@ -51,6 +51,9 @@ async fn a_broken_text_is_mended_and_what_is_too_deep_costs_itself() {
         reasons.len() == 1 && reasons[0].contains("recursion"),
         "{reasons:?}"
     );
+    let status = scene.project.read("/v1/migration").await;
+    let refused = status["refused"][0]["reason"].as_str().expect("a text");
+    assert!(refused.contains("recursion"), "{status}");
     for direction in ["forward", "reverse"] {
         let done = verified(&scene.project, direction).await;
         assert_eq!(found(&done), BTreeSet::new(), "{done}");
