@@ -34,7 +34,7 @@ impl Known {
 
     /// Why the subject must not bring an erased person back. Its strongest identity decides; where nobody has that one yet, the
     /// others may tell that this is about the erased one, before the erasure.
-    pub(super) fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
+    pub fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
         if self.erased.is_empty() {
             return None;
         }
