@@ -8,6 +8,7 @@ mod fields;
 mod import;
 mod kafka;
 mod migration;
+mod naming;
 mod rules;
 mod status;
 
@@ -91,7 +92,11 @@ enum Verb {
 #[derive(Debug, Subcommand)]
 enum ProjectVerb {
     /// Make a project
-    Create { name: String },
+    Create {
+        /// One line of at most 100 bytes
+        #[arg(value_parser = naming::project_name)]
+        name: String,
+    },
     /// Set a project's own kinds of identity
     Identities {
         name: String,
