@@ -8,6 +8,7 @@ mod fields;
 mod import;
 mod kafka;
 mod migration;
+mod naming;
 mod rules;
 mod status;
 
@@ -91,7 +92,11 @@ enum Verb {
 #[derive(Debug, Subcommand)]
 enum ProjectVerb {
     /// Make a project
-    Create { name: String },
+    Create {
+        /// One line of at most 100 bytes
+        #[arg(value_parser = naming::project_name)]
+        name: String,
+    },
     /// Set a project's own kinds of identity
     Identities {
         name: String,
@@ -184,8 +189,9 @@ pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<ExitCode> {
 }
 
 fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
-    let config = cli.settings.load(environment, &cli.verb)?;
-    config.validate()?;
+    let (config, mut complaints) = cli.settings.load(environment, &cli.verb)?;
+    complaints.extend(Store::complaint(&config.database));
+    config.validate_beside(complaints)?;
     match cli.verb {
         Verb::Config(ConfigVerb::Check) => println!("the settings can be used"),
         Verb::Config(ConfigVerb::Show) => print!("{}", config.to_toml()?),
@@ -203,8 +209,13 @@ fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<(
 }
 
 impl Settings {
-    fn load(&self, environment: HashMap<String, String>, verb: &Verb) -> Result<Config> {
-        let mut config = Config::load(self.config.as_deref(), environment)?;
+    /// The settings, and what of them can't be read.
+    fn load(
+        &self,
+        environment: HashMap<String, String>,
+        verb: &Verb,
+    ) -> Result<(Config, Vec<String>)> {
+        let (mut config, faults) = Config::read(self.config.as_deref(), environment)?;
         if let Some(url) = &self.database_url {
             config.database.url = Secret::from(url.clone());
         }
@@ -217,7 +228,7 @@ impl Settings {
         {
             config.server.listen = *listen;
         }
-        Ok(config)
+        Ok((config, faults))
     }
 }
 

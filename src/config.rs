@@ -4,8 +4,11 @@
 //! every complaint at once. What each setting is for stands in `config.default.toml`, which is compiled in.
 
 mod backfill;
+mod bounds;
 mod imports;
 mod legacy;
+mod log;
+mod piecewise;
 mod pulls;
 mod reads;
 mod secret;
@@ -14,6 +17,7 @@ mod traces;
 pub use backfill::{Backfill, BackfillSource, KafkaProperties};
 pub use imports::Imports;
 pub use legacy::LegacyStore;
+pub use log::{Log, LogFormat};
 pub use pulls::{Credential, PullPlace, Pulls};
 pub use reads::Reads;
 pub use secret::Secret;
@@ -26,6 +30,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use url::Url;
 
 /// The reference: every setting with its default, unit and reason.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -140,23 +145,6 @@ pub struct Keys {
     pub cache_entries: usize,
 }
 
-/// What is logged, and how.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    pub format: LogFormat,
-    pub level: String,
-    pub lines_per_minute: u32,
-}
-
-/// One line of text or one JSON object for each record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -168,7 +156,26 @@ pub enum Error {
 
 impl Config {
     /// Reads the settings; `environment` is handed in so that a test needs no process of its own.
+    ///
+    /// # Errors
+    /// Everything that can't be read.
     pub fn load(file: Option<&Path>, environment: HashMap<String, String>) -> Result<Self, Error> {
+        let (config, faults) = Self::read(file, environment)?;
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(Error::Invalid(faults))
+        }
+    }
+
+    /// Reads the settings, without those that can't be read; these are told.
+    ///
+    /// # Errors
+    /// `Unreadable`, where not even the file can be read.
+    pub fn read(
+        file: Option<&Path>,
+        environment: HashMap<String, String>,
+    ) -> Result<(Self, Vec<String>), Error> {
         let mut builder = Source::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(path) = file {
             builder = builder.add_source(File::from(path).format(FileFormat::Toml));
@@ -176,32 +183,44 @@ impl Config {
         let ours = environment
             .iter()
             .filter(|(key, _)| key.starts_with("ROSTER__"));
-        let ours = ours
+        let ours: HashMap<String, String> = ours
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let source = Environment::with_prefix("ROSTER")
-            .prefix_separator("__")
-            .separator("__")
-            .try_parsing(true)
-            .source(Some(ours));
-        let mut config: Self = builder.add_source(source).build()?.try_deserialize()?;
+        let built = builder
+            .add_source(environment_source(ours.clone()))
+            .build()?;
+        let (mut config, faults) = match built.try_deserialize() {
+            Ok(config) => (config, Vec::new()),
+            Err(fault) => piecewise::read(file, ours, &fault)?,
+        };
         config.imports.pulls.take_from(&environment);
-        Ok(config)
+        Ok((config, faults))
     }
 
     /// Gathers every complaint; a service that would lose or refuse everything does not start.
+    ///
+    /// # Errors
+    /// `Invalid`.
     pub fn validate(&self) -> Result<(), Error> {
-        let complaints: Vec<String> = self
+        self.validate_beside(Vec::new())
+    }
+
+    /// The same beside complaints that were found before.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn validate_beside(&self, mut complaints: Vec<String>) -> Result<(), Error> {
+        let own = self
             .complaints()
             .into_iter()
             .chain(self.complaints_about_bounds())
             .chain(self.backfill.complaints())
             .chain(self.imports.complaints())
             .chain(self.legacy.complaints())
+            .chain(self.log.complaints())
             .chain(self.traces.complaints())
-            .filter(|(broken, _)| *broken)
-            .map(|(_, text)| text.to_owned())
-            .collect();
+            .filter(|(broken, _)| *broken);
+        complaints.extend(own.map(|(_, text)| text.to_owned()));
         if complaints.is_empty() {
             Ok(())
         } else {
@@ -212,6 +231,10 @@ impl Config {
     fn complaints(&self) -> Vec<(bool, &'static str)> {
         let (server, database, ingest) = (&self.server, &self.database, &self.ingest);
         vec![
+            (
+                !server.public_url.is_empty() && !is_web_address(&server.public_url),
+                "server.public_url must begin with http:// or https://",
+            ),
             (
                 server.max_body_bytes == 0,
                 "server.max_body_bytes must be at least 1",
@@ -238,10 +261,6 @@ impl Config {
             (
                 database.pool_size < 2 * ingest.parallel_flushes + self.reads.connections + 1,
                 "database.pool_size must exceed twice ingest.parallel_flushes (a batch may hold two) and reads.connections together: keys and the health check need one too",
-            ),
-            (
-                database.statement_timeout_ms == 0,
-                "database.statement_timeout_ms must be at least 1",
             ),
             (
                 !ingest.import.is_usable() || !ingest.backfill.is_usable(),
@@ -283,30 +302,6 @@ impl Config {
             (
                 self.keys.cache_seconds > 9,
                 "keys.cache_seconds must be at most 9: a revoked key stops within 10 seconds",
-            ),
-        ]
-    }
-
-    /// Those about what strangers, newcomers and reads may hold.
-    fn complaints_about_bounds(&self) -> Vec<(bool, &'static str)> {
-        let server = &self.server;
-        vec![
-            (
-                server.max_new_connections == 0,
-                "server.max_new_connections must be at least 1",
-            ),
-            (
-                server.stranger_bytes_in_flight < server.max_body_bytes,
-                "server.stranger_bytes_in_flight must be at least server.max_body_bytes",
-            ),
-            (
-                self.reads.connections == 0 || self.reads.legacy_connections == 0,
-                "reads.connections and reads.legacy_connections must be at least 1",
-            ),
-            (
-                self.reads.page_bytes == 0
-                    || self.reads.page_bytes.saturating_mul(8) > self.reads.max_bytes_in_flight,
-                "reads.page_bytes must be at least 1, and reads.max_bytes_in_flight eight times as much",
             ),
         ]
     }
@@ -365,57 +360,30 @@ pub fn entries() -> Vec<Entry> {
     entries
 }
 
+fn environment_source(ours: HashMap<String, String>) -> Environment {
+    Environment::with_prefix("ROSTER")
+        .prefix_separator("__")
+        .separator("__")
+        .try_parsing(true)
+        .source(Some(ours))
+}
+
+fn is_web_address(text: &str) -> bool {
+    let is_usable = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    Url::parse(text).is_ok_and(is_usable)
+}
+
+/// True of an address with a name or a password in it: it is shown as it stands, so that they belong elsewhere.
+fn holds_secret(text: &str) -> bool {
+    let holds = |url: Url| !url.username().is_empty() || url.password().is_some();
+    Url::parse(text).is_ok_and(holds)
+}
+
 /// Milliseconds as a duration.
 pub fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(environment: &[(&str, &str)]) -> Result<Config, Error> {
-        Config::load(
-            None,
-            environment
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn defaults_are_valid_and_the_environment_wins() {
-        let config = load(&[]).expect("defaults");
-        config.validate().expect("valid");
-        assert!(config.is_embedded());
-        let config = load(&[
-            ("ROSTER__INGEST__MAX_BATCH_ROWS", "7"),
-            ("ROSTER__DATABASE__URL", "postgresql://u:secret@h/d"),
-            ("OTHER", "x"),
-        ])
-        .expect("environment");
-        assert_eq!(config.ingest.max_batch_rows, 7);
-        assert!(!format!("{config:?}").contains("secret"));
-        assert!(!toml_of(&config).contains("secret"));
-    }
-
-    fn toml_of(config: &Config) -> String {
-        serde_json::to_string(config).expect("plain values")
-    }
-
-    #[test]
-    fn unknown_keys_and_every_bad_value_are_told() {
-        assert!(load(&[("ROSTER__INGEST__ROWS", "7")]).is_err());
-        let config = load(&[
-            ("ROSTER__LIMITS__DEPTH", "1000"),
-            ("ROSTER__INGEST__MAX_BATCH_ROWS", "0"),
-        ])
-        .expect("readable");
-        let text = config.validate().expect_err("two complaints").to_string();
-        assert!(
-            text.contains("limits.depth") && text.contains("max_batch_rows"),
-            "{text}"
-        );
-    }
-}
+#[path = "config/load_tests.rs"]
+mod tests;

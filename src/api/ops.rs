@@ -1,10 +1,11 @@
 //! For those who run the service: is it alive, is it ready, how is it doing, which version is it.
 
-use super::State;
+use super::{State, tracking};
 use crate::metric_names::{BYTES_AVAILABLE, POOL_CONNECTIONS};
 use actix_web::guard::{Any, Get, Head};
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, Responder, Route};
+use actix_web::{HttpResponse, Resource, Responder, Route};
 use metrics::gauge;
 use serde_json::json;
 
@@ -13,14 +14,26 @@ pub const PATHS: [&str; 4] = ["/livez", "/readyz", "/metrics", "/version"];
 
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
-    app.route(PATHS[0], read().to(live))
-        .route(PATHS[1], read().to(ready))
-        .route(PATHS[2], read().to(metrics))
-        .route(PATHS[3], read().to(version));
+    app.service(path(0).route(read().to(live)))
+        .service(path(1).route(read().to(ready)))
+        .service(path(2).route(read().to(metrics)))
+        .service(path(3).route(read().to(version)));
+}
+
+/// One of them; by another method there is nothing.
+fn path(place: usize) -> Resource {
+    web::resource(PATHS[place]).default_service(web::to(other_method))
+}
+
+async fn other_method() -> HttpResponse {
+    let mut answer = tracking::method_not_allowed().await;
+    let takes = HeaderValue::from_static("GET, HEAD");
+    answer.headers_mut().insert(ALLOW, takes);
+    answer
 }
 
 /// GET, and HEAD for checks that want no body.
-fn read() -> Route {
+pub(super) fn read() -> Route {
     web::route().guard(Any(Get()).or(Head()))
 }
 

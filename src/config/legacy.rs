@@ -1,6 +1,6 @@
 //! The settings of the store that people leave.
 
-use super::Secret;
+use super::{Secret, holds_secret, is_web_address};
 use crate::domain::Allowed;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -34,6 +34,16 @@ impl LegacyStore {
     pub(super) fn complaints(&self) -> Vec<(bool, &'static str)> {
         let is_usable = self.indices.is_usable() && self.topics.is_usable();
         let told = "legacy.indices and legacy.topics list project = name";
-        vec![(!is_usable, told)]
+        vec![
+            (!is_usable, told),
+            (
+                !self.url.is_empty() && !is_web_address(&self.url),
+                "legacy.url must begin with http:// or https://",
+            ),
+            (
+                holds_secret(&self.url),
+                "legacy.url holds a secret: legacy.username and legacy.password are for that",
+            ),
+        ]
     }
 }

@@ -1,6 +1,6 @@
 //! Traces of single requests.
 
-use super::Secret;
+use super::{Secret, holds_secret, is_web_address};
 use serde::{Deserialize, Serialize};
 
 /// Where traces go, of how many requests.
@@ -15,13 +15,14 @@ pub struct Traces {
 
 impl Traces {
     pub(super) fn complaints(&self) -> Vec<(bool, &'static str)> {
-        let is_address = ["http://", "https://"]
-            .iter()
-            .any(|scheme| self.endpoint.starts_with(scheme));
         vec![
             (
-                !self.endpoint.is_empty() && !is_address,
+                !self.endpoint.is_empty() && !is_web_address(&self.endpoint),
                 "traces.endpoint must begin with http:// or https://",
+            ),
+            (
+                holds_secret(&self.endpoint),
+                "traces.endpoint holds a secret: traces.authorization is for that",
             ),
             (
                 !(0.0..=1.0).contains(&self.sample_ratio),

@@ -33,7 +33,7 @@ impl Known {
     }
 
     /// Why the subject, or who else its command is about, must not bring somebody back who was erased.
-    pub(super) fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
+    pub fn barred_by(&self, subject: &Subject) -> Option<Rejection> {
         if self.erased.is_empty() {
             return None;
         }

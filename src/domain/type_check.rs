@@ -121,6 +121,13 @@ impl Look {
         self.unclean.push((place, category));
     }
 
+    /// The places of the items of which not every field is known and fits, where a field of one of them is to be fixed.
+    pub fn newcomers(&self) -> BTreeSet<usize> {
+        let is_new = self.new.values().any(|fields| !fields.is_empty());
+        let unclean = self.unclean.iter().filter(|_| is_new);
+        unclean.map(|(place, _)| *place).collect()
+    }
+
     /// Tells and leaves out what does not fit, now that it is known who fixed what; the items are held against no plan again.
     pub fn settle(
         self,

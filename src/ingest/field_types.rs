@@ -4,6 +4,7 @@
 //! second is judged by the first. Fields that are known cost no statement; a category is read again after a minute, since
 //! somebody may have had a type forgotten. Where the memory is full, what was used least is read again when it is needed.
 
+use super::unwritten::unwritten;
 use crate::domain::tracking_plan::{Category, Types};
 use crate::domain::type_check::{Look, Plans, Terms, Told};
 use crate::domain::{Command, FieldType, Item, Limits, ProjectId, TypeRule};
@@ -82,10 +83,10 @@ impl FieldTypes {
     }
 
     /// Holds items of a project against its plans: fixes the types of new fields, tells what does not fit, and leaves it out where
-    /// the plan is enforced. A second time nothing is done.
+    /// the plan is enforced. A second time nothing is done. What will not be written is held against none, and fixes nothing.
     ///
     /// # Errors
-    /// When the database does not answer; the items are as they were.
+    /// When the database does not answer; but for what will not be written, the items are as they were.
     pub async fn check(
         &self,
         store: &Store,
@@ -102,6 +103,9 @@ impl FieldTypes {
         categories.extend(planned.flat_map(Command::categories));
         let mut plans = self.plans(store, project_id, categories).await?;
         let mut look = Look::over(items, &plans, terms, &self.limits);
+        if leave_unwritten(store, items, &look.newcomers()).await? {
+            look = Look::over(items, &plans, terms, &self.limits);
+        }
         if look.told.is_refused {
             return Ok(look.told);
         }
@@ -228,6 +232,24 @@ impl FieldTypes {
             plans.insert(category, self.remember(key, types, until));
         }
     }
+}
+
+/// Holds what will not be written against no plan; false where all will be.
+async fn leave_unwritten(
+    store: &Store,
+    items: &mut [Item],
+    newcomers: &BTreeSet<usize>,
+) -> Result<bool, Error> {
+    if newcomers.is_empty() {
+        return Ok(false);
+    }
+    let unwritten = unwritten(store, items, newcomers).await?;
+    for place in &unwritten {
+        if let Item::Command(command) = &mut items[*place] {
+            command.settle_types();
+        }
+    }
+    Ok(!unwritten.is_empty())
 }
 
 /// True where a project has as many fields as it may.

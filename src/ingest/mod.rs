@@ -24,6 +24,7 @@ mod tempo;
 mod tools;
 mod traced;
 mod turns;
+mod unwritten;
 mod write;
 mod writer;
 mod yielding;
@@ -127,7 +128,7 @@ impl Ingest {
     /// it before. For who tells what came of it, or refuses what does not fit.
     ///
     /// # Errors
-    /// `Store`; the items are as they were.
+    /// `Store`; the items are as they were, but for those that will not be written: no plan is held against them.
     pub async fn check_types(
         &self,
         project_id: ProjectId,

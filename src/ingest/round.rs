@@ -404,7 +404,7 @@ async fn erased(
 }
 
 /// Whose the identities are, and the profiles, with their traits where one of the answers has them.
-fn known(
+pub(super) fn known(
     asked: &[(IdentityKey, bool)],
     found: Vec<ResolvedIdentity>,
 ) -> (Known, HashMap<ProfileKey, ResolvedIdentity>) {

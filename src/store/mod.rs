@@ -137,6 +137,14 @@ pub struct Store {
 }
 
 impl Store {
+    /// What is wrong with the URL of the database, where one is set. Nothing is opened.
+    pub fn complaint(settings: &config::Database) -> Option<String> {
+        let url = settings.url.reveal();
+        let parsed = connect::Target::parse(url, Duration::ZERO, Duration::ZERO);
+        let error = parsed.err().filter(|_| !url.is_empty())?;
+        Some(error.to_string())
+    }
+
     /// Prepares the pool; connections are opened when they are needed. Must be called on the main runtime, which then owns
     /// every connection: an HTTP worker's runtime may end before the last flush.
     ///

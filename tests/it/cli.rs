@@ -248,23 +248,26 @@ async fn settings_are_checked_and_shown_without_secrets() {
     let shown = roster(&settings, "config show").await.expect();
     assert!(shown.contains("parallel_flushes = 2"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
-    // What it shows is a settings file.
+    // What it shows is a settings file, once its secrets are put in again.
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("roster.toml");
     std::fs::write(&file, &shown).expect("written");
-    roster(&[], &format!("config check --config {}", file.display()))
-        .await
-        .expect();
+    let check = format!("config check --config {}", file.display());
+    let complaint = roster(&[], &check).await.complaint();
+    assert!(complaint.contains("database.url"), "{complaint}");
+    roster(&settings, &check).await.expect();
 
     let wrong = [
         ("ROSTER__KEYS__CACHE_SECONDS", "60"),
         ("ROSTER__LIMITS__DEPTH", "101"),
+        ("ROSTER__DATABASE__URL", "mysql://u:hunter2@h/d"),
+        ("ROSTER__SERVER__LISTEN", "everywhere"),
     ];
     let complaint = roster(&wrong, "config check").await.complaint();
-    assert!(
-        complaint.contains("cache_seconds") && complaint.contains("depth"),
-        "{complaint}"
-    );
+    for told in ["cache_seconds", "depth", "database.url", "listen"] {
+        assert!(complaint.contains(told), "{told}: {complaint}");
+    }
+    assert!(!complaint.contains("hunter2"), "{complaint}");
     let unknown = roster(&[("ROSTER__SERVER__PORT", "80")], "config check")
         .await
         .complaint();

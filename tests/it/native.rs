@@ -1,8 +1,8 @@
 //! Reading back: shapes, filters, cursors, and who may.
 
 use crate::harness::Project;
-use reqwest::StatusCode;
-use serde_json::json;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_profile_and_its_events_have_the_documented_shape() {
@@ -280,4 +280,46 @@ async fn a_read_waits_for_the_version_that_its_caller_has_seen() {
             .0,
         StatusCode::BAD_REQUEST
     );
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_told_which_it_takes() {
+    let project = Project::fresh().await;
+    let ask = async |method: Method, path: &str| {
+        let request = project
+            .client
+            .request(method, format!("{}{path}", project.url));
+        let request = request.bearer_auth(&project.server_key);
+        request.send().await.expect("an answer")
+    };
+    for (method, path, takes) in [
+        (Method::POST, "/v1/profiles/user_id:a", "GET, HEAD, DELETE"),
+        (Method::PATCH, "/v1/rejections", "GET, HEAD"),
+        (Method::OPTIONS, "/v1/rejections", "GET, HEAD"),
+        (Method::GET, "/v1/profiles/lookup", "POST"),
+        (Method::GET, "/v1/profiles/user_id:a/merge", "POST"),
+        (Method::GET, "/v1/migration/reads", "PUT"),
+        (
+            Method::PATCH,
+            "/v1/imports",
+            "GET, HEAD, POST, PUT, OPTIONS",
+        ),
+        (Method::POST, "/readyz", "GET, HEAD"),
+    ] {
+        let reply = ask(method, path).await;
+        assert_eq!(reply.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(reply.headers()["allow"], takes, "{path}");
+        let is_problem = reply.headers()["content-type"] == "application/problem+json";
+        assert_eq!(is_problem, path != "/readyz", "{path}");
+        let answer: Value = reply.json().await.expect("JSON");
+        assert_eq!(answer["code"], "method_not_allowed", "{path}");
+    }
+    for (path, status) in [
+        ("/v1/rejections", StatusCode::OK),
+        ("/v1/profiles/user_id:nobody", StatusCode::NOT_FOUND),
+    ] {
+        let reply = ask(Method::HEAD, path).await;
+        assert_eq!(reply.status(), status, "{path}");
+        assert_eq!(reply.text().await.expect("nothing"), "", "{path}");
+    }
 }

@@ -102,6 +102,61 @@ async fn what_does_not_fit_is_left_out_of_people_groups_and_events_where_the_pla
     assert_eq!(*left_out, json!({"sum": "much", "of.sum": "much"}));
 }
 
+/// Erases bob for good, and ada up to now.
+async fn erase_two(project: &Project) {
+    for reference in ["user_id:bob?forget=true", "user_id:ada"] {
+        assert_eq!(project.erase(reference).await.0, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_stored_fixes_no_type() {
+    let project = planned(TypeRule::Enforce).await;
+    let track = |id: &str, user: &str, event: &str, field: Value| {
+        json!({"type": "track", "userId": user, "event": event, "messageId": id,
+            "timestamp": "2026-01-02T03:04:05Z", "properties": {"field": field}})
+    };
+    let about = |id: &str, user: &str, traits: Value| json!({"type": "identify", "userId": user, "messageId": id, "traits": traits});
+    let known = ["ada", "bob", "carl"].map(|user| track(user, user, "Known", json!(1)));
+    project.results(&known).await;
+    erase_two(&project).await;
+    let vain = [
+        track("1", "bob", "Forgotten", json!(1)),
+        about("2", "bob", json!({"shoe": 44})),
+        track("3", "ada", "Erased", json!(1)),
+        track("carl", "carl", "Copied", json!(1)),
+        track("4", "carl", "Once", json!(1)),
+        track("4", "carl", "Twice", json!(1)),
+    ];
+    let told = project.results(&vain).await;
+    let became =
+        |one: &Value| [&one["status"], &one["code"]].map(|it| it.as_str().map(str::to_owned));
+    let expected = [
+        ("rejected", Some("forgotten")),
+        ("rejected", Some("forgotten")),
+        ("rejected", Some("erased")),
+        ("duplicate", None),
+        ("stored", None),
+        ("duplicate", None),
+    ];
+    let expected =
+        expected.map(|(status, code)| [Some(status), code].map(|it| it.map(str::to_owned)));
+    assert_eq!(told.iter().map(became).collect::<Vec<_>>(), expected);
+    let events = ["Forgotten", "Erased", "Copied", "Twice"];
+    let calls = events
+        .iter()
+        .map(|event| track(event, "dora", event, json!("text")));
+    let calls = calls.chain([about("d", "dora", json!({"shoe": "size 44"}))]);
+    let told = project.results(&calls.collect::<Vec<_>>()).await;
+    assert!(told.iter().all(|one| codes(one).is_empty()), "{told:?}");
+    for event in events {
+        let stored = project.event(event).await;
+        assert_eq!(stored["properties"], json!({"field": "text"}));
+    }
+    let traits = &project.profile("user_id:dora").await["traits"];
+    assert_eq!(traits["shoe"], "size 44");
+}
+
 #[tokio::test]
 async fn files_are_held_against_the_plan_and_their_mended_records_counted() {
     let project = planned(TypeRule::Enforce).await;

@@ -22,69 +22,67 @@ mod split;
 use super::State;
 use super::credentials::Candidates;
 use super::error::ApiError;
+use super::ops::read;
 use super::reading::{answer_of, segment};
 use crate::domain::{Caller, KeyKind};
-use actix_web::HttpRequest;
 use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, Resource};
+use std::future::ready;
 
 const LOOKUP: &str = "/v1/profiles/lookup";
+
+/// The methods of a path that is read.
+const READ: &str = "GET, HEAD";
 
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
     imports::configure(app);
-    app.route("/v1/profiles", web::get().to(profiles::show_named))
-        .route(LOOKUP, web::post().to(lookup::lookup))
-        .route("/v1/profiles/{reference}", web::get().to(profiles::show))
-        .route(
-            "/v1/profiles/{reference}",
-            web::delete().to(erasures::erase),
-        )
-        .route(
-            "/v1/profiles/{reference}/unforget",
-            web::post().to(erasures::unforget),
-        )
-        .route("/v1/erasures/{id}", web::get().to(erasures::show))
-        .route(
-            "/v1/profiles/{reference}/events",
-            web::get().to(events::timeline),
-        )
-        .route(
-            "/v1/profiles/{reference}/export",
-            web::get().to(export::export),
-        )
-        .route("/v1/events/{message_id}", web::get().to(events::show))
-        .route(
-            "/v1/profiles/{reference}/merge",
-            web::post().to(profiles::merge),
-        )
-        .route(
-            "/v1/profiles/{reference}/split",
-            web::post().to(split::split),
-        )
-        .route(
-            "/v1/identities/{reference}/block",
-            web::post().to(blocks::block),
-        )
-        .route(
-            "/v1/identities/{reference}/block",
-            web::delete().to(blocks::unblock),
-        )
-        .route("/v1/conflicts", web::get().to(conflicts::list))
-        .route("/v1/backfill", web::get().to(backfill::show))
-        .route(
-            "/v1/backfill/rejections",
-            web::get().to(backfill::rejections),
-        )
-        .route("/v1/migration", web::get().to(migration::show))
-        .route("/v1/migration/history", web::get().to(migration::history))
-        .route("/v1/migration/verify", web::post().to(migration::verify))
-        .route(
-            "/v1/migration/verify/{id}",
-            web::get().to(migration::verified),
-        )
-        .route("/v1/migration/reads", web::put().to(migration::reads))
-        .route("/v1/migration/{verb}", web::post().to(migration::step))
-        .route("/v1/rejections", web::get().to(rejections::list));
+    configure_people(app);
+    configure_migration(app);
+    let block = path("/v1/identities/{reference}/block", "POST, DELETE")
+        .route(web::post().to(blocks::block))
+        .route(web::delete().to(blocks::unblock));
+    app.service(block)
+        .service(path("/v1/erasures/{id}", READ).route(read().to(erasures::show)))
+        .service(path("/v1/events/{message_id}", READ).route(read().to(events::show)))
+        .service(path("/v1/conflicts", READ).route(read().to(conflicts::list)))
+        .service(path("/v1/backfill", READ).route(read().to(backfill::show)))
+        .service(path("/v1/backfill/rejections", READ).route(read().to(backfill::rejections)))
+        .service(path("/v1/rejections", READ).route(read().to(rejections::list)));
+}
+
+fn configure_people(app: &mut ServiceConfig) {
+    let person = path("/v1/profiles/{reference}", "GET, HEAD, DELETE")
+        .route(read().to(profiles::show))
+        .route(web::delete().to(erasures::erase));
+    let of = |verb: &str, takes, route| {
+        path(&format!("/v1/profiles/{{reference}}/{verb}"), takes).route(route)
+    };
+    // What has a name of its own goes before what has any.
+    app.service(path("/v1/profiles", READ).route(read().to(profiles::show_named)))
+        .service(path(LOOKUP, "POST").route(web::post().to(lookup::lookup)))
+        .service(person)
+        .service(of("unforget", "POST", web::post().to(erasures::unforget)))
+        .service(of("events", READ, read().to(events::timeline)))
+        .service(of("export", READ, read().to(export::export)))
+        .service(of("merge", "POST", web::post().to(profiles::merge)))
+        .service(of("split", "POST", web::post().to(split::split)));
+}
+
+fn configure_migration(app: &mut ServiceConfig) {
+    let of = |verb: &str, takes, route| path(&format!("/v1/migration/{verb}"), takes).route(route);
+    app.service(path("/v1/migration", READ).route(read().to(migration::show)))
+        .service(of("history", READ, read().to(migration::history)))
+        .service(of("verify", "POST", web::post().to(migration::verify)))
+        .service(of("verify/{id}", READ, read().to(migration::verified)))
+        .service(of("reads", "PUT", web::put().to(migration::reads)))
+        .service(of("{verb}", "POST", web::post().to(migration::step)));
+}
+
+/// A path; whoever comes with a method that it does not take is told which it takes.
+fn path(path: &str, takes: &'static str) -> Resource {
+    let other = move || ready(reply::other_method(takes));
+    web::resource(path).default_service(web::to(other))
 }
 
 /// Finds who asks: a server key in a header, or a read key where the request only reads. Keys in queries end up in logs, so they

@@ -4,7 +4,7 @@ use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::stream::{self, Pages};
 use actix_web::http::header::{
-    ETag, EntityTag, Header, IfNoneMatch, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, ETag, EntityTag, Header, HeaderValue, IfNoneMatch, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -92,6 +92,14 @@ pub fn problem(error: &ApiError) -> HttpResponse {
     }
     let text = problem_text(error);
     reply.content_type("application/problem+json").body(text)
+}
+
+/// The problem of a method that a path does not take, with those that it takes.
+pub fn other_method(takes: &'static str) -> HttpResponse {
+    let mut answer = problem(&ApiError::MethodNotAllowed);
+    let takes = HeaderValue::from_static(takes);
+    answer.headers_mut().insert(ALLOW, takes);
+    answer
 }
 
 /// The problem as JSON.

@@ -96,7 +96,8 @@ fn get() -> Route {
     web::route().guard(Any(Get()).or(Head()))
 }
 
-async fn method_not_allowed() -> HttpResponse {
+/// Of a path that takes another method.
+pub async fn method_not_allowed() -> HttpResponse {
     reply::failure(&ApiError::MethodNotAllowed)
 }
 
