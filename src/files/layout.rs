@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// Lines before a part of a file: more than any has.
 const MOST_BEFORE: u64 = 1 << 50;
 
+/// Lines above a table: more than any has.
+const MOST_ABOVE: u64 = 1 << 20;
+
 /// How records stand in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -214,11 +217,15 @@ impl Layout {
 }
 
 impl CsvLayout {
-    /// Holds the characters against each other.
+    /// Holds the characters against each other, and the lines above the table against their limit.
     ///
     /// # Errors
-    /// `layout`, where two mean the same, or one is no character of a byte.
+    /// `layout`, where two characters mean the same, or one is no character of a byte; where more lines are to be skipped than any file has.
     pub fn check(&self) -> Result<(), Unusable> {
+        if self.skip_lines > MOST_ABOVE {
+            let message = format!("skip_lines is at most {MOST_ABOVE}");
+            return Err(Unusable::of("layout", message));
+        }
         let quote = self.quote.unwrap_or('"');
         let known = [self.delimiter, Some(quote), self.escape];
         let known: Vec<char> = known.into_iter().flatten().collect();

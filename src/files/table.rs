@@ -121,6 +121,10 @@ impl Table {
         }
         let mut table = &window[above..];
         for _ in 0..self.above {
+            // There may be fewer lines than are to be skipped, by any number.
+            if table.is_empty() {
+                break;
+            }
             let end = row::end_of_line(table, dialect.returns, is_all);
             table = &table[end.unwrap_or(table.len())..];
         }

@@ -366,3 +366,19 @@ fn a_nul_in_a_cell_is_refused_with_its_column() {
     );
     assert!(read.0[1].read.is_ok());
 }
+
+#[test]
+fn more_lines_to_skip_than_there_are_end_with_the_file_and_any_number_is_refused() {
+    let skip = |count: &str| unusable(&[CSV, ("skip_lines", count)], "user_id\n1\n");
+    assert_eq!(skip("18446744073709551615").code, "layout");
+    assert_eq!(skip("1048577").code, "layout");
+    assert!(told_of(&[CSV, ("skip_lines", "1048576")], "user_id\n1\n").is_empty());
+    // A job that was begun without the limit goes on without end neither.
+    let begun = FileReader::new(&layout(&[CSV]), LIMITS).expect("a layout");
+    let layout = layout(&[CSV, ("skip_lines", "18446744073709551615")]);
+    let mut reader = FileReader::resumed(&layout, LIMITS, &begun.kept()).expect("kept");
+    let mut records = Vec::new();
+    reader.feed(b"user_id\n1\n", &mut records).expect("a file");
+    reader.end(&mut records).expect("a file");
+    assert!(records.is_empty());
+}
