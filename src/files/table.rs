@@ -251,7 +251,7 @@ impl Rows<'_> {
             .slice(*at..*at + without_end(&record[..end]));
         let place = Place::of(out.seen.lines + 1);
         out.seen.lines += self.0.lines(&record[..end]);
-        out.refuse(place, super::held::cut(&text), unbalanced());
+        out.refuse_cut(place, &text, text.len() as u64, unbalanced());
         *at += end;
         true
     }

@@ -90,6 +90,8 @@ pub(super) struct Standing {
     pub place: Place,
     /// As it was, for the list of what was refused.
     pub text: Bytes,
+    /// Bytes of all of it, where `text` is only its beginning.
+    pub bytes: u64,
 }
 
 /// How much of a file may be held.
@@ -225,6 +227,7 @@ impl Reading {
             number: record.number,
             place: record.place,
             text: record.text,
+            bytes: record.bytes,
         };
         let warned = !record.warnings.is_empty();
         let read = record

@@ -83,7 +83,7 @@ fn refusal(standing: &Standing, rejection: &Rejection) -> ImportRefusal {
     let plain = |text: String| text.replace('\0', "\u{fffd}");
     own.field = own.field.map(plain);
     own.message = plain(own.message);
-    own.record_bytes = standing.text.len() as i64;
+    own.record_bytes = standing.bytes as i64;
     if matches!(rejection.code, Code::Erased | Code::Forgotten) {
         own.names.clear();
     } else {
@@ -101,7 +101,7 @@ fn cut(standing: &Standing) -> ImportRefusal {
         field: None,
         message: "the upload ended in the middle of it, or before its end was known".to_owned(),
         record: Some(beginning(standing)),
-        record_bytes: standing.text.len() as i64,
+        record_bytes: standing.bytes as i64,
         names: Vec::new(),
         rejected_at: None,
     }

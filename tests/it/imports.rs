@@ -5,6 +5,7 @@ mod dumps;
 mod faults;
 mod jobs;
 mod lines;
+mod mended;
 mod slowly;
 mod tus;
 

@@ -100,7 +100,10 @@ async fn a_line_of_100_mb_is_one_rejection_between_its_neighbours_and_is_never_h
         (&refused["line_number"], &refused["code"]),
         (&json!("2"), &json!("record_too_large"))
     );
-    let (text, reason) = (refused["line"].as_str(), refused["reason"].as_str());
+    let (text, reason) = (
+        refused["line_beginning"].as_str(),
+        refused["reason"].as_str(),
+    );
     assert!(text.unwrap().starts_with("{\"text\": \"xxx"));
     assert!(
         reason.unwrap().contains(&(long + 12).to_string()),

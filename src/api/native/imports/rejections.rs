@@ -74,15 +74,19 @@ fn form_of(request: &HttpRequest) -> Result<Form, ApiError> {
     }
 }
 
-/// Records of a table can't be read without its header.
+/// Records of a table can't be read without its header, or where its columns were said, without the delimiter.
 fn head(form: Form, seen: &Seen) -> String {
     let columns = match form {
         Form::Csv => csv_header(),
         Form::Ndjson => Vec::new(),
     };
-    let delimiter = seen.delimiter.map(String::from).unwrap_or_default();
-    let header = seen.header.as_deref();
-    let header = header.map(|header| written(form, &RefusedLine::header(header, &delimiter)));
+    let header = seen.delimiter.map(|delimiter| {
+        let header = seen.header.as_deref().unwrap_or_default();
+        written(
+            form,
+            &RefusedLine::header(header, delimiter.encode_utf8(&mut [0; 4])),
+        )
+    });
     String::from_utf8_lossy(&columns).into_owned() + &header.unwrap_or_default()
 }
 
@@ -109,12 +113,14 @@ impl Pages for List {
 
 /// Of people who were erased the text is gone.
 fn row(form: Form, refusal: &ImportRefusal) -> String {
+    let text = refusal.record.as_deref().unwrap_or_default();
     let line = RefusedLine {
         place: place(&refusal.place),
         code: &refusal.code,
         field: refusal.field.as_deref(),
         reason: &refusal.message,
-        text: refusal.record.as_deref().unwrap_or_default(),
+        text,
+        is_cut: refusal.record.is_some() && refusal.record_bytes > text.len() as i64,
     };
     written(form, &line)
 }
