@@ -114,7 +114,7 @@ fn told(said: Option<Encoding>, first: &[u8]) -> Result<(Encoding, usize), Unusa
         // A mark is sure, whatever was said.
         (Some((mark, own)), _) => Ok((*own, mark.len())),
         // Of a file in whatever encoding they are listed in UTF-8, and come back so with the same settings.
-        (None, Some(_)) if wrapped::is_told(first) => Ok((Encoding::UTF_8, 0)),
+        (None, Some(_)) if wrapped::is_of_rejections(first) => Ok((Encoding::UTF_8, 0)),
         (None, Some(said)) => Ok((said, 0)),
         (None, None) if is_wide(first) => {
             let message = "the file looks like UTF-16 without its mark: say encoding=utf-16le or utf-16be, or save it as UTF-8";

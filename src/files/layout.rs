@@ -152,6 +152,12 @@ impl Layout {
         self
     }
 
+    /// True where it is said that a character has two bytes at least: then no line end is one.
+    pub fn is_wide(&self) -> bool {
+        let wide = [Encoding::UTF_16_LE, Encoding::UTF_16_BE];
+        self.encoding.is_some_and(|said| wide.contains(&said))
+    }
+
     /// What reads the records where nobody has said it: messages, and of tables columns by their names.
     pub fn default_mapping(&self) -> Mapping {
         match self.format {

@@ -19,7 +19,8 @@ use serde_json::Value;
 pub const FIRST: usize = 80;
 
 /// Tells a file of rejections by its first bytes.
-pub fn is_told(first: &[u8]) -> bool {
+pub fn is_of_rejections(first: &[u8]) -> bool {
+    let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
     is_table(first) || is_lines(first)
 }
 
