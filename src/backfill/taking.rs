@@ -228,8 +228,7 @@ fn outcome(receipt: Receipt, item: &Item) -> Outcome {
         Receipt::Stored | Receipt::StoredWithout(_) => Outcome::Stored,
         Receipt::Unchanged | Receipt::Duplicate | Receipt::Taken(_) => Outcome::Unchanged,
         Receipt::Rejected(rejection) => {
-            let subjects = item.command().into_iter().flat_map(Command::subjects);
-            let names = subjects.flat_map(|subject| subject.identities).cloned();
+            let names = item.command().into_iter().flat_map(Command::names).cloned();
             Outcome::Rejected(rejection.about(names))
         }
     }

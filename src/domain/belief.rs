@@ -1,7 +1,7 @@
 //! How far the gate believes a sender: what a write key says about other people's names is a claim at most.
 
 use super::gate::{Gate, Name};
-use super::{EmailRule, Identity, IdentityKind, KeyKind};
+use super::{EmailRule, Identity, IdentityKind, KeyKind, Warnings};
 
 impl Gate<'_> {
     /// Two known people may be joined by this sender's word.
@@ -43,11 +43,16 @@ impl Gate<'_> {
     }
 
     /// Puts claimed names behind those that count; tells how many there are.
-    pub(super) fn claims(&self, claimed: Vec<Name>, identities: &mut Vec<Identity>) -> usize {
+    pub(super) fn claims(
+        &self,
+        claimed: Vec<Name>,
+        identities: &mut Vec<Identity>,
+        warnings: &mut Warnings,
+    ) -> usize {
         let own = identities.len();
         for name in claimed {
             let is_new = !identities.contains(&name.identity);
-            if is_new && self.may_be_name(&name.identity) {
+            if is_new && self.may_count(&name.identity, warnings) {
                 identities.push(name.identity);
             }
         }

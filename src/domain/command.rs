@@ -39,7 +39,7 @@ impl Item {
                 let names = rejected.names.iter();
                 rejected.item.as_bytes().len()
                     + 2 * rejected.rejection.message.len()
-                    + names.map(held).sum::<usize>()
+                    + names.map(Identity::bytes).sum::<usize>()
             }
         };
         size_of::<Self>() + size_of::<Receipt>() + own
@@ -275,6 +275,12 @@ impl Command {
         std::iter::once(person).chain(group)
     }
 
+    /// The names in it, also those that do not count: whoever has one of them is named in what is listed of it.
+    pub fn names(&self) -> impl Iterator<Item = &Identity> {
+        let names = self.subjects().flat_map(|subject| subject.identities);
+        names.chain(self.warnings.left_out())
+    }
+
     fn values(&self) -> impl Iterator<Item = &Json> {
         let event = self.event.iter();
         let event = event.flat_map(|event| [&event.properties, &event.context]);
@@ -285,16 +291,11 @@ impl Command {
     fn bytes(&self) -> usize {
         let names = self.subjects().flat_map(|subject| subject.identities);
         let traits = self.subjects().filter_map(|subject| subject.traits);
-        names.map(held).sum::<usize>()
+        names.map(Identity::bytes).sum::<usize>()
             + traits.map(TraitWrite::bytes).sum::<usize>()
             + self.event.as_ref().map_or(0, Event::bytes)
             + self.warnings.bytes()
     }
-}
-
-/// What a name holds.
-fn held(identity: &Identity) -> usize {
-    size_of::<Identity>() + identity.value.len()
 }
 
 /// Something that a profile did, as it will be stored.

@@ -118,6 +118,11 @@ impl Name {
     pub fn value(&self) -> &str {
         &self.identity.value
     }
+
+    /// The same without the field that it stands in.
+    pub fn into_identity(self) -> Identity {
+        self.identity
+    }
 }
 
 impl Draft {
@@ -210,7 +215,7 @@ impl Gate<'_> {
         let joined = if self.may_join() { draft.explicit } else { 0 };
         let explicit = joined.max(usize::from(draft.leads));
         let (mut identities, explicit) = self.identities(names, explicit, &mut warnings)?;
-        let apart = self.claims(claimed, &mut identities);
+        let apart = self.claims(claimed, &mut identities, &mut warnings);
         Ok(Command {
             project_id: self.project_id,
             class: self.class,

@@ -27,7 +27,7 @@ impl Gate<'_> {
                         .map_err(|rejection| rejection.about(take(&mut identities)))?;
                     self.is_real(&identity, &field, warnings)
                 }
-                None => self.may_be_name(&identity),
+                None => self.may_count(&identity, warnings),
             };
             if fits && seen.insert(identity.clone()) {
                 identities.push(identity);
@@ -53,6 +53,7 @@ impl Gate<'_> {
         if self.kinds.rules.blocks(identity) {
             let message = "somebody blocked this id: it stands for nobody and is left out";
             warnings.add("blocked_id", field, message);
+            warnings.leave_out(vec![identity.clone()]);
             return false;
         }
         let is_real = !self.is_placeholder(&identity.value);
@@ -63,11 +64,19 @@ impl Gate<'_> {
         is_real
     }
 
-    pub(super) fn may_be_name(&self, identity: &Identity) -> bool {
+    /// True of what may be a name where nobody is told that it is none.
+    pub(super) fn may_count(&self, identity: &Identity, warnings: &mut Warnings) -> bool {
+        let is_blocked = self.kinds.rules.blocks(identity);
+        if is_blocked {
+            warnings.leave_out(vec![identity.clone()]);
+        }
+        !is_blocked && self.may_be_name(identity)
+    }
+
+    fn may_be_name(&self, identity: &Identity) -> bool {
         identity.value.len() <= self.limits.identity_bytes
             && identity.is_plausible()
             && !self.is_placeholder(&identity.value)
-            && !self.kinds.rules.blocks(identity)
     }
 
     /// A group that is named by a placeholder is none.

@@ -32,6 +32,11 @@ impl Identity {
         Self { kind, value }
     }
 
+    /// What it holds in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.value.len()
+    }
+
     /// What an event keeps of the name by which it came: enough to tell the names of one person apart, and nothing that can be read.
     pub fn via(&self) -> i64 {
         let kind = self.kind.as_str().as_bytes();

@@ -43,8 +43,7 @@ impl Rejected {
         if let Some(event) = event.filter(|_| !is_erased) {
             item["name"] = serde_json::json!(event.name);
         }
-        let subjects = command.subjects().filter(|_| !is_erased);
-        let names = subjects.flat_map(|subject| subject.identities).cloned();
+        let names = command.names().filter(|_| !is_erased).cloned();
         Self {
             project_id: command.project_id,
             id,

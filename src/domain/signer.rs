@@ -27,6 +27,8 @@ pub struct Vouched {
     pub explicit: usize,
     /// The fields of names that nobody signed.
     pub left_out: Vec<Cow<'static, str>>,
+    /// These names.
+    pub unsigned: Vec<Identity>,
     /// A name of a person was left out, and no name of a person is left: what the call says is about nobody who signed it.
     pub is_unsigned: bool,
 }
@@ -76,6 +78,7 @@ impl Gate<'_> {
             has_signed_name |= is_signed;
             if is_person && !is_signed && !self.is_placeholder(&name.identity.value) {
                 vouched.left_out.extend(name.field);
+                vouched.unsigned.push(name.identity);
                 continue;
             }
             vouched.explicit += usize::from(place < explicit);

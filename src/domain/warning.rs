@@ -3,7 +3,7 @@
 //! A road puts down what it mended, the gate adds what it did, and both go with the command to the answer, the metric and the list
 //! that a person can look into. Nearly all items have none, so none costs a pointer.
 
-use super::Json;
+use super::{Identity, Json};
 use serde::Serialize;
 
 /// Of one item no more are kept: junk in every field must not make an answer many times as large as its request.
@@ -54,6 +54,8 @@ struct Held {
     list: Vec<Warning>,
     /// The item as it came.
     item: Option<Json>,
+    /// Names that it says and that do not count.
+    left_out: Vec<Identity>,
 }
 
 impl Warnings {
@@ -79,7 +81,19 @@ impl Warnings {
 
     /// True of nearly all items.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.as_slice().is_empty()
+    }
+
+    /// Keeps names that do not count: whoever has one is named in what is listed of the item all the same.
+    pub fn leave_out(&mut self, names: Vec<Identity>) {
+        if !names.is_empty() {
+            self.0.get_or_insert_default().left_out.extend(names);
+        }
+    }
+
+    /// The names that do not count.
+    pub fn left_out(&self) -> &[Identity] {
+        self.0.as_ref().map_or(&[], |held| &held.left_out)
     }
 
     /// Keeps the item as it came, for who looks it up.
@@ -98,7 +112,8 @@ impl Warnings {
     pub fn bytes(&self) -> usize {
         let Some(held) = &self.0 else { return 0 };
         let item = held.item.as_ref().map_or(0, |item| item.as_bytes().len());
-        size_of::<Held>() + item + self.text_bytes()
+        let names: usize = held.left_out.iter().map(Identity::bytes).sum();
+        size_of::<Held>() + item + names + self.text_bytes()
     }
 
     /// What their texts hold: an answer repeats them.

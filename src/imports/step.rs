@@ -56,8 +56,7 @@ impl Outcomes {
             Receipt::Unchanged => self.counts.unchanged += 1,
             Receipt::Duplicate => self.counts.duplicate += 1,
             Receipt::Taken(rejection) | Receipt::Rejected(rejection) => {
-                let subjects = item.command().into_iter().flat_map(Command::subjects);
-                let names = subjects.flat_map(|subject| subject.identities).cloned();
+                let names = item.command().into_iter().flat_map(Command::names).cloned();
                 self.refusals
                     .push(refusal(standing, &rejection.about(names)));
             }

@@ -1,12 +1,16 @@
 //! What is listed of calls that were refused or mended: found by person when somebody is erased, bounded where one page floods it.
 
-use crate::harness::{Project, Service, shared, store_at, whole_rows};
+use crate::harness::{Project, Service, shared, store_at, wait_until, whole_rows};
+use crate::iterable::signed::App;
 use crate::machine::metric;
+use crate::own_kinds::project_with;
 use reqwest::StatusCode;
 use roster::domain::{Identity, IdentityKind, ProjectId};
 use roster::store::Refusal;
 use serde_json::{Value, json};
+use std::time::Duration;
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const SECRET: &str = "lovelace-secret";
 
 async fn delete(project: &Project, reference: &str) {
@@ -116,6 +120,88 @@ async fn of_an_erased_person_no_list_says_anything() {
     delete(&project, "user_id:bob").await;
     let all = all_lists(&project).await;
     assert!(!all.contains(SECRET) && !all.contains("bob"), "{all}");
+}
+
+/// Calls that are refused, each by another place in which somebody may be named.
+fn refused_by_every_name() -> Vec<Value> {
+    let by = |list: &str, kind: &str, id: &str| json!({list: [{"type": kind, "id": id}]});
+    let track = |context: Value| json!({"type": "track", "context": context});
+    let merged = |kind: &str, value: &str| json!([{"type": kind, "value": value}]);
+    vec![
+        track(by("externalIds", "customer_no", "C-77")),
+        track(by("externalId", "phone", "0049 731/1234")),
+        json!({"type": "dance", "context": {"traits": {"email": "Ada@Example.com"}}}),
+        json!({"type": "dance", "context": {"traits": {"customer_no": "C-77"}}}),
+        json!({"type": "dance", "traits": {"customer_no": "C-77"}}),
+        json!({"type": "merge", "mergeProperties": merged("email", "ada@example.com")}),
+        json!({"type": "merge", "mergeProperties": merged("customer_no", "C-77")}),
+        json!({"type": "alias", "event": 1, "previousId": "adas-phone"}),
+    ]
+}
+
+#[tokio::test]
+async fn a_refused_call_goes_with_its_person_by_whatever_name_it_says() {
+    let project = project_with(&["--kind", "customer_no:500", "--kind", "phone::phone"]).await;
+    let known = json!({"type": "identify", "anonymousId": "adas-phone",
+        "traits": {"email": "ada@example.com", "customer_no": "C-77", "phone": "+497311234"}});
+    project.results(&[known]).await;
+    let calls = refused_by_every_name().into_iter().map(|mut call| {
+        call["step"] = json!(SECRET);
+        call
+    });
+    let calls: Vec<Value> = calls.collect();
+    let told = project.results(&calls).await;
+    assert!(
+        told.iter().all(|one| one["status"] == "rejected"),
+        "{told:?}"
+    );
+    let shared_context = json!({"batch": [{"type": "dance", "step": SECRET}],
+        "context": {"traits": {"email": "ada@example.com"}}});
+    project.send("/v1/batch", &shared_context).await;
+    assert_eq!(project.rejections().await.len(), calls.len() + 1);
+    delete(&project, "customer_no:C-77?forget=true").await;
+    let after = project.rejections().await;
+    let told = after.iter().filter(|row| !row["item"].is_null());
+    assert_eq!(told.collect::<Vec<_>>(), Vec::<&Value>::new());
+    // Of who is forgotten nothing more is listed.
+    project.results(&calls).await;
+    assert_eq!(project.rejections().await.len(), after.len());
+}
+
+#[tokio::test]
+async fn a_mended_call_goes_with_whom_it_was_not_to_be_about() {
+    let app = App::fresh().await;
+    let project = &app.project;
+    let known = ["signed-ada", "kiosk"].map(|user| json!({"type": "identify", "userId": user}));
+    project.results(&known).await;
+    let unsigned = json!({"userId": "signed-ada", "anonymousId": "phone", "traits": {"a": SECRET}});
+    let url = format!("{}/v1/identify", project.url);
+    let request = project.client.post(url).basic_auth(&app.key, Some(""));
+    let reply = request.json(&unsigned).send().await.expect("an answer");
+    assert_eq!(reply.status(), StatusCode::OK);
+    block(project, "user_id:kiosk").await;
+    let blocked = json!({"type": "track", "event": "Seen", "userId": "kiosk", "anonymousId": "a1",
+        "properties": {"a": SECRET}});
+    wait_until("the block is known", PATIENCE, async || {
+        let told = project.results(std::slice::from_ref(&blocked)).await;
+        told[0]["warnings"][0]["code"] == "blocked_id"
+    })
+    .await;
+    let listed = project.rejections().await;
+    let told = listed.iter().map(|row| &row["warnings"][0]["code"]);
+    assert_eq!(told.collect::<Vec<_>>(), ["blocked_id", "unsigned_user"]);
+    for name in ["user_id:signed-ada", "user_id:kiosk"] {
+        delete(project, name).await;
+    }
+    let listed = project.rejections().await;
+    assert!(listed.iter().all(|row| row["item"].is_null()), "{listed:?}");
+}
+
+async fn block(project: &Project, name: &str) {
+    let url = format!("{}/v1/identities/{name}/block", project.url);
+    let request = project.client.post(url).bearer_auth(&project.server_key);
+    let reply = request.send().await.expect("an answer");
+    assert_eq!(reply.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -100,8 +100,16 @@ impl<'a> Surroundings<'a> {
     /// Makes the command that a call asks for; `index` is its place in a batch.
     ///
     /// # Errors
-    /// The first thing wrong with it that can't be mended.
+    /// The first thing wrong with it that can't be mended, with all whom it names.
     pub fn command(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
+        self.read(call, index).map_err(|rejection| {
+            let context = self.context(call, &mut Warnings::default());
+            let names = names::of_refused(call, &context, self.body, &self.gate);
+            Rejection { names, ..rejection }
+        })
+    }
+
+    fn read(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let mut warnings = self.warnings.clone();
         let asked = self.asked(call)?;
         let (context, token) = self.context_and_token(call, &mut warnings);

@@ -2,7 +2,6 @@
 
 use super::call::{Source, Surroundings};
 use super::envelope::{self, Batch, Call};
-use super::names;
 use super::signed::redacted;
 use crate::api::charge::Charge;
 use crate::api::document::Document;
@@ -117,18 +116,17 @@ impl<'a> Reader<'a> {
             }
             Err(rejection) => {
                 // A number reads as an object without fields under serde_json's arbitrary precision.
-                let rejection = if text().starts_with('{') {
+                let mut rejection = if text().starts_with('{') {
                     rejection
                 } else {
                     not_an_object()
                 };
                 let message_id = call.and_then(|call| self.message_id(call, index));
-                let named = call.map(names::of_refused).unwrap_or_default();
                 Item::Rejected(Rejected {
                     project_id: self.source.project_id,
                     id: Uuid::now_v7(),
                     received_at: self.source.received_at,
-                    names: named.into_iter().chain(rejection.names.clone()).collect(),
+                    names: std::mem::take(&mut rejection.names),
                     rejection,
                     message_id,
                     warnings: None,

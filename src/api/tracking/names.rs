@@ -6,8 +6,9 @@
 use super::envelope::{Call, Raw};
 use super::fields::id;
 use crate::domain::kinds::DEVICE_TOKEN;
-use crate::domain::{Gate, Identity, IdentityKind, Json, Name, Warnings};
+use crate::domain::{Gate, Identity, Json, Kinds, Name, Warnings};
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 /// The names in a call's context.
 pub fn in_context(context: &Json, gate: &Gate<'_>) -> Vec<Name> {
@@ -40,13 +41,8 @@ pub fn to_merge(
     warnings: &mut Warnings,
 ) -> Option<(Vec<Name>, String)> {
     let entries = Json::slice_of(body, list?).elements(3);
-    let read = |entry: &Json| {
-        let kind = entry.member("type")?.as_text()?;
-        let value = entry.member("value")?.as_id()?;
-        let name = gate.name(kind_of(&kind, gate)?, &value, "mergeProperties");
-        Some((name, value))
-    };
-    let found: Vec<(Name, String)> = entries.iter().filter_map(read).collect();
+    let read = entries.iter().filter_map(|entry| merged(entry, gate));
+    let found: Vec<(Name, String)> = read.collect();
     let previous = found.get(1)?.1.clone();
     if entries.len() > 2 {
         let message = "it has more than two entries: the first two that can be names count";
@@ -54,6 +50,13 @@ pub fn to_merge(
     }
     let names = found.into_iter().take(2).map(|(name, _)| name);
     Some((names.collect(), previous))
+}
+
+fn merged(entry: &Json, gate: &Gate<'_>) -> Option<(Name, String)> {
+    let kind = entry.member("type")?.as_text()?;
+    let value = entry.member("value")?.as_id()?;
+    let name = gate.name(kind_of(&kind, gate)?, &value, "mergeProperties");
+    Some((name, value))
 }
 
 /// The kind that a merge means by its type.
@@ -66,21 +69,35 @@ fn kind_of<'a>(kind: &str, gate: &Gate<'a>) -> Option<&'a str> {
     })
 }
 
-/// Whom a call names, as far as that can be read.
-pub fn of_refused(call: &Call<'_>) -> Vec<Identity> {
-    let traits = call.traits.map(|traits| Json::of(&traits));
-    let email = traits.and_then(|traits| traits.member("email")?.as_id());
-    let named = [
-        (IdentityKind::UserId, call.user_id),
-        (IdentityKind::UserId, call.previous_id),
-        (IdentityKind::AnonymousId, call.anonymous_id),
-        (IdentityKind::GroupId, call.group_id),
+/// Whom a call that is refused names, as far as that can be read: wherever a call of any type may name somebody.
+pub fn of_refused(call: &Call<'_>, context: &Json, body: &Bytes, gate: &Gate<'_>) -> Vec<Identity> {
+    let fields = [
+        ("user_id", call.user_id),
+        ("user_id", call.previous_id),
+        ("anonymous_id", call.anonymous_id),
+        ("anonymous_id", call.previous_id),
+        ("group_id", call.group_id),
     ];
-    let identity = |(kind, raw)| Some(Identity::new(kind, &id(raw, "").ok()??));
-    let email = email.map(|email| Identity::new(IdentityKind::Email, &email));
-    named
-        .into_iter()
-        .filter_map(identity)
-        .chain(email)
-        .collect()
+    let identity = |(kind, raw)| Some(gate.kinds.identity(kind, &id(raw, "").ok()??));
+    let json = |raw: &RawValue| Json::slice_of(body, raw);
+    let traits = call.traits.map(json).into_iter();
+    let traits = traits.chain(context.member("traits"));
+    let entries = call.merge_properties.map(json);
+    // One more than a profile may have: there is no end to a list.
+    let entries = entries.map(|list| list.elements(gate.limits.profile_identities + 1));
+    let of_merge = entries.iter().flatten();
+    let of_merge = of_merge.filter_map(|entry| Some(merged(entry, gate)?.0));
+    let mut found: Vec<Identity> = fields.into_iter().filter_map(identity).collect();
+    found.extend(traits.flat_map(|traits| in_traits(&traits, gate.kinds)));
+    let others = in_context(context, gate).into_iter().chain(of_merge);
+    found.extend(others.map(Name::into_identity));
+    found
+}
+
+/// The traits that are called as a kind, whatever the project's rules say of them.
+fn in_traits(traits: &Json, kinds: &Kinds) -> Vec<Identity> {
+    let own = kinds.custom.iter().map(|kind| kind.name.as_str());
+    let identity = |kind: &str| Some(kinds.identity(kind, &traits.member(kind)?.as_id()?));
+    let names = std::iter::once("email").chain(own);
+    names.filter_map(identity).collect()
 }

@@ -103,12 +103,13 @@ impl Signing {
     ) -> Result<Vouched, Rejection> {
         let signers = self.signers(token);
         let had_names = !names.is_empty();
-        let vouched = gate.vouched(names, explicit, &signers.all);
+        let mut vouched = gate.vouched(names, explicit, &signers.all);
         let reason = self.reason(&signers);
         for field in &vouched.left_out {
             let message = format!("{reason}: the call counts without this name");
             warnings.add(UNSIGNED, field, message);
         }
+        warnings.leave_out(std::mem::take(&mut vouched.unsigned));
         if had_names && vouched.names.is_empty() {
             let field = vouched.left_out.first().map_or("traits", Cow::as_ref);
             let message = format!("{reason}, and the call names nobody else");
