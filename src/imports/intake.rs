@@ -189,8 +189,7 @@ impl Intake {
         // Whole records may have been left for their turn.
         self.take_in(Bytes::new()).await?;
         self.take_end(|batch| {
-            batch.cut = std::mem::take(&mut batch.places);
-            batch.items.clear();
+            batch.cut = batch.places.drain(..).zip(batch.items.drain(..)).collect();
             batch.failure = None;
         })
         .await?;

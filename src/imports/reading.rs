@@ -63,8 +63,8 @@ pub(super) struct Batch {
     /// Of each item, where it stands.
     pub places: Vec<Standing>,
     pub refused: Vec<(Standing, Rejection)>,
-    /// The last record, where nobody knows whether it is whole.
-    pub cut: Vec<Standing>,
+    /// The last records, where nobody knows whether they are whole.
+    pub cut: Vec<(Standing, Item)>,
     /// Records with nothing about anybody: they count as unchanged.
     pub empty: u64,
     pub warned: u64,
