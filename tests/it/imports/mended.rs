@@ -91,3 +91,26 @@ async fn the_encoding_of_a_file_is_not_that_of_its_list() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_line_that_is_no_text_is_listed_as_it_is_and_refused_where_it_comes_again() {
+    let project = Project::fresh().await;
+    let settings = "format=csv&name=bytes&delimiter=comma";
+    let job = take(&project, settings, b"user_id,note\n1,caf\xe9\n2,fine\n").await;
+    assert_eq!(counts(&job), [1, 0, 0, 1], "{job}");
+    for form in FORMS {
+        let file = list(&project, &job, form).await;
+        let bytes: &[u8] = if form == "csv" {
+            b"\"1,caf\xe9\""
+        } else {
+            b"\"line_base64\":\"MSxjYWbp\""
+        };
+        assert!(
+            memchr::memmem::find(&file, bytes).is_some(),
+            "{}",
+            file.escape_ascii()
+        );
+        let again = take(&project, settings, file).await;
+        assert_eq!(counts(&again), [0, 0, 0, 1], "{form}: {again}");
+    }
+}
