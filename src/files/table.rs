@@ -337,6 +337,14 @@ fn header(
             format!("the mapping reads {name:?}, which is no column of the file"),
         );
     }
+    let not_there = columns.not_there(&layout.csv);
+    if !not_there.is_empty() {
+        let message = format!(
+            "empty.{} is said of no column of the file",
+            not_there.join(", empty.")
+        );
+        out.seen.warn("empty_column", message);
+    }
     if columns.all.iter().any(|column| column.name.is_empty()) {
         let message =
             "columns without a name are left out; a record with a value in one is refused";

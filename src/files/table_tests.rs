@@ -323,8 +323,19 @@ fn row_24_an_empty_cell_is_what_the_layout_says() {
         copied,
         ["2 {\"email\":\"a@x\",\"first\":null,\"last\":\"\"}"]
     );
-    let single = told_of(&[CSV, ("empty.first", "null")], file);
-    assert_eq!(single, ["2 {\"email\":\"a@x\",\"first\":null}"]);
+    for name in ["empty.first", "empty.First", "empty. FIRST", "empty.#2"] {
+        let single = told_of(&[CSV, (name, "null")], file);
+        assert_eq!(single, ["2 {\"email\":\"a@x\",\"first\":null}"], "{name}");
+    }
+    let nowhere = [
+        CSV,
+        ("empty.frist", "null"),
+        ("empty.#4", "null"),
+        ("empty.last", "text"),
+    ];
+    let (code, told) = &seen(&nowhere, file).warnings[0];
+    assert_eq!(code, "empty_column");
+    assert!(told.contains("empty.#4, empty.frist is said"), "{told}");
 }
 
 #[test]

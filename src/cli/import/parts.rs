@@ -4,7 +4,7 @@
 //! events, the order of records of one time, and the lines of rejections are those of the whole file.
 
 use super::asked::Upload;
-use crate::files::{FIRST_BYTES, FileLimits, FileReader, Format, Layout, is_of_rejections};
+use crate::files::{FIRST_BYTES, FileLimits, FileReader, Format, is_of_rejections};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -59,7 +59,7 @@ impl Cutter {
         let Some(path) = &upload.path else {
             return Ok(None);
         };
-        let layout = layout(upload)?;
+        let layout = upload.layout()?;
         let told = || format!("{} can't be read", path.display());
         let mut file = File::open(path).with_context(told)?;
         let length = file.metadata().with_context(told)?.len();
@@ -160,15 +160,6 @@ fn is_plain(file: &mut File) -> Result<bool> {
     file.rewind()?;
     let has_mark = first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff");
     Ok(inflater.is_plain() && !has_mark && !is_of_rejections(&first))
-}
-
-/// What is said of the lines of a file.
-fn layout(upload: &Upload) -> Result<Layout> {
-    let mut layout = Layout::default();
-    for (name, value) in &upload.said {
-        layout.set(name, value)?;
-    }
-    Ok(layout)
 }
 
 #[cfg(test)]
