@@ -114,15 +114,15 @@ impl Format {
 }
 
 impl Empty {
-    fn parse(text: &str) -> Result<Self, Unusable> {
+    fn parse(name: &str, text: &str) -> Result<Self, Unusable> {
         match text {
             "absent" => Ok(Self::Absent),
             "null" => Ok(Self::Null),
             "text" => Ok(Self::Text),
-            _ => Err(Unusable::of(
-                "layout",
-                "an empty cell is one of absent, null and text",
-            )),
+            _ => {
+                let message = format!("{name} is one of absent, null and text");
+                Err(Unusable::of("layout", message))
+            }
         }
     }
 }
@@ -185,8 +185,8 @@ impl Layout {
             }
             "skip_lines" => csv.skip_lines = count(name, value)?,
             "trim" => csv.trim = flag(name, value)?,
-            "empty" => csv.empty = Empty::parse(value)?,
-            "quoted_empty" => csv.quoted_empty = Some(Empty::parse(value)?),
+            "empty" => csv.empty = Empty::parse(name, value)?,
+            "quoted_empty" => csv.quoted_empty = Some(Empty::parse(name, value)?),
             "short_rows" => csv.short_rows = flag(name, value)?,
             "first_line" => self.before.lines = first(name, value)?,
             "first_record" => self.before.records = first(name, value)?,
@@ -195,7 +195,7 @@ impl Layout {
                     return Ok(false);
                 };
                 csv.empty_columns
-                    .insert(column.to_owned(), Empty::parse(value)?);
+                    .insert(column.to_owned(), Empty::parse(name, value)?);
             }
         }
         Ok(true)
