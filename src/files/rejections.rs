@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The columns of the table, in the order of the file. It does not begin with `ID`, which spreadsheets take for another format.
-pub const COLUMNS: [&str; 6] = ["line_number", "code", "field", "reason", "line", BEGINNING];
+/// The columns of the table, in the order of the file. It does not begin with `ID`, which spreadsheets take for another format, and ends with
+/// what nearly always has a text: they leave empty cells at the end of rows away.
+pub const COLUMNS: [&str; 6] = ["line_number", "code", "field", "reason", BEGINNING, "line"];
 /// The code of a row that is no refused record but the header of the table that the others come from.
 pub const HEADER: &str = "header";
 /// Where a line is no text: its bytes in base64.
@@ -74,8 +75,8 @@ impl<'a> RefusedLine<'a> {
             self.code.as_bytes(),
             self.field.unwrap_or_default().as_bytes(),
             self.reason.as_bytes(),
-            line,
             beginning,
+            line,
         ];
         row(texts)
     }

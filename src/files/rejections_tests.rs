@@ -48,7 +48,7 @@ fn row_33_the_table_begins_with_the_number_of_the_line() {
     let text = String::from_utf8(table(&[refused(7, b"a,\"b")])).expect("text");
     assert_eq!(
         text,
-        "line_number,code,field,reason,line,line_beginning\r\n7,wrong_column_count,plan,a reason,\"a,\"\"b\",\r\n"
+        "line_number,code,field,reason,line_beginning,line\r\n7,wrong_column_count,plan,a reason,,\"a,\"\"b\"\r\n"
     );
 }
 
@@ -163,10 +163,15 @@ fn row_32_the_beginning_of_a_record_never_passes_for_the_record() {
 
 #[test]
 fn a_record_that_was_put_whole_beside_its_beginning_is_read() {
-    let table = "line_number,code,field,reason,line,line_beginning\n9,too_large,,long,{},{\n";
+    let table = "line_number,code,field,reason,line_beginning,line\n9,too_large,,long,{,{}\n";
     let object =
         "{\"line_number\":\"9\",\"code\":\"too_large\",\"line\":\"{}\",\"line_beginning\":\"{\"}\n";
     assert_eq!(told_of(&[], table), ["2 {}"]);
+    // A spreadsheet has left the empty cell at the end away; and a list of an earlier version has one column less.
+    let cut = format!("{table}7,too_large,,long,{{\n");
+    assert_eq!(told_of(&[], cut), ["2 {}", "3 !record_too_large"]);
+    let before = "line_number,code,field,reason,line\n9,not_json,,why,{}\n";
+    assert_eq!(told_of(&[], before), ["2 {}"]);
     assert_eq!(told_of(&[], object), ["1 {}"]);
 }
 
