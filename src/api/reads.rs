@@ -9,6 +9,7 @@ use super::error::ApiError;
 use crate::config::{self, millis};
 use crate::ingest::{Admission, Reservation};
 use crate::metric_names::READ_WAIT_SECONDS;
+use bytes::Bytes;
 use metrics::{Histogram, histogram};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,13 +71,14 @@ impl Reads {
         room.ok().flatten().ok_or(ApiError::Overloaded)
     }
 
-    /// Makes an answer of a text; it holds its room until it is sent.
+    /// Makes an answer of a text or its bytes; it holds its room until it is sent.
     ///
     /// # Errors
     /// `Overloaded` where there is none: too many answers wait to be read.
-    pub fn answer(&self, text: String) -> Result<Answer, ApiError> {
+    pub fn answer(&self, text: impl Into<Bytes>) -> Result<Answer, ApiError> {
+        let text = text.into();
         let room = self.room.try_reserve(text.len());
-        Ok(Answer::new(text.into(), room.ok_or(ApiError::Overloaded)?))
+        Ok(Answer::new(text, room.ok_or(ApiError::Overloaded)?))
     }
 
     /// The room left, for the metrics.

@@ -11,8 +11,11 @@ use futures_util::{Stream, stream};
 
 /// Where the pages of an answer come from.
 pub trait Pages {
+    /// A text, or bytes that need not be one.
+    type Page: Into<Bytes>;
+
     /// The next page; `None` after the last.
-    fn next(&mut self) -> impl Future<Output = Result<Option<String>, ApiError>>;
+    fn next(&mut self) -> impl Future<Output = Result<Option<Self::Page>, ApiError>>;
 }
 
 /// Answers with all pages.
@@ -24,7 +27,7 @@ pub async fn answer(
     content_type: &'static str,
     mut pages: impl Pages + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    let first = pages.next().await?.unwrap_or_default();
+    let first = pages.next().await?.map(Into::into).unwrap_or_default();
     let first = state.reads.answer(first)?;
     Ok(HttpResponse::Ok()
         .content_type(content_type)

@@ -140,6 +140,7 @@ impl ImportArgs {
 
     /// What is to be sent, and what is said of each.
     fn uploads(&self) -> Result<Vec<Upload>> {
+        asked::check(&self.options)?;
         let mut said = self.options.clone();
         if let Some(path) = &self.mapping {
             let text = std::fs::read_to_string(path);

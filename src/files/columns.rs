@@ -5,6 +5,7 @@ use super::unusable::Unusable;
 use crate::domain::Gate;
 use crate::mapping::kind_of;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// All columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,13 +64,10 @@ impl Columns {
             }
             None => others(names, &mut members)?,
         }
-        let column = |(name, member): (&String, Option<String>)| {
-            let own = layout
-                .empty_columns
-                .get(name)
-                .or_else(|| layout.empty_columns.get(member.as_ref()?));
-            let empty = own.copied().unwrap_or(layout.empty);
-            let quoted_empty = own.copied().or(layout.quoted_empty).unwrap_or(empty);
+        let said = empty(names, &layout.empty_columns);
+        let column = |((name, member), own): ((&String, Option<String>), Option<Empty>)| {
+            let empty = own.unwrap_or(layout.empty);
+            let quoted_empty = own.or(layout.quoted_empty).unwrap_or(empty);
             Column {
                 name: name.clone(),
                 member,
@@ -77,7 +75,7 @@ impl Columns {
                 quoted_empty,
             }
         };
-        let all = names.iter().zip(members).map(column).collect();
+        let all = names.iter().zip(members).zip(said).map(column).collect();
         let least = last + 1;
         Ok(Self { all, least })
     }
@@ -91,6 +89,14 @@ impl Columns {
         };
         let used = used.iter().map(String::as_str);
         used.filter(|name| *name != ALL && !has(name)).collect()
+    }
+
+    /// The columns of which an empty cell is said and that the table does not have.
+    pub fn not_there<'l>(&self, layout: &'l CsvLayout) -> Vec<&'l str> {
+        let (names, said) = (self.names(), layout.empty_columns.keys());
+        let said = said.map(String::as_str);
+        said.filter(|name| called(&names, name).is_empty())
+            .collect()
     }
 
     /// Columns that have a name.
@@ -116,37 +122,48 @@ fn named(
 ) -> Result<usize, Unusable> {
     let mut found = 0;
     for name in used {
-        let place = match name
-            .strip_prefix('#')
-            .and_then(|number| number.parse::<usize>().ok())
-        {
-            Some(number) => number.checked_sub(1).filter(|place| *place < names.len()),
-            None => place_of(names, name)?,
-        };
-        if let Some(place) = place {
-            members[place] = Some(name.clone());
-            found += 1;
+        match called(names, name)[..] {
+            [] => {}
+            [place] => {
+                members[place] = Some(name.clone());
+                found += 1;
+            }
+            _ => return Err(twice(name)),
         }
     }
     Ok(found)
 }
 
-fn place_of(names: &[String], sought: &str) -> Result<Option<usize>, Unusable> {
+/// What is said of an empty cell of each column; of several that are called so, of all.
+fn empty(names: &[String], said: &BTreeMap<String, Empty>) -> Vec<Option<Empty>> {
+    let mut all = vec![None; names.len()];
+    for (name, empty) in said {
+        for place in called(names, name) {
+            all[place] = Some(*empty);
+        }
+    }
+    all
+}
+
+/// The places of the columns that somebody means by a name: theirs, theirs in other letters, or `#` and their number.
+fn called(names: &[String], sought: &str) -> Vec<usize> {
+    let number = sought
+        .strip_prefix('#')
+        .and_then(|number| number.parse::<usize>().ok());
+    if let Some(number) = number {
+        let place = number.checked_sub(1).filter(|place| *place < names.len());
+        return place.into_iter().collect();
+    }
     let folded = sought.trim().to_lowercase();
     let all = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
         let places = names.iter().enumerate().filter(|(_, name)| is_it(name));
         places.map(|(place, _)| place).collect()
     };
     let exact = all(&|name| name == sought.trim());
-    let alike = if exact.is_empty() {
+    if exact.is_empty() {
         all(&|name| name.to_lowercase() == folded)
     } else {
         exact
-    };
-    match alike[..] {
-        [] => Ok(None),
-        [only] => Ok(Some(only)),
-        _ => Err(twice(sought)),
     }
 }
 

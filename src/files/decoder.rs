@@ -6,6 +6,7 @@
 use super::encoding::Encoding;
 use super::signature::{self, Told};
 use super::unusable::Unusable;
+use super::wrapped;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -112,6 +113,8 @@ fn told(said: Option<Encoding>, first: &[u8]) -> Result<(Encoding, usize), Unusa
     match (marked, said) {
         // A mark is sure, whatever was said.
         (Some((mark, own)), _) => Ok((*own, mark.len())),
+        // Of a file in whatever encoding they are listed in UTF-8, and come back so with the same settings.
+        (None, Some(_)) if wrapped::is_of_rejections(first) => Ok((Encoding::UTF_8, 0)),
         (None, Some(said)) => Ok((said, 0)),
         (None, None) if is_wide(first) => {
             let message = "the file looks like UTF-16 without its mark: say encoding=utf-16le or utf-16be, or save it as UTF-8";

@@ -91,10 +91,10 @@ impl Out<'_> {
         warnings: Vec<Warning>,
     ) {
         self.seen.records += 1;
-        let number = self.seen.records;
         self.records.push(FileRecord {
-            number,
+            number: self.seen.records,
             place,
+            bytes: text.len() as u64,
             text,
             read,
             warnings,
@@ -106,17 +106,22 @@ impl Out<'_> {
         self.push(place, text, Err(rejection), Vec::new());
     }
 
+    /// The same of one of which only the beginning is listed; `bytes` are those of all of it.
+    pub fn refuse_cut(&mut self, place: Place, text: &Bytes, bytes: u64, rejection: Rejection) {
+        self.refuse(place, cut(text), rejection);
+        if let Some(record) = self.records.last_mut() {
+            record.bytes = bytes;
+        }
+    }
+
     /// A record over the limit, of which there is only the beginning.
     pub fn refuse_long(&mut self, place: Place, beginning: Bytes, bytes: u64) {
         let message = format!(
             "the record has {bytes} bytes, over the limit of {}",
             self.most
         );
-        self.refuse(
-            place,
-            cut(&beginning),
-            refused(Code::RecordTooLarge, message),
-        );
+        let rejection = refused(Code::RecordTooLarge, message);
+        self.refuse_cut(place, &beginning, bytes, rejection);
     }
 }
 
@@ -131,7 +136,7 @@ pub fn refused(code: Code, message: impl Into<String>) -> Rejection {
 }
 
 /// The beginning of a long record, whole characters only where it is text.
-pub fn cut(bytes: &Bytes) -> Bytes {
+fn cut(bytes: &Bytes) -> Bytes {
     let beginning = bytes.slice(..bytes.len().min(KEPT_OF_LONG));
     match std::str::from_utf8(&beginning) {
         Err(error) if error.error_len().is_none() => beginning.slice(..error.valid_up_to()),

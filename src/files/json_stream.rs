@@ -1,6 +1,6 @@
 //! Objects of any shape: in a list, or one after the other, over as many lines as they like.
 
-use super::held::{Held, Long, Out, cut, refused, text};
+use super::held::{Held, Long, Out, refused, text};
 use super::lines::object;
 use super::record::Place;
 use super::scan::Scan;
@@ -197,7 +197,8 @@ impl Stream {
             out.refuse_long(place, value.clone(), value.len() as u64);
         } else if open.is_broken {
             let message = "a text in it is not closed";
-            out.refuse(place, cut(&value), refused(Code::NotJson, message));
+            let rejection = refused(Code::NotJson, message);
+            out.refuse_cut(place, &value, value.len() as u64, rejection);
         } else {
             let read = text(&value).map(|_| ()).and_then(|()| object(&value));
             out.push(place, value, read, Vec::new());
@@ -213,7 +214,8 @@ impl Stream {
             return self.take(open, value, out);
         }
         let message = "the file ends within this value";
-        out.refuse(open.place, cut(&value), refused(Code::NotJson, message));
+        let rejection = refused(Code::NotJson, message);
+        out.refuse_cut(open.place, &value, value.len() as u64, rejection);
     }
 
     fn note_line(&mut self, byte: u8) {

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// Lines before a part of a file: more than any has.
 const MOST_BEFORE: u64 = 1 << 50;
 
+/// Lines above a table: more than any has.
+const MOST_ABOVE: u64 = 1 << 20;
+
 /// How records stand in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -111,15 +114,15 @@ impl Format {
 }
 
 impl Empty {
-    fn parse(text: &str) -> Result<Self, Unusable> {
+    fn parse(name: &str, text: &str) -> Result<Self, Unusable> {
         match text {
             "absent" => Ok(Self::Absent),
             "null" => Ok(Self::Null),
             "text" => Ok(Self::Text),
-            _ => Err(Unusable::of(
-                "layout",
-                "an empty cell is one of absent, null and text",
-            )),
+            _ => {
+                let message = format!("{name} is one of absent, null and text");
+                Err(Unusable::of("layout", message))
+            }
         }
     }
 }
@@ -149,6 +152,12 @@ impl Layout {
         self
     }
 
+    /// True where it is said that a character has two bytes at least: then no line end is one.
+    pub fn is_wide(&self) -> bool {
+        let wide = [Encoding::UTF_16_LE, Encoding::UTF_16_BE];
+        self.encoding.is_some_and(|said| wide.contains(&said))
+    }
+
     /// What reads the records where nobody has said it: messages, and of tables columns by their names.
     pub fn default_mapping(&self) -> Mapping {
         match self.format {
@@ -176,8 +185,8 @@ impl Layout {
             }
             "skip_lines" => csv.skip_lines = count(name, value)?,
             "trim" => csv.trim = flag(name, value)?,
-            "empty" => csv.empty = Empty::parse(value)?,
-            "quoted_empty" => csv.quoted_empty = Some(Empty::parse(value)?),
+            "empty" => csv.empty = Empty::parse(name, value)?,
+            "quoted_empty" => csv.quoted_empty = Some(Empty::parse(name, value)?),
             "short_rows" => csv.short_rows = flag(name, value)?,
             "first_line" => self.before.lines = first(name, value)?,
             "first_record" => self.before.records = first(name, value)?,
@@ -186,7 +195,7 @@ impl Layout {
                     return Ok(false);
                 };
                 csv.empty_columns
-                    .insert(column.to_owned(), Empty::parse(value)?);
+                    .insert(column.to_owned(), Empty::parse(name, value)?);
             }
         }
         Ok(true)
@@ -214,11 +223,15 @@ impl Layout {
 }
 
 impl CsvLayout {
-    /// Holds the characters against each other.
+    /// Holds the characters against each other, and the lines above the table against their limit.
     ///
     /// # Errors
-    /// `layout`, where two mean the same, or one is no character of a byte.
+    /// `layout`, where two characters mean the same, or one is no character of a byte; where more lines are to be skipped than any file has.
     pub fn check(&self) -> Result<(), Unusable> {
+        if self.skip_lines > MOST_ABOVE {
+            let message = format!("skip_lines is at most {MOST_ABOVE}");
+            return Err(Unusable::of("layout", message));
+        }
         let quote = self.quote.unwrap_or('"');
         let known = [self.delimiter, Some(quote), self.escape];
         let known: Vec<char> = known.into_iter().flatten().collect();

@@ -1,6 +1,6 @@
 //! Objects, one or several a line. Only a line feed ends a line, with or without a carriage return before it.
 
-use super::held::{Held, Long, Out, cut, refused, text};
+use super::held::{Held, Long, Out, refused, text};
 use super::record::Place;
 use super::scan::{end_of_value, may_have_several};
 use super::start;
@@ -160,7 +160,8 @@ fn several(place: Place, line: &Bytes, out: &mut Out<'_>) {
     if parts.len() > MOST_VALUES {
         let message =
             format!("the line has more than {MOST_VALUES} values: give each a line of its own");
-        return out.refuse(place, cut(line), refused(Code::RecordTooLarge, message));
+        let rejection = refused(Code::RecordTooLarge, message);
+        return out.refuse_cut(place, line, line.len() as u64, rejection);
     }
     let is_one = parts.len() == 1;
     for (part, number) in parts.into_iter().zip(1..) {

@@ -76,19 +76,15 @@ impl Lost {
     fn end(&self, out: &mut Out<'_>) {
         let place = Place::of(out.seen.lines + 1);
         out.seen.lines += self.lines + u64::from(!self.at_line);
-        let beginning = self.long.beginning.clone();
+        let (beginning, length) = (self.long.beginning.clone().into(), self.long.bytes);
         if self.is_quoted {
-            return out.refuse(place, super::held::cut(&beginning.into()), unbalanced());
+            return out.refuse_cut(place, &beginning, length, unbalanced());
         }
-        let length = self.long.bytes;
         let message = format!(
             "the record has {length} bytes with its line end, over the limit of {}",
             out.most
         );
-        out.refuse(
-            place,
-            super::held::cut(&beginning.into()),
-            refused(Code::RecordTooLarge, message),
-        );
+        let rejection = refused(Code::RecordTooLarge, message);
+        out.refuse_cut(place, &beginning, length, rejection);
     }
 }

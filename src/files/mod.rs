@@ -42,6 +42,7 @@ pub use record::{FileRecord, Place, Seen};
 pub use rejections::{RefusedLine, csv_header};
 pub use signature::{FIRST_BYTES, Told, told};
 pub use unusable::Unusable;
+pub use wrapped::is_of_rejections;
 
 #[cfg(test)]
 mod testing;

@@ -39,6 +39,8 @@ pub struct FileRecord {
     pub place: Place,
     /// As it stands in the file, decoded; of one that is over the limit only the beginning.
     pub text: Bytes,
+    /// Bytes of all of it: more than there are in `text` where that is only the beginning.
+    pub bytes: u64,
     /// One JSON object.
     pub read: Result<Bytes, Rejection>,
     pub warnings: Vec<Warning>,

@@ -8,12 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The columns of the table, in the order of the file. It does not begin with `ID`, which spreadsheets take for another format.
-pub const COLUMNS: [&str; 5] = ["line_number", "code", "field", "reason", "line"];
+/// The columns of the table, in the order of the file. It does not begin with `ID`, which spreadsheets take for another format, and ends with
+/// what nearly always has a text: they leave empty cells at the end of rows away.
+pub const COLUMNS: [&str; 6] = ["line_number", "code", "field", "reason", BEGINNING, "line"];
 /// The code of a row that is no refused record but the header of the table that the others come from.
 pub const HEADER: &str = "header";
 /// Where a line is no text: its bytes in base64.
 pub const BYTES: &str = "line_base64";
+/// In place of the line where only its beginning was kept: it must not pass for the whole.
+pub const BEGINNING: &str = "line_beginning";
 
 /// One refused record.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,8 @@ pub struct RefusedLine<'a> {
     pub reason: &'a str,
     /// The record as it stood in the file.
     pub text: &'a [u8],
+    /// There was more of it.
+    pub is_cut: bool,
 }
 
 impl<'a> RefusedLine<'a> {
@@ -35,12 +40,14 @@ impl<'a> RefusedLine<'a> {
             field: Some(delimiter),
             reason: "the header of the table: leave it where it is, so that the file can be sent again",
             text: line.as_bytes(),
+            is_cut: false,
         }
     }
 
     /// As an object on a line.
     pub fn to_ndjson(&self) -> Vec<u8> {
         let (name, line) = match std::str::from_utf8(self.text) {
+            _ if self.is_cut => (BEGINNING, String::from_utf8_lossy(self.text).into()),
             Ok(text) => ("line", Value::from(text)),
             Err(_) => (BYTES, STANDARD.encode(self.text).into()),
         };
@@ -59,12 +66,17 @@ impl<'a> RefusedLine<'a> {
     /// As a row of the table.
     pub fn to_csv(&self) -> Vec<u8> {
         let place = self.place.to_string();
+        let (line, beginning) = match self.is_cut {
+            true => (&b""[..], self.text),
+            false => (self.text, &b""[..]),
+        };
         let texts = [
             place.as_bytes(),
             self.code.as_bytes(),
             self.field.unwrap_or_default().as_bytes(),
             self.reason.as_bytes(),
-            self.text,
+            beginning,
+            line,
         ];
         row(texts)
     }
@@ -75,7 +87,7 @@ pub fn csv_header() -> Vec<u8> {
     row(COLUMNS.map(str::as_bytes))
 }
 
-fn row(cells: [&[u8]; 5]) -> Vec<u8> {
+fn row(cells: [&[u8]; 6]) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());

@@ -121,6 +121,10 @@ impl Table {
         }
         let mut table = &window[above..];
         for _ in 0..self.above {
+            // There may be fewer lines than are to be skipped, by any number.
+            if table.is_empty() {
+                break;
+            }
             let end = row::end_of_line(table, dialect.returns, is_all);
             table = &table[end.unwrap_or(table.len())..];
         }
@@ -247,7 +251,7 @@ impl Rows<'_> {
             .slice(*at..*at + without_end(&record[..end]));
         let place = Place::of(out.seen.lines + 1);
         out.seen.lines += self.0.lines(&record[..end]);
-        out.refuse(place, super::held::cut(&text), unbalanced());
+        out.refuse_cut(place, &text, text.len() as u64, unbalanced());
         *at += end;
         true
     }
@@ -332,6 +336,14 @@ fn header(
             "missing_column",
             format!("the mapping reads {name:?}, which is no column of the file"),
         );
+    }
+    let not_there = columns.not_there(&layout.csv);
+    if !not_there.is_empty() {
+        let message = format!(
+            "empty.{} is said of no column of the file",
+            not_there.join(", empty.")
+        );
+        out.seen.warn("empty_column", message);
     }
     if columns.all.iter().any(|column| column.name.is_empty()) {
         let message =

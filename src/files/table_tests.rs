@@ -323,8 +323,19 @@ fn row_24_an_empty_cell_is_what_the_layout_says() {
         copied,
         ["2 {\"email\":\"a@x\",\"first\":null,\"last\":\"\"}"]
     );
-    let single = told_of(&[CSV, ("empty.first", "null")], file);
-    assert_eq!(single, ["2 {\"email\":\"a@x\",\"first\":null}"]);
+    for name in ["empty.first", "empty.First", "empty. FIRST", "empty.#2"] {
+        let single = told_of(&[CSV, (name, "null")], file);
+        assert_eq!(single, ["2 {\"email\":\"a@x\",\"first\":null}"], "{name}");
+    }
+    let nowhere = [
+        CSV,
+        ("empty.frist", "null"),
+        ("empty.#4", "null"),
+        ("empty.last", "text"),
+    ];
+    let (code, told) = &seen(&nowhere, file).warnings[0];
+    assert_eq!(code, "empty_column");
+    assert!(told.contains("empty.#4, empty.frist is said"), "{told}");
 }
 
 #[test]
@@ -365,4 +376,20 @@ fn a_nul_in_a_cell_is_refused_with_its_column() {
         ("invalid_field", Some("b"))
     );
     assert!(read.0[1].read.is_ok());
+}
+
+#[test]
+fn more_lines_to_skip_than_there_are_end_with_the_file_and_any_number_is_refused() {
+    let skip = |count: &str| unusable(&[CSV, ("skip_lines", count)], "user_id\n1\n");
+    assert_eq!(skip("18446744073709551615").code, "layout");
+    assert_eq!(skip("1048577").code, "layout");
+    assert!(told_of(&[CSV, ("skip_lines", "1048576")], "user_id\n1\n").is_empty());
+    // A job that was begun without the limit goes on without end neither.
+    let begun = FileReader::new(&layout(&[CSV]), LIMITS).expect("a layout");
+    let layout = layout(&[CSV, ("skip_lines", "18446744073709551615")]);
+    let mut reader = FileReader::resumed(&layout, LIMITS, &begun.kept()).expect("kept");
+    let mut records = Vec::new();
+    reader.feed(b"user_id\n1\n", &mut records).expect("a file");
+    reader.end(&mut records).expect("a file");
+    assert!(records.is_empty());
 }

@@ -76,6 +76,11 @@ impl Intake {
         self.at.offset
     }
 
+    /// The checksum of the bytes before that.
+    pub fn checksum(&self) -> Checksum {
+        self.at.checksum
+    }
+
     /// Bytes of the whole upload, where that is known.
     pub fn length(&self) -> Option<u64> {
         self.job.length
@@ -163,11 +168,14 @@ impl Intake {
     /// The file ends here.
     ///
     /// # Errors
-    /// As `take`; `Elsewhere` where the upload is said to be longer.
+    /// As `take`; `Elsewhere` where the upload is said to be longer; `Changed` where more was done of it before.
     pub async fn end(mut self) -> Result<Job, Stopped> {
         let length = self.job.length.unwrap_or(self.at.offset);
         if length != self.at.offset {
             return Err(Stopped::Elsewhere(self.at.offset));
+        }
+        if let Some(known) = self.known.filter(|known| known.offset > length) {
+            return Err(Stopped::Changed(known.offset));
         }
         self.under_way.set_length(length);
         self.take_end(|_| {}).await?;
@@ -181,8 +189,7 @@ impl Intake {
         // Whole records may have been left for their turn.
         self.take_in(Bytes::new()).await?;
         self.take_end(|batch| {
-            batch.cut = std::mem::take(&mut batch.places);
-            batch.items.clear();
+            batch.cut = batch.places.drain(..).zip(batch.items.drain(..)).collect();
             batch.failure = None;
         })
         .await?;

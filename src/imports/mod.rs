@@ -162,7 +162,7 @@ impl Imports {
     /// The same for a sender who says where he goes on.
     ///
     /// # Errors
-    /// `NoSuchImport`, `Over`, `Paused`, `Elsewhere`, `OtherLength`, `Busy` after some seconds without a place, `Unavailable`,
+    /// `NoSuchImport`, `Over`, `Paused`, `Elsewhere`, `OtherLength`, `Changed`, `Busy` after some seconds without a place, `Unavailable`,
     /// `Refused` where what was kept can't be read any more.
     pub async fn open_at(&self, key: JobKey, opening: Opening) -> Result<Intake, Stopped> {
         let parts = &self.parts;
@@ -366,6 +366,8 @@ fn is_open(job: &Job, opening: Opening) -> Result<(), Stopped> {
     }
     match (job.length, opening.length) {
         (Some(known), Some(said)) if known != said => Err(Stopped::OtherLength(known)),
+        // Said now, it stands: then nobody could send the right file any more.
+        (None, Some(said)) if said < job.next_offset => Err(Stopped::Changed(job.next_offset)),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use super::intake::unavailable;
 use super::reading::file_limits;
 use super::stopped::Stopped;
-use super::unpack::Unpack;
+use super::unpack::{Unpack, Unpacked};
 use super::{Imports, NewJob, mapping_of};
 use crate::domain::{Class, Gate, KeyKind, Timestamp};
 use crate::files::{Preview, Sampler, Unusable};
@@ -61,17 +61,24 @@ impl Imports {
     }
 }
 
+fn whole(unpacked: Unpacked) -> Result<Unpacked, Unusable> {
+    match unpacked.failure {
+        Some(failure) => Err(failure),
+        None => Ok(unpacked),
+    }
+}
+
 /// The beginning of the file itself, and whether that is all of it.
 fn sample(bytes: Bytes, is_all: bool) -> Result<(Vec<u8>, bool), Unusable> {
     let (mut unpack, _) = Unpack::resumed(&[]);
     let (mut sample, mut rest) = (Vec::new(), Some(bytes));
     while let Some(bytes) = rest.take().filter(|_| sample.len() < SAMPLE) {
-        let unpacked = unpack.take(bytes)?;
+        let unpacked = whole(unpack.take(bytes))?;
         sample.extend_from_slice(&unpacked.bytes);
         rest = unpacked.rest;
     }
     if rest.is_none() && is_all {
-        sample.extend_from_slice(&unpack.end()?);
+        sample.extend_from_slice(&whole(unpack.end())?.bytes);
     }
     let is_all = is_all && rest.is_none() && sample.len() <= SAMPLE;
     sample.truncate(SAMPLE);

@@ -54,6 +54,8 @@ pub(super) struct Reading {
     done: u64,
     /// Records that are whole wait in the reader for their turn.
     leaves_some: bool,
+    /// Why no more can be unpacked, once these have had their turn.
+    broken: Option<Unusable>,
 }
 
 /// Records that were read together.
@@ -63,8 +65,8 @@ pub(super) struct Batch {
     /// Of each item, where it stands.
     pub places: Vec<Standing>,
     pub refused: Vec<(Standing, Rejection)>,
-    /// The last record, where nobody knows whether it is whole.
-    pub cut: Vec<Standing>,
+    /// The last records, where nobody knows whether they are whole.
+    pub cut: Vec<(Standing, Item)>,
     /// Records with nothing about anybody: they count as unchanged.
     pub empty: u64,
     pub warned: u64,
@@ -90,6 +92,8 @@ pub(super) struct Standing {
     pub place: Place,
     /// As it was, for the list of what was refused.
     pub text: Bytes,
+    /// Bytes of all of it, where `text` is only its beginning.
+    pub bytes: u64,
 }
 
 /// How much of a file may be held.
@@ -123,6 +127,7 @@ impl Reading {
             reader,
             done: job.records,
             leaves_some: false,
+            broken: None,
         })
     }
 
@@ -135,25 +140,21 @@ impl Reading {
             let failure = self.feed(&[], &mut batch);
             return self.finish(batch, failure);
         }
-        let failure = match self.unpack.take(bytes) {
-            Ok(unpacked) => {
-                batch.rest = unpacked.rest;
-                self.feed(&unpacked.bytes, &mut batch)
-            }
-            Err(failure) => Some(failure),
-        };
+        let unpacked = self.unpack.take(bytes);
+        (batch.rest, self.broken) = (unpacked.rest, unpacked.failure);
+        let failure = self.feed(&unpacked.bytes, &mut batch);
         self.finish(batch, failure)
     }
 
     /// The file ends here; it has not yet where bytes are left, if only none, and this has to be said again.
     pub fn end(&mut self) -> Batch {
         let mut batch = Batch::default();
-        let failure = match self.unpack.end() {
-            Ok(last) => self.feed(&last, &mut batch),
-            Err(failure) => Some(failure),
-        };
+        let unpacked = self.unpack.end();
+        self.broken = unpacked.failure;
+        let failure = self.feed(&unpacked.bytes, &mut batch);
         let failure = match failure {
-            None if !self.leaves_some => {
+            // Of a file that is cut nobody knows whether its last record is whole.
+            None if !self.leaves_some && self.broken.is_none() => {
                 let mut records = Vec::new();
                 let ended = self.reader.end_some(&mut records);
                 self.judged(records, ended, &mut batch)
@@ -181,7 +182,8 @@ impl Reading {
         self.judge(records, batch).or(taken.err())
     }
 
-    fn finish(&self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
+    fn finish(&mut self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
+        let broken = self.broken.take_if(|_| !self.leaves_some);
         let held: usize = batch.items.iter().map(Item::bytes).sum();
         let held = held + batch.refused.len() * REFUSED;
         batch.weight = batch.weight.max(held / HELD_FOR_A_BYTE);
@@ -193,7 +195,7 @@ impl Reading {
         batch.seen = serde_json::to_string(seen).unwrap_or_default();
         batch.compression = self.unpack.compression();
         batch.kept = self.unpack.kept(|| self.reader.kept());
-        batch.failure = failure;
+        batch.failure = failure.or(broken);
         batch
     }
 
@@ -225,6 +227,7 @@ impl Reading {
             number: record.number,
             place: record.place,
             text: record.text,
+            bytes: record.bytes,
         };
         let warned = !record.warnings.is_empty();
         let read = record

@@ -22,7 +22,8 @@ impl Outcomes {
         for ((item, receipt), standing) in items.iter().zip(receipts).zip(&batch.places) {
             own.add(item, receipt, standing);
         }
-        own.refusals.extend(batch.cut.iter().map(cut));
+        own.refusals
+            .extend(batch.cut.iter().map(|(standing, item)| cut(standing, item)));
         let unread = batch.refused.iter();
         own.refusals
             .extend(unread.map(|(standing, why)| refusal(standing, why)));
@@ -82,7 +83,7 @@ fn refusal(standing: &Standing, rejection: &Rejection) -> ImportRefusal {
     let plain = |text: String| text.replace('\0', "\u{fffd}");
     own.field = own.field.map(plain);
     own.message = plain(own.message);
-    own.record_bytes = standing.text.len() as i64;
+    own.record_bytes = standing.bytes as i64;
     if matches!(rejection.code, Code::Erased | Code::Forgotten) {
         own.names.clear();
     } else {
@@ -91,8 +92,9 @@ fn refusal(standing: &Standing, rejection: &Rejection) -> ImportRefusal {
     own
 }
 
-/// The last record of an upload that nobody went on with.
-fn cut(standing: &Standing) -> ImportRefusal {
+/// A last record of an upload that nobody went on with: about whom it seems to be.
+fn cut(standing: &Standing, item: &Item) -> ImportRefusal {
+    let names = item.command().into_iter().flat_map(Command::names);
     ImportRefusal {
         number: standing.number as i64,
         place: standing.place.to_string(),
@@ -100,8 +102,8 @@ fn cut(standing: &Standing) -> ImportRefusal {
         field: None,
         message: "the upload ended in the middle of it, or before its end was known".to_owned(),
         record: Some(beginning(standing)),
-        record_bytes: standing.text.len() as i64,
-        names: Vec::new(),
+        record_bytes: standing.bytes as i64,
+        names: names.cloned().collect(),
         rejected_at: None,
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Unpacked {
     pub bytes: Bytes,
     /// Bytes of the upload that are left for the next time.
     pub rest: Option<Bytes>,
+    /// Why no more can be unpacked: what is it that is not read; `compression` or `truncated` where it is broken. The bytes came before.
+    pub failure: Option<Unusable>,
 }
 
 impl Unpack {
@@ -53,47 +55,35 @@ impl Unpack {
     }
 
     /// Takes bytes of the upload.
-    ///
-    /// # Errors
-    /// What it is that is not read; `compression` where it is broken.
-    pub fn take(&mut self, bytes: Bytes) -> Result<Unpacked, Unusable> {
+    pub fn take(&mut self, bytes: Bytes) -> Unpacked {
         let bytes = match self {
             Self::First(first) => {
                 first.extend_from_slice(&bytes);
                 if first.len() < FIRST_BYTES {
-                    return Ok(plain(Bytes::new()));
+                    return plain(Bytes::new());
                 }
-                self.tell()?
+                self.tell()
             }
-            Self::Plain | Self::Packed(..) => bytes,
+            Self::Plain | Self::Packed(..) => Ok(bytes),
         };
-        match self {
-            Self::Packed(inflater, _) => unpacked(inflater, bytes),
-            Self::First(_) | Self::Plain => Ok(plain(bytes)),
+        match (self, bytes) {
+            (_, Err(failure)) => broken(Bytes::new(), failure),
+            (Self::Packed(inflater, _), Ok(bytes)) => unpacked(inflater, bytes),
+            (Self::First(_) | Self::Plain, Ok(bytes)) => plain(bytes),
         }
     }
 
     /// The upload ends here: what is left of the file.
-    ///
-    /// # Errors
-    /// `truncated` where a compressed file is cut.
-    pub fn end(&mut self) -> Result<Bytes, Unusable> {
-        let mut last = Bytes::new();
-        if matches!(self, Self::First(_)) {
-            last = self.tell()?;
-        }
-        let Self::Packed(inflater, _) = self else {
-            return Ok(last);
+    pub fn end(&mut self) -> Unpacked {
+        let told = match self {
+            Self::First(_) => self.tell(),
+            Self::Plain | Self::Packed(..) => Ok(Bytes::new()),
         };
-        // Of a file of few bytes all is still to come; it may be much more than is unpacked at once.
-        let (mut out, mut rest) = (Vec::new(), Some(last));
-        while let Some(bytes) = rest.take() {
-            let unpacked = unpacked(inflater, bytes)?;
-            out.extend_from_slice(&unpacked.bytes);
-            rest = unpacked.rest;
+        match (self, told) {
+            (_, Err(failure)) => broken(Bytes::new(), failure),
+            (Self::Packed(inflater, _), Ok(last)) => to_the_end(inflater, last),
+            (Self::First(_) | Self::Plain, Ok(last)) => plain(last),
         }
-        inflater.end()?;
-        Ok(out.into())
     }
 
     /// Tells by the first bytes, and gives them back.
@@ -112,18 +102,52 @@ impl Unpack {
 }
 
 fn plain(bytes: Bytes) -> Unpacked {
-    Unpacked { bytes, rest: None }
+    Unpacked {
+        bytes,
+        rest: None,
+        failure: None,
+    }
 }
 
-fn unpacked(inflater: &mut Inflater, bytes: Bytes) -> Result<Unpacked, Unusable> {
-    let mut out = Vec::new();
-    let taken = inflater.feed(&bytes, &mut out, MOST)?;
-    let rest = (taken < bytes.len()).then(|| bytes.slice(taken..));
-    if rest.is_none() {
-        while inflater.drain(&mut out)? {}
+fn broken(bytes: Bytes, failure: Unusable) -> Unpacked {
+    Unpacked {
+        failure: Some(failure),
+        ..plain(bytes)
     }
-    let bytes = out.into();
-    Ok(Unpacked { bytes, rest })
+}
+
+fn unpacked(inflater: &mut Inflater, bytes: Bytes) -> Unpacked {
+    let mut out = Vec::new();
+    match fed(inflater, &bytes, &mut out) {
+        Ok(taken) => Unpacked {
+            rest: (taken < bytes.len()).then(|| bytes.slice(taken..)),
+            ..plain(out.into())
+        },
+        Err(failure) => broken(out.into(), failure),
+    }
+}
+
+fn fed(inflater: &mut Inflater, bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, Unusable> {
+    let taken = inflater.feed(bytes, out, MOST)?;
+    if taken == bytes.len() {
+        while inflater.drain(out)? {}
+    }
+    Ok(taken)
+}
+
+/// Of a file of few bytes all is still to come; it may be much more than is unpacked at once.
+fn to_the_end(inflater: &mut Inflater, last: Bytes) -> Unpacked {
+    let (mut out, mut rest, mut failure) = (Vec::new(), Some(last), None);
+    while let Some(bytes) = rest.take() {
+        let unpacked = unpacked(inflater, bytes);
+        out.extend_from_slice(&unpacked.bytes);
+        (rest, failure) = (unpacked.rest, unpacked.failure);
+    }
+    let failure = failure.or_else(|| inflater.end().err());
+    Unpacked {
+        failure,
+        ..plain(out.into())
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +160,8 @@ mod tests {
         for piece in pieces {
             let mut rest = Some(Bytes::copy_from_slice(piece));
             while let Some(bytes) = rest.take() {
-                let unpacked = unpack.take(bytes).expect("it is readable");
+                let unpacked = unpack.take(bytes);
+                assert_eq!(unpacked.failure, None);
                 out.extend_from_slice(&unpacked.bytes);
                 rest = unpacked.rest;
             }
@@ -144,8 +169,42 @@ mod tests {
                 unpack = Unpack::resumed(&kept).0;
             }
         }
-        out.extend_from_slice(&unpack.end().expect("it is whole"));
+        let end = unpack.end();
+        assert_eq!(end.failure, None);
+        out.extend_from_slice(&end.bytes);
         out
+    }
+
+    #[test]
+    fn what_came_before_a_fault_is_handed_over_with_it() {
+        let plain = b"{\"a\":1}\n".repeat(10_000);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, &plain).expect("memory");
+        let packed = encoder.finish().expect("memory");
+        let (cut, mut wrong) = (packed[..packed.len() - 4].to_vec(), packed.clone());
+        let check = packed.len() - 8;
+        wrong[check] ^= 1;
+        for (file, code) in [
+            (cut, "truncated"),
+            (wrong, "compression"),
+            ([&packed[..], b"hello"].concat(), "compression"),
+        ] {
+            for size in [7, 100, 1 << 20] {
+                let mut unpack = Unpack::resumed(&[]).0;
+                let pieces = file.chunks(size).map(Bytes::copy_from_slice);
+                let mut all: Vec<Unpacked> = pieces.map(|piece| unpack.take(piece)).collect();
+                if all.iter().all(|own| own.failure.is_none()) {
+                    all.push(unpack.end());
+                }
+                let out: Vec<u8> = all.iter().flat_map(|own| own.bytes.to_vec()).collect();
+                let failure = all.iter().find_map(|own| own.failure.as_ref());
+                assert_eq!(
+                    (failure.map(|own| own.code), out == plain),
+                    (Some(code), true),
+                    "{size}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -170,7 +229,7 @@ mod tests {
     fn of_a_compressed_file_nothing_is_kept_and_a_little_comes_out_at_once() {
         let packed = zstd::encode_all(&vec![b'x'; 8 << 20][..], 19).expect("memory");
         let mut unpack = Unpack::resumed(&[]).0;
-        let first = unpack.take(packed.into()).expect("it is readable");
+        let first = unpack.take(packed.into());
         assert!(
             first.bytes.len() < MOST + (256 << 10),
             "{}",

@@ -51,6 +51,28 @@ pub fn identity(
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
+/// What of a text may be a name, also where the text is none for what stands around it: of addresses each.
+pub fn names_in<'t>(kind: &str, text: &'t str) -> Vec<&'t str> {
+    let text = without_formula(trimmed(text));
+    if kind != "email" {
+        return vec![text]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect();
+    }
+    let is_around = |sign: char| {
+        sign.is_whitespace()
+            || is_invisible(sign)
+            || AROUND.contains(sign)
+            || QUOTES.contains(&sign)
+    };
+    let parts = text.split(is_around).filter(|part| part.contains('@'));
+    std::iter::once(text)
+        .chain(parts)
+        .filter(|text| !text.is_empty())
+        .collect()
+}
+
 /// True of what spreadsheets and programs show of a long number: `1.9143E+18`, or `1.9143E18`. Without a point or a sign it may be a
 /// code: `12E5`.
 pub fn is_damaged(text: &str) -> bool {

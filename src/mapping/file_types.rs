@@ -20,7 +20,7 @@ pub(super) fn formats(section: &mut Section, default: &Moments) -> Moments {
         Ok(moments) => moments,
         Err(complaints) => {
             for complaint in complaints {
-                section.complain(format!("format: {complaint}"));
+                section.complain(complaint);
             }
             Moments::default()
         }

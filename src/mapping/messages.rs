@@ -23,7 +23,7 @@ pub fn read(
 }
 
 /// True where the record says so itself. Nearly no message has the word anywhere.
-fn is_own(record: &Record<'_>, depth: usize) -> bool {
+pub(super) fn is_own(record: &Record<'_>, depth: usize) -> bool {
     let Some(bytes) = record
         .value
         .filter(|bytes| memmem::find(bytes, b"\"roster\"").is_some())

@@ -23,6 +23,7 @@ mod opened;
 mod own;
 mod own_write;
 mod place;
+mod refused;
 mod reverse;
 mod section;
 mod shape;
@@ -208,7 +209,7 @@ impl Mapping {
     /// the tracking API, where the mapping says that records are such.
     ///
     /// # Errors
-    /// Why it can't be taken.
+    /// Why it can't be taken, with all whom it names.
     pub fn read(
         &self,
         record: &Record<'_>,
@@ -216,13 +217,16 @@ impl Mapping {
         start: Timestamp,
         calls: &ReadCall,
     ) -> Result<Reading, Rejection> {
-        match &self.form {
+        let read = match &self.form {
             Form::Calls => calls::read(record, gate, start, calls),
             Form::Own => own::read(record, gate, start),
             Form::Messages => messages::read(record, gate, start, calls),
             Form::Columns => columns::read(record, gate, start),
             Form::Document(document) => document.read(record, gate, start),
-        }
+        };
+        read.map_err(|rejection| {
+            refused::about(rejection, refused::names(&self.form, record, gate))
+        })
     }
 }
 

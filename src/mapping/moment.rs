@@ -86,25 +86,25 @@ impl Moments {
     /// From the texts of a mapping.
     ///
     /// # Errors
-    /// Every complaint.
+    /// Every complaint, with the key that it is about.
     pub fn of(formats: &[String], zone: Option<&str>) -> Result<Self, Vec<String>> {
         let mut complaints = Vec::new();
         let mut known = Vec::new();
         for format in formats {
             match Format::parse(format) {
                 Ok(format) => known.push(format),
-                Err(complaint) => complaints.push(complaint),
+                Err(complaint) => complaints.push(format!("format: {complaint}")),
             }
         }
         if zone.is_none() && known.iter().any(|format| matches!(format, Format::Wall(_))) {
-            complaints.push("a wall_ format needs a zone".to_owned());
+            complaints.push("format: a wall_ format needs a zone".to_owned());
         }
         let zone = match zone.map(TimeZone::get) {
             None => TimeZone::UTC,
             Some(Ok(zone)) => zone,
             Some(Err(_)) => {
                 complaints.push(format!(
-                    "{:?} is no time zone that is known here",
+                    "zone: {:?} is no time zone that is known here",
                     zone.unwrap_or_default()
                 ));
                 TimeZone::UTC

@@ -13,6 +13,9 @@ const SPREAD_SECONDS: u64 = 300;
 /// Bytes of an expression: the longest sensible one lists all minutes.
 const MOST_BYTES: usize = 256;
 
+/// Which part of a schedule can't be, by its name, and a sentence for whoever wrote it.
+pub type Complaint = (&'static str, String);
+
 /// The times of a schedule.
 #[derive(Debug)]
 pub struct Calendar {
@@ -26,10 +29,12 @@ impl Calendar {
     /// Reads an expression of five fields and the name of a time zone.
     ///
     /// # Errors
-    /// One sentence for whoever wrote it.
-    pub fn parse(expression: &str, zone: &str, schedule: Uuid) -> Result<Self, String> {
+    /// What of it can't be.
+    pub fn parse(expression: &str, zone: &str, schedule: Uuid) -> Result<Self, Complaint> {
+        let refused = |told: String| ("cron", told);
         if expression.len() > MOST_BYTES {
-            return Err(format!("a schedule has at most {MOST_BYTES} bytes"));
+            let told = format!("a schedule has at most {MOST_BYTES} bytes");
+            return Err(refused(told));
         }
         let parser = CronParser::builder()
             .seconds(Seconds::Disallowed)
@@ -37,8 +42,9 @@ impl Calendar {
             .build();
         let cron = parser
             .parse(expression)
-            .map_err(|error| format!("{expression:?} is no cron expression: {error}"))?;
-        let zone = TimeZone::get(zone).map_err(|_| format!("there is no time zone {zone:?}"))?;
+            .map_err(|error| refused(format!("{expression:?} is no cron expression: {error}")))?;
+        let unknown = |_| ("time_zone", format!("there is no time zone {zone:?}"));
+        let zone = TimeZone::get(zone).map_err(unknown)?;
         let calendar = Self {
             cron,
             zone,
@@ -47,7 +53,7 @@ impl Calendar {
         // A day that never comes is a mistake, told at once.
         match calendar.after(Timestamp::from_epoch(0.0).unwrap_or(Timestamp::MIN)) {
             Some(_) => Ok(calendar),
-            None => Err(format!("{expression:?} never comes")),
+            None => Err(refused(format!("{expression:?} never comes"))),
         }
     }
 
@@ -152,9 +158,12 @@ mod tests {
             "\0",
         ] {
             let told = Calendar::parse(expression, "UTC", Uuid::nil());
-            assert!(told.is_err(), "{expression:?}");
+            assert!(matches!(told, Err(("cron", _))), "{expression:?}");
         }
         let told = Calendar::parse("0 2 * * *", "Mars/Base", Uuid::nil()).expect_err("no zone");
-        assert!(told.contains("Mars/Base"), "{told}");
+        assert!(
+            told.0 == "time_zone" && told.1.contains("Mars/Base"),
+            "{told:?}"
+        );
     }
 }

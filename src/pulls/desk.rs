@@ -1,6 +1,6 @@
 //! What people ask of pulls: to fetch a file now, to say where it is by now, to fetch by the calendar.
 
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Complaint};
 use super::piece::{Failure, Look};
 use super::places::Places;
 use super::reading::{Listing, Reading, list};
@@ -73,8 +73,8 @@ impl Desk {
     /// The times of a schedule.
     ///
     /// # Errors
-    /// One sentence for whoever wrote it.
-    pub fn calendar(&self, cron: &str, zone: &str, schedule: Uuid) -> Result<Calendar, String> {
+    /// What of it can't be.
+    pub fn calendar(&self, cron: &str, zone: &str, schedule: Uuid) -> Result<Calendar, Complaint> {
         Calendar::parse(cron, zone, schedule)
     }
 }

@@ -1,6 +1,7 @@
 //! A piece of a file, what the file was when its fetching began, and why it does not go on.
 
 use crate::domain::Timestamp;
+use crate::imports::Checksum;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -87,6 +88,18 @@ impl Failure {
             Self::Missing(_) => "source_missing",
             Self::Changed { .. } => "source_changed",
             Self::Refused(_) => "source_refused",
+        }
+    }
+
+    /// Of a server that tells one file from another by nothing.
+    pub fn begins_otherwise(bytes: u64, was: Checksum, is: Checksum) -> Self {
+        let shown = |checksum: Checksum| {
+            let checksum = checksum.to_text();
+            format!("one whose first {bytes} bytes have the checksum {checksum}")
+        };
+        Self::Changed {
+            was: shown(was),
+            is: shown(is),
         }
     }
 

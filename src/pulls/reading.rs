@@ -7,6 +7,7 @@ use super::piece::{Failure, Look, PIECE_TIME, Piece, Version};
 use super::source::{Kind, Source};
 use super::web::{Ways, WebFile};
 use crate::config::{Credential, PullPlace};
+use crate::imports::Checksum;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -45,6 +46,14 @@ impl Reading {
                     .map(|file| Self::Web(Box::new(file)))
             }
             Kind::S3 | Kind::Gcs => BucketFile::new(ways, source, place).map(Self::Bucket),
+        }
+    }
+
+    /// Says what was done of the file before the place where it goes on.
+    pub fn behind(&mut self, offset: u64, checksum: Checksum) {
+        // Local files are opened once, and stores hold each piece to their tag.
+        if let Self::Web(file) = self {
+            file.behind(offset, checksum);
         }
     }
 

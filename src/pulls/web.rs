@@ -6,6 +6,7 @@ use super::places::number;
 use super::source::Source;
 use crate::config::Secret;
 use crate::domain::Timestamp;
+use crate::imports::Checksum;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
@@ -67,6 +68,8 @@ pub struct WebFile {
     authorization: Option<Secret>,
     /// Of a server that knows no ranges: its answer, and the place of the next byte of it.
     stream: Option<(Response, u64, Rest)>,
+    /// A place, and the checksum of the bytes before it.
+    done: Option<(u64, Checksum)>,
 }
 
 /// What is known of an answer that goes on.
@@ -97,8 +100,14 @@ impl WebFile {
                 url: source.url().clone(),
                 authorization,
                 stream: None,
+                done: None,
             }),
         }
+    }
+
+    /// Says what stands before the place to go on from: who sends that again may send another file by now.
+    pub const fn behind(&mut self, offset: u64, checksum: Checksum) {
+        self.done = Some((offset, checksum));
     }
 
     /// The bytes from a place on, of the file that was there before.
@@ -164,7 +173,7 @@ impl WebFile {
                 };
                 self.skip(response, from, rest).await
             }
-            StatusCode::RANGE_NOT_SATISFIABLE if version.size == Some(from) => Ok(end(version)),
+            StatusCode::RANGE_NOT_SATISFIABLE if is_end(from, known, &version) => Ok(end(version)),
             StatusCode::OK
             | StatusCode::PRECONDITION_FAILED
             | StatusCode::RANGE_NOT_SATISFIABLE => Err(Failure::changed(known, &version)),
@@ -194,7 +203,8 @@ impl WebFile {
         }
         let size = version.size;
         let at = from + bytes.len() as u64;
-        let is_last = size.map_or(bytes.len() < PIECE, |size| at >= size);
+        // A server may give less than was asked for: without a size only nothing is the end.
+        let is_last = size.map_or(bytes.is_empty(), |size| at >= size);
         if bytes.is_empty() && !is_last {
             return Err(Failure::Passing("the server sent nothing".to_owned()));
         }
@@ -205,7 +215,7 @@ impl WebFile {
         })
     }
 
-    /// The server sends all from the beginning: what was taken before is read and dropped.
+    /// The server sends all from the beginning: what was taken before is read, held against that, and dropped.
     async fn skip(
         &mut self,
         mut response: Response,
@@ -213,6 +223,7 @@ impl WebFile {
         mut rest: Rest,
     ) -> Result<Piece, Failure> {
         let (mut left, mut pace) = (from, Pace::begin());
+        let mut passed = Checksum::EMPTY;
         while left > 0 {
             let Some(mut bytes) = pace.chunk(&mut response).await? else {
                 return Err(Failure::Passing(
@@ -221,7 +232,12 @@ impl WebFile {
             };
             let taken = left.min(bytes.len() as u64);
             rest.held = bytes.split_off(taken as usize);
+            passed.add(&bytes);
             left -= taken;
+        }
+        let done = self.done.filter(|(offset, _)| *offset == from);
+        if let Some((_, done)) = done.filter(|(_, done)| *done != passed) {
+            return Err(Failure::begins_otherwise(from, done, passed));
         }
         self.read_on(response, from, rest).await
     }
@@ -292,6 +308,12 @@ async fn gather(response: &mut Response, held: Bytes) -> Result<(Bytes, Bytes), 
     }
     let held = gathered.split_off(gathered.len().min(PIECE)).freeze();
     Ok((gathered.freeze(), held))
+}
+
+/// Whether nothing behind a place means that the file ends there: it does where nobody ever said how long the file is.
+fn is_end(from: u64, known: &Version, version: &Version) -> bool {
+    let is_unknown = known.size.is_none() && from > 0;
+    version.size.map_or(is_unknown, |size| size == from)
 }
 
 fn end(version: Version) -> Piece {

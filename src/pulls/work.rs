@@ -226,9 +226,10 @@ impl Pulls {
         let found = self.desk.source(&due.project, &due.address);
         // The settings may have changed since it was begun.
         let (source, place) = found.map_err(Failure::Refused)?;
-        let reading = self.desk.open(&source, place).await?;
+        let mut reading = self.desk.open(&source, place).await?;
         let key = (due.project_id, due.job_id);
         let intake = self.imports.open(key).await.map_err(Halt::Job)?;
+        reading.behind(intake.offset(), intake.checksum());
         Ok(Open { reading, intake })
     }
 }

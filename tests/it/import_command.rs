@@ -345,3 +345,52 @@ async fn the_five_minutes_of_the_page_are_as_they_are_printed() {
         "2024-01-01"
     );
 }
+
+#[tokio::test]
+async fn a_misspelt_option_sends_nothing() {
+    let project = Project::fresh().await;
+    let path = written("option.csv", "user_id,plan\n1,\n");
+    for option in [
+        "emtpy=null",
+        "Empty=null",
+        "name=other.csv",
+        "time=2026-01-01T00:00:00Z",
+        "empty=none",
+    ] {
+        let output = run(&project, &[text(&path), "--option", option]).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        let name = option.split_once('=').expect("a name").0;
+        assert!(
+            output.status.code() == Some(1) && told.contains(name),
+            "{told}"
+        );
+    }
+    let imports = project.read("/v1/imports").await;
+    assert_eq!(imports["imports"], json!([]));
+    let arguments = [
+        text(&path),
+        "--option",
+        "empty.Plan=null",
+        "--option",
+        "delimiter=comma",
+    ];
+    let (code, jobs) = told(&run(&project, &arguments).await);
+    assert_eq!((code, &jobs[0]["stored"]), (Some(0), &json!(1)));
+}
+
+#[tokio::test]
+async fn of_a_compressed_file_that_is_cut_what_comes_before_is_stored() {
+    let project = Project::fresh().await;
+    let plain: String = (0..500).map(line).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, plain.as_bytes()).expect("memory");
+    let packed = gzip.finish().expect("memory");
+    let path = written("cut.ndjson.gz", &packed[..packed.len() - 4]);
+    let output = run(&project, &[text(&path)]).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && told.contains("cut off"),
+        "{told}"
+    );
+    assert_eq!(project.count("*", "event").await, 500);
+}

@@ -2,9 +2,11 @@
 
 mod clients;
 mod dumps;
+mod erased;
 mod faults;
 mod jobs;
 mod lines;
+mod mended;
 mod slowly;
 mod tus;
 

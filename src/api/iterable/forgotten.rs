@@ -63,6 +63,8 @@ impl Forgotten {
 }
 
 impl Pages for Forgotten {
+    type Page = String;
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         while let Some(after) = self.after.take() {
             let _room = self.state.reads.room().await?;

@@ -100,6 +100,8 @@ impl Shown {
 }
 
 impl Pages for Members {
+    type Page = String;
+
     /// Pages of which nobody is in the list any more are passed over.
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         while let Some(after) = self.after.filter(|_| self.left > 0) {

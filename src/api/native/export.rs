@@ -54,6 +54,8 @@ async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiE
 }
 
 impl Pages for Export {
+    type Page = String;
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         let state = self.state.clone();
         let _room = state.reads.room().await?;

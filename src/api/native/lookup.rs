@@ -65,6 +65,8 @@ async fn asked(
 }
 
 impl Pages for Lookup {
+    type Page = String;
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         if self.is_closed {
             return Ok(None);

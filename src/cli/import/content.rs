@@ -6,7 +6,7 @@ use super::inflated::{self, Inflated};
 use super::outgoing::{Outgoing, Source};
 use super::parts::Part;
 use crate::imports::Checksum;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -39,6 +39,8 @@ pub struct Content {
     at: u64,
     held: Vec<u8>,
     is_at_end: bool,
+    /// Why no more can be read, once what is held is sent.
+    broken: Option<Error>,
     /// Bytes in all, where that is known before the end.
     pub length: Option<u64>,
 }
@@ -90,6 +92,7 @@ impl Content {
             at: 0,
             held: Vec::new(),
             is_at_end: false,
+            broken: None,
             length,
         }
     }
@@ -100,10 +103,15 @@ impl Content {
     /// Where the file can't be read, or is shorter than that.
     pub fn piece(&mut self, from: u64) -> Result<(&[u8], bool)> {
         self.pass(from)?;
-        while self.held.len() < PIECE && !self.is_at_end {
+        while self.held.len() < PIECE && !self.is_at_end && self.broken.is_none() {
             let missing = PIECE - self.held.len();
-            let count = self.read(missing)?;
-            self.is_at_end = count == 0;
+            match self.read(missing) {
+                Ok(count) => self.is_at_end = count == 0,
+                Err(error) => self.broken = Some(error),
+            }
+        }
+        if let Some(error) = self.broken.take_if(|_| self.held.is_empty()) {
+            return Err(error);
         }
         // One more byte tells whether a whole piece is the last: the length does, or the next reading.
         let end = self.at + self.held.len() as u64;
@@ -267,7 +275,9 @@ mod tests {
         assert!(all(&mut Content::open(&path).expect("a file"), 0) == b"onetwo");
         let (_folder, path) = written("x", &both[..both.len() - 520]);
         let mut cut = Content::open(&path).expect("a file");
-        assert!(cut.piece(0).is_err());
+        let (piece, is_last) = cut.piece(0).expect("what came before");
+        assert!(piece == b"onetwo" && !is_last);
+        assert!(cut.piece(6).is_err());
         let (_folder, path) = written("x.xlsx", b"PK\x03\x04 and more");
         assert!(Content::open(&path).is_err());
     }

@@ -32,6 +32,8 @@ pub struct Inflated<R> {
     out: Vec<u8>,
     given: usize,
     is_at_end: bool,
+    /// Why no more can be unpacked, once what came before is read.
+    broken: Option<io::Error>,
 }
 
 impl<R: Read> Inflated<R> {
@@ -44,6 +46,7 @@ impl<R: Read> Inflated<R> {
             out: Vec::new(),
             given: 0,
             is_at_end: false,
+            broken: None,
         }
     }
 
@@ -78,8 +81,13 @@ impl<R: Read> Read for Inflated<R> {
         while self.given == self.out.len() {
             self.out.clear();
             self.given = 0;
-            if !self.step()? {
-                return Ok(0);
+            if let Some(error) = self.broken.take() {
+                return Err(error);
+            }
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => return Ok(0),
+                Err(error) => self.broken = Some(error),
             }
         }
         let rest = &self.out[self.given..];

@@ -4,7 +4,7 @@
 //! events, the order of records of one time, and the lines of rejections are those of the whole file.
 
 use super::asked::Upload;
-use crate::files::{FileLimits, FileReader, Format, Layout};
+use crate::files::{FIRST_BYTES, FileLimits, FileReader, Format, is_of_rejections};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -50,7 +50,7 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// For a file that is worth it: plain lines of JSON, and at least two parts of `size` bytes. The same file is always cut in the same
+    /// For a file that is worth it: plain lines of JSON that are records, and at least two parts of `size` bytes. The same file is always cut in the same
     /// way.
     ///
     /// # Errors
@@ -59,12 +59,13 @@ impl Cutter {
         let Some(path) = &upload.path else {
             return Ok(None);
         };
-        let layout = layout(upload)?;
+        let layout = upload.layout()?;
         let told = || format!("{} can't be read", path.display());
         let mut file = File::open(path).with_context(told)?;
         let length = file.metadata().with_context(told)?.len();
         let size = size.max(length.div_ceil(MOST).next_multiple_of(MIB));
-        if length < size * 2 || layout.format != Format::Ndjson || !is_plain(&mut file)? {
+        let is_of_lines = layout.format == Format::Ndjson && !layout.is_wide();
+        if length < size * 2 || !is_of_lines || !is_plain(&mut file)? {
             return Ok(None);
         }
         Ok(Some(Self {
@@ -150,24 +151,15 @@ impl Cutter {
     }
 }
 
-/// Neither compressed nor in an encoding whose line ends are no single bytes.
+/// Neither compressed, nor in an encoding whose line ends are no single bytes, nor of rejections, whose rows may have line ends in them.
 fn is_plain(file: &mut File) -> Result<bool> {
-    let mut first = [0; 2];
-    let count = file.read(&mut first)?;
+    let mut first = Vec::new();
+    file.take(FIRST_BYTES as u64).read_to_end(&mut first)?;
     file.rewind()?;
     let (inflater, _) = super::inflated::told(&mut *file)?;
     file.rewind()?;
-    let has_mark = [[0xff, 0xfe], [0xfe, 0xff]].contains(&first) && count == 2;
-    Ok(inflater.is_plain() && !has_mark)
-}
-
-/// What is said of the lines of a file.
-fn layout(upload: &Upload) -> Result<Layout> {
-    let mut layout = Layout::default();
-    for (name, value) in &upload.said {
-        layout.set(name, value)?;
-    }
-    Ok(layout)
+    let has_mark = first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff");
+    Ok(inflater.is_plain() && !has_mark && !is_of_rejections(&first))
 }
 
 #[cfg(test)]
@@ -229,6 +221,16 @@ mod tests {
         assert!(parts(&lines[..2 << 20][1..], &[]).is_empty());
         assert!(parts(&lines, &[("format", "json")]).is_empty());
         assert!(parts(&[&b"\xff\xfe"[..], &lines].concat(), &[]).is_empty());
+        for encoding in ["utf-16le", "utf-16be", "utf-16"] {
+            assert!(parts(&lines, &[("encoding", encoding)]).is_empty());
+        }
+        assert_eq!(parts(&lines, &[("encoding", "windows-1252")]).len(), 3);
+        for first in [
+            "line_number,code,field,reason,line\r\n",
+            "\u{feff}{\"line_number\":\"1\",\"code\":\"\"}\n",
+        ] {
+            assert!(parts(&[first.as_bytes(), &lines].concat(), &[]).is_empty());
+        }
         let packed = zstd::encode_all(
             &rand::random_iter::<u8>().take(4 << 20).collect::<Vec<_>>()[..],
             1,

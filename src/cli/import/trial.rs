@@ -5,9 +5,9 @@ use super::content::Content;
 use crate::cli::check;
 use crate::config::Config;
 use crate::domain::Timestamp;
-use crate::files::{Layout, Seen};
+use crate::files::Seen;
 use crate::server::trial::{Trial, preview, trial};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::collections::HashMap;
 
 /// Records that a preview reads.
@@ -62,24 +62,12 @@ fn previewed(config: &Config, asked: &Trial, content: &mut Content) -> Result<u6
 }
 
 fn asked(upload: &Upload, is_preview: bool) -> Result<Trial> {
-    let mut layout = Layout::default();
-    let (mut mapping, mut time) = (None, None);
-    for (name, value) in &upload.said {
-        match name.as_str() {
-            "filename" => {}
-            "mapping" => mapping = Some(value.clone()),
-            "time" => time = Timestamp::parse(value),
-            _ if layout.set(name, value)? => {}
-            _ => bail!(
-                "{name} is no option of a file; {} are",
-                Layout::NAMES.join(", ")
-            ),
-        }
-    }
+    let mapping = upload.said.iter().find(|(name, _)| name == "mapping");
+    let time = upload.time.as_deref().and_then(Timestamp::parse);
     Ok(Trial {
         name: upload.name.clone(),
-        layout,
-        mapping,
+        layout: upload.layout()?,
+        mapping: mapping.map(|(_, text)| text.clone()),
         time: time.unwrap_or_else(crate::clock::machine_time),
         most: if is_preview { PREVIEW } else { u64::MAX },
     })

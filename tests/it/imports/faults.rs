@@ -196,6 +196,38 @@ async fn a_compressed_file_that_changed_under_its_job_is_refused() {
     );
 }
 
+#[tokio::test]
+async fn a_compressed_file_that_became_shorter_than_what_was_done_is_refused() {
+    let project = Project::fresh().await;
+    let zstd = |from, count| zstd::encode_all(events(from, count).as_bytes(), 1).unwrap();
+    let (file, other) = (zstd(0, 30_000), zstd(90_000, 10));
+    let upload = Upload::create(&project, "name=shorter", ("Upload-Defer-Length", "1")).await;
+    let line = format!("PATCH {}", upload.path);
+    let headers = "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n";
+    let mut cut = super::slowly::Slowly::begin(&project, &line, headers).await;
+    let half = &file[..file.len() / 2];
+    cut.send(format!("{:x}\r\n", half.len()).as_bytes()).await;
+    cut.send(half).await;
+    let begun = async || upload.job().await["records"].as_u64() > Some(1_000);
+    wait_until("its beginning is done", PATIENCE, begun).await;
+    drop(cut);
+    let sent = |file: &[u8]| {
+        let piece = upload.piece(0).header("Upload-Length", file.len());
+        piece.body(file.to_vec()).send()
+    };
+    let reply = sent(&other).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(reply.text().await.unwrap().contains("not the file"));
+    // The file itself still goes on.
+    assert_eq!(sent(&file).await.unwrap().status(), StatusCode::NO_CONTENT);
+    let job = upload.job().await;
+    must_add_up(&job);
+    assert_eq!(
+        (&job["state"], &job["records"]),
+        (&"done".into(), &30_000.into())
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_file_takes_little_memory() {
     let _alone = alone().await;

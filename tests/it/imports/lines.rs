@@ -100,7 +100,10 @@ async fn a_line_of_100_mb_is_one_rejection_between_its_neighbours_and_is_never_h
         (&refused["line_number"], &refused["code"]),
         (&json!("2"), &json!("record_too_large"))
     );
-    let (text, reason) = (refused["line"].as_str(), refused["reason"].as_str());
+    let (text, reason) = (
+        refused["line_beginning"].as_str(),
+        refused["reason"].as_str(),
+    );
     assert!(text.unwrap().starts_with("{\"text\": \"xxx"));
     assert!(
         reason.unwrap().contains(&(long + 12).to_string()),
@@ -210,14 +213,15 @@ async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
     assert_eq!(reason("kind of identity")["rejected"], 0);
 }
 
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[tokio::test]
 async fn compressed_files_are_told_by_their_bytes_and_a_cut_one_is_never_done() {
     let project = Project::fresh().await;
-    let gzip = |text: &str| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(text.as_bytes()).unwrap();
-        encoder.finish().unwrap()
-    };
     let members = [gzip(&events(0, 700)), gzip(&events(700, 800)), vec![0; 512]].concat();
     let job = take(&project, "name=two.gz", members.clone()).await;
     assert_eq!(counts(&job), [1_500, 0, 0, 0]);
@@ -239,6 +243,30 @@ async fn compressed_files_are_told_by_their_bytes_and_a_cut_one_is_never_done() 
     assert_eq!(job["state"], "failed");
     assert!(job["stored"].as_u64().unwrap() > 0, "{job}");
     must_add_up(job);
+}
+
+#[tokio::test]
+async fn row_38_what_came_before_a_fault_is_stored_however_little_that_is() {
+    let project = Project::fresh().await;
+    for (round, count) in [(0, 3), (1, 3_000), (2, 9_000)] {
+        let packed = gzip(&events(round * 10_000, count));
+        let cut = packed[..packed.len() - 4].to_vec();
+        let followed = [&packed[..], b"hello"].concat();
+        for (name, file, code) in [
+            ("cut", cut, "truncated"),
+            ("followed", followed, "compression"),
+        ] {
+            let name = format!("{name}-{round}");
+            let (_, problem) = send(&project, &format!("name={name}"), file).await;
+            assert_eq!(problem["code"], code, "{problem}");
+            let listed = project.read(&format!("/v1/imports?name={name}")).await;
+            let job = &listed["imports"][0];
+            assert_eq!(
+                (&job["state"], counts(job)),
+                (&json!("failed"), [count as u64, 0, 0, 0])
+            );
+        }
+    }
 }
 
 #[tokio::test]

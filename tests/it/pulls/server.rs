@@ -14,6 +14,10 @@ pub struct Manner {
     pub tag: Option<String>,
     pub knows_ranges: bool,
     pub says_length: bool,
+    /// Of an answer that is a range: the bytes of the whole file.
+    pub says_size: bool,
+    /// Bytes of a range, however many are asked for.
+    pub most: Option<usize>,
     /// Bytes of each answer after which the connection ends.
     pub cut_after: Option<usize>,
     /// In place of any answer.
@@ -29,6 +33,8 @@ impl Manner {
             tag: Some(format!("\"{tag}\"")),
             knows_ranges: true,
             says_length: true,
+            says_size: true,
+            most: None,
             cut_after: None,
             status: None,
             location: None,
@@ -97,7 +103,8 @@ fn respond(mut stream: TcpStream, head: &str, manner: &Manner) -> std::io::Resul
     let length = manner.body.len();
     let (mut status, mut from, mut to) = (200, 0, length);
     if let Some((first, last)) = range(head).filter(|_| manner.knows_ranges) {
-        (status, from, to) = (206, first, length.min(last + 1));
+        let most = manner.most.map_or(length, |most| length.min(first + most));
+        (status, from, to) = (206, first, most.min(last + 1));
         if first >= length {
             (status, from, to) = (416, length, length);
         }
@@ -118,9 +125,13 @@ fn respond(mut stream: TcpStream, head: &str, manner: &Manner) -> std::io::Resul
     if let Some(location) = &manner.location {
         answer += &format!("location: {location}\r\n");
     }
+    let size = match manner.says_size {
+        true => length.to_string(),
+        false => "*".to_owned(),
+    };
     match status {
-        206 => answer += &format!("content-range: bytes {from}-{}/{length}\r\n", to - 1),
-        416 => answer += &format!("content-range: bytes */{length}\r\n"),
+        206 => answer += &format!("content-range: bytes {from}-{}/{size}\r\n", to - 1),
+        416 if manner.says_size => answer += &format!("content-range: bytes */{length}\r\n"),
         _ => {}
     }
     if manner.says_length {

@@ -2,6 +2,7 @@
 
 use super::server::{Manner, WebServer};
 use roster::config::PullPlace;
+use roster::imports::Checksum;
 use roster::pulls::piece::{Failure, PIECE, Version};
 use roster::pulls::reading::Reading;
 use roster::pulls::source::Source;
@@ -127,6 +128,46 @@ async fn row_55_a_file_that_was_replaced_is_told_with_both_tags() {
         let told = changed.to_string();
         assert!(told.contains("first") && told.contains("second"), "{told}");
         assert_eq!(changed.code(), "source_changed");
+    }
+}
+
+#[tokio::test]
+async fn row_55_a_file_that_is_sent_from_its_beginning_is_held_against_what_was_done() {
+    let (bytes, mut other) = (body(PIECE + 500_000), body(PIECE + 500_000));
+    other[7] ^= 1;
+    let server = WebServer::start(Manner {
+        knows_ranges: false,
+        tag: None,
+        ..Manner::file(bytes.clone(), "")
+    });
+    let mut done = Checksum::EMPTY;
+    done.add(&bytes[..PIECE]);
+    for (sent, is_same) in [(bytes.clone(), true), (other, false)] {
+        server.now(|manner| manner.body = sent);
+        let mut again = open(&server.url("x"), &internal()).await.expect("open");
+        again.behind(PIECE as u64, done);
+        let more = rest(&mut again, PIECE as u64, &mut Version::default()).await;
+        match more {
+            Ok(more) => assert!(is_same && more == bytes[PIECE..]),
+            Err(failure) => assert!(!is_same && failure.code() == "source_changed", "{failure}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_that_is_shorter_than_what_was_asked_for_is_no_end() {
+    for length in [3 << 20, (3 << 20) + 5] {
+        for says_size in [true, false] {
+            let bytes = body(length);
+            let server = WebServer::start(Manner {
+                says_size,
+                most: Some(1 << 20),
+                ..Manner::file(bytes.clone(), "a")
+            });
+            let mut reading = open(&server.url("x"), &internal()).await.expect("open");
+            let all = rest(&mut reading, 0, &mut Version::default()).await;
+            assert!(all.expect("all") == bytes, "{length} {says_size}");
+        }
     }
 }
 

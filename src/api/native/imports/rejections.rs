@@ -28,7 +28,7 @@ struct List {
     key: JobKey,
     form: Form,
     /// What comes before the first row.
-    head: Option<String>,
+    head: Option<Vec<u8>>,
     after: Option<i64>,
 }
 
@@ -74,20 +74,27 @@ fn form_of(request: &HttpRequest) -> Result<Form, ApiError> {
     }
 }
 
-/// Records of a table can't be read without its header.
-fn head(form: Form, seen: &Seen) -> String {
+/// Records of a table can't be read without its header, or where its columns were said, without the delimiter.
+fn head(form: Form, seen: &Seen) -> Vec<u8> {
     let columns = match form {
         Form::Csv => csv_header(),
         Form::Ndjson => Vec::new(),
     };
-    let delimiter = seen.delimiter.map(String::from).unwrap_or_default();
-    let header = seen.header.as_deref();
-    let header = header.map(|header| written(form, &RefusedLine::header(header, &delimiter)));
-    String::from_utf8_lossy(&columns).into_owned() + &header.unwrap_or_default()
+    let header = seen.delimiter.map(|delimiter| {
+        let header = seen.header.as_deref().unwrap_or_default();
+        written(
+            form,
+            &RefusedLine::header(header, delimiter.encode_utf8(&mut [0; 4])),
+        )
+    });
+    [columns, header.unwrap_or_default()].concat()
 }
 
 impl Pages for List {
-    async fn next(&mut self) -> Result<Option<String>, ApiError> {
+    /// A line that is no text stands in a table as it is.
+    type Page = Vec<u8>;
+
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, ApiError> {
         let Some(after) = self.after else {
             return Ok(None);
         };
@@ -103,28 +110,29 @@ impl Pages for List {
             .take()
             .filter(|_| !is_empty || self.form == Form::Csv);
         let rows = page.iter().map(|refusal| row(self.form, refusal));
-        Ok(Some(head.into_iter().chain(rows).collect()))
+        Ok(Some(head.into_iter().chain(rows).flatten().collect()))
     }
 }
 
 /// Of people who were erased the text is gone.
-fn row(form: Form, refusal: &ImportRefusal) -> String {
+fn row(form: Form, refusal: &ImportRefusal) -> Vec<u8> {
+    let text = refusal.record.as_deref().unwrap_or_default();
     let line = RefusedLine {
         place: place(&refusal.place),
         code: &refusal.code,
         field: refusal.field.as_deref(),
         reason: &refusal.message,
-        text: refusal.record.as_deref().unwrap_or_default(),
+        text,
+        is_cut: refusal.record.is_some() && refusal.record_bytes > text.len() as i64,
     };
     written(form, &line)
 }
 
-fn written(form: Form, line: &RefusedLine<'_>) -> String {
-    let bytes = match form {
+fn written(form: Form, line: &RefusedLine<'_>) -> Vec<u8> {
+    match form {
         Form::Ndjson => line.to_ndjson(),
         Form::Csv => line.to_csv(),
-    };
-    String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 /// As it was written by itself.

@@ -48,6 +48,11 @@ impl Said {
         // Clients write null for what they do not say; of empty cells it is a meaning (`empty`, `quoted_empty`, `empty.COLUMN`).
         let is_said = |(key, value): &(&String, &Value)| !value.is_null() || key.contains("empty");
         for (key, value) in document.iter().filter(is_said) {
+            // As they are: a name may have a comma in it.
+            if let ("columns", Value::Array(list)) = (key.as_str(), value) {
+                own.layout.csv.columns = Some(columns(list)?);
+                continue;
+            }
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Array(list) => {
@@ -99,6 +104,12 @@ impl Said {
     }
 }
 
+fn columns(list: &[Value]) -> Result<Vec<String>, ApiError> {
+    let name = |one: &Value| Some(one.as_str()?.trim().to_owned());
+    let names = list.iter().map(name).collect::<Option<_>>();
+    names.ok_or_else(|| invalid("columns", "is a list of texts"))
+}
+
 fn unknown(key: &str) -> ApiError {
     let known = Layout::NAMES.join(", ");
     invalid(key, format!("is not one of name, mapping, time, {known}"))
@@ -140,6 +151,20 @@ mod tests {
             ("", None, None)
         );
         assert_eq!((said.mapping, empty), (None, crate::files::Empty::Null));
+    }
+
+    #[test]
+    fn columns_of_a_list_are_called_as_they_stand_there() {
+        let of = |columns: Value| {
+            let document = serde_json::json!({"format": "csv", "columns": columns});
+            Said::of_document(document.as_object().unwrap())
+        };
+        let said = of(serde_json::json!(["user_id", " last, first"])).unwrap();
+        let names = said.layout.csv.columns.unwrap();
+        assert_eq!(names, ["user_id", "last, first"]);
+        let said = of(serde_json::json!("user_id,name")).unwrap();
+        assert_eq!(said.layout.csv.columns.unwrap().len(), 2);
+        assert!(of(serde_json::json!(["user_id", 7])).is_err());
     }
 
     #[test]

@@ -129,7 +129,7 @@ async fn read(
     let time_zone = text("time_zone")?.unwrap_or_else(|| "UTC".to_owned());
     let id = Uuid::now_v7();
     let calendar = state.pulls.calendar(&cron, &time_zone, id);
-    let calendar = calendar.map_err(|told| headers::invalid("cron", told))?;
+    let calendar = calendar.map_err(|(name, told)| headers::invalid(name, told))?;
     let (source, place) = allowed(state, project_id, &source).await?;
     looked(state, &source, &place).await?;
     for name in ["name", "time", "length"] {
