@@ -20,7 +20,7 @@ async fn set(project: &Project, kinds: &[&str]) -> Result<(), String> {
 }
 
 /// Nodes remember a key and its project for some seconds.
-async fn project_with(kinds: &[&str]) -> Project {
+pub async fn project_with(kinds: &[&str]) -> Project {
     let project = Project::fresh().await;
     set(&project, kinds).await.unwrap();
     project

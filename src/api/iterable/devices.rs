@@ -135,7 +135,8 @@ async fn switch_off(
 async fn leave_room(asked: &Asked, user: &Fields, kind: &str, token: &str) -> Result<(), Failure> {
     let own = named(user)?;
     let is_nobody = own == Named::default();
-    let whom = asked.signed.clone().filter(|_| is_nobody).unwrap_or(own);
+    let signed = asked.signed.clone().filter(|_| is_nobody);
+    let whom = signed.map_or(own, Named::from);
     let Some(known) = tokens_of(asked, &whom, kind).await? else {
         return Ok(());
     };

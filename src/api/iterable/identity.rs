@@ -79,7 +79,7 @@ fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
             return Err(jwt::mismatched());
         }
         if named == Named::default() {
-            named = signed.clone();
+            named = signed.clone().into();
         }
     }
     named_current(named)

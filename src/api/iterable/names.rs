@@ -4,7 +4,7 @@
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
 use super::refusal::Refusal;
-use crate::domain::{Code, Identity, IdentityKind, ProjectType, Rejection};
+use crate::domain::{Code, Identity, IdentityKind, ProjectType, Rejection, Signer};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -124,12 +124,12 @@ impl Named {
         }
     }
 
-    /// True where each name that there is is also the other's.
-    pub fn is_within(&self, other: &Self) -> bool {
+    /// True where each name that there is is also in the token.
+    pub fn is_within(&self, signer: &Signer) -> bool {
         let plain = |email: &String| email.trim().to_lowercase();
         let email = self.email.as_ref().map(plain);
-        (email.is_none() || email == other.email)
-            && (self.user_id.is_none() || self.user_id == other.user_id)
+        (email.is_none() || email == signer.email)
+            && (self.user_id.is_none() || self.user_id == signer.user_id)
     }
 }
 

@@ -12,8 +12,8 @@ use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
 use crate::domain::type_check::{Terms, Told};
 use crate::domain::{
-    Class, Code, Draft, Gate, Identity, Item, Json, KeyKind, ProjectType, Receipt, Rejected,
-    Rejection, Timestamp, Warnings, sizes,
+    Class, Code, Draft, Gate, Identity, Item, Json, KeyKind, Name, ProjectType, Receipt, Rejected,
+    Rejection, Signer, Timestamp, Warnings, sizes,
 };
 use crate::ingest::{Origin, Reservation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,8 @@ struct Frame {
     limits: crate::domain::Limits,
     received_at: Timestamp,
     is_measured: bool,
+    /// Who signed, where names count as far as somebody signed them.
+    signers: Option<Vec<Signer>>,
 }
 
 /// Writes what calls say, each judged by itself; one fate for each, in their order.
@@ -207,6 +209,8 @@ impl Frame {
             limits: asked.state.limits.clone(),
             received_at: asked.received_at,
             is_measured,
+            signers: (!asked.caller.speaks_for_all())
+                .then(|| asked.signed.clone().into_iter().collect()),
         }
     }
 
@@ -284,7 +288,7 @@ impl Frame {
         let leads = chosen.is_explicit && project == ProjectType::Email;
         let joins = chosen.is_explicit && !leads;
         let explicit = if joins { names.len() } else { 0 };
-        names.extend(gate.names_in(&traits));
+        names.extend(self.hints(&traits));
         let email = match project {
             ProjectType::UserId => chosen.email_trait.map(|email| Json::of(&email)).or(email),
             ProjectType::Hybrid | ProjectType::Email => None,
@@ -303,6 +307,16 @@ impl Frame {
             earliest: Some(saying.at.earliest),
             warnings,
             ..Draft::at(saying.at.occurred_at)
+        }
+    }
+
+    /// The names among data fields, as far as the caller may say them: those that the call itself names were held against its token before.
+    fn hints(&self, traits: &Json) -> Vec<Name> {
+        let gate = self.gate();
+        let hints = gate.names_in(traits);
+        match &self.signers {
+            Some(signers) => gate.vouched(hints, 0, signers).names,
+            None => hints,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::fields::Fields;
 use super::jwt;
-use super::names::Named;
 use super::refusal::{Failure, Refusal};
 use super::reply;
 use crate::api::State;
@@ -13,7 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::lane::Lane;
 use crate::api::work::{by, deadline, work};
 use crate::domain::loose_time::Claim;
-use crate::domain::{Caller, Json, KeyKind, Timestamp};
+use crate::domain::{Caller, Json, KeyKind, Signer, Timestamp};
 use crate::ingest::Reservation;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -55,7 +54,7 @@ pub struct Asked {
     pub state: Data<State>,
     pub caller: Caller,
     /// Who calls, where a token says so.
-    pub signed: Option<Named>,
+    pub signed: Option<Signer>,
     pub received_at: Timestamp,
     /// The header `Sent-At`, by the sender's clock.
     pub sent_at: Option<Timestamp>,
@@ -187,7 +186,7 @@ impl Asked {
     ///
     /// # Errors
     /// As `new`, of a token.
-    pub async fn signer(&self) -> Result<Option<Named>, Failure> {
+    pub async fn signer(&self) -> Result<Option<Signer>, Failure> {
         if self.caller.speaks_for_all() {
             return Ok(None);
         }

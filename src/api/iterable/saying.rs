@@ -4,7 +4,7 @@ use super::jwt;
 use super::names::{Fault, Named, Strangers, Who};
 use super::refusal::Refusal;
 use super::when::When;
-use crate::domain::{EventDraft, Json, Mode, ProjectType};
+use crate::domain::{EventDraft, Json, Mode, ProjectType, Signer};
 
 /// What one call says about somebody.
 pub struct Saying {
@@ -35,12 +35,12 @@ impl Saying {
     ///
     /// # Errors
     /// Where it names somebody else.
-    pub fn sign(&mut self, signed: Option<&Named>) -> Result<(), Refusal> {
+    pub fn sign(&mut self, signed: Option<&Signer>) -> Result<(), Refusal> {
         let Some(signed) = signed else {
             return Ok(());
         };
         if self.named == Named::default() {
-            self.named = signed.clone();
+            self.named = signed.clone().into();
         }
         let is_own = |named: &Named| named.is_within(signed);
         let are_own = is_own(&self.named) && is_own(&self.inner);
