@@ -2,7 +2,8 @@
 
 use super::fields::Fields;
 use super::jwt;
-use super::names::{Fault, Named, Owners, check_user_id, is_email};
+use super::names::{Fault, Named, check_user_id, is_email};
+use super::owners::Owners;
 use super::people::{self, Joining};
 use super::reads::{email_name, profile};
 use super::refusal::{Failure, Refusal};
@@ -154,9 +155,9 @@ async fn names_after(
     destination: &Identity,
 ) -> Result<Json, Failure> {
     let _room = asked.state.reads.room().await?;
-    let known: Option<Profile> = match owners.contains_key(destination) {
-        true => profile(asked, destination.clone()).await?,
-        false => None,
+    let known: Option<Profile> = match owners.get(destination) {
+        Some(_) => profile(asked, destination.clone()).await?,
+        None => None,
     };
     let (mut email, mut user_id) = known.as_ref().map(names_of).unwrap_or_default();
     match destination.kind {
