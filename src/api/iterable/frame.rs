@@ -167,6 +167,7 @@ impl Frame {
             traits: Some(with(traits, more)),
             mode: saying.mode,
             earliest: Some(saying.at.earliest),
+            sequence: saying.at.sequence,
             warnings,
             ..Draft::at(saying.at.occurred_at)
         }

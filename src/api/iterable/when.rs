@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::refusal::Refusal;
 use super::request::Asked;
-use crate::domain::Timestamp;
+use crate::domain::{Stamp, Timestamp};
 use crate::domain::loose_time::{Claim, is_plausible};
 use crate::domain::time::ClaimedTimes;
 use std::time::Duration;
@@ -14,16 +14,32 @@ pub struct When {
     pub occurred_at: Timestamp,
     /// It may have happened as early as this.
     pub earliest: Timestamp,
+    /// Of what was true at one time, what decides (`Draft::sequence`).
+    pub sequence: i64,
 }
 
-/// Now; of what a request says, what stands later in it is later: it wins.
-pub fn now(asked: &Asked, followers: usize) -> When {
-    let before = Duration::from_micros(followers as u64);
-    let at = asked.received_at.minus(before);
-    When {
-        occurred_at: at,
-        earliest: at,
+impl When {
+    const fn at(occurred_at: Timestamp) -> Self {
+        Self {
+            occurred_at,
+            earliest: occurred_at,
+            sequence: Stamp::LIVE,
+        }
     }
+}
+
+/// Now; of what a request says, what stands later in it wins. None of it is earlier than its receipt: what was answered before is older.
+pub fn now(asked: &Asked, followers: usize) -> When {
+    When {
+        sequence: Stamp::LIVE - followers as i64,
+        ..When::at(asked.received_at)
+    }
+}
+
+/// Now, of an event: those of a request are in its order when they are read.
+fn arrived(asked: &Asked, followers: usize) -> When {
+    let before = Duration::from_micros(followers as u64);
+    When::at(asked.received_at.minus(before))
 }
 
 /// When a phone sent a call, so that those that cross on the wire are in their order. The header has whole seconds: of what was sent in
@@ -38,17 +54,17 @@ pub fn sent(asked: &Asked) -> When {
     let within = (on_the_wire / 1_000).min(999_999);
     let at = Timestamp::from_micros(at.micros() + within).unwrap_or(at);
     When {
-        occurred_at: at,
         earliest: times.earliest(asked.received_at),
+        ..When::at(at)
     }
 }
 
-/// The `createdAt` of a call, else now.
+/// The `createdAt` of a call with an event, else now.
 ///
 /// # Errors
 /// `BadJsonBody` where it is no time.
 pub fn created_at(asked: &Asked, call: &Fields, followers: usize) -> Result<When, Refusal> {
-    let now = now(asked, followers);
+    let now = arrived(asked, followers);
     let Some(value) = call.value("createdAt") else {
         return Ok(now);
     };
@@ -71,7 +87,7 @@ pub fn created_at(asked: &Asked, call: &Fields, followers: usize) -> Result<When
     }
     let earliest = times.earliest(asked.received_at);
     Ok(When {
-        occurred_at: at,
         earliest: Some(earliest).filter(|at| is_plausible(*at)).unwrap_or(at),
+        ..When::at(at)
     })
 }
