@@ -37,21 +37,30 @@ pub struct Frame {
 ///
 /// # Errors
 /// As `Charge`.
+#[expect(
+    clippy::vec_box,
+    reason = "a call is to be gone when its item is made, and not with the last of them"
+)]
 pub fn items(
     readable: Readable,
     frame: &Frame,
-    decided: Vec<Decided>,
+    decided: Vec<Box<Decided>>,
     most_stored: usize,
 ) -> Result<(Vec<Item>, Reservation), ApiError> {
     let Readable {
-        room, lane, bytes, ..
+        room,
+        for_members,
+        lane,
+        bytes,
+        ..
     } = readable;
     let room = room.or_else(|| lane.room.try_reserve(0));
-    let mut charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
+    let charge = Charge::new(room.ok_or(ApiError::Overloaded)?, most_stored);
+    let mut charge = charge.with_paid(for_members);
     let mut items = Vec::with_capacity(decided.len());
     for one in decided {
         let item = one.saying.item.clone();
-        let item = frame.item(frame.draft(one), &item);
+        let item = frame.item(frame.draft(*one), &item);
         charge.take(&item, &bytes)?;
         items.push(item);
     }

@@ -40,10 +40,24 @@ pub async fn store_told(
     readable: Readable,
     mut sayings: Vec<Saying>,
 ) -> Result<(Vec<Fate>, Told), Failure> {
-    let project = asked.caller.kinds.rules.iterable;
     for saying in &mut sayings {
         saying.sign(asked.signed.as_ref())?;
     }
+    let (mut fates, decided) = judge(asked, sayings).await?;
+    let (receipts, told) = write(asked, readable, decided).await?;
+    let mut receipts = receipts.into_iter();
+    for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
+        *fate = receipts.next().map_or(Ok(()), fate_of);
+    }
+    Ok((fates, told))
+}
+
+/// Which calls are taken, and what is wrong with the others.
+async fn judge(
+    asked: &Asked,
+    sayings: Vec<Saying>,
+) -> Result<(Vec<Fate>, Vec<Box<Decided>>), ApiError> {
+    let project = asked.caller.kinds.rules.iterable;
     let whos: Vec<Result<Who, Fault>> = sayings
         .iter()
         .map(|saying| saying.judged(project))
@@ -53,14 +67,9 @@ pub async fn store_told(
     for (who, saying) in whos.into_iter().zip(sayings) {
         let one = who.and_then(|who| decide(asked, who, saying, &mut owners));
         fates.push(one.as_ref().map(drop).map_err(Fault::clone));
-        decided.extend(one);
+        decided.extend(one.map(Box::new));
     }
-    let (receipts, told) = write(asked, readable, decided).await?;
-    let mut receipts = receipts.into_iter();
-    for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
-        *fate = receipts.next().map_or(Ok(()), fate_of);
-    }
-    Ok((fates, told))
+    Ok((fates, decided))
 }
 
 /// Judges one call by what is known of others, those before it in its request too.
@@ -120,10 +129,11 @@ pub async fn look_up(asked: &Asked, names: BTreeSet<Identity>) -> Result<Owners,
     Ok(Owners::from(known))
 }
 
+#[expect(clippy::vec_box, reason = "as of `items`")]
 async fn write(
     asked: &Asked,
     readable: Readable,
-    decided: Vec<Decided>,
+    decided: Vec<Box<Decided>>,
 ) -> Result<(Vec<Receipt>, Told), Failure> {
     if decided.is_empty() {
         return Ok((Vec::new(), Told::default()));

@@ -3,9 +3,9 @@
 use super::fields::Fields;
 use super::refusal::Refusal;
 use super::request::Asked;
-use crate::domain::{Stamp, Timestamp};
 use crate::domain::loose_time::{Claim, is_plausible};
 use crate::domain::time::ClaimedTimes;
+use crate::domain::{Stamp, Timestamp};
 use std::time::Duration;
 
 /// When something happened, or was true.
