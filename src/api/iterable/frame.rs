@@ -168,12 +168,14 @@ impl Frame {
             ("email", email),
             ("userId", chosen.user_id_trait.map(|id| Json::of(&id))),
         ];
+        let traits = with(traits, more);
         Draft {
             names,
             explicit,
             leads,
             event: saying.event,
-            traits: Some(with(traits, more)),
+            times: saying.at.times_of(&traits),
+            traits: Some(traits),
             mode: saying.mode,
             earliest: Some(saying.at.earliest),
             sequence: saying.at.sequence,

@@ -4,6 +4,7 @@ use super::call;
 use crate::harness::Project;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Somebody first, and so many others.
 fn users(first: &Value, others: usize) -> Value {
@@ -39,6 +40,20 @@ async fn post_text(project: &Project, path: &str, body: String) {
     let request = request.header("Api-Key", &project.server_key).body(body);
     let reply = request.send().await.expect("an answer");
     assert_eq!(reply.status(), StatusCode::OK);
+}
+
+/// What phones send has whole seconds: a second that is not over may be later than an erasure in it.
+#[tokio::test]
+async fn who_buys_in_the_second_of_their_deletion_is_there_again() {
+    let project = Project::fresh().await;
+    post(&project, "users/update", &json!({"userId": "u"})).await;
+    let (status, _) = call(&project, Method::DELETE, "users/byUserId/u", None).await;
+    assert_eq!(status, StatusCode::OK);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
+    let purchase = json!({"id": "p1", "user": {"userId": "u"}, "items": [], "total": 1, "createdAt": now.as_secs()});
+    post(&project, "commerce/trackPurchase", &purchase).await;
+    let profile = project.profile("user_id:u").await;
+    assert_eq!(profile["traits"]["shoppingCartItems"], json!([]));
 }
 
 #[tokio::test]
