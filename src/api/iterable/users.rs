@@ -7,7 +7,7 @@ use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
-use super::saying::inner_names;
+use super::saying::{by_token, inner_names};
 use super::when;
 use crate::domain::{Json, Mode};
 
@@ -51,7 +51,7 @@ pub fn stating(
 ) -> Result<Saying, Refusal> {
     let prefer_user_id = user.flag("preferUserId")?;
     let mut named = named(user)?;
-    let (traits, mut inner) = inner_names(traits);
+    let (traits, mut inner) = inner_names(traits.map(by_token));
     if named == Named::default() {
         named.user_id = inner.user_id.take();
     }
