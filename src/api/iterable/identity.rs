@@ -11,8 +11,6 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::show::names_of;
 use super::unknown;
-use crate::api::error::ApiError;
-use crate::api::reading::answer_of;
 use crate::domain::{Identity, IdentityKind, Json, KeyKind, ProjectType};
 use crate::store::Profile;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +36,11 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
         let message = format!("A user with email {new_email} already exists");
         return Err(Refusal::of("EmailAlreadyExists", message).into());
     }
-    if is_name && is_forgotten(&asked, &new).await? {
+    if is_name
+        && !people::forgotten(&asked, BTreeSet::from([new.clone()]))
+            .await?
+            .is_empty()
+    {
         return Err(Fault::Forgotten.refusal(&Named::default(), "set").into());
     }
     let traits = BTreeMap::from([("email".to_owned(), Json::of(&new.value))]);
@@ -60,13 +62,6 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     let fate = people::join(&asked, readable, joining).await?;
     fate.map_err(|fault| fault.refusal(&named, "set"))?;
     Ok(Answer::success())
-}
-
-/// A name of somebody who was forgotten is nobody's.
-async fn is_forgotten(asked: &Asked, name: &Identity) -> Result<bool, ApiError> {
-    let (state, key) = (&asked.state, (asked.caller.project_id, name.clone()));
-    let erased = answer_of(state, state.store.load_erased(&[&key])).await?;
-    Ok(erased.get(&key).is_some_and(|erased| erased.is_forgotten))
 }
 
 /// Whose address changes; by a token only one's own, also where the call says no name.

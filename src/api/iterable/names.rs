@@ -185,6 +185,19 @@ impl Who {
         emails.chain(ids.map(|id| id_name(id)))
     }
 
+    /// The user id that the person is shown with from now on, where the call says which.
+    pub fn shown_id(&self, project: ProjectType) -> Option<Identity> {
+        let follows = project == ProjectType::Email && self.email.is_some();
+        let own = self.user_id.as_ref().filter(|_| self.is_id_new || follows);
+        let shown = self.new_user_id.as_ref().or(own);
+        shown.map(|id| id_name(id))
+    }
+
+    /// True where that is what the call is for: it stands among the data fields.
+    pub const fn is_renaming(&self) -> bool {
+        self.is_id_new || self.new_user_id.is_some()
+    }
+
     /// The names that become one person's by what was chosen; an address among the data fields is one of them where addresses are names.
     pub fn names_by(&self, chosen: &Chosen) -> Vec<Identity> {
         let ids = chosen.user_id.iter().chain(&chosen.new_user_id);

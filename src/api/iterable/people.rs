@@ -12,11 +12,19 @@ use crate::api::planned;
 use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
 use crate::domain::type_check::{Terms, Told};
-use crate::domain::{Code, Draft, Identity, Json, KeyKind, ProjectType, Receipt, Rejection};
+use crate::domain::{
+    Code, Draft, Gate, Identity, IdentityKey, Json, KeyKind, ProjectType, Receipt, Rejection,
+};
 use std::collections::BTreeSet;
 
 /// What became of a call.
 pub type Fate = Result<(), Fault>;
+
+/// What is known of others than a call is about.
+struct Known {
+    owners: Owners,
+    forgotten: BTreeSet<Identity>,
+}
 
 /// Writes what calls say, each judged by itself; one fate for each, in their order.
 ///
@@ -57,15 +65,15 @@ async fn judge(
     asked: &Asked,
     sayings: Vec<Saying>,
 ) -> Result<(Vec<Fate>, Vec<Box<Decided>>), ApiError> {
-    let project = asked.caller.kinds.rules.iterable;
+    let frame = Frame::of(asked, false);
     let whos: Vec<Result<Who, Fault>> = sayings
         .iter()
-        .map(|saying| saying.judged(project))
+        .map(|saying| saying.judged(&frame.gate()))
         .collect();
-    let mut owners = owners(asked, project, &whos, &sayings).await?;
+    let mut known = known(asked, &whos, &sayings).await?;
     let (mut fates, mut decided) = (Vec::new(), Vec::new());
     for (who, saying) in whos.into_iter().zip(sayings) {
-        let one = who.and_then(|who| decide(asked, who, saying, &mut owners));
+        let one = who.and_then(|who| decide(asked, &frame.gate(), (who, saying), &mut known));
         fates.push(one.as_ref().map(drop).map_err(Fault::clone));
         decided.extend(one.map(Box::new));
     }
@@ -73,15 +81,29 @@ async fn judge(
 }
 
 /// Judges one call by what is known of others, those before it in its request too.
-fn decide(asked: &Asked, who: Who, saying: Saying, owners: &mut Owners) -> Result<Decided, Fault> {
+fn decide(
+    asked: &Asked,
+    gate: &Gate<'_>,
+    (who, saying): (Who, Saying),
+    known: &mut Known,
+) -> Result<Decided, Fault> {
     let project = asked.caller.kinds.rules.iterable;
-    let chosen = who.chosen(project, saying.strangers, owners)?;
+    let is_nobodys =
+        |name: &Identity| known.forgotten.contains(name) || gate.is_placeholder(&name.value);
+    let is_shown = !who.shown_id(project).is_some_and(|id| is_nobodys(&id));
+    if !is_shown && who.is_renaming() {
+        return Err(Fault::Forgotten);
+    }
+    let mut chosen = who.chosen(project, saying.strangers, &known.owners)?;
+    chosen.user_id_trait = chosen.user_id_trait.filter(|_| is_shown);
     // In projects by email a user id is no name of one person alone: the gate gives what is nobody's, and joins nobody.
     let is_renamed = chosen.is_explicit && project != ProjectType::Email;
     if is_renamed && !asked.may_join() {
         return Err(Fault::Forbidden);
     }
-    owners.claim(who.names_by(&chosen));
+    let mut names = who.names_by(&chosen);
+    names.retain(|name| !is_nobodys(name));
+    known.owners.claim(names);
     Ok(Decided {
         chosen,
         who,
@@ -105,17 +127,120 @@ pub async fn store_one(
     fate.map_err(|fault| fault.refusal(&named, call).into())
 }
 
-async fn owners(
+/// Which calls are taken, and what is wrong with the others.
+async fn judge(
     asked: &Asked,
-    project: ProjectType,
+    sayings: Vec<Saying>,
+) -> Result<(Vec<Fate>, Vec<Box<Decided>>), ApiError> {
+    let frame = Frame::of(asked, false);
+    let whos: Vec<Result<Who, Fault>> = sayings
+        .iter()
+        .map(|saying| saying.judged(&frame.gate()))
+        .collect();
+    let mut known = known(asked, &whos, &sayings).await?;
+    let (mut fates, mut decided) = (Vec::new(), Vec::new());
+    for (who, saying) in whos.into_iter().zip(sayings) {
+        let one = who.and_then(|who| decide(asked, &frame.gate(), (who, saying), &mut known));
+        fates.push(one.as_ref().map(drop).map_err(Fault::clone));
+        decided.extend(one.map(Box::new));
+    }
+    Ok((fates, decided))
+}
+
+/// Judges one call by what is known of others, those before it in its request too.
+fn decide(
+    asked: &Asked,
+    gate: &Gate<'_>,
+    (who, saying): (Who, Saying),
+    known: &mut Known,
+) -> Result<Decided, Fault> {
+    let project = asked.caller.kinds.rules.iterable;
+    let is_nobodys =
+        |name: &Identity| known.forgotten.contains(name) || gate.is_placeholder(&name.value);
+    let is_shown = !who.shown_id(project).is_some_and(|id| is_nobodys(&id));
+    if !is_shown && who.is_renaming() {
+        return Err(Fault::Forgotten);
+    }
+    let mut chosen = who.chosen(project, saying.strangers, &known.owners)?;
+    chosen.user_id_trait = chosen.user_id_trait.filter(|_| is_shown);
+    // In projects by email a user id is no name of one person alone: the gate gives what is nobody's, and joins nobody.
+    let is_renamed = chosen.is_explicit && project != ProjectType::Email;
+    if is_renamed && !asked.may_join() {
+        return Err(Fault::Forbidden);
+    }
+    let mut names = who.names_by(&chosen);
+    names.retain(|name| !is_nobodys(name));
+    known.owners.claim(names);
+    Ok(Decided {
+        chosen,
+        who,
+        saying,
+    })
+}
+
+/// The same for a call that stands alone; `call` is how a message says what was to be done to the names.
+///
+/// # Errors
+/// Also where the call is refused.
+pub async fn store_one(
+    asked: &Asked,
+    readable: Readable,
+    saying: Saying,
+    call: &str,
+) -> Result<(), Failure> {
+    store_all(asked, readable, vec![saying], call).await
+}
+
+/// The same for a call that says several things of one person.
+///
+/// # Errors
+/// Also where one of them is refused.
+pub async fn store_all(
+    asked: &Asked,
+    readable: Readable,
+    sayings: Vec<Saying>,
+    call: &str,
+) -> Result<(), Failure> {
+    let named: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
+    let fates = store(asked, readable, sayings).await?;
+    for (named, fate) in named.iter().zip(fates) {
+        fate.map_err(|fault| fault.refusal(named, call))?;
+    }
+    Ok(())
+}
+
+/// What has to be known of others: whose names are, and which of the user ids that nobody has are a forgotten person's.
+async fn known(
+    asked: &Asked,
     whos: &[Result<Who, Fault>],
     sayings: &[Saying],
-) -> Result<Owners, ApiError> {
+) -> Result<Known, ApiError> {
+    let project = asked.caller.kinds.rules.iterable;
     let known = whos.iter().zip(sayings);
     let known = known.filter_map(|(who, saying)| Some((who.as_ref().ok()?, saying)));
     let names = known.flat_map(|(who, saying)| who.to_look_up(project, saying.strangers));
-    let names: BTreeSet<Identity> = names.collect();
-    look_up(asked, names).await
+    let owners = look_up(asked, names.collect()).await?;
+    let shown = whos.iter().flatten();
+    let shown = shown.filter_map(|who| who.shown_id(project));
+    let nobodys = shown.filter(|id| owners.get(id).is_none());
+    let forgotten = forgotten(asked, nobodys.collect()).await?;
+    Ok(Known { owners, forgotten })
+}
+
+/// Which names were forgotten people's: they are nobody's.
+pub async fn forgotten(
+    asked: &Asked,
+    names: BTreeSet<Identity>,
+) -> Result<BTreeSet<Identity>, ApiError> {
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let (state, project_id) = (&asked.state, asked.caller.project_id);
+    let keys: Vec<IdentityKey> = names.into_iter().map(|name| (project_id, name)).collect();
+    let keys: Vec<&IdentityKey> = keys.iter().collect();
+    let erased = answer_of(state, state.store.load_erased(&keys)).await?;
+    let forgotten = erased.into_iter().filter(|(_, erased)| erased.is_forgotten);
+    Ok(forgotten.map(|((_, name), _)| name).collect())
 }
 
 /// Whose names are.

@@ -5,7 +5,7 @@ use super::names::{Fault, Named, Strangers, Who};
 use super::refusal::Refusal;
 use super::when::When;
 use crate::domain::elements::MOST_DEVICES;
-use crate::domain::{EventDraft, Json, Mode, ProjectType, Signer};
+use crate::domain::{EventDraft, Gate, Json, Mode, Signer};
 use std::collections::BTreeMap;
 
 /// What one call says about somebody.
@@ -28,9 +28,15 @@ impl Saying {
     /// The names that can be some.
     ///
     /// # Errors
-    /// Where there is none.
-    pub fn judged(&self, project: ProjectType) -> Result<Who, Fault> {
-        self.named.judged(project)?.becoming(&self.inner, project)
+    /// Where there is none, or a user id that stands for nobody is to be the person's.
+    pub fn judged(&self, gate: &Gate<'_>) -> Result<Who, Fault> {
+        let project = gate.kinds.rules.iterable;
+        let who = self.named.judged(project)?.becoming(&self.inner, project)?;
+        let new = self.inner.user_id.as_deref();
+        match new.filter(|new| gate.is_placeholder(new)) {
+            Some(nobody) => Err(Fault::BadUserId(nobody.to_owned())),
+            None => Ok(who),
+        }
     }
 
     /// Who signed is who is spoken of, also where the call names nobody.
