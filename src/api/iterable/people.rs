@@ -1,7 +1,7 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
 use super::frame::{Decided, Frame, items};
-use super::names::{Fault, Who};
+use super::names::{Fault, Named, Who};
 use super::owners::Owners;
 use super::refusal::Failure;
 use super::request::{Asked, Readable};
@@ -58,73 +58,6 @@ pub async fn store_told(
         *fate = receipts.next().map_or(Ok(()), fate_of);
     }
     Ok((fates, told))
-}
-
-/// Which calls are taken, and what is wrong with the others.
-async fn judge(
-    asked: &Asked,
-    sayings: Vec<Saying>,
-) -> Result<(Vec<Fate>, Vec<Box<Decided>>), ApiError> {
-    let frame = Frame::of(asked, false);
-    let whos: Vec<Result<Who, Fault>> = sayings
-        .iter()
-        .map(|saying| saying.judged(&frame.gate()))
-        .collect();
-    let mut known = known(asked, &whos, &sayings).await?;
-    let (mut fates, mut decided) = (Vec::new(), Vec::new());
-    for (who, saying) in whos.into_iter().zip(sayings) {
-        let one = who.and_then(|who| decide(asked, &frame.gate(), (who, saying), &mut known));
-        fates.push(one.as_ref().map(drop).map_err(Fault::clone));
-        decided.extend(one.map(Box::new));
-    }
-    Ok((fates, decided))
-}
-
-/// Judges one call by what is known of others, those before it in its request too.
-fn decide(
-    asked: &Asked,
-    gate: &Gate<'_>,
-    (who, saying): (Who, Saying),
-    known: &mut Known,
-) -> Result<Decided, Fault> {
-    let project = asked.caller.kinds.rules.iterable;
-    let is_nobodys =
-        |name: &Identity| known.forgotten.contains(name) || gate.is_placeholder(&name.value);
-    let is_shown = !who.shown_id(project).is_some_and(|id| is_nobodys(&id));
-    if !is_shown && who.is_renaming() {
-        return Err(Fault::Forgotten);
-    }
-    let mut chosen = who.chosen(project, saying.strangers, &known.owners)?;
-    chosen.user_id_trait = chosen.user_id_trait.filter(|_| is_shown);
-    // In projects by email a user id is no name of one person alone: the gate gives what is nobody's, and joins nobody.
-    let is_renamed = chosen.is_explicit && project != ProjectType::Email;
-    if is_renamed && !asked.may_join() {
-        return Err(Fault::Forbidden);
-    }
-    let mut names = who.names_by(&chosen);
-    names.retain(|name| !is_nobodys(name));
-    known.owners.claim(names);
-    Ok(Decided {
-        chosen,
-        who,
-        saying,
-    })
-}
-
-/// The same for a call that stands alone; `call` is how a message says what was to be done to the names.
-///
-/// # Errors
-/// Also where the call is refused.
-pub async fn store_one(
-    asked: &Asked,
-    readable: Readable,
-    saying: Saying,
-    call: &str,
-) -> Result<(), Failure> {
-    let named = saying.named.clone();
-    let fates = store(asked, readable, vec![saying]).await?;
-    let fate = fates.into_iter().next().unwrap_or(Ok(()));
-    fate.map_err(|fault| fault.refusal(&named, call).into())
 }
 
 /// Which calls are taken, and what is wrong with the others.

@@ -39,6 +39,18 @@ impl Saying {
         }
     }
 
+    /// The same about the same person, with other traits and no event.
+    pub fn again(&self, traits: Json) -> Self {
+        Self {
+            named: self.named.clone(),
+            inner: self.inner.clone(),
+            traits: Some(traits),
+            event: None,
+            item: self.item.clone(),
+            ..*self
+        }
+    }
+
     /// Who signed is who is spoken of, also where the call names nobody.
     ///
     /// # Errors
