@@ -44,6 +44,10 @@ pub enum ApiError {
     BodyTooLarge { size: u64, limit: usize },
     #[error("the body has more bytes, decoded, than the limit of {limit}")]
     DecodedTooLarge { limit: usize },
+    #[error(
+        "what the body says takes more memory than a request may hold: send it in smaller parts"
+    )]
+    HoldsTooMuch,
     #[error("the body ended early")]
     BodyCut,
     #[error("the body did not arrive in time")]
@@ -127,7 +131,7 @@ impl ApiError {
             Self::TooManyItems { .. } => refused(StatusCode::BAD_REQUEST, "too_many_items"),
             Self::UnsupportedEncoding => refused(StatusCode::BAD_REQUEST, "unsupported_encoding"),
             Self::InvalidEncoding => refused(StatusCode::BAD_REQUEST, "invalid_encoding"),
-            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } => {
+            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } | Self::HoldsTooMuch => {
                 refused(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
             }
             Self::BodyCut => refused(StatusCode::BAD_REQUEST, "body_cut"),

@@ -1,6 +1,7 @@
 //! Items between the gate and the lanes, held against their project's tracking plan by who tells what came of it.
 
 use super::State;
+use super::charge::grow;
 use super::error::ApiError;
 use crate::domain::type_check::{Terms, Told};
 use crate::domain::{Command, Item, ProjectId, TypeRule};
@@ -9,7 +10,7 @@ use crate::ingest::Reservation;
 /// Fixes the types of new fields, and mends or refuses what does not fit. What is told of it is held beside the items.
 ///
 /// # Errors
-/// `Unavailable` where the database does not answer, `Overloaded` where there is no room for what is told.
+/// `Unavailable` where the database does not answer, as `charge::grow` where there is no room for what is told.
 pub async fn check(
     state: &State,
     project_id: ProjectId,
@@ -23,7 +24,8 @@ pub async fn check(
     let before = held(items);
     let told = state.ingest.check_types(project_id, items, terms).await?;
     let more = held(items).saturating_sub(before);
-    room.grow(more).then_some(told).ok_or(ApiError::Overloaded)
+    grow(room, more)?;
+    Ok(told)
 }
 
 fn held(items: &[Item]) -> usize {

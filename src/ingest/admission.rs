@@ -137,6 +137,15 @@ impl Reservation {
         more.map(|more| self.absorb(more)).is_some()
     }
 
+    /// True of so much more that there is no room for it beside what this holds, even where nobody else holds any.
+    pub fn never_grows(&self, bytes: usize) -> bool {
+        let (own, total) = (self.bytes + bytes, self.from.room.total);
+        match self.from.holder {
+            Some(_) => own > total.saturating_sub(own) * TIMES_FREE,
+            None => own > total,
+        }
+    }
+
     /// Another one of the same room, which holds nothing yet.
     pub fn beside(&self) -> Option<Self> {
         self.from.try_reserve(0)
@@ -178,6 +187,19 @@ mod tests {
         drop((first, second));
         assert_eq!(admission.available_bytes(), 9_000);
         assert!(admission.held().by_project.is_empty());
+    }
+
+    #[test]
+    fn what_never_fits_is_told_from_what_does_not_fit_just_now() {
+        let admission = Admission::new(100);
+        let mut one = admission.of(ProjectId(1)).try_reserve(40).expect("room");
+        let other = admission.of(ProjectId(2)).try_reserve(30);
+        assert!(!one.grow(40) && !one.never_grows(40));
+        assert!(!one.grow(41) && one.never_grows(41));
+        drop(other);
+        assert!(!one.grow(41) && one.grow(40));
+        let nobodys = Admission::new(100).try_reserve(40).expect("room");
+        assert!(!nobodys.never_grows(60) && nobodys.never_grows(61));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
+mod bulk;
 mod clients;
 mod cost;
 mod devices;

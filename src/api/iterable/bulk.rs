@@ -84,6 +84,7 @@ impl BulkReply {
             }
             Fault::Nobody | Fault::BadUserId(_) | Fault::UnknownUserId => None,
         };
+        let is_told = named.email.is_some() && emails.is_some();
         if let Some(emails) = emails {
             emails.extend(named.email.clone());
         }
@@ -95,8 +96,13 @@ impl BulkReply {
             Fault::Rejected(_) | Fault::Forbidden => Some(&mut failed.invalid_data_user_ids),
             Fault::Nobody | Fault::NoUserId | Fault::BadEmail | Fault::UnknownEmail => None,
         };
+        let is_named = named.user_id.is_some() && user_ids.is_some();
         if let Some(user_ids) = user_ids {
             user_ids.extend(named.user_id.clone());
+        }
+        // Clients hold who is named nowhere for done: a bad user id among the data fields of an address is told by that.
+        if !is_named && !is_told {
+            failed.invalid_data_emails.extend(named.email.clone());
         }
     }
 }

@@ -25,8 +25,8 @@ pub async fn purchase(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let total = total.ok_or_else(|| call.wrong("total", "Missing required field"))?;
     let data = BTreeMap::from([(CART.to_owned(), items), ("total".to_owned(), total)]);
     let empty = Json::of(&[(); 0]);
-    let saying = saying(&asked, call, "purchase", &data, empty)?;
-    people::store_one(&asked, readable, saying, UPDATE).await?;
+    let sayings = sayings(&asked, call, "purchase", &data, empty)?;
+    people::store_all(&asked, readable, sayings, UPDATE).await?;
     Ok(Answer::success())
 }
 
@@ -35,18 +35,19 @@ pub async fn update_cart(asked: Asked, readable: Readable) -> Result<Answer, Fai
     let call = &readable.fields;
     let items = items(call)?;
     let data = BTreeMap::from([("updatedShoppingCartItems".to_owned(), items.clone())]);
-    let saying = saying(&asked, call, "updateCart", &data, items)?;
-    people::store_one(&asked, readable, saying, UPDATE).await?;
+    let sayings = sayings(&asked, call, "updateCart", &data, items)?;
+    people::store_all(&asked, readable, sayings, UPDATE).await?;
     Ok(Answer::success())
 }
 
-fn saying(
+/// What is said of the user may be said apart from the cart, which is a field that every project has: `createNewFields` is about the former.
+fn sayings(
     asked: &Asked,
     call: &Fields,
     event_type: &'static str,
     data: &BTreeMap<String, Json>,
     cart: Json,
-) -> Result<Saying, Refusal> {
+) -> Result<Vec<Saying>, Refusal> {
     let user = call.needed_object("user")?;
     let own = users::saying(asked, &user, 0)?;
     // It may stand beside the user too.
@@ -65,14 +66,25 @@ fn saying(
     };
     let known = own.traits.unwrap_or_else(Json::empty_object);
     let cart = Json::from_members(&BTreeMap::from([(CART.to_owned(), cart)]));
-    Ok(Saying {
+    let (cart, apart) = match own.creates_fields {
+        true => (cart.with_defaults(&known), None),
+        false => (cart, Some(known)),
+    };
+    let of_call = Saying {
         strangers: Strangers::Made { prefer_user_id },
-        traits: Some(cart.with_defaults(&known)),
-        event: Some(event),
         at: when::created_at(asked, call, 0)?,
         item: call.json.clone(),
+        traits: None,
         ..own
-    })
+    };
+    let about_user = apart.map(|known| of_call.again(known));
+    let about_cart = Saying {
+        traits: Some(cart),
+        event: Some(event),
+        creates_fields: true,
+        ..of_call
+    };
+    Ok(about_user.into_iter().chain([about_cart]).collect())
 }
 
 /// The items: each has an id, a name, a price and a quantity.

@@ -11,7 +11,7 @@ use super::users::{self, UPDATE, named};
 use super::when;
 use crate::api::reading::answer_of;
 use crate::domain::elements::{DEVICES, MOST_DEVICES};
-use crate::domain::{Identity, IdentityKind, Json, Mode};
+use crate::domain::{Identity, IdentityKind, Json, Mode, ProjectType};
 use crate::store::Holder;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -74,11 +74,29 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
     if named == Named::default() {
         return disable_of_all(&asked, body, &token).await;
     }
-    let devices = tokens_of(&asked, &named, DEVICES).await?;
-    let device = devices.and_then(|devices| devices.member(&token));
-    let holder = device.map(|device| (named, device));
+    let holder = holder(&asked, named, &token).await?;
     switch_off(&asked, body, &token, holder).await?;
     Ok(Answer::success())
+}
+
+/// The name of two whose person has a device: an app may say a user id that came later than the device, and is nobody's yet.
+async fn holder(
+    asked: &Asked,
+    named: Named,
+    token: &str,
+) -> Result<Option<(Named, Json)>, Failure> {
+    let Named { email, user_id } = named;
+    let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, &id));
+    let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
+    let email = email.filter(|_| is_name);
+    let email = email.map(|email| Identity::new(IdentityKind::Email, &email));
+    for named in user_id.into_iter().chain(email).map(Named::by) {
+        let devices = tokens_of(asked, &named, DEVICES).await?;
+        if let Some(device) = devices.and_then(|devices| devices.member(token)) {
+            return Ok(Some((named, device)));
+        }
+    }
+    Ok(None)
 }
 
 async fn disable_of_all(asked: &Asked, body: &Fields, token: &str) -> Result<Answer, Failure> {
@@ -135,7 +153,8 @@ async fn switch_off(
 async fn leave_room(asked: &Asked, user: &Fields, kind: &str, token: &str) -> Result<(), Failure> {
     let own = named(user)?;
     let is_nobody = own == Named::default();
-    let whom = asked.signed.clone().filter(|_| is_nobody).unwrap_or(own);
+    let signed = asked.signed.clone().filter(|_| is_nobody);
+    let whom = signed.map_or(own, Named::from);
     let Some(known) = tokens_of(asked, &whom, kind).await? else {
         return Ok(());
     };

@@ -74,7 +74,7 @@ fn nobody() -> Refusal {
 
 async fn is_known(asked: &Asked, name: &Identity) -> Result<bool, Failure> {
     let owners = look_up(asked, BTreeSet::from([name.clone()])).await?;
-    Ok(owners.contains_key(name))
+    Ok(owners.get(name).is_some())
 }
 
 async fn erase(asked: &Asked, name: Identity, is_forgotten: bool) -> Result<(), Failure> {

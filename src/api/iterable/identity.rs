@@ -2,7 +2,8 @@
 
 use super::fields::Fields;
 use super::jwt;
-use super::names::{Fault, Named, Owners, check_user_id, is_email};
+use super::names::{Fault, Named, check_user_id, is_email};
+use super::owners::Owners;
 use super::people::{self, Joining};
 use super::reads::{email_name, profile};
 use super::refusal::{Failure, Refusal};
@@ -10,8 +11,6 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::show::names_of;
 use super::unknown;
-use crate::api::error::ApiError;
-use crate::api::reading::answer_of;
 use crate::domain::{Identity, IdentityKind, Json, KeyKind, ProjectType};
 use crate::store::Profile;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +36,11 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
         let message = format!("A user with email {new_email} already exists");
         return Err(Refusal::of("EmailAlreadyExists", message).into());
     }
-    if is_name && is_forgotten(&asked, &new).await? {
+    if is_name
+        && !people::forgotten(&asked, BTreeSet::from([new.clone()]))
+            .await?
+            .is_empty()
+    {
         return Err(Fault::Forgotten.refusal(&Named::default(), "set").into());
     }
     let traits = BTreeMap::from([("email".to_owned(), Json::of(&new.value))]);
@@ -61,13 +64,6 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     Ok(Answer::success())
 }
 
-/// A name of somebody who was forgotten is nobody's.
-async fn is_forgotten(asked: &Asked, name: &Identity) -> Result<bool, ApiError> {
-    let (state, key) = (&asked.state, (asked.caller.project_id, name.clone()));
-    let erased = answer_of(state, state.store.load_erased(&[&key])).await?;
-    Ok(erased.get(&key).is_some_and(|erased| erased.is_forgotten))
-}
-
 /// Whose address changes; by a token only one's own, also where the call says no name.
 fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
     let mut named = Named {
@@ -79,7 +75,7 @@ fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
             return Err(jwt::mismatched());
         }
         if named == Named::default() {
-            named = signed.clone();
+            named = signed.clone().into();
         }
     }
     named_current(named)
@@ -154,9 +150,9 @@ async fn names_after(
     destination: &Identity,
 ) -> Result<Json, Failure> {
     let _room = asked.state.reads.room().await?;
-    let known: Option<Profile> = match owners.contains_key(destination) {
-        true => profile(asked, destination.clone()).await?,
-        false => None,
+    let known: Option<Profile> = match owners.get(destination) {
+        Some(_) => profile(asked, destination.clone()).await?,
+        None => None,
     };
     let (mut email, mut user_id) = known.as_ref().map(names_of).unwrap_or_default();
     match destination.kind {

@@ -19,7 +19,7 @@ pub async fn signed(
     headers: &HeaderMap,
     caller: &Caller,
     now: Timestamp,
-) -> Result<Named, Failure> {
+) -> Result<Signer, Failure> {
     let secret = caller.secret.as_ref().ok_or(ApiError::ServerKeyNeeded)?;
     let Some(token) = signed::bearer(headers) else {
         let message = "JWT Authorization header is not set";
@@ -28,7 +28,7 @@ pub async fn signed(
     let said = signed::signer(token, secret, now);
     let signer = state.invalidated.hold(caller.project_id, said).await?;
     let invalid = |fault: signed::TokenFault| unauthorized("InvalidJwtPayload", &fault.to_string());
-    Ok(signer.map(Named::from).map_err(invalid)?)
+    Ok(signer.map_err(invalid)?)
 }
 
 impl From<Signer> for Named {

@@ -3,7 +3,7 @@
 use super::events::{TRACK, context, of_event};
 use super::fields::Fields;
 use super::names::{Fault, Named, Strangers};
-use super::people;
+use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
@@ -57,7 +57,11 @@ pub async fn track(
         properties: data(call)?,
         context: context(call, Some(event_type))?,
     };
-    let saying = of_event(&asked, call, event, Strangers::Kept, 0)?;
+    // What SDKs tell of a message is the same in every project, and no field that somebody thought of.
+    let saying = Saying {
+        creates_fields: true,
+        ..of_event(&asked, call, event, Strangers::Kept, 0)?
+    };
     if saying.named == Named::default() && asked.signed.is_none() {
         let most = asked.state.limits.rejected_item_bytes;
         return Err(nobody(&call.json, most).into());

@@ -3,11 +3,10 @@
 //! Hybrid projects know people as all of Roster does: a user id and an email are one person's each. In projects by user id the email is
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
-use super::refusal::Refusal;
-use crate::domain::{Code, Identity, IdentityKind, ProjectType, Rejection};
+use super::owners::Owners;
+use crate::domain::{Identity, IdentityKind, ProjectType, Rejection, Signer};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 
 /// Characters of a user id.
 const LONGEST_USER_ID: usize = 52;
@@ -81,9 +80,6 @@ pub struct Chosen {
     pub user_id_trait: Option<String>,
 }
 
-/// Whose the names are that were looked up.
-pub type Owners = HashMap<Identity, Owner>;
-
 impl Named {
     /// The names that can be some.
     ///
@@ -124,12 +120,12 @@ impl Named {
         }
     }
 
-    /// True where each name that there is is also the other's.
-    pub fn is_within(&self, other: &Self) -> bool {
+    /// True where each name that there is is also in the token.
+    pub fn is_within(&self, signer: &Signer) -> bool {
         let plain = |email: &String| email.trim().to_lowercase();
         let email = self.email.as_ref().map(plain);
-        (email.is_none() || email == other.email)
-            && (self.user_id.is_none() || self.user_id == other.user_id)
+        (email.is_none() || email == signer.email)
+            && (self.user_id.is_none() || self.user_id == signer.user_id)
     }
 }
 
@@ -187,6 +183,27 @@ impl Who {
         let emails = emails.map(|email| email_name(email));
         let ids = self.user_id.iter().chain(&self.new_user_id);
         emails.chain(ids.map(|id| id_name(id)))
+    }
+
+    /// The user id that the person is shown with from now on, where the call says which.
+    pub fn shown_id(&self, project: ProjectType) -> Option<Identity> {
+        let follows = project == ProjectType::Email && self.email.is_some();
+        let own = self.user_id.as_ref().filter(|_| self.is_id_new || follows);
+        let shown = self.new_user_id.as_ref().or(own);
+        shown.map(|id| id_name(id))
+    }
+
+    /// True where that is what the call is for: it stands among the data fields.
+    pub const fn is_renaming(&self) -> bool {
+        self.is_id_new || self.new_user_id.is_some()
+    }
+
+    /// The names that become one person's by what was chosen; an address among the data fields is one of them where addresses are names.
+    pub fn names_by(&self, chosen: &Chosen) -> Vec<Identity> {
+        let ids = chosen.user_id.iter().chain(&chosen.new_user_id);
+        let emails = chosen.email.iter().chain(&self.new_email);
+        let ids = ids.map(|id| id_name(id));
+        ids.chain(emails.map(|email| email_name(email))).collect()
     }
 
     /// The names to write by; `owners` tells whose those are that were looked up.
@@ -324,53 +341,6 @@ impl Who {
                 ..own
             }),
             Strangers::Made { .. } | Strangers::Refused => Err(Fault::UnknownUserId),
-        }
-    }
-}
-
-impl Fault {
-    /// In words, for a call that stands alone; `call` is how messages name it.
-    pub fn refusal(&self, named: &Named, call: &str) -> Refusal {
-        let email = named.email.as_deref().unwrap_or_default();
-        let user_id = named.user_id.as_deref().unwrap_or_default();
-        match self {
-            Self::Nobody => Refusal::params(format!("Either email or userId must be {call}")),
-            Self::NoUserId => Refusal::params("A userId must be set in a userId-based project"),
-            Self::BadEmail => Refusal::of(
-                "InvalidEmailAddressError",
-                format!("Invalid email: {email}"),
-            ),
-            Self::BadUserId(id) => {
-                Refusal::of("InvalidUserIdError", format!("Invalid userId: {id}"))
-            }
-            Self::UnknownEmail => Refusal::of(
-                "UnknownEmailError",
-                format!("No user exists with email {email}"),
-            ),
-            Self::UnknownUserId => {
-                let message = format!("No user exists with userId {user_id}");
-                Refusal::of("UnknownUserIdError", message)
-            }
-            Self::EmailTaken(email) => {
-                let message =
-                    format!("A user with email {email} and another userId already exists");
-                Refusal::conflict("EmailAlreadyExists", message)
-            }
-            Self::UserIdTaken(id) => {
-                let message = format!("A user with userId {id} already exists");
-                Refusal::conflict("UserIdAlreadyExists", message)
-            }
-            Self::Forbidden => {
-                Refusal::forbidden("The userId of a known user is changed by a server key alone")
-            }
-            Self::Forgotten => {
-                Refusal::conflict("ForgottenUserError", "The user has been forgotten")
-            }
-            // A text that stands for nobody: `null`, `undefined`.
-            Self::Rejected(rejection) if rejection.code == Code::MissingIdentity => {
-                Self::BadUserId(user_id.to_owned()).refusal(named, call)
-            }
-            Self::Rejected(rejection) => Refusal::rejected(rejection),
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::ProfileId;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 const MADE: Strangers = Strangers::Made {
@@ -27,7 +28,7 @@ fn owners(all: &[(&str, Owner)]) -> Owners {
         false => IdentityKind::UserId,
     };
     let one = |(name, owner): &(&str, Owner)| (Identity::new(kind(name), name), owner.clone());
-    all.iter().map(one).collect()
+    all.iter().map(one).collect::<HashMap<_, _>>().into()
 }
 
 fn chosen(project: ProjectType, named: &Named, all: &[(&str, Owner)]) -> Result<Chosen, Fault> {
@@ -194,7 +195,7 @@ fn by_email_a_user_id_alone_needs_somebody_or_the_callers_word() {
     };
     let who = alone.judged(ProjectType::Email).expect("a name");
     let made = who
-        .chosen(ProjectType::Email, prefer, &Owners::new())
+        .chosen(ProjectType::Email, prefer, &Owners::default())
         .expect("made");
     assert!(is_email(made.email.as_deref().expect("a placeholder")));
     assert_ne!(placeholder_email("Ada"), placeholder_email("ada"));

@@ -120,9 +120,9 @@ fn failure(request: &HttpRequest, error: &ApiError) -> HttpResponse {
             let message = format!("[{}] Invalid JSON body", request.path());
             (StatusCode::BAD_REQUEST, "BadJsonBody", message)
         }
-        ApiError::BodyTooLarge { .. } | ApiError::DecodedTooLarge { .. } => {
-            (verdict.status, "BatchTooLarge", error.message())
-        }
+        ApiError::BodyTooLarge { .. }
+        | ApiError::DecodedTooLarge { .. }
+        | ApiError::HoldsTooMuch => (verdict.status, "BatchTooLarge", error.message()),
         ApiError::TooManyRequests { .. } => {
             let message = "Exceeded rate limit.".to_owned();
             (verdict.status, "RateLimitExceeded", message)

@@ -2,18 +2,18 @@
 
 use super::fields::Fields;
 use super::jwt;
-use super::names::Named;
 use super::refusal::{Failure, Refusal};
 use super::reply;
 use crate::api::State;
 use crate::api::body;
+use crate::api::charge::grow;
 use crate::api::credentials::query_value;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::api::lane::Lane;
 use crate::api::work::{by, deadline, work};
 use crate::domain::loose_time::Claim;
-use crate::domain::{Caller, Json, KeyKind, Timestamp};
+use crate::domain::{Caller, Json, KeyKind, Signer, Timestamp};
 use crate::ingest::Reservation;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -21,6 +21,11 @@ use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use bytes::Bytes;
 use serde_json::value::RawValue;
+
+/// What one member of a request holds until it is written, beside its names.
+const MEMBER: usize = 1_536;
+/// Of that, what goes on beside its item: whom it names, and what became of it.
+const KEPT_OF_A_MEMBER: usize = 256;
 
 /// Whose key an endpoint takes (contract section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,7 @@ pub struct Asked {
     pub state: Data<State>,
     pub caller: Caller,
     /// Who calls, where a token says so.
-    pub signed: Option<Named>,
+    pub signed: Option<Signer>,
     pub received_at: Timestamp,
     /// The header `Sent-At`, by the sender's clock.
     pub sent_at: Option<Timestamp>,
@@ -69,25 +74,28 @@ pub struct Readable {
     pub fields: Fields,
     pub bytes: Bytes,
     pub room: Option<Reservation>,
+    /// Of it, what is held for members until their items are made.
+    pub for_members: usize,
     pub lane: Lane,
     /// Depth and numbers of all values are known to keep the limits.
     pub is_measured: bool,
 }
 
 impl Readable {
-    /// Takes more room, for what is read of the body.
+    /// Takes more room, for what is read of so many members and for copies of their names.
     ///
     /// # Errors
-    /// `Overloaded` where there is none.
-    pub fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+    /// As `charge::grow`.
+    pub fn hold(&mut self, members: usize, names: usize) -> Result<(), ApiError> {
         let room = match self.room.take() {
             Some(room) => Some(room),
             None => self.lane.room.try_reserve(0),
         };
         let mut room = room.ok_or(ApiError::Overloaded)?;
-        let is_held = room.grow(bytes);
+        let is_held = grow(&mut room, members * MEMBER + names);
         self.room = Some(room);
-        is_held.then_some(()).ok_or(ApiError::Overloaded)
+        self.for_members += members * (MEMBER - KEPT_OF_A_MEMBER);
+        is_held
     }
 }
 
@@ -154,6 +162,7 @@ impl Asked {
                 fields: Fields::of_body(Json::slice_of(&document.bytes, raw), &endpoint),
                 is_measured: document.is_within(depth),
                 room: document.room.take(),
+                for_members: 0,
                 bytes: document.bytes,
                 lane,
             })
@@ -172,6 +181,7 @@ impl Asked {
             fields: Fields::of_body(Json::empty_object(), &self.endpoint),
             bytes: Bytes::new(),
             room: Some(room),
+            for_members: 0,
             lane,
             is_measured: true,
         })
@@ -187,7 +197,7 @@ impl Asked {
     ///
     /// # Errors
     /// As `new`, of a token.
-    pub async fn signer(&self) -> Result<Option<Named>, Failure> {
+    pub async fn signer(&self) -> Result<Option<Signer>, Failure> {
         if self.caller.speaks_for_all() {
             return Ok(None);
         }

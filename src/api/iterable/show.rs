@@ -1,15 +1,13 @@
 //! A person as this dialect shows one (contract section 2.2), and dates as it writes them.
 
 use super::names::PLACEHOLDER_DOMAIN;
+use super::saying::BY_TOKEN;
 use super::subscriptions::LISTS;
 use crate::domain::elements::LISTS as STATIC_LISTS;
 use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp, plain_date};
 use crate::store::{KnownIdentity, Profile};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-
-/// Traits that are objects by token here, and lists there.
-pub const BY_TOKEN: [&str; 2] = ["devices", "browserTokens"];
 
 /// `{"user":…}`.
 #[derive(Serialize)]
@@ -82,11 +80,12 @@ fn add_made(fields: &mut Map<String, Value>, profile: &Profile, email: Option<&s
     let made = [
         ("signupDate", json!(created)),
         ("signupSource", json!("API")),
-        ("profileUpdatedAt", json!(updated)),
     ];
     for (name, value) in made {
         fields.entry(name).or_insert(value);
     }
+    // One that was sent is what somebody read here before, and has no bearing on it.
+    fields.insert("profileUpdatedAt".to_owned(), json!(updated));
     for name in LISTS {
         fields.entry(name).or_insert_with(|| json!([]));
     }
@@ -104,8 +103,8 @@ fn fields(traits: &Json) -> Map<String, Value> {
         return Map::new();
     };
     for name in BY_TOKEN {
-        if let Some(Value::Object(tokens)) = fields.get_mut(name).map(Value::take) {
-            let tokens = tokens.into_iter().map(|(_, token)| token);
+        if let Some(Value::Object(tokens)) = fields.get_mut(name) {
+            let tokens = std::mem::take(tokens).into_iter().map(|(_, token)| token);
             fields.insert(name.to_owned(), tokens.collect());
         }
     }
@@ -136,6 +135,27 @@ pub fn written(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ProfileId;
+
+    #[test]
+    fn what_was_read_and_is_written_back_stands_still_but_for_the_time_of_the_update() {
+        let at = |text: &str| Timestamp::parse(text).expect(text);
+        let sent = json!({"profileUpdatedAt": "2020-01-01", "signupDate": "2020-01-01"});
+        let profile = Profile {
+            id: ProfileId(uuid::Uuid::nil()),
+            traits: Json::of(&sent),
+            identities: Vec::new(),
+            version: 1,
+            created_at: at("2026-01-01"),
+            updated_at: at("2026-01-02"),
+            first_seen: None,
+            last_seen: None,
+            groups: Vec::new(),
+        };
+        let fields = found(&profile, ProjectType::Hybrid).user.data_fields;
+        assert_eq!(fields["profileUpdatedAt"], "2026-01-02 00:00:00 +00:00");
+        assert_eq!(fields["signupDate"], "2020-01-01 00:00:00 +00:00");
+    }
 
     #[test]
     fn dates_are_written_as_the_original_does() {

@@ -83,7 +83,9 @@ pub mod reply {
             reply.fail_count += 1;
             let (emails, user_ids) = match fault {
                 Fault::BadEmail => (Some(&mut reply.invalid_emails), None),
-                Fault::BadUserId(_) => (None, Some(&mut reply.invalid_user_ids)),
+                Fault::BadUserId(_) if named.user_id.is_some() => {
+                    (None, Some(&mut reply.invalid_user_ids))
+                }
                 _ => (
                     Some(&mut reply.valid_email_failures),
                     Some(&mut reply.valid_user_id_failures),

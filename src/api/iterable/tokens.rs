@@ -49,9 +49,9 @@ fn names_of(who: Who) -> impl Iterator<Item = Identity> {
 async fn others(asked: &Asked, names: &BTreeSet<Identity>) -> Result<Vec<Identity>, Failure> {
     let owners = look_up(asked, names.clone()).await?;
     let mut known = Vec::new();
-    for name in owners.into_keys() {
+    for name in names.iter().filter(|name| owners.get(name).is_some()) {
         let _room = asked.state.reads.room().await?;
-        let profile = profile(asked, name).await?;
+        let profile = profile(asked, name.clone()).await?;
         known.extend(profile.into_iter().flat_map(|profile| profile.identities));
     }
     let names = known.into_iter().map(|known| known.identity);

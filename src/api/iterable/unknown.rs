@@ -105,18 +105,9 @@ pub async fn may_take_in(
         return Err(Refusal::forbidden("Known users are merged by a server key alone").into());
     }
     match asked.signer().await? {
-        Some(signed) if !names(&signed, destination) => Err(jwt::mismatched().into()),
+        Some(signed) if !signed.vouches_for(destination) => Err(jwt::mismatched().into()),
         _ => Ok(()),
     }
-}
-
-fn names(signed: &Named, identity: &Identity) -> bool {
-    let own = match identity.kind {
-        IdentityKind::Email => &signed.email,
-        _ => &signed.user_id,
-    };
-    let own = own.as_deref();
-    own.is_some_and(|own| Identity::new(identity.kind.clone(), own) == *identity)
 }
 
 /// True of a user who has no name but an id that an SDK drew, and began with a session; `None` of nobody. When somebody began is told by

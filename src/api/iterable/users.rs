@@ -7,12 +7,9 @@ use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
-use super::saying::inner_names;
+use super::saying::{by_token, inner_names};
 use super::when;
 use crate::domain::{Json, Mode};
-
-/// What one member of a request holds until it is written, beside its names.
-pub const MEMBER: usize = 1_536;
 
 /// How messages name a call without a user.
 pub const UPDATE: &str = "set: ApiUserUpdateRequest(None,None,None,None)";
@@ -54,7 +51,7 @@ pub fn stating(
 ) -> Result<Saying, Refusal> {
     let prefer_user_id = user.flag("preferUserId")?;
     let mut named = named(user)?;
-    let (traits, mut inner) = inner_names(traits);
+    let (traits, mut inner) = inner_names(traits.map(by_token));
     if named == Named::default() {
         named.user_id = inner.user_id.take();
     }
@@ -102,7 +99,7 @@ pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer,
 /// The members of a request of many; room for what is read of each is taken first.
 ///
 /// # Errors
-/// `BatchTooLarge` where they are too many, `Overloaded` where there is no room.
+/// `BatchTooLarge` where they are too many or hold too much, `Overloaded` where there is no room just now.
 pub fn members(readable: &mut Readable, name: &str) -> Result<Vec<Fields>, Failure> {
     let count = readable.fields.count(name, MOST_MEMBERS + 1)?;
     if count > MOST_MEMBERS {
@@ -112,9 +109,18 @@ pub fn members(readable: &mut Readable, name: &str) -> Result<Vec<Fields>, Failu
             ..Refusal::of("BatchTooLarge", message)
         }));
     }
-    // The texts of names are copies of what stands in the body.
-    readable.hold(readable.bytes.len() + count * MEMBER)?;
-    Ok(readable.fields.objects(name)?)
+    readable.hold(count, 0)?;
+    let members = readable.fields.objects(name)?;
+    readable.hold(0, members.iter().map(bytes_of_names).sum())?;
+    Ok(members)
+}
+
+/// What copies of the names of a member come to, those among its data fields too.
+fn bytes_of_names(member: &Fields) -> usize {
+    let data = member.json.member("dataFields");
+    let places = [Some(&member.json), data.as_ref()].into_iter().flatten();
+    let names = places.flat_map(|place| ["email", "userId"].map(|name| place.member(name)));
+    names.flatten().map(|name| name.as_bytes().len()).sum()
 }
 
 /// Writes what is said of many, and tells which of it failed.

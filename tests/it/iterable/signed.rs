@@ -1,6 +1,7 @@
 //! Keys whose calls need a token: who signs is who is spoken of.
 
 use crate::harness::{Project, ROSTER, answer_to, shared, store_at};
+use crate::own_kinds;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use reqwest::Method;
 use roster::domain::{KeyHash, ProjectId};
@@ -231,6 +232,32 @@ async fn what_sdks_call_without_a_token_lets_nobody_speak_for_another() {
             .post("unknownuser/events/session", None, &session(user.clone()))
             .await;
         assert_eq!(told.1, "JwtUserIdentifiersMismatched", "{user}");
+    }
+}
+
+/// Of the project's own kinds of name no token says any, so that a trait which is called as one is a trait.
+#[tokio::test]
+async fn what_nobody_signed_is_a_trait_and_no_name() {
+    let project = own_kinds::project_with(&["--kind", "crm_id"]).await;
+    let known = json!({"type": "identify", "anonymousId": "visitor", "messageId": "m1", "traits": {"crm_id": "C-77", "secret": "s3"}});
+    project.send("/v1/batch", &json!({"batch": [known]})).await;
+    let app = App::of(project).await;
+    let mallory = token(json!({"userId": "mallory"}), SECRET, (10, 600));
+    let claim = json!({"userId": "mallory", "dataFields": {"crm_id": "C-77"}});
+    assert_eq!(app.code("users/update", &mallory, &claim).await, "Success");
+    let id = drawn();
+    let session = json!({"user": {"userId": id, "dataFields": {"crm_id": "C-77", "plan": "hacked"}}, "createdAt": 1_704_164_645});
+    let path = "unknownuser/events/session";
+    assert_eq!(app.post(path, None, &session).await.0, 200);
+    let known = app.project.profile("crm_id:C-77").await;
+    assert_eq!(known["traits"], json!({"crm_id": "C-77", "secret": "s3"}));
+    for (name, traits) in [
+        ("mallory".to_owned(), json!({"crm_id": "C-77"})),
+        (id, json!({"crm_id": "C-77", "plan": "hacked"})),
+    ] {
+        let profile = app.project.profile(&format!("user_id:{name}")).await;
+        assert_eq!(profile["traits"], traits);
+        assert_ne!(profile["id"], known["id"]);
     }
 }
 
