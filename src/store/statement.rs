@@ -4,7 +4,7 @@ use super::schema::open_clauses;
 use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, devices,
     erase_older, erase_statements as erase, events, export, field_types, fields, forgotten, groups,
-    heartbeat, import_statements as imports, invalidations, lease, lists, lookup, merge,
+    heartbeat, import_statements as imports, invalidations, lease, listed_of, lists, lookup, merge,
     merge_record, migration, mirror_statements as mirror, others, owners, profiles, projects,
     pull_statements as pulls, reads, rejections, retention, rights, schema,
     split_statements as split, verification_statements as verification, worker, write_statements,
@@ -266,9 +266,13 @@ fn of_requests() -> Vec<&'static Statement> {
     ]
 }
 
-/// Of what only one dialect asks for.
+/// Of what only one dialect, or an export, asks for.
 fn of_dialects() -> Vec<&'static Statement> {
     vec![
+        &listed_of::LOAD_CALLS_OF,
+        &listed_of::LOAD_RECORDS_OF,
+        &listed_of::LOAD_LINES_OF,
+        &listed_of::LOAD_SAMPLES_OF,
         &forgotten::LOAD_FORGOTTEN,
         &lists::CREATE_LIST,
         &lists::LOAD_LISTS,

@@ -678,6 +678,38 @@ UPDATE api_key SET revoked_at = COALESCE(revoked_at, now())
 WHERE key_hash = $1::BYTEA
 RETURNING project_id;
 
+-- load_calls_of
+SELECT DISTINCT ON (r.rejection_id::TEXT) r.rejection_id::TEXT, r.received_at, r.code, r.field, r.message, r.message_id, r.item::TEXT, r.warnings::TEXT, NULL::BYTEA, NULL::BYTEA
+FROM unnest($1::TEXT[]) AS t (hash)
+JOIN rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE (r.rejection_id::TEXT) > $2::TEXT
+ORDER BY r.rejection_id::TEXT
+LIMIT $3::INT8;
+
+-- load_records_of
+SELECT DISTINCT ON (r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT) r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT, r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, r.record_key, r.record
+FROM unnest($1::TEXT[]) AS t (hash)
+JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE (r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT) > $2::TEXT
+ORDER BY r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT
+LIMIT $3::INT8;
+
+-- load_lines_of
+SELECT DISTINCT ON (r.job_id::TEXT || ' ' || r.number::TEXT) r.job_id::TEXT || ' ' || r.number::TEXT, r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, NULL::BYTEA, r.record
+FROM unnest($1::TEXT[]) AS t (hash)
+JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE (r.job_id::TEXT || ' ' || r.number::TEXT) > $2::TEXT
+ORDER BY r.job_id::TEXT || ' ' || r.number::TEXT
+LIMIT $3::INT8;
+
+-- load_samples_of
+SELECT DISTINCT ON (r.verification_id::TEXT || ' ' || r.number::TEXT) r.verification_id::TEXT || ' ' || r.number::TEXT, r.found_at, r.kind, r.field, 'a verification found a difference', r.document_id, jsonb_build_object('ours', r.ours, 'theirs', r.theirs)::TEXT, NULL::TEXT, NULL::BYTEA, NULL::BYTEA
+FROM unnest($1::TEXT[]) AS t (hash)
+JOIN verification_sample AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE (r.verification_id::TEXT || ' ' || r.number::TEXT) > $2::TEXT
+ORDER BY r.verification_id::TEXT || ' ' || r.number::TEXT
+LIMIT $3::INT8;
+
 -- load_forgotten
 SELECT f.identity_hash, CASE WHEN f.is_forgotten THEN f.shown_hash END
 FROM unnest($1::INT4[], $2::BYTEA[]) AS t (project_id, after)

@@ -255,3 +255,51 @@ async fn a_name_for_which_its_person_has_no_room_is_told_counted_and_listed() {
     let ada = project.profile("user_id:ada").await;
     assert_eq!(ada["identities"].as_array().map(Vec::len), Some(3));
 }
+
+#[tokio::test]
+async fn an_export_has_what_is_listed_of_its_person_and_of_nobody_else() {
+    let project = Project::fresh().await;
+    let known = ["ada-1815", "bob"].map(|user| json!({"type": "identify", "userId": user}));
+    project.results(&known).await;
+    for (name, id) in [("ada-1815", "a"), ("bob", "b")] {
+        let many = (0..40).flat_map(|number| faulty("userId", name, &format!("{id}{number}")));
+        project.results(&many.collect::<Vec<_>>()).await;
+        refuse_record(&project, name, i64::from(id == "a")).await;
+    }
+    let url = format!("{}/v1/profiles/user_id:ada-1815/export", project.url);
+    let request = project.client.get(url).bearer_auth(&project.server_key);
+    let text = request.send().await.expect("an answer").text().await;
+    let text = text.expect("text");
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines: Vec<Value> = lines.collect();
+    let of = |of: &str| {
+        let own = lines.iter().filter(|line| line["record"] == "listed");
+        own.filter(|line| line["of"] == of).collect::<Vec<_>>()
+    };
+    let listed = project.read("/v1/rejections?limit=1000").await;
+    let listed = listed["rejections"].as_array().expect("a list");
+    let of_ada = listed
+        .iter()
+        .filter(|row| row["item"]["userId"] == "ada-1815");
+    let texts = listed.iter().filter_map(|row| row["item"].as_str());
+    let of_ada = of_ada.count() + texts.filter(|text| text.contains("ada-1815")).count();
+    let calls = of("call");
+    assert_eq!(calls.len(), of_ada, "more than a page: {of_ada}");
+    assert!(of_ada > 200, "{of_ada}");
+    assert!(calls.iter().any(|call| call["warnings"].is_array()));
+    assert!(
+        calls
+            .iter()
+            .all(|call| call["at"].is_string() && !call["item"].is_null())
+    );
+    let records = of("topic");
+    assert_eq!((records.len(), &records[0]["key"]), (1, &json!("ada-1815")));
+    assert!(
+        records[0]["text"]
+            .as_str()
+            .is_some_and(|text| text.contains(SECRET))
+    );
+    assert!(!text.contains("bob"), "{text}");
+}

@@ -1,15 +1,16 @@
 //! `GET /v1/profiles/{reference}/export`: all that is held about a person, one JSON object a line.
 //!
-//! First the profile, then the events, newest first, then the conflicts, then what is kept of merges; a page of rows is in memory at a time.
+//! First the profile, then the events, newest first, then the conflicts, then what is kept of merges, then what was refused or mended and is
+//! listed; a page of rows is in memory at a time.
 
 use super::shown::shown;
-use super::{answer_of, conflicts, events, reader, reference, reply};
+use super::{answer_of, conflicts, events, listed, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::stream::Pages;
 use crate::domain::profile::Traits;
 use crate::domain::{Identity, ProjectId, Timestamp};
-use crate::store::{KeptMerge, Person, Reference, TimelineQuery};
+use crate::store::{KeptMerge, ListOf, Person, Reference, TimelineQuery};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -25,6 +26,8 @@ enum Next {
     Events(Option<(Timestamp, Uuid)>),
     Conflicts(Uuid),
     Merges,
+    /// Of a list, what stands behind this key.
+    Listed(ListOf, String),
     Nothing,
 }
 
@@ -32,6 +35,8 @@ struct Export {
     state: Data<State>,
     project_id: ProjectId,
     person: Person,
+    /// What is listed of the person is found by these.
+    names: Vec<Identity>,
     next: Next,
 }
 
@@ -49,6 +54,7 @@ async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiE
         state: state.clone(),
         project_id: caller.project_id,
         person,
+        names: Vec::new(),
         next: Next::Profile,
     })
 }
@@ -59,11 +65,12 @@ impl Pages for Export {
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         let state = self.state.clone();
         let _room = state.reads.room().await?;
-        match self.next {
+        match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Profile => self.profile().await.map(Some),
             Next::Events(after) => self.events(after).await.map(Some),
             Next::Conflicts(after) => self.conflicts(after).await.map(Some),
             Next::Merges => self.merges().await.map(Some),
+            Next::Listed(list, after) => self.listed(list, &after).await.map(Some),
             Next::Nothing => Ok(None),
         }
     }
@@ -76,6 +83,8 @@ impl Export {
         let found = answer_of(&self.state, reading).await?;
         self.next = Next::Events(None);
         let profile = found.ok_or(ApiError::NoSuchProfile)?;
+        let names = profile.identities.iter();
+        self.names = names.map(|known| known.identity.clone()).collect();
         Ok(lines("profile", [shown(profile)]))
     }
 
@@ -110,7 +119,7 @@ impl Export {
     }
 
     async fn merges(&mut self) -> Result<String, ApiError> {
-        self.next = Next::Nothing;
+        self.next = Next::Listed(ListOf::ALL[0], String::new());
         let reading = self.state.store.load_merges(&self.person);
         let merges = answer_of(&self.state, reading).await?;
         let left_out = LeftOut {
@@ -119,6 +128,19 @@ impl Export {
         let left_out = (left_out.merges > 0).then_some(left_out);
         let merges = merges.newest.into_iter().map(shown_merge);
         Ok(lines("merge", merges) + &lines("left_out", left_out))
+    }
+
+    async fn listed(&mut self, list: ListOf, after: &str) -> Result<String, ApiError> {
+        let person = (self.project_id, &self.names[..]);
+        let store = &self.state.store;
+        let reading = store.load_listed_of(list, person, after, PAGE);
+        let page = answer_of(&self.state, reading).await?;
+        self.next = match page.last().filter(|_| page.len() as i64 == PAGE) {
+            Some(last) => Next::Listed(list, last.key.clone()),
+            None => behind(list),
+        };
+        let shown = page.into_iter().map(|one| listed::shown(list, one));
+        Ok(lines("listed", shown))
     }
 }
 
@@ -154,6 +176,13 @@ fn shown_merge(merge: KeptMerge) -> ShownMerge {
         traits: raw(&merge.traits),
         before: merge.before.as_ref().map(raw),
     }
+}
+
+/// The list that comes after one.
+fn behind(list: ListOf) -> Next {
+    let mut lists = ListOf::ALL.into_iter().skip_while(|one| *one != list);
+    let next = lists.nth(1);
+    next.map_or(Next::Nothing, |next| Next::Listed(next, String::new()))
 }
 
 /// One line for each object, which says first what it is.

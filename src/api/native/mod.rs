@@ -9,6 +9,7 @@ mod erasures;
 mod events;
 mod export;
 mod imports;
+mod listed;
 mod lookup;
 mod migration;
 mod profiles;

@@ -82,16 +82,22 @@ pub fn of_refused(call: &Call<'_>, context: &Json, body: &Bytes, gate: &Gate<'_>
     let json = |raw: &RawValue| Json::slice_of(body, raw);
     let traits = call.traits.map(json).into_iter();
     let traits = traits.chain(context.member("traits"));
-    let entries = call.merge_properties.map(json);
-    // One more than a profile may have: there is no end to a list.
-    let entries = entries.map(|list| list.elements(gate.limits.profile_identities + 1));
-    let of_merge = entries.iter().flatten();
-    let of_merge = of_merge.filter_map(|entry| Some(merged(entry, gate)?.0));
     let mut found: Vec<Identity> = fields.into_iter().filter_map(identity).collect();
     found.extend(traits.flat_map(|traits| in_traits(&traits, gate.kinds)));
+    let of_merge = call.merge_properties.map(json).into_iter();
+    let of_merge = of_merge.flat_map(|list| in_merge(&list, gate));
     let others = in_context(context, gate).into_iter().chain(of_merge);
     found.extend(others.map(Name::into_identity));
     found
+}
+
+/// The names in a list of a merge; one more than a profile may have is enough.
+fn in_merge(list: &Json, gate: &Gate<'_>) -> Vec<Name> {
+    let entries = list.elements(gate.limits.profile_identities + 1);
+    let names = entries.iter();
+    names
+        .filter_map(|entry| Some(merged(entry, gate)?.0))
+        .collect()
 }
 
 /// The traits that are called as a kind, whatever the project's rules say of them.
