@@ -16,14 +16,17 @@ const GROUP: &str = "group_id";
 
 /// The names of a record. Those of a message of the tracking API its own reader tells.
 pub(super) fn names(form: &Form, record: &Record<'_>, gate: &Gate<'_>) -> Vec<Identity> {
-    match form {
+    let found = match form {
         Form::Calls => None,
         Form::Messages if !messages::is_own(record, gate.limits.depth) => None,
         Form::Messages | Form::Own => of_own(record, gate),
         Form::Columns => of_columns(record, gate),
         Form::Document(document) => of_document(document, record, gate),
-    }
-    .unwrap_or_default()
+    };
+    let mut found = found.unwrap_or_default();
+    // One more than a profile may have: there is no end to a list.
+    found.truncate(gate.limits.profile_identities + 1);
+    found
 }
 
 /// A rejection with names that it does not have yet.
@@ -106,4 +109,39 @@ fn in_traits(traits: Option<&Value>, gate: &Gate<'_>) -> Vec<Identity> {
         .map(|traits| gate.names_in(&traits))
         .unwrap_or_default();
     names.into_iter().map(Name::into_identity).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::Mapping;
+    use crate::mapping::row_tests::{limits, read_with};
+    use serde_json::json;
+
+    #[test]
+    fn a_list_of_names_without_end_is_cut() {
+        let many: Vec<usize> = (0..100_000).collect();
+        let record = json!({"roster": 1, "type": "nope", "identities": {"user_id": many}});
+        let read = read_with(
+            &Mapping::roster(),
+            None,
+            Some(record.to_string().as_bytes()),
+            &[],
+        );
+        let names = read.expect_err("no type").names;
+        assert_eq!(names.len(), limits().profile_identities + 1);
+    }
+
+    #[test]
+    fn all_places_and_traits_of_a_document_name_somebody() {
+        let mapping = Mapping::parse(
+            "[identities]\nuser_id = [\"/id\", \"/old\"]\n[group]\nid = \"/team\"\n[traits]\nroot = \"/doc\"\n[event]\nname = \"/what\"\nid = \"/no\"\n",
+        );
+        let mapping = mapping.expect("a mapping");
+        let record = json!({"id": "1", "old": "2", "team": "t", "doc": {"email": "Ada@X.test"}, "what": "y".repeat(100_000)});
+        let read = read_with(&mapping, None, Some(record.to_string().as_bytes()), &[]);
+        let names = read.expect_err("the name is too long").names;
+        let mut values: Vec<&str> = names.iter().map(|name| &*name.value).collect();
+        values.sort_unstable();
+        assert_eq!(values, ["1", "2", "ada@x.test", "t"]);
+    }
 }

@@ -356,6 +356,7 @@ async fn a_misspelt_option_sends_nothing() {
         "name=other.csv",
         "time=2026-01-01T00:00:00Z",
         "empty=none",
+        "format=csv",
     ] {
         let output = run(&project, &[text(&path), "--option", option]).await;
         let told = String::from_utf8_lossy(&output.stderr);

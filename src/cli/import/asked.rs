@@ -36,6 +36,9 @@ impl Upload {
 pub fn check(options: &[(String, String)]) -> Result<()> {
     let mut layout = Layout::default();
     for (name, value) in options {
+        if name == "format" {
+            bail!("the format of a file is said by --format");
+        }
         if !layout.set(name, value)? {
             let known = Layout::NAMES.join(", ");
             bail!("{name} is no option of a file; {known} and empty.COLUMN are");
