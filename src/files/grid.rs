@@ -36,7 +36,9 @@ impl Grid<'_> {
         let row = row::read(line, self.dialect, true, &mut cells);
         let is_whole =
             row.is_some_and(|row| !row.is_faulty && row.whole == line.len() && row.length > 0);
-        is_whole && self.is_count(&cells, line)
+        // What a row lacks are empty cells at its end: a line that lacks more is a part of a text.
+        let is_full = cells.len() + 1 >= self.columns.least;
+        is_whole && is_full && self.is_count(&cells, line)
     }
 
     /// Lines of a text, the last one also without its end.

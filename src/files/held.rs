@@ -137,7 +137,12 @@ pub fn refused(code: Code, message: impl Into<String>) -> Rejection {
 
 /// The beginning of a long record, whole characters only where it is text.
 fn cut(bytes: &Bytes) -> Bytes {
-    let beginning = bytes.slice(..bytes.len().min(KEPT_OF_LONG));
+    beginning(bytes, KEPT_OF_LONG)
+}
+
+/// So many bytes of a record at most, whole characters only where it is text.
+pub fn beginning(bytes: &Bytes, most: usize) -> Bytes {
+    let beginning = bytes.slice(..bytes.len().min(most));
     match std::str::from_utf8(&beginning) {
         Err(error) if error.error_len().is_none() => beginning.slice(..error.valid_up_to()),
         _ => beginning,

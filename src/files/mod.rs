@@ -34,6 +34,7 @@ mod wrapped;
 
 pub use columns::nobody;
 pub use encoding::Encoding;
+pub use held::beginning;
 pub use inflater::Inflater;
 pub use layout::{Before, CsvLayout, Empty, Format, Layout};
 pub use preview::{Preview, Sampler};

@@ -150,7 +150,7 @@ impl Reading {
     pub fn end(&mut self) -> Batch {
         let mut batch = Batch::default();
         let unpacked = self.unpack.end();
-        self.broken = unpacked.failure;
+        self.broken = self.broken.take().or(unpacked.failure);
         let failure = self.feed(&unpacked.bytes, &mut batch);
         let failure = match failure {
             // Of a file that is cut nobody knows whether its last record is whole.

@@ -109,6 +109,5 @@ fn cut(standing: &Standing, item: &Item) -> ImportRefusal {
 }
 
 fn beginning(standing: &Standing) -> Vec<u8> {
-    let text = &standing.text;
-    text[..text.len().min(LISTED_BYTES)].to_vec()
+    crate::files::beginning(&standing.text, LISTED_BYTES).to_vec()
 }

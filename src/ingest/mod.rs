@@ -8,6 +8,7 @@ pub mod admission;
 mod batcher;
 mod field_types;
 mod fold;
+mod known;
 mod lanes;
 mod listed;
 mod live_time;

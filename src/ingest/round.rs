@@ -1,11 +1,12 @@
 //! One round of the slow path: read what is known of some commands, plan, write, and tell who has to go again.
 
 use super::fold::{Folded, fold};
+use super::known::{asked, erased, known};
 use super::merging::merge_listed;
 use super::tools::{Key, Tools};
 use crate::domain::elements::{DEVICES, LISTS};
 use crate::domain::erasure::Erased;
-use crate::domain::plan::{Assignment, Conflict, Known, Plan};
+use crate::domain::plan::{Assignment, Conflict, Plan};
 use crate::domain::profile::Traits;
 use crate::domain::{
     Command, IdentityKey, IdentityKind, Json, ProfileId, ProfileKey, Rejection, Subject, Timestamp,
@@ -16,7 +17,6 @@ use crate::store::{
 };
 use metrics::counter;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Commands, what to do for them, and the profiles as they were read.
 pub(super) struct Round<'a> {
@@ -106,7 +106,7 @@ impl<'a> Round<'a> {
     /// Writes the plan; tells what is left. All of it where a name turns out to be an erased person's, and all but what is refused where
     /// somebody has no room: nothing of a refused command is done, and the others' plan may have counted on it.
     pub async fn write(self, tools: &Tools) -> Result<Outcome<'a>, Error> {
-        if !self.folded.refused.is_empty() {
+        if self.serves_refused() {
             return Ok(self.without_refused());
         }
         let store = &tools.store;
@@ -149,6 +149,20 @@ impl<'a> Round<'a> {
         Ok(outcome)
     }
 
+    /// True where the plan has something of a command that has no room: a name, a merge, a conflict or a trait of its other side.
+    fn serves_refused(&self) -> bool {
+        let is_refused = |place: &usize| self.folded.refused.contains_key(place);
+        let is_planned = |place: &usize| {
+            let is_settled = matches!(self.plan.assignments[*place], Assignment::Settled(_));
+            !is_settled
+                || self.folded.changing.contains(place)
+                || self.plan.conflicts.contains_key(place)
+        };
+        let mut all = self.places();
+        !self.folded.refused.is_empty()
+            && all.any(|(_, own)| own.iter().any(is_refused) && own.iter().any(is_planned))
+    }
+
     fn without_refused(self) -> Outcome<'a> {
         let mut outcome = Outcome::default();
         for (command, own) in self.places() {
@@ -186,8 +200,10 @@ impl<'a> Round<'a> {
     /// Of whom a trait was said.
     fn who_speaks_of(&self, trait_name: &str) -> Vec<ProfileKey> {
         let profile = |(place, subject): (usize, &Subject)| {
+            let is_refused = self.folded.refused.contains_key(&place);
             let traits = subject
                 .traits
+                .filter(|_| !is_refused)
                 .filter(|write| write.traits.iter().any(|(name, _)| name == trait_name));
             let profile_id = self.plan.assignments[place].profile_id();
             traits.and(profile_id).map(|id| (subject.project_id, id))
@@ -372,59 +388,6 @@ impl<'a> Round<'a> {
         };
         wanted.iter().map(new).collect()
     }
-}
-
-/// Every identity once, sorted, with a flag where traits are stated about it.
-fn asked(commands: &[&Command]) -> Vec<(IdentityKey, bool)> {
-    let mut asked = BTreeMap::new();
-    for subject in commands.iter().flat_map(|command| command.subjects()) {
-        for identity in subject.identities {
-            let key = (subject.project_id, identity.clone());
-            *asked.entry(key).or_insert(false) |= subject.traits.is_some();
-        }
-    }
-    asked.into_iter().collect()
-}
-
-/// Which of the names that nobody has were an erased person's; `None` where that is left to the statements that write them.
-async fn erased(
-    tools: &Tools,
-    unknown: &[&IdentityKey],
-    is_first: bool,
-) -> Result<Option<HashMap<IdentityKey, Erased>>, Error> {
-    if is_first && !tools.expects_erased.load(Relaxed) {
-        return Ok(None);
-    }
-    if unknown.is_empty() {
-        return Ok(Some(HashMap::new()));
-    }
-    let erased = tools.store.load_erased(unknown).await?;
-    tools.expects_erased.store(!erased.is_empty(), Relaxed);
-    Ok(Some(erased))
-}
-
-/// Whose the identities are, and the profiles, with their traits where one of the answers has them.
-pub(super) fn known(
-    asked: &[(IdentityKey, bool)],
-    found: Vec<ResolvedIdentity>,
-) -> (Known, HashMap<ProfileKey, ResolvedIdentity>) {
-    let mut known = Known::default();
-    let mut profiles: HashMap<ProfileKey, ResolvedIdentity> = HashMap::new();
-    for answer in found {
-        let key = &asked[answer.position].0;
-        known.owners.insert(key.clone(), answer.profile_id);
-        if let Some(at) = answer.not_before {
-            let is_forgotten = false;
-            known
-                .erased
-                .insert(key.clone(), Erased { at, is_forgotten });
-        }
-        let profile = (key.0, answer.profile_id);
-        if answer.stored.is_some() || !profiles.contains_key(&profile) {
-            profiles.insert(profile, answer);
-        }
-    }
-    (known, profiles)
 }
 
 fn owners(identities: &BTreeMap<IdentityKey, ProfileId>) -> BTreeSet<ProfileKey> {

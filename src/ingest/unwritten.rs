@@ -4,7 +4,7 @@
 //! It is a look before the write, at the few items that state something new. The write looks again; what is erased between the two, and
 //! what the write refuses for another reason, is not seen here.
 
-use super::round::known;
+use super::known::known;
 use super::tools::Key;
 use crate::domain::plan::Known;
 use crate::domain::{Command, Identity, IdentityKey, Item};

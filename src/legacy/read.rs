@@ -54,7 +54,7 @@ impl Client {
         found.into_iter().map(whole).collect()
     }
 
-    /// A document that stands by a routing of its own: beside others of its id.
+    /// A document that stands by a routing of its own, beside others of its id; of one that is too large its version alone.
     ///
     /// # Errors
     /// As `documents`.
@@ -65,7 +65,11 @@ impl Client {
     ) -> Result<Option<Found>, Failure> {
         let body = json!({"docs": [{"_id": id, "routing": routing}]});
         match self.asked(index, body, MOST_BYTES, &mut |_| true).await {
-            Err(Failure::TooLarge(_)) => Ok(Some(Found::default())),
+            Err(Failure::TooLarge(_)) => {
+                let body = json!({"docs": [{"_id": id, "routing": routing, "_source": false}]});
+                let asked = self.asked(index, body, MOST_BYTES, &mut |_| true).await?;
+                Ok(answered(asked, 1)?.pop().flatten())
+            }
             asked => Ok(answered(asked?, 1)?.pop().flatten()),
         }
     }

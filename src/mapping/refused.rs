@@ -11,6 +11,7 @@ use super::opened::{Content, Opened};
 use super::{Form, Record};
 use crate::domain::{Gate, Identity, Json, Name, Rejection};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const GROUP: &str = "group_id";
 
@@ -31,11 +32,9 @@ pub(super) fn names(form: &Form, record: &Record<'_>, gate: &Gate<'_>) -> Vec<Id
 
 /// A rejection with names that it does not have yet.
 pub(super) fn about(mut rejection: Rejection, names: Vec<Identity>) -> Rejection {
-    for name in names {
-        if !rejection.names.contains(&name) {
-            rejection.names.push(name);
-        }
-    }
+    let mut seen = HashSet::new();
+    rejection.names.extend(names);
+    rejection.names.retain(|name| seen.insert(name.clone()));
     rejection
 }
 

@@ -70,7 +70,7 @@ pub struct Status {
     /// The gates of the next step.
     pub gates: Vec<Gate>,
     pub mirror: MirrorSeen,
-    /// Some of whom the legacy store takes no document, the newest first.
+    /// Some of whom the legacy store takes no document.
     pub refused: Vec<RefusedDocument>,
     pub backfill: Option<SourceStatus>,
     /// The newest of each direction.

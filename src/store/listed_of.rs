@@ -7,28 +7,30 @@ use crate::domain::{Identity, Json, ProjectId, Timestamp};
 use std::collections::BTreeSet;
 use tokio_postgres::Row;
 
-/// A page of a list, in the order of keys. A row that says several of the names is one. A hash is of one project: with a condition on that
-/// beside it, PostgreSQL goes along all of the project's rows.
+/// A page of a list, in the order of keys: those of the page first, so that only its rows are read whole. A row that says several of the
+/// names is one. A hash is of one project: with a condition on that beside it, PostgreSQL goes along all of the project's rows.
 macro_rules! listed {
-    ($name:literal, $table:literal, $key:literal, $columns:literal) => {
+    ($name:literal, $table:literal, $key:literal, $primary:literal, $columns:literal) => {
         Statement {
             name: $name,
             sql: concat!(
                 "-- ",
                 $name,
-                "\nSELECT DISTINCT ON (",
+                "\nWITH page AS MATERIALIZED (\n    SELECT DISTINCT ",
                 $key,
-                ") ",
-                $key,
-                ", ",
-                $columns,
-                "\nFROM unnest($1::TEXT[]) AS t (hash)\nJOIN ",
+                " AS key, ",
+                $primary,
+                "\n    FROM unnest($1::TEXT[]) AS t (hash)\n    JOIN ",
                 $table,
-                " AS r ON r.name_hashes @> to_jsonb(t.hash)\nWHERE (",
+                " ON name_hashes @> to_jsonb(t.hash)\n    WHERE (",
                 $key,
-                ") > $2::TEXT\nORDER BY ",
-                $key,
-                "\nLIMIT $3::INT8",
+                ") > $2::TEXT\n    ORDER BY 1 LIMIT $3::INT8\n)\nSELECT page.key, ",
+                $columns,
+                "\nFROM page JOIN ",
+                $table,
+                " AS r USING (",
+                $primary,
+                ")\nORDER BY page.key",
             ),
         }
     };
@@ -37,28 +39,32 @@ macro_rules! listed {
 pub(super) const LOAD_CALLS_OF: Statement = listed!(
     "load_calls_of",
     "rejection",
-    "r.rejection_id::TEXT",
+    "rejection_id::TEXT",
+    "project_id, received_at, rejection_id",
     "r.received_at, r.code, r.field, r.message, r.message_id, r.item::TEXT, r.warnings::TEXT, NULL::BYTEA, NULL::BYTEA"
 );
 
 pub(super) const LOAD_RECORDS_OF: Statement = listed!(
     "load_records_of",
     "backfill_rejection",
-    "r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT",
+    "source || ' ' || topic || ' ' || partition::TEXT || ' ' || record_offset::TEXT",
+    "project_id, source, topic, partition, record_offset",
     "r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, r.record_key, r.record"
 );
 
 pub(super) const LOAD_LINES_OF: Statement = listed!(
     "load_lines_of",
     "import_rejection",
-    "r.job_id::TEXT || ' ' || r.number::TEXT",
+    "job_id::TEXT || ' ' || number::TEXT",
+    "project_id, job_id, number",
     "r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, NULL::BYTEA, r.record"
 );
 
 pub(super) const LOAD_SAMPLES_OF: Statement = listed!(
     "load_samples_of",
     "verification_sample",
-    "r.verification_id::TEXT || ' ' || r.number::TEXT",
+    "verification_id::TEXT || ' ' || number::TEXT",
+    "project_id, verification_id, number",
     "r.found_at, r.kind, r.field, 'a verification found a difference', r.document_id, jsonb_build_object('ours', r.ours, 'theirs', r.theirs)::TEXT, NULL::TEXT, NULL::BYTEA, NULL::BYTEA"
 );
 
@@ -96,6 +102,14 @@ pub struct Listed {
 impl ListOf {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Calls, Self::Records, Self::Lines, Self::Samples];
+
+    /// Bytes that a row of it may have.
+    pub const fn most_bytes(self) -> usize {
+        match self {
+            Self::Lines => 64 * 1024,
+            Self::Calls | Self::Records | Self::Samples => 8 * 1024,
+        }
+    }
 
     fn statement(self) -> &'static Statement {
         match self {

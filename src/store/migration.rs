@@ -58,13 +58,11 @@ SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced
 FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT $3::INT8",
 };
 
-/// Of many a hundred are looked at, and the newest of those are told.
+/// As many as fit a screen.
 pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
     name: "load_refused_documents",
     sql: "-- load_refused_documents
-SELECT f.profile_id, f.reason, f.refused_at FROM (
-    SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 100
-) AS f ORDER BY f.refused_at DESC, f.profile_id LIMIT 10",
+SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 ORDER BY profile_id LIMIT 10",
 };
 
 /// Of the backlog so many marks are counted at the most ($2).
@@ -242,7 +240,7 @@ impl Store {
         rows.iter().map(taken_step).collect()
     }
 
-    /// Some of whom the legacy store takes no document, the newest first.
+    /// Some of whom the legacy store takes no document.
     pub async fn refused_documents(
         &self,
         project_id: ProjectId,

@@ -162,6 +162,11 @@ impl Scene<'_> {
             let (name, routing) = ((*id).to_owned(), own.map(str::to_owned));
             match found {
                 None => seen.push(Seen::of(About::Document(name, routing), Outcome::Held)),
+                // The walk read it, and found that it differs.
+                Some(found) if found.source.is_empty() => {
+                    let whole = Outcome::Differs(vec![Difference::whole(Kind::Different)]);
+                    seen.push(Seen::of(About::Document(name, routing), whole));
+                }
                 Some(found) => documents.push(Document {
                     id: name,
                     routing,

@@ -679,36 +679,52 @@ WHERE key_hash = $1::BYTEA
 RETURNING project_id;
 
 -- load_calls_of
-SELECT DISTINCT ON (r.rejection_id::TEXT) r.rejection_id::TEXT, r.received_at, r.code, r.field, r.message, r.message_id, r.item::TEXT, r.warnings::TEXT, NULL::BYTEA, NULL::BYTEA
-FROM unnest($1::TEXT[]) AS t (hash)
-JOIN rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
-WHERE (r.rejection_id::TEXT) > $2::TEXT
-ORDER BY r.rejection_id::TEXT
-LIMIT $3::INT8;
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT rejection_id::TEXT AS key, project_id, received_at, rejection_id
+    FROM unnest($1::TEXT[]) AS t (hash)
+    JOIN rejection ON name_hashes @> to_jsonb(t.hash)
+    WHERE (rejection_id::TEXT) > $2::TEXT
+    ORDER BY 1 LIMIT $3::INT8
+)
+SELECT page.key, r.received_at, r.code, r.field, r.message, r.message_id, r.item::TEXT, r.warnings::TEXT, NULL::BYTEA, NULL::BYTEA
+FROM page JOIN rejection AS r USING (project_id, received_at, rejection_id)
+ORDER BY page.key;
 
 -- load_records_of
-SELECT DISTINCT ON (r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT) r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT, r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, r.record_key, r.record
-FROM unnest($1::TEXT[]) AS t (hash)
-JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
-WHERE (r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT) > $2::TEXT
-ORDER BY r.source || ' ' || r.topic || ' ' || r.partition::TEXT || ' ' || r.record_offset::TEXT
-LIMIT $3::INT8;
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT source || ' ' || topic || ' ' || partition::TEXT || ' ' || record_offset::TEXT AS key, project_id, source, topic, partition, record_offset
+    FROM unnest($1::TEXT[]) AS t (hash)
+    JOIN backfill_rejection ON name_hashes @> to_jsonb(t.hash)
+    WHERE (source || ' ' || topic || ' ' || partition::TEXT || ' ' || record_offset::TEXT) > $2::TEXT
+    ORDER BY 1 LIMIT $3::INT8
+)
+SELECT page.key, r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, r.record_key, r.record
+FROM page JOIN backfill_rejection AS r USING (project_id, source, topic, partition, record_offset)
+ORDER BY page.key;
 
 -- load_lines_of
-SELECT DISTINCT ON (r.job_id::TEXT || ' ' || r.number::TEXT) r.job_id::TEXT || ' ' || r.number::TEXT, r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, NULL::BYTEA, r.record
-FROM unnest($1::TEXT[]) AS t (hash)
-JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
-WHERE (r.job_id::TEXT || ' ' || r.number::TEXT) > $2::TEXT
-ORDER BY r.job_id::TEXT || ' ' || r.number::TEXT
-LIMIT $3::INT8;
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT job_id::TEXT || ' ' || number::TEXT AS key, project_id, job_id, number
+    FROM unnest($1::TEXT[]) AS t (hash)
+    JOIN import_rejection ON name_hashes @> to_jsonb(t.hash)
+    WHERE (job_id::TEXT || ' ' || number::TEXT) > $2::TEXT
+    ORDER BY 1 LIMIT $3::INT8
+)
+SELECT page.key, r.rejected_at, r.code, r.field, r.message, NULL::TEXT, NULL::TEXT, NULL::TEXT, NULL::BYTEA, r.record
+FROM page JOIN import_rejection AS r USING (project_id, job_id, number)
+ORDER BY page.key;
 
 -- load_samples_of
-SELECT DISTINCT ON (r.verification_id::TEXT || ' ' || r.number::TEXT) r.verification_id::TEXT || ' ' || r.number::TEXT, r.found_at, r.kind, r.field, 'a verification found a difference', r.document_id, jsonb_build_object('ours', r.ours, 'theirs', r.theirs)::TEXT, NULL::TEXT, NULL::BYTEA, NULL::BYTEA
-FROM unnest($1::TEXT[]) AS t (hash)
-JOIN verification_sample AS r ON r.name_hashes @> to_jsonb(t.hash)
-WHERE (r.verification_id::TEXT || ' ' || r.number::TEXT) > $2::TEXT
-ORDER BY r.verification_id::TEXT || ' ' || r.number::TEXT
-LIMIT $3::INT8;
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT verification_id::TEXT || ' ' || number::TEXT AS key, project_id, verification_id, number
+    FROM unnest($1::TEXT[]) AS t (hash)
+    JOIN verification_sample ON name_hashes @> to_jsonb(t.hash)
+    WHERE (verification_id::TEXT || ' ' || number::TEXT) > $2::TEXT
+    ORDER BY 1 LIMIT $3::INT8
+)
+SELECT page.key, r.found_at, r.kind, r.field, 'a verification found a difference', r.document_id, jsonb_build_object('ours', r.ours, 'theirs', r.theirs)::TEXT, NULL::TEXT, NULL::BYTEA, NULL::BYTEA
+FROM page JOIN verification_sample AS r USING (project_id, verification_id, number)
+ORDER BY page.key;
 
 -- load_forgotten
 SELECT f.identity_hash, CASE WHEN f.is_forgotten THEN f.shown_hash END
@@ -1579,9 +1595,7 @@ SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced
 FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT $3::INT8;
 
 -- load_refused_documents
-SELECT f.profile_id, f.reason, f.refused_at FROM (
-    SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 100
-) AS f ORDER BY f.refused_at DESC, f.profile_id LIMIT 10;
+SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 ORDER BY profile_id LIMIT 10;
 
 -- measure_mirror
 SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused

@@ -8,7 +8,7 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::users::{self, UPDATE};
-use super::when;
+use super::when::{self, When};
 use crate::domain::{EventDraft, EventType, Json, Text};
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub async fn purchase(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let total = total.ok_or_else(|| call.wrong("total", "Missing required field"))?;
     let data = BTreeMap::from([(CART.to_owned(), items), ("total".to_owned(), total)]);
     let empty = Json::of(&[(); 0]);
-    let sayings = sayings(&asked, call, "purchase", &data, empty)?;
+    let sayings = sayings(&asked, call, ("purchase", 0), &data, empty)?;
     people::store_all(&asked, readable, sayings, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -35,16 +35,17 @@ pub async fn update_cart(asked: Asked, readable: Readable) -> Result<Answer, Fai
     let call = &readable.fields;
     let items = items(call)?;
     let data = BTreeMap::from([("updatedShoppingCartItems".to_owned(), items.clone())]);
-    let sayings = sayings(&asked, call, "updateCart", &data, items)?;
+    let sayings = sayings(&asked, call, ("updateCart", 1), &data, items)?;
     people::store_all(&asked, readable, sayings, UPDATE).await?;
     Ok(Answer::success())
 }
 
 /// What is said of the user may be said apart from the cart, which is a field that every project has: `createNewFields` is about the former.
+/// SDKs count whole seconds, so that of one of them `rank` decides: a purchase ends the cart of its second, whichever arrives last.
 fn sayings(
     asked: &Asked,
     call: &Fields,
-    event_type: &'static str,
+    (event_type, rank): (&'static str, i64),
     data: &BTreeMap<String, Json>,
     cart: Json,
 ) -> Result<Vec<Saying>, Refusal> {
@@ -68,11 +69,15 @@ fn sayings(
     let cart = Json::from_members(&BTreeMap::from([(CART.to_owned(), cart)]));
     let (cart, apart) = match own.creates_fields {
         true => (cart.with_defaults(&known), None),
-        false => (cart, Some(known)),
+        false => (cart, without_cart(&known)),
     };
+    let at = when::created_at(asked, call, 0)?;
     let of_call = Saying {
         strangers: Strangers::Made { prefer_user_id },
-        at: when::created_at(asked, call, 0)?,
+        at: When {
+            sequence: at.sequence - rank,
+            ..at
+        },
         item: call.json.clone(),
         traits: None,
         ..own
@@ -85,6 +90,13 @@ fn sayings(
         ..of_call
     };
     Ok(about_user.into_iter().chain([about_cart]).collect())
+}
+
+/// What else is said of the user, where anything is: the call's own cart counts.
+fn without_cart(known: &Json) -> Option<Json> {
+    let mut members = known.members().unwrap_or_default();
+    members.remove(CART);
+    (!members.is_empty()).then(|| Json::from_members(&members))
 }
 
 /// The items: each has an id, a name, a price and a quantity.

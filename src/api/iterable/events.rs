@@ -34,12 +34,12 @@ pub async fn track(asked: Asked, readable: Readable) -> Result<Answer, Failure> 
 }
 
 /// Tracks many. In projects by email, strangers are told of and not kept (contract section 3).
-pub async fn track_bulk(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+pub async fn track_bulk(mut asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let strangers = match asked.caller.kinds.rules.iterable {
         ProjectType::Email => Strangers::Refused,
         ProjectType::Hybrid | ProjectType::UserId => Strangers::Kept,
     };
-    let events = members(&mut readable, "events")?;
+    let events = members(&mut asked, &mut readable, "events")?;
     let count = events.len();
     let mut sayings = Vec::with_capacity(count);
     for (place, event) in events.into_iter().map(Fields::found_once).enumerate() {

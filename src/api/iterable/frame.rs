@@ -174,7 +174,6 @@ impl Frame {
             explicit,
             leads,
             event: saying.event,
-            times: saying.at.times_of(&traits),
             traits: Some(traits),
             mode: saying.mode,
             earliest: Some(saying.at.earliest),

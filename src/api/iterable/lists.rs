@@ -77,10 +77,10 @@ pub async fn delete(asked: Asked) -> Result<Answer, Failure> {
 }
 
 /// `POST lists/subscribe`.
-pub async fn subscribe(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+pub async fn subscribe(mut asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let list = of_body(&asked, &readable.fields).await?;
     let existing_only = readable.fields.flag("updateExistingUsersOnly")?;
-    let subscribers = members(&mut readable, "subscribers")?;
+    let subscribers = members(&mut asked, &mut readable, "subscribers")?;
     let mut sayings = Vec::with_capacity(subscribers.len());
     for (place, user) in subscribers.iter().enumerate() {
         let mut saying = users::saying(&asked, user, subscribers.len() - place - 1)?;
@@ -95,11 +95,11 @@ pub async fn subscribe(asked: Asked, mut readable: Readable) -> Result<Answer, F
 }
 
 /// `POST lists/unsubscribe`. A list has no channel here, so that none can be left with it.
-pub async fn unsubscribe(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+pub async fn unsubscribe(mut asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let list = of_body(&asked, &readable.fields).await?;
     readable.fields.flag("channelUnsubscribe")?;
     readable.fields.number("campaignId")?;
-    let subscribers = members(&mut readable, "subscribers")?;
+    let subscribers = members(&mut asked, &mut readable, "subscribers")?;
     let mut sayings = Vec::with_capacity(subscribers.len());
     for (place, user) in subscribers.iter().enumerate() {
         let followers = subscribers.len() - place - 1;

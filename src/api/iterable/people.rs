@@ -1,7 +1,7 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
 use super::frame::{Decided, Frame, items};
-use super::names::{Fault, Named, Who};
+use super::names::{Fault, Who};
 use super::owners::Owners;
 use super::refusal::Failure;
 use super::request::{Asked, Readable};
@@ -124,22 +124,20 @@ pub async fn store_one(
     store_all(asked, readable, vec![saying], call).await
 }
 
-/// The same for a call that says several things of one person.
+/// The same for a call that says several things of one person, what it is for last; what else is refused is listed.
 ///
 /// # Errors
-/// Also where one of them is refused.
+/// Also where the last of them is refused.
 pub async fn store_all(
     asked: &Asked,
     readable: Readable,
     sayings: Vec<Saying>,
     call: &str,
 ) -> Result<(), Failure> {
-    let named: Vec<Named> = sayings.iter().map(|saying| saying.named.clone()).collect();
+    let named = sayings.last().map(|saying| saying.named.clone());
     let fates = store(asked, readable, sayings).await?;
-    for (named, fate) in named.iter().zip(fates) {
-        fate.map_err(|fault| fault.refusal(named, call))?;
-    }
-    Ok(())
+    let fate = fates.into_iter().next_back().unwrap_or(Ok(()));
+    fate.map_err(|fault| fault.refusal(&named.unwrap_or_default(), call).into())
 }
 
 /// What has to be known of others: whose names are, and which of the user ids that nobody has are a forgotten person's.

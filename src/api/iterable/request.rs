@@ -21,6 +21,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use std::time::Duration;
 
 /// What one member of a request holds until it is written, beside its names.
 const MEMBER: usize = 1_536;
@@ -82,19 +83,20 @@ pub struct Readable {
 }
 
 impl Readable {
-    /// Takes more room, for what is read of so many members and for copies of their names.
+    /// Takes more room, for what is read of so many members and for copies of their texts: of names, and of data that is written anew,
+    /// whose place the items take.
     ///
     /// # Errors
     /// As `charge::grow`.
-    pub fn hold(&mut self, members: usize, names: usize) -> Result<(), ApiError> {
+    pub fn hold(&mut self, members: usize, (names, data): (usize, usize)) -> Result<(), ApiError> {
         let room = match self.room.take() {
             Some(room) => Some(room),
             None => self.lane.room.try_reserve(0),
         };
         let mut room = room.ok_or(ApiError::Overloaded)?;
-        let is_held = grow(&mut room, members * MEMBER + names);
+        let is_held = grow(&mut room, members * MEMBER + names + data);
         self.room = Some(room);
-        self.for_members += members * (MEMBER - KEPT_OF_A_MEMBER);
+        self.for_members += members * (MEMBER - KEPT_OF_A_MEMBER) + data;
         is_held
     }
 }
@@ -137,6 +139,13 @@ impl Asked {
             caller,
             request,
         })
+    }
+
+    /// Makes room for the order of so many calls of a request: they are a microsecond apart, and none is from before its receipt, so that
+    /// each is later than what was answered before.
+    pub fn spread(&mut self, calls: usize) {
+        let apart = Duration::from_micros(calls as u64);
+        self.received_at = self.received_at.plus(apart);
     }
 
     /// Reads the body, which has to be a JSON object.

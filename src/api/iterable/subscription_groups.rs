@@ -39,7 +39,7 @@ struct Subscription {
 }
 
 /// `PUT subscriptions/{group}/{id}?action=`: of many at once. What fails is told among the params.
-pub async fn bulk(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+pub async fn bulk(mut asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let subscription = Subscription::of(&asked).await?;
     let is_in = match asked.needed_parameter("action")?.as_str() {
         "subscribe" => true,
@@ -47,6 +47,7 @@ pub async fn bulk(asked: Asked, mut readable: Readable) -> Result<Answer, Failur
         other => return Err(Refusal::params(format!("Invalid action {other}")).into()),
     };
     let all = named(&mut readable)?;
+    asked.spread(all.len());
     let followers = (0..all.len()).rev();
     let sayings = all.iter().zip(followers);
     let sayings = sayings
@@ -79,7 +80,7 @@ fn named(readable: &mut Readable) -> Result<Vec<Named>, Failure> {
         }));
     }
     // Their texts are copies of what stands in the body.
-    readable.hold(count, readable.bytes.len())?;
+    readable.hold(count, (readable.bytes.len(), 0))?;
     let emails = emails.into_iter().map(by_email);
     Ok(emails.chain(user_ids.into_iter().map(by_user_id)).collect())
 }

@@ -43,8 +43,8 @@ pub async fn update(asked: Asked, readable: Readable) -> Result<Answer, Failure>
 }
 
 /// Replaces the lists of many.
-pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
-    let all = users::members(&mut readable, "updateSubscriptionsRequests")?;
+pub async fn bulk_update(mut asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+    let all = users::members(&mut asked, &mut readable, "updateSubscriptionsRequests")?;
     let sayings: Result<Vec<Saying>, Refusal> = all
         .iter()
         .enumerate()

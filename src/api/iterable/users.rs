@@ -7,7 +7,7 @@ use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
-use super::saying::{by_token, inner_names};
+use super::saying::{BY_TOKEN, by_token, inner_names};
 use super::when;
 use crate::domain::{Json, Mode};
 
@@ -76,10 +76,10 @@ pub async fn update(asked: Asked, readable: Readable) -> Result<Answer, Failure>
 }
 
 /// Updates many.
-pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
+pub async fn bulk_update(mut asked: Asked, mut readable: Readable) -> Result<Answer, Failure> {
     let update_only = readable.fields.flag("updateOnly")?;
     let creates_fields = creates_fields(&readable.fields)?;
-    let users = members(&mut readable, "users")?;
+    let users = members(&mut asked, &mut readable, "users")?;
     if users.is_empty() {
         return Err(Refusal::of("InvalidEmailAddressError", "Emails invalid: ").into());
     }
@@ -96,11 +96,15 @@ pub async fn bulk_update(asked: Asked, mut readable: Readable) -> Result<Answer,
     reply(&asked, readable, sayings).await
 }
 
-/// The members of a request of many; room for what is read of each is taken first.
+/// The members of a request of many, each later than those before it; room for what is read of them is taken first.
 ///
 /// # Errors
 /// `BatchTooLarge` where they are too many or hold too much, `Overloaded` where there is no room just now.
-pub fn members(readable: &mut Readable, name: &str) -> Result<Vec<Fields>, Failure> {
+pub fn members(
+    asked: &mut Asked,
+    readable: &mut Readable,
+    name: &str,
+) -> Result<Vec<Fields>, Failure> {
     let count = readable.fields.count(name, MOST_MEMBERS + 1)?;
     if count > MOST_MEMBERS {
         let message = format!("{name} has more entries than the limit of {MOST_MEMBERS}");
@@ -109,9 +113,12 @@ pub fn members(readable: &mut Readable, name: &str) -> Result<Vec<Fields>, Failu
             ..Refusal::of("BatchTooLarge", message)
         }));
     }
-    readable.hold(count, 0)?;
+    readable.hold(count, (0, 0))?;
     let members = readable.fields.objects(name)?;
-    readable.hold(0, members.iter().map(bytes_of_names).sum())?;
+    let names = members.iter().map(bytes_of_names).sum();
+    let data = members.iter().map(bytes_of_copies).sum();
+    readable.hold(0, (names, data))?;
+    asked.spread(count);
     Ok(members)
 }
 
@@ -121,6 +128,15 @@ fn bytes_of_names(member: &Fields) -> usize {
     let places = [Some(&member.json), data.as_ref()].into_iter().flatten();
     let names = places.flat_map(|place| ["email", "userId"].map(|name| place.member(name)));
     names.flatten().map(|name| name.as_bytes().len()).sum()
+}
+
+/// What data fields come to that are written anew, since a name or what is kept by token stands in them.
+fn bytes_of_copies(member: &Fields) -> usize {
+    let moved = ["userId"].into_iter().chain(BY_TOKEN);
+    let data = member.json.member("dataFields");
+    let is_copied = |data: &Json| moved.clone().any(|name| data.member(name).is_some());
+    data.filter(is_copied)
+        .map_or(0, |data| data.as_bytes().len())
 }
 
 /// Writes what is said of many, and tells which of it failed.

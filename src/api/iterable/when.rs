@@ -5,12 +5,8 @@ use super::refusal::Refusal;
 use super::request::Asked;
 use crate::domain::loose_time::{Claim, is_plausible};
 use crate::domain::time::ClaimedTimes;
-use crate::domain::{Json, Stamp, Timestamp};
-use std::collections::BTreeMap;
+use crate::domain::{Stamp, Timestamp};
 use std::time::Duration;
-
-/// In microseconds.
-const SECOND: i64 = 1_000_000;
 
 /// When something happened, or was true.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +14,6 @@ pub struct When {
     pub occurred_at: Timestamp,
     /// It may have happened as early as this.
     pub earliest: Timestamp,
-    /// When what is said of the person was true: of a second, at its end.
-    pub stated_at: Timestamp,
     /// Of what was true at one time, what decides (`Draft::sequence`).
     pub sequence: i64,
 }
@@ -29,31 +23,13 @@ impl When {
         Self {
             occurred_at,
             earliest: occurred_at,
-            stated_at: occurred_at,
             sequence: Stamp::LIVE,
         }
     }
-
-    /// Since when traits are true, where that is not when it happened.
-    pub fn times_of(&self, traits: &Json) -> BTreeMap<String, Timestamp> {
-        if self.stated_at == self.occurred_at {
-            return BTreeMap::new();
-        }
-        let names = traits.members().unwrap_or_default().into_keys();
-        names.map(|name| (name, self.stated_at)).collect()
-    }
 }
 
-/// Now; of what a request says, what stands later in it wins. None of it is earlier than its receipt: what was answered before is older.
+/// Now; of what a request says, what stands later in it is later: it wins (`Asked::spread`).
 pub fn now(asked: &Asked, followers: usize) -> When {
-    When {
-        sequence: Stamp::LIVE - followers as i64,
-        ..When::at(asked.received_at)
-    }
-}
-
-/// Now, of an event: those of a request are in its order when they are read.
-fn arrived(asked: &Asked, followers: usize) -> When {
     let before = Duration::from_micros(followers as u64);
     When::at(asked.received_at.minus(before))
 }
@@ -75,13 +51,12 @@ pub fn sent(asked: &Asked) -> When {
     }
 }
 
-/// The `createdAt` of a call with an event, else now. SDKs count whole seconds: of what happened in one of them, what arrives later is
-/// later, and what arrives within it happened when it arrived.
+/// The `createdAt` of a call with an event, else now.
 ///
 /// # Errors
 /// `BadJsonBody` where it is no time.
 pub fn created_at(asked: &Asked, call: &Fields, followers: usize) -> Result<When, Refusal> {
-    let (now, received_at) = (arrived(asked, followers), asked.received_at);
+    let (now, received_at) = (now(asked, followers), asked.received_at);
     let Some(claimed) = claimed(call)? else {
         return Ok(now);
     };
@@ -90,21 +65,14 @@ pub fn created_at(asked: &Asked, call: &Fields, followers: usize) -> Result<When
         sent_at: asked.sent_at,
     };
     let at = times.corrected(received_at);
-    let is_whole = claimed.micros() % SECOND == 0;
-    let just_now = if is_whole { SECOND - 1 } else { 0 };
-    if !is_plausible(at) || received_at.micros() - at.micros() <= just_now {
+    if !is_plausible(at) || at >= received_at {
         return Ok(now);
     }
     let earliest = times.earliest(received_at);
-    let mut when = When {
+    Ok(When {
         earliest: Some(earliest).filter(|at| is_plausible(*at)).unwrap_or(at),
         ..When::at(at)
-    };
-    if is_whole {
-        when.stated_at = at.plus(Duration::from_micros(SECOND as u64 - 1));
-        when.sequence = by_arrival(received_at);
-    }
-    Ok(when)
+    })
 }
 
 fn claimed(call: &Fields) -> Result<Option<Timestamp>, Refusal> {
@@ -120,9 +88,4 @@ fn claimed(call: &Fields) -> Result<Option<Timestamp>, Refusal> {
         Claim::Nothing => Ok(None),
         Claim::Unreadable => Err(call.wrong("createdAt", "Number value expected")),
     }
-}
-
-/// The second key of what is known to the second alone: behind all records of a legacy store, in the order of arrival.
-fn by_arrival(received_at: Timestamp) -> i64 {
-    Stamp::LIVE - (Timestamp::MAX.micros() - received_at.micros())
 }

@@ -133,9 +133,11 @@ impl Export {
     async fn listed(&mut self, list: ListOf, after: &str) -> Result<String, ApiError> {
         let person = (self.project_id, &self.names[..]);
         let store = &self.state.store;
-        let reading = store.load_listed_of(list, person, after, PAGE);
+        let most = self.state.reads.page_bytes / list.most_bytes();
+        let most = most.clamp(1, PAGE as usize) as i64;
+        let reading = store.load_listed_of(list, person, after, most);
         let page = answer_of(&self.state, reading).await?;
-        self.next = match page.last().filter(|_| page.len() as i64 == PAGE) {
+        self.next = match page.last().filter(|_| page.len() as i64 == most) {
             Some(last) => Next::Listed(list, last.key.clone()),
             None => behind(list),
         };

@@ -9,6 +9,7 @@ use crate::domain::kinds::DEVICE_TOKEN;
 use crate::domain::{Gate, Identity, Json, Kinds, Name, Warnings};
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 /// The names in a call's context.
 pub fn in_context(context: &Json, gate: &Gate<'_>) -> Vec<Name> {
@@ -88,6 +89,9 @@ pub fn of_refused(call: &Call<'_>, context: &Json, body: &Bytes, gate: &Gate<'_>
     let of_merge = of_merge.flat_map(|list| in_merge(&list, gate));
     let others = in_context(context, gate).into_iter().chain(of_merge);
     found.extend(others.map(Name::into_identity));
+    let mut seen = HashSet::new();
+    found.retain(|name| seen.insert(name.clone()));
+    found.truncate(gate.limits.profile_identities + 1);
     found
 }
 

@@ -11,7 +11,7 @@ use super::signed::Signing;
 use crate::api::State;
 use crate::api::body;
 use crate::api::buffer::Buffer;
-use crate::api::charge::Charge;
+use crate::api::charge::{Charge, grow};
 use crate::api::credentials::Candidates;
 use crate::api::document::{BYTE_ORDER_MARK, Document};
 use crate::api::error::ApiError;
@@ -33,6 +33,11 @@ const GIF: &[u8] =
 
 /// Dots that nest; those after them are part of the last key. A bound, since nested values are dropped one in another.
 const MOST_LEVELS: usize = 32;
+
+/// Browsers post no larger beacon.
+const MOST_POSTED: usize = 64 * 1024;
+/// What the tree of a call takes for each byte of its text: a dotted key makes an object for each of its levels.
+const BYTES_OF_TREE: usize = 300;
 
 /// Stores what the query says and answers with the image.
 pub async fn pixel(
@@ -68,8 +73,14 @@ async fn take(
     let posted = posted(request, payload, state, caller.project_id).await?;
     let (posted, _room) = posted;
     let mut buffer = Buffer::new(&lane, limit, 0);
+    let mut tree = lane.room.try_reserve(0).ok_or(ApiError::Overloaded)?;
+    grow(
+        &mut tree,
+        (posted.len() + request.query_string().len()) * BYTES_OF_TREE,
+    )?;
     let said = document(request.query_string(), &posted)?;
     buffer.append(said.to_string().as_bytes())?;
+    drop((said, tree));
     let mut body = Document::new(buffer.into_body(), limit)?;
     let room = body.room.take().ok_or(ApiError::Overloaded)?;
     let mut charge = Charge::new(room, limit);
@@ -108,6 +119,12 @@ async fn posted(
         return Ok((Bytes::new(), None));
     }
     let body = body::read(request, payload, state, Some(project_id)).await?;
+    if body.bytes.len() > MOST_POSTED {
+        return Err(ApiError::BodyTooLarge {
+            size: body.bytes.len() as u64,
+            limit: MOST_POSTED,
+        });
+    }
     let text = body.bytes.strip_prefix(BYTE_ORDER_MARK);
     if !is_object(text.unwrap_or(&body.bytes)) {
         return Ok((body.bytes, body.room));

@@ -79,22 +79,47 @@ fn odd_requests() -> Vec<(&'static str, String)> {
 /// Methods and paths of the native API, as it declares them.
 fn native_routes() -> Vec<(reqwest::Method, String)> {
     let source = include_str!("../../../src/api/native/mod.rs");
-    let route = |part: &str| {
-        let first = part.split(',').next()?.trim();
-        // A path, or a constant that has one.
-        let declared = format!("const {first}: &str = ");
-        let path = if first.starts_with('"') {
-            part
-        } else {
-            source.split(&declared).nth(1)?
-        };
-        let path = path.split('"').nth(1)?.to_owned();
-        let method = part.split("web::").nth(1)?.split('(').next()?;
-        let method = method.to_uppercase();
-        Some((method.parse().expect("a method"), path))
+    let of = |from: &str, to: &str| {
+        let behind = source.split(from).nth(1).expect("it begins");
+        behind.split(to).next().expect("it ends")
     };
-    let declared = source.split(".route(").skip(1);
-    declared.map(|part| route(part).expect("a route")).collect()
+    let all = of("pub fn configure(", "/// A path;");
+    let people = of("fn configure_people(", "fn configure_migration(");
+    let migration = of("fn configure_migration(", "/// A path;");
+    let mut routes = declared(source, all, "path(", "");
+    routes.extend(declared(
+        source,
+        people,
+        "(of(",
+        "/v1/profiles/{reference}/",
+    ));
+    routes.extend(declared(source, migration, "(of(", "/v1/migration/"));
+    routes
+}
+
+/// The paths and methods that stand behind a word, as texts or as constants.
+fn declared(source: &str, part: &str, word: &str, prefix: &str) -> Vec<(reqwest::Method, String)> {
+    let text = |said: &str| {
+        let said = said.trim_start();
+        let name = said.split([',', ')']).next().expect("a word");
+        let constant = format!("const {name}: &str = ");
+        let text = match said.starts_with('"') {
+            true => said,
+            false => source.split(&constant).nth(1).expect("a constant"),
+        };
+        text.split('"').nth(1).expect("a text").to_owned()
+    };
+    let calls = part.split(word).skip(1);
+    let calls = calls.filter(|call| !call.starts_with("&format!"));
+    let routes = calls.flat_map(|call| {
+        let (_, methods) = call.split_once(',').expect("two arguments");
+        let path = format!("{prefix}{}", text(call));
+        let methods: Vec<String> = text(methods).split(", ").map(str::to_owned).collect();
+        methods
+            .into_iter()
+            .map(move |method| (method.parse().expect("a method"), path.clone()))
+    });
+    routes.collect()
 }
 
 #[tokio::test]
@@ -102,7 +127,7 @@ async fn siege_no_native_route_breaks_over_a_nul_anywhere() {
     let siege = Siege::begin("NUL in every native route").await;
     let project = &siege.project;
     let routes = native_routes();
-    assert!(routes.len() >= 14, "{routes:?}");
+    assert!(routes.len() >= 30, "{routes:?}");
     let cursors = [i64::MIN, -210_866_803_200_000_001, i64::MAX].map(cursor);
     let mut queries = vec![
         String::new(),
