@@ -149,8 +149,9 @@ impl Place {
     /// The step to be written, where there is one. At its end, now and then, it says no more than that.
     pub fn step(&self, end: i64, pace: &str) -> Option<PartitionMove> {
         let done = self.done.unwrap_or(-1);
-        let is_at_end = end == done;
-        let end = end.max(done);
+        let is_at_end = end >= 0 && end == done;
+        // Before it is known nothing is said of it: what was taken is not all that there is.
+        let end = if end < 0 { -1 } else { end.max(done) };
         let has_moved = self.stored.unwrap_or(-1) != done;
         let is_due = is_at_end && self.stepped_at.elapsed() >= AT_END;
         let is_news = has_moved || self.stored_end != end || is_due;

@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc as orders;
 use std::time::{Duration, Instant};
@@ -239,13 +240,21 @@ fn copied(message: &BorrowedMessage<'_>, context: &Context, room: &Room) -> Opti
     Some(arrived)
 }
 
+/// The headers of a record. One whose name is no text counts as none: rdkafka panics over it.
+pub(super) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
+    let Some(headers) = message.headers() else {
+        return Vec::new();
+    };
+    let read = |place: usize| {
+        let reading = AssertUnwindSafe(|| headers.try_get(place));
+        let one = catch_unwind(reading).ok().flatten()?;
+        Some((one.key.to_owned(), one.value.unwrap_or_default().to_vec()))
+    };
+    (0..headers.count()).filter_map(read).collect()
+}
+
 /// A record copied out.
 pub(super) fn record_of(message: &BorrowedMessage<'_>, owner: Uuid, room: Held) -> Arrived {
-    let headers = message.headers().map(|headers| {
-        let all = headers.iter();
-        all.map(|one| (one.key.to_owned(), one.value.unwrap_or_default().to_vec()))
-            .collect()
-    });
     Arrived {
         partition: message.partition(),
         owner,
@@ -254,7 +263,7 @@ pub(super) fn record_of(message: &BorrowedMessage<'_>, owner: Uuid, room: Held) 
         at: message.timestamp().to_millis().filter(|at| *at >= 0),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(Bytes::copy_from_slice),
-        headers: headers.unwrap_or_default(),
+        headers: headers_of(message),
         _room: room,
     }
 }

@@ -142,7 +142,10 @@ fn cut(bytes: &Bytes) -> Bytes {
 
 /// So many bytes of a record at most, whole characters only where it is text.
 pub fn beginning(bytes: &Bytes, most: usize) -> Bytes {
-    let beginning = bytes.slice(..bytes.len().min(most));
+    if bytes.len() <= most {
+        return bytes.clone();
+    }
+    let beginning = bytes.slice(..most);
     match std::str::from_utf8(&beginning) {
         Err(error) if error.error_len().is_none() => beginning.slice(..error.valid_up_to()),
         _ => beginning,

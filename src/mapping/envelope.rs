@@ -87,7 +87,13 @@ fn gone(row: Value, hit: Value, key: Option<Value>) -> Content {
 
 /// A key as JSON where it is an object or a text in quotes, else as its text: `007` stays what it is.
 fn key(key: Option<&[u8]>, depth: usize) -> Option<Value> {
-    let bytes = text::bare(&Bytes::copy_from_slice(key?));
+    let key = Bytes::copy_from_slice(key?);
+    let bytes = text::bare(&key);
+    let is_json = matches!(bytes.first(), Some(b'{' | b'[' | b'"'));
+    // What begins with a zero and has no JSON behind a registry's prefix is a number in bytes, and nobody's name.
+    if key.first() == Some(&0) && !is_json {
+        return None;
+    }
     if matches!(bytes.first(), Some(b'{' | b'[' | b'"'))
         && let Ok(value) = text::json(&bytes, "key", depth)
     {

@@ -50,7 +50,12 @@ pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<
     for source in &sources {
         tokio::task::block_in_place(|| backfill::probe(source)).map_err(|text| anyhow!(text))?;
     }
-    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let goals: Vec<Goal> = match until_end {
+        true => {
+            tokio::task::block_in_place(|| sources.iter().map(Goal::of).collect::<Result<_>>())?
+        }
+        false => Vec::new(),
+    };
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let batcher = spawn(batcher);
     let (stop, told) = watch::channel(false);
@@ -62,7 +67,7 @@ pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<
     drop(backfill);
     let outcome = tokio::select! {
         signal = wait_for_signal() => signal,
-        outcome = reach_end(store, &names), if until_end => outcome,
+        outcome = reach_end(store, &goals), if until_end => outcome,
     };
     let _ = stop.send(true);
     for task in tasks {
@@ -86,20 +91,49 @@ pub async fn replay(config: &Config, own: &BackfillSource, store: &Store) -> Res
     replayed.map_err(told)
 }
 
+/// How far a source has to be taken: to where its partitions ended when that was asked for. What an earlier run has noted does not tell.
+struct Goal {
+    source: String,
+    /// Partitions in which something stands, and where they end.
+    ends: Vec<(i32, i64)>,
+}
+
+impl Goal {
+    fn of(source: &Arc<Source>) -> Result<Self> {
+        let ends = backfill::Past::open(source).and_then(|past| past.ends());
+        let ends = ends.map_err(|text| anyhow!(text))?.into_iter();
+        let ends = ends.filter(|(_, first, end)| first < end);
+        Ok(Self {
+            source: source.name.clone(),
+            ends: ends.map(|(partition, _, end)| (partition, end)).collect(),
+        })
+    }
+
+    /// True where all of that is taken, and nothing that came since is left.
+    fn is_reached(&self, status: &SourceStatus) -> bool {
+        let is_taken = |(partition, end): &(i32, i64)| {
+            let mut known = status.partitions.iter();
+            known.any(|own| own.partition == *partition && own.position >= Some(*end))
+        };
+        let mut partitions = status.partitions.iter();
+        self.ends.iter().all(is_taken)
+            && !status.partitions.is_empty()
+            && partitions.all(PartitionStatus::is_known_to_be_at_end)
+    }
+}
+
 /// Waits until sources have nothing left.
-async fn reach_end(store: &Store, names: &[String]) -> Result<()> {
+async fn reach_end(store: &Store, goals: &[Goal]) -> Result<()> {
     loop {
         sleep(Duration::from_secs(1)).await;
         let all = store.backfill_status(None).await.map_err(explained)?;
-        let ours = || all.iter().filter(|status| names.contains(&status.source));
-        if let Some(paused) = ours().find(|status| status.state == "paused") {
+        let of = |goal: &Goal| all.iter().find(|status| status.source == goal.source);
+        let mut ours = goals.iter().filter_map(of);
+        if let Some(paused) = ours.find(|status| status.state == "paused") {
             bail!("source {} is paused: {}", paused.source, paused.reason);
         }
-        let is_at_end = |status: &SourceStatus| {
-            let mut partitions = status.partitions.iter();
-            !status.partitions.is_empty() && partitions.all(PartitionStatus::is_known_to_be_at_end)
-        };
-        if ours().count() == names.len() && ours().all(is_at_end) {
+        let is_reached = |goal: &Goal| of(goal).is_some_and(|status| goal.is_reached(status));
+        if goals.iter().all(is_reached) {
             return Ok(());
         }
     }

@@ -48,7 +48,7 @@ pub(super) const MOVE_PARTITIONS: Statement = Statement {
 WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
-        end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
+        end_offset = CASE WHEN t.end_offset < 0 THEN p.end_offset ELSE t.end_offset END, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
         last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
         read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],

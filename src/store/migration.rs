@@ -62,7 +62,7 @@ FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY 
 pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
     name: "load_refused_documents",
     sql: "-- load_refused_documents
-SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 ORDER BY profile_id LIMIT 10",
+SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10",
 };
 
 /// Of the backlog so many marks are counted at the most ($2).

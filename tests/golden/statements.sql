@@ -1310,7 +1310,7 @@ RETURNING topic, partition, next_offset, last_at, last_digest, EXTRACT(EPOCH FRO
 WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
-        end_offset = t.end_offset, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
+        end_offset = CASE WHEN t.end_offset < 0 THEN p.end_offset ELSE t.end_offset END, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
         last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
         read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
@@ -1595,7 +1595,7 @@ SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced
 FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT $3::INT8;
 
 -- load_refused_documents
-SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 ORDER BY profile_id LIMIT 10;
+SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10;
 
 -- measure_mirror
 SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused

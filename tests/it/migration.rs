@@ -3,10 +3,15 @@
 mod application;
 mod demo;
 
-use crate::harness::{Project, ROSTER, Service, fresh_database, public_dir, shared, sql};
+use crate::harness::{
+    Project, ROSTER, Service, fresh_database, public_dir, shared, sql, wait_until,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const MAPPING: &str = "preset = \"elasticsearch\"\n\n[time]\nat = \"/updated_at\"\n\n[traits]\ndrop = [\"updated_at\", \"secret\"]\n";
 
@@ -131,8 +136,11 @@ async fn a_plan_without_an_index_leaves_reads_with_roster() {
     assert_eq!(gate.expect("one")["holds"], true, "{status}");
     let back = step(&project, "rollback", json!({})).await;
     assert_eq!(back["reads"]["source"], "roster", "{back}");
-    let ada = project.profile("user_id:ada").await;
-    assert_eq!(ada["traits"]["plan"], "pro");
+    wait_until("the node has heard of it", PATIENCE, async || {
+        let (status, ada) = project.get("/v1/profiles/user_id:ada").await;
+        status == StatusCode::OK && ada["traits"]["plan"] == "pro"
+    })
+    .await;
 
     let (mut told, mut cursor) = (0, None);
     loop {

@@ -28,6 +28,7 @@ const SCANNING: &[(&str, &str)] = &[
 /// Statements that go along a whole project in the order of a key, a page at a time, or of `project` itself.
 const BY_PROJECT: &[&str] = &[
     "load_rejections",
+    "load_refused_documents",
     "sample_fields",
     "load_imports",
     "advance_import",

@@ -236,6 +236,13 @@ async fn backfill_runs_apart_until_the_end() {
     let shown: serde_json::Value =
         serde_json::from_str(&road.command(&["status"])).expect("a line of JSON");
     assert!(shown.to_string().contains(&road.topic), "{shown}");
+
+    // What came since is taken by the same command, which does not end where the first run did.
+    let (more, _) = history(3_000, 5, 2);
+    road.send(&more).await;
+    road.command(&own);
+    let ends: i64 = road.broker.ends(&road.topic).iter().sum();
+    assert_eq!(road.passed().await, ends);
 }
 
 /// A source that had taken everything goes on also where all of that has expired meanwhile: nothing that is needed is gone.
