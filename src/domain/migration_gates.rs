@@ -4,6 +4,8 @@ use super::migration::{Gate, State, Verb};
 
 /// Seconds that the mirror may be behind.
 const LAG_SECONDS: f64 = 10.0;
+/// Seconds without a move before it is believed that nothing is left: a node hears every second where partitions end.
+const IDLE_SECONDS: f64 = 3.0;
 /// Refused records of a backfill: at most one of so many.
 const RECORDS_PER_REFUSAL: i64 = 1_000;
 /// Seconds that a verification stays good.
@@ -46,6 +48,8 @@ pub struct Seen {
 pub struct BackfillSeen {
     pub state: String,
     pub lag: i64,
+    /// Since a partition moved last.
+    pub idle_seconds: f64,
     pub passed: i64,
     /// But for those of people who were erased.
     pub rejected: i64,
@@ -232,8 +236,14 @@ fn backfill(seen: &Seen) -> (String, bool) {
     let Some(own) = &seen.backfill else {
         return unknown();
     };
-    let told = format!("{}, {} records left", own.state, own.lag);
-    (told, own.state == "running" && own.lag == 0)
+    let is_idle = own.idle_seconds >= IDLE_SECONDS;
+    let moves = if is_idle {
+        ""
+    } else {
+        ", and it moved just now"
+    };
+    let told = format!("{}, {} records left{moves}", own.state, own.lag);
+    (told, own.state == "running" && own.lag == 0 && is_idle)
 }
 
 fn rejected(seen: &Seen) -> (String, bool) {

@@ -320,6 +320,7 @@ async fn seen(
         BackfillSeen {
             state: source.state.to_owned(),
             lag: source.lag,
+            idle_seconds: source.idle_seconds,
             passed: counts.stored + counts.unchanged + counts.rejected,
             rejected: counts.rejected - counts.erased,
         }

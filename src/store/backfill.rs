@@ -87,6 +87,8 @@ pub struct StoredPartition {
     pub records_per_second: f64,
     pub pace: String,
     pub updated_at: Timestamp,
+    /// Since then.
+    pub idle_seconds: f64,
     pub last_at: Option<Timestamp>,
     /// Since when deletions may have been missed.
     pub missed_since: Option<Timestamp>,
@@ -320,6 +322,7 @@ fn stored_partition(row: &Row) -> StoredPartition {
         records_per_second: row.get(8),
         pace: row.get(9),
         updated_at: timestamp(row, 10),
+        idle_seconds: row.get(13),
         last_at: optional_time(row, 11),
         missed_since: optional_time(row, 12),
     }

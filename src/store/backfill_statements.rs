@@ -49,7 +49,8 @@ WITH moved AS (
     UPDATE backfill_partition AS p SET next_offset = t.next_offset,
         first_offset = CASE WHEN p.first_offset < 0 THEN t.first_offset ELSE p.first_offset END,
         end_offset = CASE WHEN t.end_offset < 0 THEN p.end_offset ELSE t.end_offset END, control = p.control + t.control, gaps = p.gaps + t.gaps, bytes = p.bytes + t.bytes,
-        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace, updated_at = now(),
+        last_at = t.last_at, last_digest = t.last_digest, records_per_second = t.rate, pace = t.pace,
+        updated_at = CASE WHEN t.next_offset <> p.next_offset OR t.end_offset <> p.end_offset THEN now() ELSE p.updated_at END,
         read_at = CASE WHEN t.is_read THEN now() ELSE p.read_at END
     FROM unnest($1::TEXT[], $2::TEXT[], $3::INT4[], $5::INT8[], $6::INT8[], $7::INT8[], $8::INT8[], $9::INT8[], $10::INT8[],
             $11::INT8[], $12::TIMESTAMPTZ[], $13::BYTEA[], $14::FLOAT8[], $15::TEXT[], $24::BOOL[])
@@ -101,7 +102,8 @@ pub(super) const FORGET_PARTITIONS: Statement = Statement {
 pub(super) const LOAD_PARTITIONS: Statement = Statement {
     name: "load_partitions",
     sql: "-- load_partitions
-SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at, missed_since
+SELECT topic, partition, first_offset, next_offset, end_offset, control, gaps, bytes, records_per_second, pace, updated_at, last_at, missed_since,
+    EXTRACT(EPOCH FROM now() - updated_at)::FLOAT8
 FROM backfill_partition WHERE source = $1::TEXT ORDER BY topic, partition",
 };
 

@@ -18,6 +18,9 @@ pub struct SourceStatus {
     pub started_at: String,
     /// Records still to come.
     pub lag: i64,
+    /// Seconds since one of its partitions moved on, or was heard to end elsewhere.
+    #[serde(skip)]
+    pub idle_seconds: f64,
     pub records_per_second: f64,
     /// Seconds until there are none, at this rate; `None` where nothing moves.
     pub eta_seconds: Option<u64>,
@@ -104,6 +107,8 @@ fn status(
 ) -> SourceStatus {
     let mut by_partition = HashMap::<&Partition, CountsShown>::new();
     let mut total = CountsShown::default();
+    let idle_seconds = partitions.iter().map(|one| one.idle_seconds);
+    let idle_seconds = idle_seconds.reduce(f64::min).unwrap_or_default();
     for (partition, _, counts) in counts {
         by_partition.entry(partition).or_default().add(*counts);
         total.add(*counts);
@@ -129,6 +134,7 @@ fn status(
         reason: source.reason,
         started_at: source.started_at.to_string(),
         lag,
+        idle_seconds,
         records_per_second,
         eta_seconds: moves.then(|| (lag as f64 / records_per_second).ceil() as u64),
         counts: total,
