@@ -135,20 +135,24 @@ pub fn refused(code: Code, message: impl Into<String>) -> Rejection {
     }
 }
 
-/// The beginning of a long record, whole characters only where it is text.
+/// The beginning of a long record, which may have been cut before.
 fn cut(bytes: &Bytes) -> Bytes {
-    beginning(bytes, KEPT_OF_LONG)
+    whole_characters(&bytes.slice(..bytes.len().min(KEPT_OF_LONG)))
 }
 
-/// So many bytes of a record at most, whole characters only where it is text.
+/// So many bytes of a record at most, all of it where it has no more.
 pub fn beginning(bytes: &Bytes, most: usize) -> Bytes {
     if bytes.len() <= most {
         return bytes.clone();
     }
-    let beginning = bytes.slice(..most);
-    match std::str::from_utf8(&beginning) {
+    whole_characters(&bytes.slice(..most))
+}
+
+/// Without the part of a character at its end, where it is text.
+fn whole_characters(beginning: &Bytes) -> Bytes {
+    match std::str::from_utf8(beginning) {
         Err(error) if error.error_len().is_none() => beginning.slice(..error.valid_up_to()),
-        _ => beginning,
+        _ => beginning.clone(),
     }
 }
 
