@@ -241,7 +241,7 @@ fn copied(message: &BorrowedMessage<'_>, context: &Context, room: &Room) -> Opti
 }
 
 /// The headers of a record. One whose name is no text counts as none: rdkafka panics over it.
-pub(super) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
+fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else {
         return Vec::new();
     };

@@ -103,8 +103,11 @@ impl FieldTypes {
         categories.extend(planned.flat_map(Command::categories));
         let mut plans = self.plans(store, project_id, categories).await?;
         let mut look = Look::over(items, &plans, terms, &self.limits);
-        self.keep_fixable(store, project_id, &mut look.new, &plans)
-            .await?;
+        look.new.retain(|_, fields| !fields.is_empty());
+        if !look.new.is_empty() {
+            let mut counts = self.turn(project_id).await;
+            keep_fixable((store, project_id), &mut counts, &mut look.new, &plans).await?;
+        }
         if leave_unwritten(store, items, &look.newcomers()).await? {
             look = Look::over(items, &plans, terms, &self.limits);
         }
@@ -187,12 +190,13 @@ impl FieldTypes {
         mut new: BTreeMap<Category, BTreeMap<String, FieldType>>,
         plans: &mut Plans,
     ) -> Result<BTreeSet<String>, Error> {
-        self.keep_fixable(store, project_id, &mut new, plans)
-            .await?;
+        new.retain(|_, fields| !fields.is_empty());
         if new.is_empty() {
             return Ok(BTreeSet::new());
         }
+        // The turn is kept until they are fixed, or two requests could both take the last room.
         let mut counts = self.turn(project_id).await;
+        keep_fixable((store, project_id), &mut counts, &mut new, plans).await?;
         let asked = listed(new);
         let made = store.fix_field_types(project_id, &asked).await?;
         if let Some((count, _)) = counts.get_mut(&project_id) {
@@ -208,26 +212,6 @@ impl FieldTypes {
         let created = made.iter().map(|field| field.path.clone()).collect();
         self.learn(project_id, made.into_iter().chain(others), plans);
         Ok(created)
-    }
-
-    /// Leaves out what can't be fixed: a project with as many fields as it may have gets no plans for more events.
-    async fn keep_fixable(
-        &self,
-        store: &Store,
-        project_id: ProjectId,
-        new: &mut BTreeMap<Category, BTreeMap<String, FieldType>>,
-        plans: &Plans,
-    ) -> Result<(), Error> {
-        new.retain(|_, fields| !fields.is_empty());
-        if new.is_empty() {
-            return Ok(());
-        }
-        let mut counts = self.turn(project_id).await;
-        if is_full(store, project_id, &mut counts).await? {
-            let has_plan = |types: &Arc<Types>| types.count() > 0;
-            new.retain(|category, _| plans.get(category).is_some_and(has_plan));
-        }
-        Ok(())
     }
 
     fn learn(
@@ -251,6 +235,20 @@ impl FieldTypes {
             plans.insert(category, self.remember(key, types, until));
         }
     }
+}
+
+/// Leaves out what can't be fixed: a project with as many fields as it may have gets no plans for more events.
+async fn keep_fixable(
+    (store, project_id): (&Store, ProjectId),
+    counts: &mut Counts,
+    new: &mut BTreeMap<Category, BTreeMap<String, FieldType>>,
+    plans: &Plans,
+) -> Result<(), Error> {
+    if is_full(store, project_id, counts).await? {
+        let has_plan = |types: &Arc<Types>| types.count() > 0;
+        new.retain(|category, _| plans.get(category).is_some_and(has_plan));
+    }
+    Ok(())
 }
 
 /// Holds what will not be written against no plan; false where all will be.

@@ -4,10 +4,10 @@
 //! It is a look before the write, at the few items that state something new. The write looks again; what is erased between the two, and
 //! what the write refuses for another reason, is not seen here.
 
-use super::known::known;
+use super::known::{asked, known};
 use super::tools::Key;
 use crate::domain::plan::Known;
-use crate::domain::{Command, Identity, IdentityKey, Item};
+use crate::domain::{Command, IdentityKey, Item};
 use crate::store::{Error, Store};
 use std::collections::{BTreeSet, HashSet};
 
@@ -29,7 +29,10 @@ pub(super) async fn unwritten(
         .iter()
         .filter(|(_, command)| command.event().is_some());
     let events: Vec<Key> = with_events.map(|(_, command)| command.key()).collect();
-    let asked = names(&commands);
+    let own: Vec<&Command> = commands.iter().map(|(_, command)| *command).collect();
+    // Nobody's traits are asked for.
+    let names = asked(&own).into_iter().map(|(key, _)| (key, false));
+    let asked: Vec<(IdentityKey, bool)> = names.collect();
     let found = store.resolve_identities(&asked, &events).await?;
     let there: HashSet<Key> = found.events.iter().map(|index| events[*index]).collect();
     let (mut known, _) = known(&asked, found.identities);
@@ -52,17 +55,6 @@ fn copies(items: &[Item]) -> HashSet<usize> {
     let places = items.iter().enumerate();
     let copies = places.filter(|(_, item)| is_copy(item));
     copies.map(|(place, _)| place).collect()
-}
-
-/// Every name once, sorted; nobody's traits are asked for.
-fn names(commands: &[(usize, &Command)]) -> Vec<(IdentityKey, bool)> {
-    let subjects = commands.iter().flat_map(|(_, command)| command.subjects());
-    let keys = subjects.flat_map(|subject| {
-        let key = move |identity: &Identity| (subject.project_id, identity.clone());
-        subject.identities.iter().map(key)
-    });
-    let keys: BTreeSet<IdentityKey> = keys.collect();
-    keys.into_iter().map(|key| (key, false)).collect()
 }
 
 /// Learns which of the names that nobody has were an erased person's.

@@ -94,9 +94,7 @@ fn key(key: Option<&[u8]>, depth: usize) -> Option<Value> {
     if key.first() == Some(&0) && !is_json {
         return None;
     }
-    if matches!(bytes.first(), Some(b'{' | b'[' | b'"'))
-        && let Ok(value) = text::json(&bytes, "key", depth)
-    {
+    if is_json && let Ok(value) = text::json(&bytes, "key", depth) {
         return value;
     }
     let text = std::str::from_utf8(&bytes).ok()?;

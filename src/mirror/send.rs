@@ -146,7 +146,7 @@ async fn documents(
     index: &str,
     ids: &[&str],
 ) -> Result<Vec<Option<Found>>, Failure> {
-    let usable: Vec<&str> = ids.iter().copied().filter(|id| is_usable(id)).collect();
+    let usable = usable(ids);
     let found = match usable.is_empty() {
         true => Vec::new(),
         false => {
@@ -167,12 +167,16 @@ pub async fn versions(
     index: &str,
     ids: &[&str],
 ) -> Result<Vec<Option<Found>>, Failure> {
-    let usable: Vec<&str> = ids.iter().copied().filter(|id| is_usable(id)).collect();
+    let usable = usable(ids);
     let found = match usable.is_empty() {
         true => Vec::new(),
         false => client.versions(index, &usable).await?,
     };
     Ok(in_order(ids, found))
+}
+
+fn usable<'i>(ids: &[&'i str]) -> Vec<&'i str> {
+    ids.iter().copied().filter(|id| is_usable(id)).collect()
 }
 
 fn in_order(ids: &[&str], found: Vec<Option<Found>>) -> Vec<Option<Found>> {

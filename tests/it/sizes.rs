@@ -13,6 +13,11 @@ fn many(count: usize, prefix: &str) -> Value {
     Value::Object((0..count).map(member).collect::<Map<_, _>>())
 }
 
+fn codes_of(results: &[Value]) -> Vec<Option<&str>> {
+    let codes = results.iter().map(|result| result["code"].as_str());
+    codes.collect()
+}
+
 #[tokio::test]
 async fn what_one_call_may_state_is_bounded() {
     let project = Project::fresh().await;
@@ -71,12 +76,8 @@ async fn a_profile_grows_no_further_than_it_may_and_can_still_change() {
             identify("seen", json!({"t0-1": 2})),
         ])
         .await;
-    let codes: Vec<_> = results
-        .iter()
-        .map(|result| result["code"].as_str())
-        .collect();
     assert_eq!(
-        codes,
+        codes_of(&results),
         [None, None, None, None, Some("profile_too_large"), None]
     );
     let again = project.results(&[step(5)]).await;
@@ -146,12 +147,8 @@ async fn a_call_that_has_no_room_makes_nobody_and_joins_nobody() {
         identify("seen", json!({"t0-1": 2})),
     ];
     let results = project.results(&calls).await;
-    let codes: Vec<_> = results
-        .iter()
-        .map(|result| result["code"].as_str())
-        .collect();
     assert_eq!(
-        codes,
+        codes_of(&results),
         [
             Some("profile_too_large"),
             Some("profile_too_large"),
