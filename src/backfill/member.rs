@@ -3,6 +3,7 @@
 //! Where a partition begins is asked of the database, not of Kafka, which forgets.
 
 use super::arrival::{Arrival, Failure, Seen};
+use super::last_record::LastRecord;
 use crate::metric_names::{BACKFILL_COMMITS_REFUSED, BACKFILL_REBALANCES};
 use crate::store::{Store, TakenPartition};
 use metrics::counter;
@@ -181,18 +182,18 @@ impl Context {
         let _ = self.arrivals.send(Arrival::Assigned { owner, partitions });
     }
 
-    /// One record before where it has to go on: whether that is still the same record tells whether it is still the same topic. Where
-    /// that one has expired, and none that is needed, there is nothing to compare.
+    /// At the last record that was done: whether that is still the same one tells whether it is still the same topic. Where that one
+    /// has expired, and none that is needed, there is nothing to compare.
     fn beginning(&self, consumer: &BaseConsumer<Self>, taken: &TakenPartition) -> Offset {
         let Some(next) = taken.next_offset else {
             return Offset::Beginning;
         };
-        let marks = consumer.fetch_watermarks(&self.topic, taken.partition.1, PATIENCE);
-        let has_expired = marks.is_ok_and(|(low, _)| low == next);
-        if next == 0 || taken.last_digest.is_none() || has_expired {
+        let Some(last) = LastRecord::of(taken) else {
             return Offset::Offset(next);
-        }
-        Offset::Offset(next - 1)
+        };
+        let marks = consumer.fetch_watermarks(&self.topic, taken.partition.1, PATIENCE);
+        let has_expired = marks.is_ok_and(|(low, _)| last.offset < low && low <= next);
+        Offset::Offset(if has_expired { next } else { last.offset })
     }
 
     /// Waits for what is being done for these partitions, but not for long: whoever has them next goes on from what the database

@@ -10,6 +10,7 @@ mod breaker;
 mod ends;
 mod intake;
 mod kafka;
+mod last_record;
 mod letters;
 mod lines;
 mod member;

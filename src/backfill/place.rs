@@ -1,15 +1,11 @@
 //! Where one partition is, from when it was assigned until it is taken away: what was passed, and what became of it.
 
 use super::arrival::Arrived;
+use super::last_record::{LastRecord, digest_of, followed_by_marks};
 use super::taking::{Outcome, Taken};
-use crate::domain::Timestamp;
 use crate::store::{PartitionMove, TakenPartition};
-use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
-
-/// Bytes of a record's digest: enough to tell two records apart.
-const DIGEST_BYTES: usize = 16;
 
 /// How often it is noted of a partition that nothing is left in it: deletions are kept for hours.
 const AT_END: Duration = Duration::from_secs(60);
@@ -31,8 +27,8 @@ pub(super) struct Place {
     stored: Option<i64>,
     /// The next offset to take; `None` before the first record.
     expected: Option<i64>,
-    /// What the last record that was done looked like, until that was looked at.
-    last: Option<(i64, Option<Timestamp>, Vec<u8>)>,
+    /// The last record that was done, until it was looked at again.
+    last: Option<LastRecord>,
     /// What was passed since it was written last.
     pending: PartitionMove,
     done: Option<i64>,
@@ -46,12 +42,11 @@ pub(super) struct Place {
 impl Place {
     pub fn new(owner: Uuid, taken: TakenPartition) -> Self {
         let next = taken.next_offset;
-        let last = next.zip(taken.last_digest.clone());
         Self {
             owner,
             stored: next,
             expected: next,
-            last: last.map(|(next, digest)| (next - 1, taken.last_at, digest)),
+            last: LastRecord::of(&taken),
             pending: PartitionMove {
                 partition: taken.partition,
                 last_at: taken.last_at,
@@ -67,11 +62,10 @@ impl Place {
 
     /// Tells whether a record is to be taken; notes in it where the one before it ended, and expects the next one from then on.
     pub fn admit(&mut self, arrived: &mut Arrived) -> Admittance {
-        if let Some((offset, at, digest)) = self.last.take()
-            && arrived.offset == offset
+        if let Some(last) = self.last.take()
+            && arrived.offset == last.offset
         {
-            let is_same = (arrived.timestamp(), digest_of(arrived)) == (at, digest);
-            return if is_same {
+            return if last.is(arrived) {
                 Admittance::Skip
             } else {
                 Admittance::Replaced
@@ -135,8 +129,9 @@ impl Place {
             self.pending.gaps += end - done;
         }
         self.expected = Some(end);
-        // The record before it is none: nothing tells this topic from another one with as many.
-        (self.pending.last_digest, self.pending.last_at) = (None, None);
+        if let Some(digest) = &mut self.pending.last_digest {
+            followed_by_marks(digest, done);
+        }
         self.go_to(end);
     }
 
@@ -195,15 +190,6 @@ impl Place {
     pub fn excuse(&mut self) {
         self.moved_at = Instant::now();
     }
-}
-
-fn digest_of(arrived: &Arrived) -> Vec<u8> {
-    let mut digest = Sha256::new();
-    let key = arrived.key.as_deref().unwrap_or_default();
-    digest.update((key.len() as u64).to_be_bytes());
-    digest.update(key);
-    digest.update(arrived.value.as_deref().unwrap_or_default());
-    digest.finalize()[..DIGEST_BYTES].to_vec()
 }
 
 #[cfg(test)]
@@ -284,6 +270,30 @@ mod tests {
         let mut other = place(Some(5));
         let mut replaced = record(4);
         replaced.value = Some("another".into());
+        assert_eq!(other.admit(&mut replaced), Admittance::Replaced);
+    }
+
+    #[test]
+    fn the_last_record_is_known_again_behind_marks_too() {
+        let mut before = place(None);
+        let taken = admitted(&mut before, 4);
+        before.pass(&taken);
+        before.pass_marks(6);
+        before.pass_marks(7);
+        let step = before.step(7, "").expect("a step");
+        let stored = || TakenPartition {
+            partition: ("people".to_owned(), 0),
+            next_offset: Some(step.next_offset),
+            last_at: step.last_at,
+            last_digest: step.last_digest.clone(),
+            away: None,
+        };
+        let mut same = Place::new(Uuid::nil(), stored());
+        assert_eq!(same.admit(&mut record(4)), Admittance::Skip);
+        assert_eq!(same.admit(&mut record(7)), Admittance::Take);
+        let mut replaced = record(4);
+        replaced.value = Some("another".into());
+        let mut other = Place::new(Uuid::nil(), stored());
         assert_eq!(other.admit(&mut replaced), Admittance::Replaced);
     }
 
