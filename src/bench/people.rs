@@ -12,7 +12,7 @@ const PEOPLE_AT_ONCE: u32 = 20_000;
 const PEOPLE_OF_A_REQUEST: u32 = 100;
 
 const MAKE_PEOPLE: &str = "-- bench_make_people
-WITH person AS MATERIALIZED (
+WITH person AS (
     SELECT n, gen_random_uuid() AS profile_id FROM generate_series($2::INT4, $3::INT4 - 1) AS n
 ), born AS (
     INSERT INTO profile (project_id, profile_id, traits, stamps, version, created_at, updated_at)

@@ -1,10 +1,10 @@
 //! Reads that need not be of this very moment.
 
-/// Behind the tables of a statement that only reads: some seconds ago, from whatever copy is near, so that it neither waits for a write nor
-/// makes one wait.
+/// Behind the tables of a statement that only reads: so long ago that any copy can answer, so that it neither waits for a write nor makes
+/// one wait. An interval and not `follower_read_timestamp()`, which older versions do not have.
 macro_rules! lately {
     () => {
-        " /*crdb AS OF SYSTEM TIME follower_read_timestamp() */"
+        " /*crdb AS OF SYSTEM TIME '-5s' */"
     };
 }
 pub(super) use lately;

@@ -14,9 +14,8 @@ const MOST_LOADED: i64 = 50_000;
 pub(super) const LOAD_FIELD_TYPES: Statement = Statement {
     name: "load_field_types",
     sql: "-- load_field_types
-SELECT f.category, f.name, f.type FROM unnest($1::INT4[], $2::TEXT[]) AS t (project_id, category)
-JOIN field_type AS f ON f.project_id = t.project_id AND f.category = t.category
-LIMIT $3::INT8",
+SELECT f.category, f.name, f.type FROM field_type AS f
+WHERE f.project_id = $1::INT4 AND f.category = ANY($2::TEXT[]) LIMIT $3::INT8",
 };
 
 /// Gives back which fields were not there: the others have a type already, perhaps since a moment ago.
@@ -43,8 +42,7 @@ pub(super) const COUNT_FIELD_TYPES: Statement = Statement {
     name: "count_field_types",
     sql: "-- count_field_types
 SELECT count(*) FROM (
-    SELECT f.name FROM unnest($1::INT4[]) AS t (project_id)
-    JOIN field_type AS f ON f.project_id = t.project_id LIMIT $2::INT8
+    SELECT f.name FROM field_type AS f WHERE f.project_id = $1::INT4 LIMIT $2::INT8
 ) AS s",
 };
 
@@ -73,10 +71,12 @@ impl Store {
         project_id: ProjectId,
         categories: &[Category],
     ) -> Result<Vec<TypedField>, Error> {
-        let projects = vec![project_id.0; categories.len()];
         let categories: Vec<String> = categories.iter().map(Category::to_row).collect();
         let rows = self
-            .run(&LOAD_FIELD_TYPES, &[&projects, &categories, &MOST_LOADED])
+            .run(
+                &LOAD_FIELD_TYPES,
+                &[&project_id.0, &categories, &MOST_LOADED],
+            )
             .await?;
         Ok(rows.iter().filter_map(typed_field).collect())
     }
@@ -134,7 +134,7 @@ impl Store {
     ) -> Result<usize, Error> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = self
-            .run(&COUNT_FIELD_TYPES, &[&[project_id.0].as_slice(), &most])
+            .run(&COUNT_FIELD_TYPES, &[&project_id.0, &most])
             .await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0) as usize))
     }

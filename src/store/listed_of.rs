@@ -16,7 +16,7 @@ macro_rules! listed {
             sql: concat!(
                 "-- ",
                 $name,
-                "\nWITH page AS MATERIALIZED (\n    SELECT DISTINCT ",
+                "\nWITH page AS (\n    SELECT DISTINCT ",
                 $key,
                 " AS key, ",
                 $primary,

@@ -22,16 +22,22 @@ const MEMBERS_AT_ONCE: i64 = 2_000;
 const MAX_RACES: usize = 20;
 
 /// Draws the next number, or takes the one that is said; no row comes back where that is taken, or the project has no room for more. The
-/// largest number ($5), which somebody may have brought along, does not end the drawing.
+/// largest number ($5), which somebody may have brought along, does not end the drawing. A repeat finds what it made ($6).
 pub(super) const CREATE_LIST: Statement = Statement {
     name: "create_list",
     sql: "-- create_list
-INSERT INTO static_list (project_id, list_id, name)
-SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id AND l.list_id < $5::INT4))::INT4, t.name
-FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
-WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
-ON CONFLICT (project_id, list_id) DO NOTHING
-RETURNING list_id",
+WITH before AS (
+    SELECT l.list_id FROM static_list AS l WHERE l.project_id = ANY($1::INT4[]) AND l.made_by = $6::UUID
+), made AS (
+    INSERT INTO static_list (project_id, list_id, name, made_by)
+    SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id AND l.list_id < $5::INT4))::INT4, t.name, $6::UUID
+    FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
+    WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
+        AND NOT EXISTS (SELECT 1 FROM before)
+    ON CONFLICT (project_id, list_id) DO NOTHING
+    RETURNING list_id
+)
+SELECT list_id FROM before UNION ALL SELECT list_id FROM made",
 };
 
 pub(super) const LOAD_LISTS: Statement = Statement {
@@ -94,7 +100,7 @@ macro_rules! looked_at {
     () => {
         "SELECT m.profile_id, s.profile_id AS person_id, s.traits,
         COALESCE(s.traits -> 'emailListIds', '[]'::JSONB) @> jsonb_build_array(t.list_id) AND CASE
-            WHEN s.profile_id = m.profile_id AND cardinality(s.merged_from) = 0 THEN TRUE
+            WHEN s.profile_id = m.profile_id AND s.merged_from = ARRAY[]::UUID[] THEN TRUE
             ELSE NOT EXISTS (
                 SELECT 1 FROM unnest(array_append(s.merged_from, s.profile_id)) AS o (profile_id)
                 CROSS JOIN LATERAL (
@@ -186,14 +192,16 @@ impl Store {
         name: &str,
     ) -> Result<Option<i32>, Error> {
         let tries = if id.is_some() { 1 } else { MAX_RACES };
+        let made_by = Uuid::new_v4();
         for _ in 0..tries {
             let (projects, ids, names) = ([project_id.0], [id], [name]);
-            let params: [&(dyn ToSql + Sync); 5] = [
+            let params: [&(dyn ToSql + Sync); 6] = [
                 &projects.as_slice(),
                 &ids.as_slice(),
                 &names.as_slice(),
                 &MOST_LISTS,
                 &LARGEST_LIST_ID,
+                &made_by,
             ];
             let rows = self.run(&CREATE_LIST, &params).await?;
             if let Some(row) = rows.first() {

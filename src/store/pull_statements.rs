@@ -65,7 +65,7 @@ pub(super) const CREATE_SCHEDULE: Statement = Statement {
 INSERT INTO import_schedule (project_id, schedule_id, cron, time_zone, source, address, layout, mapping, created_at, due_at, runs, skipped,
     reason)
 SELECT $1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, $8::TEXT, now(), $9::TIMESTAMPTZ, 0, 0, ''
-WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4) < $10::INT8
+WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4 AND s.schedule_id <> $2::UUID) < $10::INT8
 ON CONFLICT (project_id, schedule_id) DO UPDATE SET cron = excluded.cron
 RETURNING schedule_id",
 };

@@ -115,6 +115,7 @@ pub const STEPS: &[Step] = steps![
     "0096_field_type",
     "0100_project_unknown_user_criteria",
     "0101_device_holder",
+    "0102_static_list_made_by",
 ];
 
 /// The first steps make the tables in which steps and the lease are kept; being idempotent they run at every start.

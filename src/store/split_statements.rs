@@ -21,7 +21,7 @@ pub(super) const WRITE_KEPT: Statement = Statement {
         "-- write_kept
 WITH written AS (
     UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
-        absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
+        absorbed_count = GREATEST(p.absorbed_count - COALESCE(array_length($6::UUID[], 1), 0), 0),
         merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
     WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID
     RETURNING p.project_id, p.profile_id

@@ -170,6 +170,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &mirror::TIDY_REFUSALS,
         &mirror::CLEAR_OUTBOX,
         &mirror::END_MIRROR,
+        &verification::FORGET_VERIFICATIONS,
         &verification::START_VERIFICATION,
         &verification::LAST_VERIFICATIONS,
         &verification::LOAD_VERIFICATION,

@@ -6,8 +6,8 @@ use super::params::JsonParam;
 use super::profiles::timestamp;
 use super::verification_statements::{
     DUE_VERIFICATIONS, FIND_GOING, FIND_OWNERS, FIND_OWNERS_LATELY, FIND_REFUSED,
-    LAST_VERIFICATIONS, LOAD_SAMPLES, LOAD_STANDING, LOAD_VERIFICATION, NOTE_VERIFICATION,
-    PEOPLE_PAGE, START_VERIFICATION,
+    FORGET_VERIFICATIONS, LAST_VERIFICATIONS, LOAD_SAMPLES, LOAD_STANDING, LOAD_VERIFICATION,
+    NOTE_VERIFICATION, PEOPLE_PAGE, START_VERIFICATION,
 };
 use super::{AsOf, Error, Fence, MigrationPlan, Store};
 use crate::domain::containment::Direction;
@@ -117,12 +117,13 @@ pub struct VerificationNote {
 }
 
 impl Store {
-    /// Begins a verification, unless one of that direction goes on: the one that goes on.
+    /// Begins a verification, unless one of that direction goes on: the one that goes on. What is old is forgotten.
     pub async fn start_verification(
         &self,
         project_id: ProjectId,
         direction: Direction,
     ) -> Result<Option<Verification>, Error> {
+        self.run(&FORGET_VERIFICATIONS, &[&project_id.0]).await?;
         let params: [&(dyn ToSql + Sync); 3] =
             [&project_id.0, &Uuid::new_v4(), &direction.as_str()];
         self.run(&START_VERIFICATION, &params).await?;

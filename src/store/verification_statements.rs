@@ -18,28 +18,32 @@ macro_rules! columns {
     };
 }
 
-/// Begins one, unless one of that direction goes on; what is old goes.
-pub(super) const START_VERIFICATION: Statement = Statement {
-    name: "start_verification",
+/// What is old goes. By itself: CockroachDB takes no statement that changes one table in two ways.
+pub(super) const FORGET_VERIFICATIONS: Statement = Statement {
+    name: "forget_verifications",
     sql: concat!(
-        "-- start_verification
+        "-- forget_verifications
 WITH old AS (
     DELETE FROM verification AS v WHERE v.project_id = $1::INT4 AND v.finished_at < now() - ",
         kept!(),
         "
     RETURNING v.project_id, v.verification_id
-), samples AS (
-    DELETE FROM verification_sample WHERE (project_id, verification_id) IN (SELECT o.project_id, o.verification_id FROM old AS o)
-    RETURNING number
 )
+DELETE FROM verification_sample WHERE (project_id, verification_id) IN (SELECT o.project_id, o.verification_id FROM old AS o)"
+    ),
+};
+
+/// Begins one, unless one of that direction goes on.
+pub(super) const START_VERIFICATION: Statement = Statement {
+    name: "start_verification",
+    sql: "-- start_verification
 INSERT INTO verification (project_id, verification_id, direction, started_at, finished_at, due_at, attempts, reason, checked, missing, different,
     extra, rejected, superseded, erased, progress)
 SELECT $1::INT4, $2::UUID, $3::TEXT, now(), NULL, now(), 0, '', 0, 0, 0, 0, 0, 0, 0, '{}'
 WHERE NOT EXISTS (
     SELECT 1 FROM verification AS v WHERE v.project_id = $1::INT4 AND v.direction = $3::TEXT AND v.finished_at IS NULL
 )
-ON CONFLICT (project_id, verification_id) DO NOTHING"
-    ),
+ON CONFLICT (project_id, verification_id) DO NOTHING",
 };
 
 /// The newest of a direction: the one that goes on, and the last that ended.

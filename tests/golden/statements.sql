@@ -532,9 +532,8 @@ FROM (
 GROUP BY k.key ORDER BY k.key LIMIT $3::INT8;
 
 -- load_field_types
-SELECT f.category, f.name, f.type FROM unnest($1::INT4[], $2::TEXT[]) AS t (project_id, category)
-JOIN field_type AS f ON f.project_id = t.project_id AND f.category = t.category
-LIMIT $3::INT8;
+SELECT f.category, f.name, f.type FROM field_type AS f
+WHERE f.project_id = $1::INT4 AND f.category = ANY($2::TEXT[]) LIMIT $3::INT8;
 
 -- fix_field_types
 INSERT INTO field_type (project_id, category, name, type, first_seen)
@@ -549,8 +548,7 @@ JOIN field_type AS f ON f.project_id = t.project_id AND f.category = t.category 
 
 -- count_field_types
 SELECT count(*) FROM (
-    SELECT f.name FROM unnest($1::INT4[]) AS t (project_id)
-    JOIN field_type AS f ON f.project_id = t.project_id LIMIT $2::INT8
+    SELECT f.name FROM field_type AS f WHERE f.project_id = $1::INT4 LIMIT $2::INT8
 ) AS s;
 
 -- forget_field_type
@@ -679,7 +677,7 @@ WHERE key_hash = $1::BYTEA
 RETURNING project_id;
 
 -- load_calls_of
-WITH page AS MATERIALIZED (
+WITH page AS (
     SELECT DISTINCT rejection_id::TEXT AS key, project_id, received_at, rejection_id
     FROM unnest($1::TEXT[]) AS t (hash)
     JOIN rejection ON name_hashes @> to_jsonb(t.hash)
@@ -691,7 +689,7 @@ FROM page JOIN rejection AS r USING (project_id, received_at, rejection_id)
 ORDER BY page.key;
 
 -- load_records_of
-WITH page AS MATERIALIZED (
+WITH page AS (
     SELECT DISTINCT source || ' ' || topic || ' ' || partition::TEXT || ' ' || record_offset::TEXT AS key, project_id, source, topic, partition, record_offset
     FROM unnest($1::TEXT[]) AS t (hash)
     JOIN backfill_rejection ON name_hashes @> to_jsonb(t.hash)
@@ -703,7 +701,7 @@ FROM page JOIN backfill_rejection AS r USING (project_id, source, topic, partiti
 ORDER BY page.key;
 
 -- load_lines_of
-WITH page AS MATERIALIZED (
+WITH page AS (
     SELECT DISTINCT job_id::TEXT || ' ' || number::TEXT AS key, project_id, job_id, number
     FROM unnest($1::TEXT[]) AS t (hash)
     JOIN import_rejection ON name_hashes @> to_jsonb(t.hash)
@@ -715,7 +713,7 @@ FROM page JOIN import_rejection AS r USING (project_id, job_id, number)
 ORDER BY page.key;
 
 -- load_samples_of
-WITH page AS MATERIALIZED (
+WITH page AS (
     SELECT DISTINCT verification_id::TEXT || ' ' || number::TEXT AS key, project_id, verification_id, number
     FROM unnest($1::TEXT[]) AS t (hash)
     JOIN verification_sample ON name_hashes @> to_jsonb(t.hash)
@@ -737,12 +735,18 @@ CROSS JOIN LATERAL (
 ORDER BY f.identity_hash;
 
 -- create_list
-INSERT INTO static_list (project_id, list_id, name)
-SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id AND l.list_id < $5::INT4))::INT4, t.name
-FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
-WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
-ON CONFLICT (project_id, list_id) DO NOTHING
-RETURNING list_id;
+WITH before AS (
+    SELECT l.list_id FROM static_list AS l WHERE l.project_id = ANY($1::INT4[]) AND l.made_by = $6::UUID
+), made AS (
+    INSERT INTO static_list (project_id, list_id, name, made_by)
+    SELECT t.project_id, COALESCE(t.list_id, (SELECT COALESCE(max(l.list_id), 0) + 1 FROM static_list AS l WHERE l.project_id = t.project_id AND l.list_id < $5::INT4))::INT4, t.name, $6::UUID
+    FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[]) AS t (project_id, list_id, name)
+    WHERE (SELECT count(*) FROM static_list AS l WHERE l.project_id = t.project_id AND l.deleted_at IS NULL) < $4::INT8
+        AND NOT EXISTS (SELECT 1 FROM before)
+    ON CONFLICT (project_id, list_id) DO NOTHING
+    RETURNING list_id
+)
+SELECT list_id FROM before UNION ALL SELECT list_id FROM made;
 
 -- load_lists
 SELECT l.list_id, l.name, l.created_at
@@ -791,7 +795,7 @@ SELECT l.profile_id, l.is_in,
 FROM (
     SELECT m.profile_id, s.profile_id AS person_id, s.traits,
         COALESCE(s.traits -> 'emailListIds', '[]'::JSONB) @> jsonb_build_array(t.list_id) AND CASE
-            WHEN s.profile_id = m.profile_id AND cardinality(s.merged_from) = 0 THEN TRUE
+            WHEN s.profile_id = m.profile_id AND s.merged_from = ARRAY[]::UUID[] THEN TRUE
             ELSE NOT EXISTS (
                 SELECT 1 FROM unnest(array_append(s.merged_from, s.profile_id)) AS o (profile_id)
                 CROSS JOIN LATERAL (
@@ -822,7 +826,7 @@ SELECT count(*)::INT8, COALESCE(sum(CASE WHEN l.is_in THEN 1 ELSE 0 END), 0)::IN
 FROM (
     SELECT m.profile_id, s.profile_id AS person_id, s.traits,
         COALESCE(s.traits -> 'emailListIds', '[]'::JSONB) @> jsonb_build_array(t.list_id) AND CASE
-            WHEN s.profile_id = m.profile_id AND cardinality(s.merged_from) = 0 THEN TRUE
+            WHEN s.profile_id = m.profile_id AND s.merged_from = ARRAY[]::UUID[] THEN TRUE
             ELSE NOT EXISTS (
                 SELECT 1 FROM unnest(array_append(s.merged_from, s.profile_id)) AS o (profile_id)
                 CROSS JOIN LATERAL (
@@ -1174,7 +1178,7 @@ ORDER BY p.profile_id FOR UPDATE OF p;
 -- write_kept
 WITH written AS (
     UPDATE profile AS p SET traits = $3::JSONB, stamps = $4::JSONB, size_bytes = $5::INT4, version = p.version + 1, updated_at = GREATEST(updated_at, $7::TIMESTAMPTZ),
-        absorbed_count = GREATEST(p.absorbed_count - cardinality($6::UUID[]), 0),
+        absorbed_count = GREATEST(p.absorbed_count - COALESCE(array_length($6::UUID[], 1), 0), 0),
         merged_from = ARRAY(SELECT m.id FROM unnest(p.merged_from) AS m (id) WHERE m.id <> ALL ($6::UUID[]))
     WHERE p.project_id = $1::INT4 AND p.profile_id = $2::UUID
     RETURNING p.project_id, p.profile_id
@@ -1520,7 +1524,7 @@ DELETE FROM import_pull WHERE project_id = $1::INT4 AND job_id = $2::UUID AND fi
 INSERT INTO import_schedule (project_id, schedule_id, cron, time_zone, source, address, layout, mapping, created_at, due_at, runs, skipped,
     reason)
 SELECT $1::INT4, $2::UUID, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, $8::TEXT, now(), $9::TIMESTAMPTZ, 0, 0, ''
-WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4) < $10::INT8
+WHERE (SELECT count(*) FROM import_schedule AS s WHERE s.project_id = $1::INT4 AND s.schedule_id <> $2::UUID) < $10::INT8
 ON CONFLICT (project_id, schedule_id) DO UPDATE SET cron = excluded.cron
 RETURNING schedule_id;
 
@@ -1746,7 +1750,7 @@ FROM (
     FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
     JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
     WHERE p.merged_into IS NULL
-) AS w /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+) AS w /*crdb AS OF SYSTEM TIME '-5s' */;
 
 -- delete_marks
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE)
@@ -1838,14 +1842,14 @@ WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held) AND NOT EXISTS (
     SELECT 1 FROM migration AS m WHERE m.project_id = $1::INT4 AND m.mirrors
 );
 
--- start_verification
+-- forget_verifications
 WITH old AS (
     DELETE FROM verification AS v WHERE v.project_id = $1::INT4 AND v.finished_at < now() - '30 days'::INTERVAL
     RETURNING v.project_id, v.verification_id
-), samples AS (
-    DELETE FROM verification_sample WHERE (project_id, verification_id) IN (SELECT o.project_id, o.verification_id FROM old AS o)
-    RETURNING number
 )
+DELETE FROM verification_sample WHERE (project_id, verification_id) IN (SELECT o.project_id, o.verification_id FROM old AS o);
+
+-- start_verification
 INSERT INTO verification (project_id, verification_id, direction, started_at, finished_at, due_at, attempts, reason, checked, missing, different,
     extra, rejected, superseded, erased, progress)
 SELECT $1::INT4, $2::UUID, $3::TEXT, now(), NULL, now(), 0, '', 0, 0, 0, 0, 0, 0, 0, '{}'
@@ -1901,10 +1905,10 @@ JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.valu
 -- find_owners_lately
 SELECT t.position, i.profile_id
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
-JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value /*crdb AS OF SYSTEM TIME follower_read_timestamp() */;
+JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value /*crdb AS OF SYSTEM TIME '-5s' */;
 
 -- people_page
-SELECT p.profile_id FROM profile AS p /*crdb AS OF SYSTEM TIME follower_read_timestamp() */
+SELECT p.profile_id FROM profile AS p /*crdb AS OF SYSTEM TIME '-5s' */
 WHERE p.project_id = $1::INT4 AND p.profile_id > $2::UUID AND p.merged_into IS NULL
 ORDER BY p.profile_id LIMIT $3::INT8;
 

@@ -1,7 +1,8 @@
-//! What a deletion bars while a call about the person is on its way: between its look-up and its last statement.
+//! What a deletion bars while a call about the person is on its way: between its look-up and its last statement. Who waits for a lock is
+//! seen on PostgreSQL only, where writers may get between another's look and its statement: CockroachDB is serializable.
 
-use crate::harness::{Project, Service, connect, fresh_database, sql, wait_until};
-use crate::machine::until_waiting;
+use crate::harness::{Project, Service, connect, sql, wait_until};
+use crate::machine::{OwnDatabase, until_waiting};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -9,8 +10,9 @@ use std::time::Duration;
 /// The call was sent an hour ago and held back, so that its time as put right lies after the deletion, and the earliest at which it
 /// may have happened before. Its look-up finds nothing erased; then the names are barred, and only the last statement can tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_may_be_older_does_not_slip_in_behind_a_deletion() {
-    let database_url = fresh_database().await;
+async fn on_postgresql_an_event_that_may_be_older_does_not_slip_in_behind_a_deletion() {
+    let database = OwnDatabase::start().await;
+    let database_url = database.url.clone();
     let service = Service::start(&database_url, &[]).await;
     let project = Project::on(&service.url, &database_url).await;
     let known = json!({"type": "track", "event": "Seen", "userId": "ada", "messageId": "known"});
@@ -41,8 +43,9 @@ async fn an_event_that_may_be_older_does_not_slip_in_behind_a_deletion() {
 
 /// A call looked for erasures before there was one, and gets to its names behind it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_looked_before_an_erasure_makes_nobody_behind_it() {
-    let database_url = fresh_database().await;
+async fn on_postgresql_a_call_that_looked_before_an_erasure_makes_nobody_behind_it() {
+    let database = OwnDatabase::start().await;
+    let database_url = database.url.clone();
     let service = Service::start(&database_url, &[]).await;
     let project = Project::on(&service.url, &database_url).await;
     // The table of marks is written by the statement that makes people, and by no erasure.
@@ -72,8 +75,9 @@ async fn a_call_that_looked_before_an_erasure_makes_nobody_behind_it() {
 /// A call that looked for erasures before there was one makes the person anew behind it: without a name's row to wait for, it would be
 /// too quick for that. The person comes back on that profile before the sweep looks for such calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_comes_back_on_what_a_late_call_made_keeps_what_they_said_since() {
-    let database_url = fresh_database().await;
+async fn on_postgresql_who_comes_back_on_what_a_late_call_made_keeps_what_they_said_since() {
+    let database = OwnDatabase::start().await;
+    let database_url = database.url.clone();
     let service = Service::start(&database_url, &[]).await;
     let project = Project::on(&service.url, &database_url).await;
     let holding = connect(&database_url).await;

@@ -1,7 +1,7 @@
 //! What requests hold while they are written: many small items, few bytes that become many, people of many names and large ones.
 
-use crate::harness::{Project, Service, alone, connect, fresh_database, shared, sql, wait_until};
-use crate::machine::{judge_peak, metric, resident_memory_mib};
+use crate::harness::{Project, Service, alone, connect, shared, sql, wait_until};
+use crate::machine::{OwnDatabase, judge_peak, metric, resident_memory_mib};
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -64,8 +64,8 @@ async fn statuses(project: &Project, bodies: &[Value]) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql_many_small_items_behind_a_locked_table_are_held_within_the_room() {
     let _alone = alone().await;
-    // Of its own: other tests would wait for the lock too.
-    let database = fresh_database().await;
+    let own = OwnDatabase::start().await;
+    let database = own.url.clone();
     let (service, project) = service_on(&database).await;
     let body = json!({"batch": vec![json!({}); ITEMS]});
     assert!(body.to_string().len() < 16_000);
@@ -91,7 +91,8 @@ async fn on_postgresql_many_small_items_behind_a_locked_table_are_held_within_th
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql_files_of_short_lines_behind_a_locked_table_are_held_within_the_bound() {
     let _alone = alone().await;
-    let database = fresh_database().await;
+    let own = OwnDatabase::start().await;
+    let database = own.url.clone();
     let (service, project) = service_on(&database).await;
     let other = Project::on(&service.url, &database).await;
     let mut holder = connect(&database).await;

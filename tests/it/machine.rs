@@ -1,12 +1,13 @@
 //! What the fault tests do to the machine under a service: a database of their own that can be killed, frozen and brought
 //! back, ports, and what the kernel knows of a process.
 
-use crate::harness::{public_dir, sql, wait_until};
+use crate::harness::{public_dir, sql, store_at, wait_until};
 use crate::java::free_port;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roster::embedded::Embedded;
+use roster::store::Engine;
 use std::fs;
 use std::io::Result;
 use std::path::PathBuf;
@@ -14,7 +15,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-/// Waits until one statement of a name waits for somebody's lock.
+/// Whether the tests run on PostgreSQL. On another engine a test that asks ends, and says so: its name begins with `on_postgresql_`.
+pub async fn is_postgresql(url: &str) -> bool {
+    let engine = store_at(url).engine().await.expect("it answers");
+    if engine != Engine::PostgreSql {
+        println!("PostgreSQL only");
+    }
+    engine == Engine::PostgreSql
+}
+
+/// Waits until one statement of a name waits for somebody's lock, as PostgreSQL tells.
 pub async fn until_waiting(database_url: &str, statement: &str) {
     let waits = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'

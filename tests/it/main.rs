@@ -52,6 +52,7 @@ mod outage;
 mod own_kinds;
 mod pulls;
 mod reads;
+mod repeated;
 mod retention;
 mod rights;
 mod schema;

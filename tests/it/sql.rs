@@ -1,7 +1,8 @@
 //! Every statement and every schema step, asked of PostgreSQL, of CockroachDB's parser, and of the planner.
 
 use crate::harness::{connect, fresh_database, shared, sql, store_at};
-use roster::store::{Engine, Statement, catalogue, schema, session_settings};
+use crate::machine::is_postgresql;
+use roster::store::{Engine, Statement, catalogue, schema, session_settings, set_up_session};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,6 +14,7 @@ const SCANNING: &[(&str, &str)] = &[
     ("create_project", "draws the next id; rare"),
     ("list_keys", "lists them all, for a person"),
     ("load_salt", "one row"),
+    ("load_sources", "a row for each topic of a backfill"),
     ("load_mirrors", "a row for each project that moves"),
     ("list_mirrors", "a row for each project that moves"),
     ("load_reads", "a row for each project that moves"),
@@ -52,6 +54,7 @@ const BY_PROJECT: &[&str] = &[
     "tidy_document_refusals",
     "clear_outbox",
     "start_verification",
+    "forget_verifications",
     "last_verifications",
     "people_page",
     "set_kinds",
@@ -86,6 +89,23 @@ fn every_statement_carries_its_name() {
             statement.sql.lines().next(),
             Some(format!("-- {}", statement.name).as_str())
         );
+    }
+}
+
+/// CockroachDB refuses what changes one table twice in one statement.
+#[test]
+fn no_statement_changes_a_table_twice() {
+    for statement in catalogue() {
+        let words: Vec<&str> = statement.sql.split_whitespace().collect();
+        let changed = words.windows(3).filter_map(|words| match words {
+            ["INSERT", "INTO", table] | ["DELETE", "FROM", table] => Some(*table),
+            [before, "UPDATE", table] if !["DO", "FOR"].contains(before) => Some(*table),
+            _ => None,
+        });
+        let mut changed: Vec<&str> = changed.collect();
+        changed.sort_unstable();
+        let twice = changed.windows(2).find(|pair| pair[0] == pair[1]);
+        assert_eq!(twice, None, "{}", statement.name);
     }
 }
 
@@ -279,8 +299,8 @@ fn planned() -> impl Iterator<Item = &'static Statement> {
 
 const EMPTY: &str = "an empty database";
 
-/// Of an erasure, which has a few keys: with the three hundred of the sample PostgreSQL goes by the project instead.
-const BY_PROJECT_WITH_MANY_KEYS: &[&str] = &["lock_erased"];
+/// Of an erasure or a tracking plan, which have a few keys: with the three hundred of the sample PostgreSQL goes by the project instead.
+const BY_PROJECT_WITH_MANY_KEYS: &[&str] = &["lock_erased", "load_field_types"];
 
 /// A condition on the project alone, but for the one row that a migration has.
 fn reads_a_project(plan: &str) -> bool {
@@ -317,6 +337,9 @@ async fn on_cockroachdb_no_statement_scans() {
         return;
     }
     let client = connect(url).await;
+    set_up_session(&client, Engine::CockroachDb, Duration::from_secs(30))
+        .await
+        .expect("as the service does");
     for statement in planned() {
         let plan = plan_on_cockroachdb(&client, statement).await;
         let scans = plan.to_lowercase().contains("full scan");
@@ -326,18 +349,10 @@ async fn on_cockroachdb_no_statement_scans() {
 
 #[tokio::test]
 async fn on_postgresql_no_statement_scans_an_empty_or_an_unanalysed_database() {
-    if store_at(&shared().await.database_url)
-        .engine()
-        .await
-        .expect("it answers")
-        != Engine::PostgreSql
-    {
-        println!(
-            "PostgreSQL only: on_postgresql_no_statement_scans_an_empty_or_an_unanalysed_database"
-        );
+    let url = fresh_database().await;
+    if !is_postgresql(&url).await {
         return;
     }
-    let url = fresh_database().await;
     store_at(&url).migrate().await.expect("migrated");
     for table in ["profile", "identity", "event", "rejection", "api_key"] {
         sql(
@@ -377,8 +392,7 @@ async fn on_postgresql_a_page_of_a_timeline_reads_a_page_whoever_has_how_many_ev
     let url = fresh_database().await;
     let store = store_at(&url);
     store.migrate().await.expect("migrated");
-    if store.engine().await.expect("it answers") != Engine::PostgreSql {
-        println!("PostgreSQL only: on_postgresql_a_page_of_a_timeline_reads_a_page");
+    if !is_postgresql(&url).await {
         return;
     }
     let busy = "'ffffffff-0000-4000-8000-000000000000'::UUID";

@@ -229,7 +229,7 @@ impl Demo<'_> {
             .filter(|person| person.is_poison())
             .count();
         let counted = format!(
-            "SELECT code || ' ' || count(*) FROM backfill_rejection WHERE project_id = {} GROUP BY code ORDER BY code",
+            "SELECT code || ' ' || count(*)::TEXT FROM backfill_rejection WHERE project_id = {} GROUP BY code ORDER BY code",
             self.road.project.id
         );
         let by_code = crate::harness::sql(&self.road.database_url, &counted).await;

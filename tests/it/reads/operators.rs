@@ -1,15 +1,16 @@
-//! Two operators at once: one sets where people are read from while the other takes a step.
+//! Two operators at once: one sets where people are read from while the other takes a step. Who waits for a lock is seen on PostgreSQL only.
 
 use super::ask_reads;
-use crate::harness::{Project, Service, connect, fresh_database};
-use crate::machine::until_waiting;
+use crate::harness::{Project, Service, connect};
+use crate::machine::{OwnDatabase, until_waiting};
 use crate::migration::{MAPPING, step};
 use reqwest::StatusCode;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sets_reads_while_a_step_is_taken_hears_where_it_led() {
-    let database = fresh_database().await;
+async fn on_postgresql_who_sets_reads_while_a_step_is_taken_hears_where_it_led() {
+    let own = OwnDatabase::start().await;
+    let database = own.url.clone();
     let service = Service::start(&database, &[]).await;
     let project = Project::on(&service.url, &database).await;
     step(
