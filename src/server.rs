@@ -363,12 +363,13 @@ fn http_server(
     } else {
         settings.workers
     };
+    let described = Data::new(api::openapi::Described::new(&settings.public_url));
     let app = move || {
         App::new()
             .wrap(from_fn(api::observe))
             .wrap(api::tolerant_paths())
             .app_data(state.clone())
-            .configure(api::configure)
+            .configure(|app| api::configure(app, &described))
     };
     let patience = millis(settings.write_timeout_ms.into());
     let newcomers = Newcomers::new(settings.max_new_connections);

@@ -18,6 +18,7 @@ pub mod lane;
 mod native;
 pub mod newcomers;
 mod observe;
+pub mod openapi;
 mod ops;
 mod planned;
 pub mod rates;
@@ -41,11 +42,12 @@ use crate::pulls::Desk;
 use crate::store::Store;
 use crate::traces::Tracer;
 use actix_web::middleware::NormalizePath;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use auth::Keys;
 use invalidated::Invalidated;
 use lane::Lanes;
 use metrics_exporter_prometheus::PrometheusHandle;
+use openapi::Described;
 use rates::Rates;
 use reads::Reads;
 use std::sync::Arc;
@@ -88,8 +90,9 @@ pub struct State {
     pub tracer: Option<Tracer>,
 }
 
-/// The routes of all dialects. The app wraps them in `tolerant_paths`.
-pub fn configure(app: &mut ServiceConfig) {
+/// The routes of all dialects, and what describes them. The app wraps them in `tolerant_paths`.
+pub fn configure(app: &mut ServiceConfig, described: &Data<Described>) {
+    app.app_data(described.clone());
     tracking::configure(app);
     iterable::configure(app);
     native::configure(app);

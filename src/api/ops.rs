@@ -1,6 +1,7 @@
 //! For those who run the service: is it alive, is it ready, how is it doing, which version is it.
 
-use super::{State, tracking};
+use super::openapi::operation::{Group, Operation};
+use super::{State, openapi, tracking};
 use crate::metric_names::{BYTES_AVAILABLE, POOL_CONNECTIONS};
 use actix_web::guard::{Any, Get, Head};
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -10,14 +11,33 @@ use metrics::gauge;
 use serde_json::json;
 
 /// All of them; `observe` leaves them out of traces.
-pub const PATHS: [&str; 4] = ["/livez", "/readyz", "/metrics", "/version"];
+pub const PATHS: [&str; 5] = ["/livez", "/readyz", "/metrics", "/version", "/openapi.json"];
+const GROUP: Group = Group {
+    tag: "operations",
+    failure: None,
+};
 
 /// The routes.
 pub fn configure(app: &mut ServiceConfig) {
     app.service(path(0).route(read().to(live)))
         .service(path(1).route(read().to(ready)))
         .service(path(2).route(read().to(metrics)))
-        .service(path(3).route(read().to(version)));
+        .service(path(3).route(read().to(version)))
+        .service(path(4).route(read().to(openapi::show)));
+}
+
+/// The same for `/openapi.json`.
+pub fn operations() -> Vec<Operation> {
+    let row = |place: usize, summary| GROUP.row(PATHS[place], summary);
+    vec![
+        row(0, "Tells that the process runs").answers(200, "Document"),
+        row(1, "Tells whether this node should get traffic")
+            .answers(200, "Document")
+            .answers(503, "Document"),
+        row(2, "Tells the metrics, for Prometheus").answers_as("text/plain", "text"),
+        row(3, "Tells name and version").answers(200, "Document"),
+        row(4, "Describes what is served").answers(200, "Document"),
+    ]
 }
 
 /// One of them; by another method there is nothing.

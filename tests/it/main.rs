@@ -48,6 +48,7 @@ mod migration;
 mod mirror;
 mod mobile;
 mod native;
+mod openapi;
 mod outage;
 mod own_kinds;
 mod pulls;

@@ -4,6 +4,7 @@
 mod bulk;
 mod commerce;
 mod cors;
+mod described;
 mod devices;
 mod events;
 mod fault;
@@ -33,6 +34,8 @@ mod types;
 mod unknown;
 mod users;
 mod when;
+
+pub use described::{operations, shapes};
 
 use crate::api::State;
 use actix_web::dev::HttpServiceFactory;

@@ -5,6 +5,7 @@ mod blocks;
 mod by_source;
 mod conflicts;
 mod cursor;
+mod described;
 mod erasures;
 mod events;
 mod export;
@@ -19,6 +20,8 @@ mod rejections;
 mod reply;
 mod shown;
 mod split;
+
+pub use described::{operations, shapes};
 
 use super::State;
 use super::credentials::Candidates;

@@ -6,6 +6,7 @@ mod asked;
 mod bootstrap;
 pub mod call;
 mod cors;
+mod described;
 pub mod envelope;
 mod fields;
 mod holes;
@@ -17,6 +18,8 @@ pub mod record;
 mod reply;
 mod signed;
 mod when;
+
+pub use described::{operations, shapes};
 
 use crate::api::State;
 use crate::api::body;
