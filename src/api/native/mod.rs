@@ -19,6 +19,7 @@ mod rejections;
 mod reply;
 mod shown;
 mod split;
+mod texts;
 
 use super::State;
 use super::credentials::Candidates;
