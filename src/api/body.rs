@@ -37,8 +37,21 @@ pub async fn read(
     state: &State,
     caller: Option<ProjectId>,
 ) -> Result<Body, ApiError> {
+    read_at_most(request, payload, state, (caller, usize::MAX)).await
+}
+
+/// The same of a body that has no need of so many bytes as others.
+///
+/// # Errors
+/// As `read`.
+pub async fn read_at_most(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+    (caller, most): (Option<ProjectId>, usize),
+) -> Result<Body, ApiError> {
     let named = encoding_of(request);
-    let limit = state.server.max_body_bytes;
+    let limit = state.server.max_body_bytes.min(most);
     let announced = announced_bytes(request);
     if announced > limit as u64 {
         return Err(ApiError::BodyTooLarge {
@@ -69,7 +82,7 @@ pub async fn read(
             Ok(encoded)
         };
     }
-    let decoding = decode(encoding, encoded, state, caller.is_some());
+    let decoding = decode(encoding, encoded, state, (caller.is_some(), limit));
     timeout(millis(state.server.request_timeout_ms), decoding)
         .await
         .unwrap_or(Err(ApiError::Timeout))
@@ -161,9 +174,8 @@ async fn decode(
     encoding: Encoding,
     encoded: Body,
     state: &State,
-    is_known: bool,
+    (is_known, limit): (bool, usize),
 ) -> Result<Body, ApiError> {
-    let limit = state.server.max_body_bytes;
     let mut small = Buffer::new(&encoded.lane, LIGHT_BYTES.min(limit), 0);
     let is_whole = match inflate(encoding, &encoded.bytes, &mut |piece| small.append(piece)) {
         Ok(()) => true,

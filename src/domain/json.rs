@@ -5,7 +5,7 @@
 
 use super::mend::clean;
 use super::rejection::{Code, Rejection};
-use super::tokens::{MAX_NUMBER_DIGITS, Token, is_exotic, next_token};
+use super::tokens::{MAX_NUMBER_DIGITS, Token, count_keys, is_exotic, is_key, next_token};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -129,12 +129,7 @@ impl Json {
         let mut text = Vec::with_capacity(2 + sizes.map(|size| size + 4).sum::<usize>());
         text.push(b'{');
         for (key, value) in members {
-            if text.len() > 1 {
-                text.push(b',');
-            }
-            serde_json::to_writer(&mut text, key).expect("a text always serialises");
-            text.push(b':');
-            text.extend_from_slice(&value.0);
+            super::member::put(&mut text, key, &value.0);
         }
         text.push(b'}');
         Self(text.into())
@@ -155,13 +150,26 @@ impl Json {
 
     /// The keys of all objects in it: each has the one colon that stands outside of texts.
     pub fn count_keys(&self) -> usize {
-        let (mut at, mut count) = (0, 0);
-        while at < self.0.len() {
-            let (token, end) = next_token(&self.0, at);
-            count += usize::from(token == Token::Other && self.0[at] == b':');
+        count_keys(&self.0)
+    }
+
+    /// This value with each text in it as `rewrite` says, but for names of members; nothing is built of it.
+    pub fn with_texts(&self, rewrite: impl Fn(&str) -> Option<String>) -> Self {
+        let bytes = &self.0;
+        let (mut at, mut done, mut text) = (0, 0, Vec::with_capacity(bytes.len()));
+        while at < bytes.len() {
+            let (token, end) = next_token(bytes, at);
+            let is_text = matches!(token, Token::Text(_)) && !is_key(&bytes[end..]);
+            let own = is_text.then(|| serde_json::from_slice::<String>(&bytes[at..end]).ok());
+            if let Some(new) = own.flatten().and_then(|own| rewrite(&own)) {
+                text.extend_from_slice(&bytes[done..at]);
+                text.extend_from_slice(Self::of(&new).as_bytes());
+                done = end;
+            }
             at = end;
         }
-        count
+        text.extend_from_slice(&bytes[done..]);
+        Self(text.into())
     }
 
     /// True for `null`.
@@ -259,6 +267,15 @@ mod tests {
             json(r#"{"a": 1, "b": [1.5, 0, 1E2]}"#).meant()
         );
         assert_ne!(json("10").meant(), json("1").meant());
+    }
+
+    #[test]
+    fn texts_are_rewritten_wherever_they_stand_and_names_are_not() {
+        let longer = |text: &str| (text == "a").then(|| "a\"b".to_owned());
+        let rewritten = json(r#"{"a": ["a", {"b" : "\u0061"}, "c", 1.50]} "#).with_texts(longer);
+        let expected = r#"{"a": ["a\"b", {"b" : "a\"b"}, "c", 1.50]} "#;
+        assert_eq!(rewritten.as_str(), expected);
+        assert_eq!(json(r#""a""#).with_texts(longer).as_str(), r#""a\"b""#);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,6 +22,32 @@ pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a RawValue> {
 pub(super) fn each<'a>(object: &'a [u8], take: impl FnMut(String, &'a RawValue)) -> Option<()> {
     let mut reader = serde_json::Deserializer::from_slice(object);
     reader.deserialize_map(Each { take }).ok()
+}
+
+/// The text of an object with each member as `edit` says, and without those for which it says nothing; `None` where it is no object.
+/// Nothing is built of it, however many members there are.
+pub fn edited<'a>(
+    object: &'a str,
+    mut edit: impl FnMut(&str, &'a str) -> Option<Cow<'a, str>>,
+) -> Option<String> {
+    let mut text = b"{".to_vec();
+    each(object.as_bytes(), |name, raw| {
+        if let Some(value) = edit(&name, raw.get()) {
+            put(&mut text, &name, value.as_bytes());
+        }
+    })?;
+    text.push(b'}');
+    String::from_utf8(text).ok()
+}
+
+/// Writes one more member of an object that is begun; its value is JSON already.
+pub(super) fn put(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+    if text.len() > 1 {
+        text.push(b',');
+    }
+    serde_json::to_writer(&mut *text, name).expect("a text always serialises");
+    text.push(b':');
+    text.extend_from_slice(value);
 }
 
 /// The first elements of a list, at most so many; none where it is no list.
@@ -130,7 +157,7 @@ impl<'de> Visitor<'de> for Finder<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if key == self.name {
                 found = Some(map.next_value()?);
             } else {
@@ -149,6 +176,20 @@ mod tests {
     fn no_more_elements_are_kept_than_asked_for() {
         let found = |list: &str| elements(list.as_bytes(), 2).len();
         assert_eq!([found("[1,2,3]"), found("[1]"), found("{}")], [2, 1, 0]);
+    }
+
+    #[test]
+    fn an_object_is_edited_as_it_stands_there() {
+        let edit = |name: &str, value| match name {
+            "gone" => None,
+            "new" => Some(Cow::Borrowed("7")),
+            _ => Some(Cow::Borrowed(value)),
+        };
+        let of = |object| edited(object, edit);
+        let object = r#"{ "gone":1, "\u0061": [1.50, {}], "new": {"gone":1} }"#;
+        assert_eq!(of(object).as_deref(), Some(r#"{"a":[1.50, {}],"new":7}"#));
+        assert_eq!(of(r#"{"gone":[]}"#).as_deref(), Some("{}"));
+        assert_eq!([of("[1]"), of("7"), of("{")], [None, None, None]);
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub use json::Json;
 pub use key::{Caller, KeyHash, KeyKind, TokenSecret};
 pub use kinds::Kinds;
 pub use limits::Limits;
+pub use member::edited;
 pub use plain_date::plain_date;
 pub use rejected::Rejected;
 pub use rejection::{Code, Rejection};
@@ -70,6 +71,7 @@ pub use rules::{EmailRule, ProjectType, Rules, TypeRule};
 pub use signer::{Signer, Vouched};
 pub use stamp::Stamp;
 pub use time::Timestamp;
+pub use tokens::count_keys;
 pub use warning::{Warning, Warnings};
 
 #[cfg(test)]

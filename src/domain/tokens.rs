@@ -39,6 +39,17 @@ impl Poison {
     }
 }
 
+/// The keys of all objects in a text: each has the one colon that stands outside of texts.
+pub fn count_keys(bytes: &[u8]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < bytes.len() {
+        let (token, end) = next_token(bytes, at);
+        count += usize::from(token == Token::Other && bytes[at] == b':');
+        at = end;
+    }
+    count
+}
+
 /// Tells the token at `at` and where it ends.
 pub(super) fn next_token(bytes: &[u8], at: usize) -> (Token, usize) {
     match bytes[at] {
@@ -98,7 +109,7 @@ fn is_reserved(text: &[u8]) -> bool {
     }
 }
 
-fn is_key(behind: &[u8]) -> bool {
+pub(super) fn is_key(behind: &[u8]) -> bool {
     behind.trim_ascii_start().first() == Some(&b':')
 }
 

@@ -63,6 +63,14 @@ pub fn object(
             (true, Empty::Null) => member_of(&mut object, member, None),
             _ => member_of(&mut object, member, Some(text)),
         }
+        // A name costs its row nothing, and is written out in each.
+        if object.len() > rows.most {
+            let most = rows.most;
+            let message = format!(
+                "with the names of its columns the record has more bytes than the limit of {most}"
+            );
+            return Err(refused(Code::RecordTooLarge, message));
+        }
     }
     object.push(b'}');
     Ok((object.into(), Vec::new()))

@@ -19,6 +19,8 @@ pub struct Grid<'a> {
     pub piece: Piece<'a>,
     pub dialect: &'a Dialect,
     pub columns: &'a Columns,
+    /// The limit of a record, and of the object that is made of it.
+    pub most: usize,
 }
 
 impl Grid<'_> {

@@ -12,6 +12,12 @@ const MOST_BEFORE: u64 = 1 << 50;
 /// Lines above a table: more than any has.
 const MOST_ABOVE: u64 = 1 << 20;
 
+/// Columns of a table.
+pub const MOST_COLUMNS: usize = 2_000;
+
+/// Bytes of the names of columns that are said: as many as a header may have.
+pub(super) const NAMES_BYTES: usize = 128 << 10;
+
 /// How records stand in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -181,7 +187,9 @@ impl Layout {
             "quote" => csv.quote = Some(character(name, value)?),
             "escape" => csv.escape = Some(character(name, value)?),
             "columns" => {
-                csv.columns = Some(value.split(',').map(|own| own.trim().to_owned()).collect());
+                // One more than there may be, so that too many are refused.
+                let names = value.split(',').take(MOST_COLUMNS + 1);
+                csv.columns = Some(names.map(|own| own.trim().to_owned()).collect());
             }
             "skip_lines" => csv.skip_lines = count(name, value)?,
             "trim" => csv.trim = flag(name, value)?,
@@ -223,11 +231,13 @@ impl Layout {
 }
 
 impl CsvLayout {
-    /// Holds the characters against each other, and the lines above the table against their limit.
+    /// Holds the characters against each other, and the lines above the table and its columns against their limits.
     ///
     /// # Errors
     /// `layout`, where two characters mean the same, or one is no character of a byte; where more lines are to be skipped than any file has.
+    /// `too_many_columns`.
     pub fn check(&self) -> Result<(), Unusable> {
+        self.check_columns()?;
         if self.skip_lines > MOST_ABOVE {
             let message = format!("skip_lines is at most {MOST_ABOVE}");
             return Err(Unusable::of("layout", message));
@@ -246,6 +256,22 @@ impl CsvLayout {
             .is_some_and(|own| own == quote || self.escape == Some(own))
         {
             let message = "delimiter, quote and escape are different characters";
+            return Err(Unusable::of("layout", message));
+        }
+        Ok(())
+    }
+}
+
+impl CsvLayout {
+    fn check_columns(&self) -> Result<(), Unusable> {
+        let said = self.columns.as_deref().unwrap_or_default();
+        if said.len() > MOST_COLUMNS {
+            let message = format!("the table has more columns than the limit of {MOST_COLUMNS}");
+            return Err(Unusable::of("too_many_columns", message));
+        }
+        let names = said.iter().chain(self.empty_columns.keys());
+        if names.map(String::len).sum::<usize>() > NAMES_BYTES {
+            let message = format!("the names of columns have at most {NAMES_BYTES} bytes");
             return Err(Unusable::of("layout", message));
         }
         Ok(())

@@ -36,7 +36,7 @@ pub use columns::nobody;
 pub use encoding::Encoding;
 pub use held::beginning;
 pub use inflater::Inflater;
-pub use layout::{Before, CsvLayout, Empty, Format, Layout};
+pub use layout::{Before, CsvLayout, Empty, Format, Layout, MOST_COLUMNS};
 pub use preview::{Preview, Sampler};
 pub use reader::{FileLimits, FileReader};
 pub use record::{FileRecord, Place, Seen};

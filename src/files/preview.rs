@@ -8,6 +8,7 @@ use super::record::{FileRecord, Seen};
 use super::unusable::Unusable;
 use crate::domain::{Gate, Rejection, Timestamp};
 use crate::mapping::{Mapping, ReadCall, Record, Survey, kind_of};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +18,10 @@ const REJECTIONS: usize = 20;
 const SHOWN: usize = 400;
 /// Columns that are shown; a table may have more.
 const COLUMNS: usize = 500;
+/// Records that are read before it is looked what they hold.
+const STEP: usize = 16;
+/// Bytes of what is made of records, of which a table with long names may need many for a row: with so many the sample ends.
+const MADE: usize = 8 << 20;
 
 /// What reads a sample.
 pub struct Sampler<'a> {
@@ -72,7 +77,7 @@ impl Sampler<'_> {
     /// # Errors
     /// Why an import would refuse the file.
     pub fn preview(&self, bytes: &[u8], is_all: bool, most: usize) -> Result<Preview, Unusable> {
-        let (records, seen) = self.records(bytes, is_all)?;
+        let (records, seen) = self.records(bytes, is_all, most)?;
         let mut preview = Preview {
             format: self.layout.format.as_str(),
             encoding: seen.encoding.map(super::Encoding::name),
@@ -122,13 +127,27 @@ impl Sampler<'_> {
     }
 
     /// All columns are looked at, whatever the mapping reads.
-    fn records(&self, bytes: &[u8], is_all: bool) -> Result<(Vec<FileRecord>, Seen), Unusable> {
-        let mut reader = FileReader::new(self.layout, self.limits)?;
+    fn records(
+        &self,
+        bytes: &[u8],
+        is_all: bool,
+        most: usize,
+    ) -> Result<(Vec<FileRecord>, Seen), Unusable> {
+        let limits = FileLimits {
+            records: STEP,
+            ..self.limits
+        };
+        let mut reader = FileReader::new(self.layout, limits)?;
         let mut records = Vec::new();
-        reader.feed(bytes, &mut records)?;
-        reader.end(&mut records)?;
+        let mut leaves_some = reader.feed_some(bytes, &mut records)?;
+        while leaves_some && !is_enough(&records, most) {
+            leaves_some = reader.feed_some(&[], &mut records)?;
+        }
+        while !leaves_some && reader.end_some(&mut records)? {
+            leaves_some = is_enough(&records, most);
+        }
         // The last record of a sample may be cut.
-        if !is_all && records.len() > 1 {
+        if !is_all && !leaves_some && records.len() > 1 {
             records.pop();
         }
         Ok((records, reader.seen().clone()))
@@ -154,6 +173,13 @@ impl Sampler<'_> {
             .survey
             .take(&place, record.text.len(), &read, reading);
     }
+}
+
+fn is_enough(records: &[FileRecord], most: usize) -> bool {
+    let made = records
+        .iter()
+        .map(|record| record.read.as_ref().map_or(0, Bytes::len));
+    records.len() >= most || made.sum::<usize>() >= MADE
 }
 
 impl Preview {

@@ -4,7 +4,7 @@ use super::decoder::Decoder;
 use super::framer::Framer;
 use super::held::{Held, Out};
 use super::kept;
-use super::layout::Layout;
+use super::layout::{Layout, MOST_COLUMNS, NAMES_BYTES};
 use super::record::{FileRecord, Seen};
 use super::unusable::Unusable;
 use super::wrapped::{self, Wrapped};
@@ -29,8 +29,8 @@ impl Default for FileLimits {
     fn default() -> Self {
         Self {
             record_bytes: 1 << 20,
-            columns: 2_000,
-            first_bytes: 128 << 10,
+            columns: MOST_COLUMNS,
+            first_bytes: NAMES_BYTES,
             records: 1_000,
         }
     }

@@ -168,6 +168,7 @@ impl Table {
             piece,
             dialect: &dialect,
             columns,
+            most: out.most,
         };
         Rows(grid).take(at, &mut self.lost, out);
         Ok(())

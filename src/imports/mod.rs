@@ -84,6 +84,7 @@ impl Imports {
             slots: Slots::new(settings.parallel, settings.parallel_per_project),
             pace: Pace::new(),
             readers: Arc::new(Semaphore::new((processors / 4).max(1))),
+            samplers: Arc::new(Semaphore::new(1)),
             stop: watch::Sender::new(false),
         };
         Self {
@@ -113,14 +114,6 @@ impl Imports {
         let mapping = mapping_of(&new.layout, new.mapping.as_deref())?;
         let layout = new.layout.clone().used_by(&mapping);
         FileReader::new(&layout, limits).map_err(Stopped::Refused)?;
-        if new
-            .mapping
-            .as_ref()
-            .is_some_and(|text| text.len() > MAPPING_BYTES)
-        {
-            let reason = format!("a mapping has at most {MAPPING_BYTES} bytes");
-            return Err(Stopped::Refused(Unusable::of("mapping", reason)));
-        }
         if new.name.len() > NAME_BYTES || new.name.contains('\0') {
             let reason = format!("a name has at most {NAME_BYTES} bytes, none of them NUL");
             return Err(Stopped::Refused(Unusable::of("name", reason)));
@@ -343,14 +336,17 @@ impl Imports {
     }
 }
 
-/// How records are understood: by the text of a mapping file, or as files of that format usually are.
+/// How records are understood: by the text of a mapping file, or as files of that format usually are. One that is too long is not read.
 fn mapping_of(layout: &Layout, text: Option<&str>) -> Result<Mapping, Stopped> {
-    let refused =
-        |complaints: Vec<String>| Stopped::Refused(Unusable::of("mapping", complaints.join("; ")));
-    text.map_or_else(
-        || Ok(layout.default_mapping()),
-        |text| Mapping::parse(text).map_err(refused),
-    )
+    let refused = |reason| Stopped::Refused(Unusable::of("mapping", reason));
+    let Some(text) = text else {
+        return Ok(layout.default_mapping());
+    };
+    if text.len() > MAPPING_BYTES {
+        let reason = format!("a mapping has at most {MAPPING_BYTES} bytes");
+        return Err(refused(reason));
+    }
+    Mapping::parse(text).map_err(|complaints| refused(complaints.join("; ")))
 }
 
 /// Whether a sender may go on with a job as he thinks.

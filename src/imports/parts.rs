@@ -21,6 +21,8 @@ pub(super) struct Parts {
     pub pace: Pace,
     /// Files are read one piece at a time, so that the other processors are left to what somebody waits for.
     pub readers: Arc<Semaphore>,
+    /// Samples are read one at a time, and keep no file waiting.
+    pub samplers: Arc<Semaphore>,
     pub stop: watch::Sender<bool>,
 }
 

@@ -30,7 +30,7 @@ impl Imports {
         let kinds = parts.store.load_kinds(new.project_id).await;
         let kinds = kinds.map_err(|error| unavailable(&error))?;
         let mapping = mapping_of(&new.layout, new.mapping.as_deref())?;
-        let permit = parts.readers.clone().acquire_owned().await;
+        let permit = parts.samplers.clone().acquire_owned().await;
         let permit = permit.map_err(|_| Stopped::Draining)?;
         let done = tokio::task::spawn_blocking(move || {
             let gate = Gate {

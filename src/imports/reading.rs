@@ -3,7 +3,9 @@
 //! All of it is work for a processor alone, so that it can be done where nobody waits for the thread.
 
 use super::unpack::Unpack;
-use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
+use crate::domain::{
+    Class, Code, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp, count_keys,
+};
 use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, nobody};
 use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
@@ -11,6 +13,18 @@ use bytes::Bytes;
 
 /// Records that hold more than so many times their text weigh more than it: of short lines there are many.
 const HELD_FOR_A_BYTE: usize = 4;
+
+/// Records that are read before it is looked what they hold: a mapping may make a megabyte of each.
+const STEP: usize = 16;
+
+/// Records of one turn.
+const TURN: usize = 1_000;
+
+/// Bytes that the records of one turn hold: with so many it ends, however few they are.
+const HELD: usize = 4 << 20;
+
+/// Keys of a record, at any depth. Each may take some hundred bytes of a tree.
+const KEYS: usize = 1 << 16;
 
 /// What a refused record holds beside its text until it is listed.
 const REFUSED: usize = 1_024;
@@ -70,6 +84,9 @@ pub(super) struct Batch {
     /// Records with nothing about anybody: they count as unchanged.
     pub empty: u64,
     pub warned: u64,
+    /// How many were judged, and what became of them holds.
+    judged: usize,
+    held: usize,
     /// The number of the last record.
     pub records: Option<u64>,
     pub lines: u64,
@@ -83,6 +100,12 @@ pub(super) struct Batch {
     pub rest: Option<Bytes>,
     /// The file is refused from here on.
     pub failure: Option<Unusable>,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.judged >= TURN || self.held >= HELD
+    }
 }
 
 /// A record in its file.
@@ -115,6 +138,10 @@ impl Reading {
         limits: FileLimits,
         means: Means,
     ) -> Result<Self, Unusable> {
+        let limits = FileLimits {
+            records: STEP,
+            ..limits
+        };
         let kept = job.kept.as_deref().unwrap_or_default();
         let (unpack, kept) = Unpack::resumed(kept);
         let reader = match kept {
@@ -155,9 +182,7 @@ impl Reading {
         let failure = match failure {
             // Of a file that is cut nobody knows whether its last record is whole.
             None if !self.leaves_some && self.broken.is_none() => {
-                let mut records = Vec::new();
-                let ended = self.reader.end_some(&mut records);
-                self.judged(records, ended, &mut batch)
+                self.turn(&mut batch, FileReader::end_some)
             }
             failure => failure,
         };
@@ -166,9 +191,26 @@ impl Reading {
 
     fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Option<Unusable> {
         batch.weight += bytes.len();
-        let mut records = Vec::new();
-        let fed = self.reader.feed_some(bytes, &mut records);
-        self.judged(records, fed, batch)
+        let mut bytes = Some(bytes);
+        self.turn(batch, |reader, records| {
+            reader.feed_some(bytes.take().unwrap_or_default(), records)
+        })
+    }
+
+    /// Reads in steps until nothing whole is left, or the records are enough for one turn.
+    fn turn(
+        &mut self,
+        batch: &mut Batch,
+        mut step: impl FnMut(&mut FileReader, &mut Vec<FileRecord>) -> Result<bool, Unusable>,
+    ) -> Option<Unusable> {
+        loop {
+            let mut records = Vec::new();
+            let taken = step(&mut self.reader, &mut records);
+            let failure = self.judged(records, taken, batch);
+            if failure.is_some() || !self.leaves_some || batch.is_full() {
+                return failure;
+            }
+        }
     }
 
     /// Judges what came out; why the file is refused, if it is.
@@ -184,9 +226,7 @@ impl Reading {
 
     fn finish(&mut self, mut batch: Batch, failure: Option<Unusable>) -> Batch {
         let broken = self.broken.take_if(|_| !self.leaves_some);
-        let held: usize = batch.items.iter().map(Item::bytes).sum();
-        let held = held + batch.refused.len() * REFUSED;
-        batch.weight = batch.weight.max(held / HELD_FOR_A_BYTE);
+        batch.weight = batch.weight.max(batch.held / HELD_FOR_A_BYTE);
         if self.leaves_some {
             batch.rest.get_or_insert_default();
         }
@@ -223,6 +263,7 @@ impl Reading {
     }
 
     fn judge_one(&self, record: FileRecord, batch: &mut Batch) {
+        batch.judged += 1;
         let standing = Standing {
             number: record.number,
             place: record.place,
@@ -236,16 +277,28 @@ impl Reading {
         match read {
             Ok(Read::Command { command, warnings }) => {
                 batch.warned += u64::from(warned || !warnings.is_empty());
-                batch.items.push(Item::Command(*command));
+                let item = Item::Command(*command);
+                batch.held += item.bytes();
+                batch.items.push(item);
                 batch.places.push(standing);
             }
             Ok(Read::Control(_) | Read::Truncated) => batch.empty += 1,
-            Err(rejection) => batch.refused.push((standing, rejection)),
+            Err(rejection) => {
+                batch.held += REFUSED;
+                batch.refused.push((standing, rejection));
+            }
         }
     }
 
     fn command(&self, object: &Bytes, standing: &Standing) -> Result<Read, Rejection> {
         let means = &self.means;
+        if has_too_many_keys(object) {
+            let message = format!("the record has more than {KEYS} keys, at any depth");
+            return Err(Rejection {
+                field: None,
+                ..Rejection::of(Code::RecordTooLarge, "", message)
+            });
+        }
         let gate = means.gate();
         let from = FromFile {
             name: &means.name,
@@ -257,5 +310,77 @@ impl Reading {
         let record = Record::of_file(Some(object), from);
         let calls = &*means.calls;
         means.mapping.read(&record, &gate, means.file_time, calls)
+    }
+}
+
+/// A key has four bytes at least, with its quotes, its colon and what stands behind it: most records are too short for so many.
+fn has_too_many_keys(object: &Bytes) -> bool {
+    object.len() > KEYS * 4 && count_keys(object) > KEYS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn reading(mapping: &str) -> Reading {
+        let at = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
+        let means = Means {
+            project_id: ProjectId(1),
+            kinds: Kinds::default(),
+            limits: Limits::wide(),
+            calls: Arc::new(|_: &Bytes, _: &Gate<'_>| panic!("no messages")),
+            mapping: Mapping::parse(mapping).expect("a mapping"),
+            name: "file".to_owned(),
+            file_time: at,
+            is_table: false,
+            received_at: at,
+        };
+        let limits = FileLimits {
+            records: STEP,
+            ..file_limits(1 << 20)
+        };
+        Reading {
+            means,
+            unpack: Unpack::resumed(&[]).0,
+            reader: FileReader::new(&Layout::default(), limits).expect("a layout"),
+            done: 0,
+            leaves_some: false,
+            broken: None,
+        }
+    }
+
+    #[test]
+    fn a_turn_ends_when_its_records_hold_enough_and_no_record_is_lost() {
+        let large = "x".repeat(40_000);
+        let defaults: String = ["a", "b", "c"]
+            .map(|name| format!("{name} = \"{large}\"\n"))
+            .concat();
+        let mapping = format!("[identities]\nuser_id = \"/id\"\n[traits.defaults]\n{defaults}");
+        let mut reading = reading(&mapping);
+        let lines: String = (0..200)
+            .map(|number| format!("{{\"id\":{number}}}\n"))
+            .collect();
+        let (mut count, mut rest) = (0, Some(Bytes::from(lines)));
+        while let Some(bytes) = rest {
+            let batch = reading.read(bytes);
+            assert!(
+                batch.failure.is_none() && batch.items.len() < 64,
+                "{:?}",
+                batch.failure
+            );
+            count += batch.items.len();
+            rest = batch.rest;
+        }
+        assert_eq!(count, 200);
+    }
+
+    #[test]
+    fn a_record_of_very_many_keys_is_refused_before_it_is_a_tree() {
+        let mut reading = reading("[identities]\nuser_id = \"/id\"\n");
+        let list = "{\"\":0},".repeat(KEYS);
+        let line = format!("{{\"id\":1,\"x\":[{list}0]}}\n");
+        let batch = reading.read(Bytes::from(line));
+        assert_eq!(batch.refused[0].1.code, Code::RecordTooLarge);
     }
 }

@@ -59,6 +59,18 @@ fn row_47_the_nested_form_wins_over_dots() {
     assert_eq!(traits(&read(&flatten, &row).0), flat);
 }
 
+/// Without a bound the process had no stack for it.
+#[test]
+fn a_name_of_many_dots_is_too_deep_at_any_number_of_them() {
+    let expand = format!("{BARE}[traits]\nexpand_dots = true\n");
+    for dots in [100, 1_000, 20_000] {
+        let name = vec!["a"; dots + 1].join(".");
+        let row = json!({"id": 1, name.clone(): 1, "n": {name.clone(): [{name: 1}]}});
+        let rejection = rejected(&expand, row.to_string().as_bytes());
+        assert_eq!(rejection.code, Code::TooDeep, "{dots}");
+    }
+}
+
 #[test]
 fn row_49_and_50_formats_are_tried_in_order_and_quotes_make_no_difference() {
     let mapping = format!("{BARE}format = [\"rfc3339\", \"epoch_s\"]\n");

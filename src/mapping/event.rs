@@ -2,10 +2,12 @@
 
 use super::kind::Kind;
 use super::names;
-use super::place::{Place, Pointer, View};
+use super::place::{Place, Pointer, View, text_bytes};
 use super::shape::{self, Bad};
 use super::{Record, extended};
-use crate::domain::{Code, EventDraft, EventId, EventType, Gate, Json, Rejection, Text, Warning};
+use crate::domain::{
+    Code, EventDraft, EventId, EventType, Gate, Json, Limits, Rejection, Text, Warning,
+};
 use serde_json::{Map, Value};
 
 /// Where an event's parts stand.
@@ -56,7 +58,7 @@ impl EventAt {
         let own_id = self.id.iter().find_map(|place| text_of(place, view));
         let own_id = own_id.filter(|id| !gate.is_placeholder(id));
         let id = own_id.unwrap_or_else(|| derived(view, record));
-        let properties = self.properties(view, gate.limits.depth, warnings)?;
+        let properties = self.properties(view, gate.limits, warnings)?;
         Ok(EventDraft {
             message_id: Some(Text::new(id, "event.id")),
             event_type: self.kind,
@@ -69,7 +71,7 @@ impl EventAt {
     fn properties(
         &self,
         view: View<'_>,
-        depth: usize,
+        limits: &Limits,
         warnings: &mut Vec<Warning>,
     ) -> Result<Value, Rejection> {
         let mut all = Map::new();
@@ -84,14 +86,19 @@ impl EventAt {
                 .filter_map(|(name, value)| Some((name.strip_prefix(prefix.as_str())?, value)));
             all.extend(own.map(|(name, value)| (name.to_owned(), value.clone())));
         }
-        let named = self
-            .named
-            .iter()
-            .filter_map(|(name, place)| Some((name.clone(), place.find(view)?)));
-        all.extend(named);
+        let mut left = limits.event_bytes;
+        for (name, place) in &self.named {
+            let Some(value) = place.find(view) else {
+                continue;
+            };
+            left = left
+                .checked_sub(name.len() + text_bytes(&value))
+                .ok_or_else(|| too_large(limits.event_bytes))?;
+            all.insert(name.clone(), value);
+        }
         let mut properties = Value::Object(all);
         for (pointer, kind) in &self.types {
-            match shape::typed(pointer, kind, &mut properties, depth) {
+            match shape::typed(pointer, kind, &mut properties, limits.depth) {
                 Some(Bad::LeftOut(warning)) => warnings.push(warning),
                 Some(Bad::Refused(rejection)) => return Err(rejection),
                 None => {}
@@ -110,6 +117,12 @@ impl EventAt {
             .chain(&self.id)
             .chain(self.named.iter().map(|(_, place)| place))
     }
+}
+
+/// A mapping may name one place thousands of times: what they come to is known before all of it is there.
+fn too_large(most: usize) -> Rejection {
+    let message = format!("the event's properties have more bytes than the limit of {most}");
+    Rejection::of(Code::EventTooLarge, "properties", message)
 }
 
 fn text_of(place: &Place, view: View<'_>) -> Option<String> {

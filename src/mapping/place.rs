@@ -3,6 +3,9 @@
 use serde_json::{Map, Value};
 use std::fmt;
 
+/// Names of a pointer: more than any value has levels. What is put somewhere deeper could not be walked.
+const MOST_NAMES: usize = 128;
+
 /// A JSON pointer, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointer(Vec<String>);
@@ -30,10 +33,13 @@ pub struct View<'a> {
 }
 
 impl Pointer {
-    /// Reads a pointer; `None` where it is none.
+    /// Reads a pointer; `None` where it is none, or leads deeper than anything stands.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Vec::new()));
+        }
+        if text.split('/').count() > MOST_NAMES + 1 {
+            return None;
         }
         let tokens = text.strip_prefix('/')?.split('/').map(unescaped);
         tokens.collect::<Option<_>>().map(Self)
@@ -130,7 +136,9 @@ impl Place {
     pub fn parse(text: &str) -> Result<Self, String> {
         let pointer = |text: &str| {
             let complaint = || {
-                format!("{text:?} is no JSON pointer: it begins with /, and ~ is only in ~0 and ~1")
+                format!(
+                    "{text:?} is no JSON pointer: it begins with /, ~ is only in ~0 and ~1, and it has at most {MOST_NAMES} names"
+                )
             };
             Pointer::parse(text).ok_or_else(complaint)
         };
@@ -180,6 +188,27 @@ impl fmt::Display for Pointer {
     }
 }
 
+/// About as many bytes as a value has when it is written.
+pub fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 4,
+        Value::Number(number) => number.as_str().len(),
+        Value::String(text) => 2 + text.len(),
+        Value::Array(elements) => {
+            2 + elements
+                .iter()
+                .map(|own| 1 + text_bytes(own))
+                .sum::<usize>()
+        }
+        Value::Object(members) => {
+            let members = members.iter();
+            2 + members
+                .map(|(name, own)| 4 + name.len() + text_bytes(own))
+                .sum::<usize>()
+        }
+    }
+}
+
 /// The text of the last header of a name; a NUL in it is replaced, as anywhere.
 pub fn header(headers: &[(String, Vec<u8>)], name: &str) -> Option<String> {
     let (_, value) = headers.iter().rfind(|(own, _)| own == name)?;
@@ -211,5 +240,7 @@ mod tests {
         assert_eq!(Pointer::parse("a"), None);
         assert_eq!(Pointer::parse("/a~2"), None);
         assert_eq!(Pointer::parse("/a~"), None);
+        assert!(Pointer::parse(&"/a".repeat(MOST_NAMES)).is_some());
+        assert_eq!(Pointer::parse(&"/a".repeat(MOST_NAMES + 1)), None);
     }
 }

@@ -7,6 +7,12 @@ use crate::domain::{Code, Rejection, Warning};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// Levels that dots in names come to: more than `limits.depth` can be, so that what has as many is refused.
+const MOST_LEVELS: usize = 128;
+
+/// Bytes of names without levels: more than a person can have, so that whoever has as many is refused.
+const MOST_NAMES: usize = 4 << 20;
+
 /// What a mapping says about traits.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
@@ -145,11 +151,11 @@ impl Shape {
     pub fn with_dots(&self, root: Value, warnings: &mut Vec<Warning>) -> Map<String, Value> {
         match self.dots {
             Dots::Keep => object(root),
-            Dots::Expand => expanded(object(root), warnings),
+            Dots::Expand => expanded(object(root), MOST_LEVELS, warnings),
             Dots::Flatten => {
-                let mut flat = Map::new();
-                flatten(String::new(), object(root), &mut flat, warnings);
-                flat
+                let mut flat = Flat::default();
+                flat.take("", object(root), warnings);
+                flat.members
             }
         }
     }
@@ -226,19 +232,30 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// What is written nested wins over what is written with dots.
-fn expanded(members: Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<String, Value> {
+/// What is written nested wins over what is written with dots. Names are taken apart at so many dots at most: deeper trees can't be walked,
+/// and less deep ones are refused already.
+fn expanded(
+    members: Map<String, Value>,
+    most: usize,
+    warnings: &mut Vec<Warning>,
+) -> Map<String, Value> {
     let (dotted, nested): (BTreeMap<_, _>, BTreeMap<_, _>) = members
         .into_iter()
         .partition(|(name, _)| has_inner_dot(name));
     let nested = nested.into_iter();
     let mut root: Map<String, Value> = nested
-        .map(|(name, value)| (name, expanded_value(value, warnings)))
+        .map(|(name, value)| {
+            (
+                name,
+                expanded_value(value, most.saturating_sub(1), warnings),
+            )
+        })
         .collect();
     for (name, value) in dotted {
         let name = unreserved(name);
-        let value = expanded_value(value, warnings);
-        if !insert(&mut root, &name, value) {
+        let parts = name.split('.').count();
+        let value = expanded_value(value, most.saturating_sub(parts), warnings);
+        if !insert_within(&mut root, &name, value, most) {
             let message = "written both nested and with a dot: the nested form is taken";
             warnings.push(Warning::of("name_conflict", name, message));
         }
@@ -255,14 +272,14 @@ fn has_inner_dot(name: &str) -> bool {
     name.contains('.') && name.split('.').all(|part| !part.is_empty())
 }
 
-fn expanded_value(value: Value, warnings: &mut Vec<Warning>) -> Value {
+fn expanded_value(value: Value, most: usize, warnings: &mut Vec<Warning>) -> Value {
     match value {
-        Value::Object(members) => Value::Object(expanded(members, warnings)),
+        Value::Object(members) => Value::Object(expanded(members, most, warnings)),
         Value::Array(elements) => {
             let elements = elements.into_iter();
             Value::Array(
                 elements
-                    .map(|value| expanded_value(value, warnings))
+                    .map(|value| expanded_value(value, most, warnings))
                     .collect(),
             )
         }
@@ -272,7 +289,12 @@ fn expanded_value(value: Value, warnings: &mut Vec<Warning>) -> Value {
 
 /// False where something is there already.
 pub(super) fn insert(root: &mut Map<String, Value>, dotted: &str, value: Value) -> bool {
-    let Some((first, rest)) = dotted.split_once('.') else {
+    insert_within(root, dotted, value, MOST_LEVELS)
+}
+
+/// The same, over so many levels at most: what is left of the name stays one.
+fn insert_within(root: &mut Map<String, Value>, dotted: &str, value: Value, most: usize) -> bool {
+    let Some((first, rest)) = dotted.split_once('.').filter(|_| most > 0) else {
         let is_new = !root.contains_key(dotted);
         if is_new {
             root.insert(dotted.to_owned(), value);
@@ -283,29 +305,40 @@ pub(super) fn insert(root: &mut Map<String, Value>, dotted: &str, value: Value) 
     let below = root.entry(first.to_owned()).or_insert_with(empty);
     below
         .as_object_mut()
-        .is_some_and(|below| insert(below, rest, value))
+        .is_some_and(|below| insert_within(below, rest, value, most - 1))
 }
 
-fn flatten(
-    prefix: String,
+/// What an object comes to without levels.
+#[derive(Default)]
+struct Flat {
     members: Map<String, Value>,
-    flat: &mut Map<String, Value>,
-    warnings: &mut Vec<Warning>,
-) {
-    // Objects first, so that what is nested wins here too.
-    let (objects, others): (Vec<_>, Vec<_>) = members
-        .into_iter()
-        .partition(|(_, value)| value.as_object().is_some_and(|inner| !inner.is_empty()));
-    for (name, value) in objects {
-        flatten(format!("{prefix}{name}."), object(value), flat, warnings);
-    }
-    for (name, value) in others {
-        let name = format!("{prefix}{name}");
-        if flat.contains_key(&name) {
-            let message = "written both nested and with a dot: the nested form is taken";
-            warnings.push(Warning::of("name_conflict", name, message));
-        } else {
-            flat.insert(name, value);
+    /// Bytes of their names.
+    bytes: usize,
+}
+
+impl Flat {
+    /// Each name has those above it in front, so that a few long ones come to hundreds of megabytes: at the limit it ends.
+    fn take(&mut self, prefix: &str, members: Map<String, Value>, warnings: &mut Vec<Warning>) {
+        // Objects first, so that what is nested wins here too.
+        let (objects, others): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .partition(|(_, value)| value.as_object().is_some_and(|inner| !inner.is_empty()));
+        for (name, value) in objects {
+            self.take(&format!("{prefix}{name}."), object(value), warnings);
+        }
+        for (name, value) in others {
+            let name = format!("{prefix}{name}");
+            if self.members.contains_key(&name) {
+                let message = "written both nested and with a dot: the nested form is taken";
+                warnings.push(Warning::of("name_conflict", name, message));
+            } else if self.bytes > MOST_NAMES {
+                let message = "the names before it have too many bytes without levels";
+                warnings.push(Warning::of("names_too_long", String::new(), message));
+                return;
+            } else {
+                self.bytes += name.len();
+                self.members.insert(name, value);
+            }
         }
     }
 }

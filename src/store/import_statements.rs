@@ -49,13 +49,17 @@ SELECT ",
     ),
 };
 
-/// A page of a project's jobs, the newest first; what a successor needs stays where it is.
+/// A page of a project's jobs, the newest first. What a successor needs stays where it is, and so does what is large: of a long layout
+/// there is its first member, the format, and nothing of a table so wide that its columns fill pages.
 pub(super) const LOAD_IMPORTS: Statement = Statement {
     name: "load_imports",
     sql: "-- load_imports
-SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
-    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
-    created_at, updated_at, finished_at, expires_at
+SELECT project_id, job_id, name,
+    CASE WHEN octet_length(layout) <= 4096 THEN layout ELSE split_part(layout, ',', 1) || '}' END,
+    NULL::TEXT, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
+    stored, unchanged, duplicate, rejected, warned,
+    CASE WHEN octet_length(seen) <= 4096 THEN seen END,
+    records_per_second, bytes_per_second, state, reason, sender, step, created_at, updated_at, finished_at, expires_at
 FROM import_job
 WHERE project_id = $1::INT4 AND job_id < $2::UUID AND ($3::TEXT IS NULL OR name = $3::TEXT)
 ORDER BY job_id DESC LIMIT $4::INT8",

@@ -40,7 +40,9 @@ pub struct NewImport {
 pub struct StoredImport {
     pub key: ImportKey,
     pub name: String,
+    /// In lists only what these show of it.
     pub layout: String,
+    /// Not read in lists.
     pub mapping: Option<String>,
     pub file_time: Timestamp,
     pub length: Option<u64>,

@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Names first, then ids; an id that was merged away leads to the profile that lives on. When somebody was first and last seen
-/// is read at the ends of the timeline: a column for it would be a write for each event. What comes back ends with the profile
-/// that reaches the bytes asked for; the last column tells how many it took up to there.
+/// is read at the ends of the timeline: a column for it would be a write for each event. Of the groups there are the first thousand. What
+/// comes back ends with the profile that reaches the bytes asked for; the last column tells how many it took up to there.
 pub(super) const LOAD_PROFILES: Statement = Statement {
     name: "load_profiles",
     sql: "-- load_profiles
@@ -24,22 +24,23 @@ SELECT p.position, p.profile_id, p.traits, p.version, p.created_at, p.updated_at
         SELECT max(e.occurred_at) FROM unnest(p.merged_from || p.profile_id) AS t (id)
         CROSS JOIN LATERAL (SELECT own.occurred_at FROM event AS own WHERE own.profile_id = t.id ORDER BY own.occurred_at DESC LIMIT 1) AS e
     ),
-    ARRAY(
-        SELECT DISTINCT i.value FROM unnest(p.merged_from || p.profile_id) AS t (id)
-        JOIN membership AS m ON m.profile_id = t.id
-        JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
-        JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
-        ORDER BY i.value
-    ),
+    p.group_ids,
     p.taken::INT8
 FROM (
     SELECT w.*, sum(w.size) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS taken
     FROM (
-        SELECT t.*, (octet_length(t.traits) + (
+        SELECT t.*, (octet_length(t.traits) + octet_length(array_to_string(t.group_ids, '')) + (
             SELECT COALESCE(sum(octet_length(i.value)), 0) FROM identity AS i WHERE i.profile_id = t.profile_id
         ))::INT8 AS size
         FROM (
-            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at
+            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at,
+                ARRAY(
+                    SELECT DISTINCT i.value FROM unnest(q.merged_from || q.profile_id) AS t (id)
+                    JOIN membership AS m ON m.profile_id = t.id
+                    JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
+                    JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
+                    ORDER BY i.value LIMIT 1000
+                ) AS group_ids
             FROM (
                 SELECT t.position, i.project_id, i.profile_id
                 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
@@ -78,7 +79,7 @@ pub struct Profile {
     pub first_seen: Option<Timestamp>,
     /// When its last event happened.
     pub last_seen: Option<Timestamp>,
-    /// The ids of the groups it belongs to.
+    /// The ids of the groups it belongs to, the first thousand of them.
     pub groups: Vec<String>,
 }
 

@@ -482,22 +482,23 @@ SELECT p.position, p.profile_id, p.traits, p.version, p.created_at, p.updated_at
         SELECT max(e.occurred_at) FROM unnest(p.merged_from || p.profile_id) AS t (id)
         CROSS JOIN LATERAL (SELECT own.occurred_at FROM event AS own WHERE own.profile_id = t.id ORDER BY own.occurred_at DESC LIMIT 1) AS e
     ),
-    ARRAY(
-        SELECT DISTINCT i.value FROM unnest(p.merged_from || p.profile_id) AS t (id)
-        JOIN membership AS m ON m.profile_id = t.id
-        JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
-        JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
-        ORDER BY i.value
-    ),
+    p.group_ids,
     p.taken::INT8
 FROM (
     SELECT w.*, sum(w.size) OVER (ORDER BY w.position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS taken
     FROM (
-        SELECT t.*, (octet_length(t.traits) + (
+        SELECT t.*, (octet_length(t.traits) + octet_length(array_to_string(t.group_ids, '')) + (
             SELECT COALESCE(sum(octet_length(i.value)), 0) FROM identity AS i WHERE i.profile_id = t.profile_id
         ))::INT8 AS size
         FROM (
-            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at
+            SELECT r.position, q.profile_id, q.merged_from, q.traits::TEXT AS traits, q.version, q.created_at, q.updated_at,
+                ARRAY(
+                    SELECT DISTINCT i.value FROM unnest(q.merged_from || q.profile_id) AS t (id)
+                    JOIN membership AS m ON m.profile_id = t.id
+                    JOIN profile AS g ON g.project_id = m.project_id AND g.profile_id = m.group_id
+                    JOIN identity AS i ON i.profile_id = COALESCE(g.merged_into, g.profile_id) AND i.kind = 'group_id'
+                    ORDER BY i.value LIMIT 1000
+                ) AS group_ids
             FROM (
                 SELECT t.position, i.project_id, i.profile_id
                 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (position, project_id, kind, value)
@@ -1413,9 +1414,12 @@ SELECT project_id, job_id, name, layout, mapping, file_time, length, compression
     created_at, updated_at, finished_at, expires_at FROM import_job WHERE project_id = $1::INT4 AND job_id = $2::UUID;
 
 -- load_imports
-SELECT project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
-    stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,
-    created_at, updated_at, finished_at, expires_at
+SELECT project_id, job_id, name,
+    CASE WHEN octet_length(layout) <= 4096 THEN layout ELSE split_part(layout, ',', 1) || '}' END,
+    NULL::TEXT, file_time, length, compression, next_offset, checksum, records, NULL::BYTEA, lines, blank,
+    stored, unchanged, duplicate, rejected, warned,
+    CASE WHEN octet_length(seen) <= 4096 THEN seen END,
+    records_per_second, bytes_per_second, state, reason, sender, step, created_at, updated_at, finished_at, expires_at
 FROM import_job
 WHERE project_id = $1::INT4 AND job_id < $2::UUID AND ($3::TEXT IS NULL OR name = $3::TEXT)
 ORDER BY job_id DESC LIMIT $4::INT8;

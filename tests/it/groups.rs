@@ -153,3 +153,26 @@ async fn a_refused_call_leaves_nothing_of_its_person_and_nothing_of_its_group() 
         assert_eq!(status, StatusCode::NOT_FOUND, "{nobody}");
     }
 }
+
+/// Without a limit whoever was in 20,000 of them had an answer of 20 MB, and with more none.
+#[tokio::test]
+async fn of_somebody_in_very_many_groups_the_first_thousand_are_shown() {
+    let project = Project::fresh().await;
+    let who = json!({"userId": "ada"});
+    let id = |number: usize| format!("{number:04}{}", "x".repeat(900));
+    let calls: Vec<Value> = (0..1_200)
+        .map(|number| group(&number.to_string(), &who, &id(number), 1, &json!({})))
+        .collect();
+    project.send("/v1/batch", &json!({"batch": calls})).await;
+    let person = project.profile("user_id:ada").await;
+    let shown = person["groups"].as_array().unwrap();
+    assert_eq!((shown.len(), &shown[999]), (1_000, &json!(id(999))));
+    // They count: the second of two has a page of its own, and both are there.
+    let url = format!("{}/v1/profiles/lookup", project.url);
+    let asked = json!({"references": ["user_id:ada", "user_id:ada"]});
+    let request = project.client.post(url).bearer_auth(&project.server_key);
+    let reply = request.json(&asked).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    let found: Value = reply.json().await.unwrap();
+    assert_eq!(found["profiles"][1]["groups"], person["groups"]);
+}

@@ -242,7 +242,8 @@ fn event_of(event: &StoredEvent, (email, user_id): &(Option<String>, Option<Stri
     let event_type = shown.remove("eventType");
     let event_type = event_type.unwrap_or_else(|| json!("customEvent"));
     let name = event.name.as_deref().unwrap_or(&event.event_type);
-    let fields = serde_json::from_slice(event.properties.as_bytes()).unwrap_or_default();
+    let fields = with_dates(&event.properties);
+    let fields: Value = serde_json::from_slice(fields.as_bytes()).unwrap_or_default();
     if event_type == "customEvent" {
         shown.insert("eventName".to_owned(), json!(name));
         shown.insert(
@@ -256,7 +257,7 @@ fn event_of(event: &StoredEvent, (email, user_id): &(Option<String>, Option<Stri
         ("createdAt", json!(written(event.occurred_at))),
         ("email", json!(email)),
         ("userId", json!(user_id)),
-        ("dataFields", with_dates(fields)),
+        ("dataFields", fields),
         (
             "itblInternal",
             json!({

@@ -7,7 +7,9 @@ use crate::domain::elements::LISTS as STATIC_LISTS;
 use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp, plain_date};
 use crate::store::{KnownIdentity, Profile};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// `{"user":…}`.
 #[derive(Serialize)]
@@ -22,8 +24,11 @@ struct User {
     email: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
-    data_fields: Map<String, Value>,
+    data_fields: DataFields,
 }
+
+/// Each as it is stored: a tree of them would hold some hundred times as much.
+type DataFields = BTreeMap<String, Box<RawValue>>;
 
 /// How a profile is shown.
 pub fn found(profile: &Profile, project: ProjectType) -> Found {
@@ -32,17 +37,18 @@ pub fn found(profile: &Profile, project: ProjectType) -> Found {
     let given = [("email", &email), ("userId", &user_id)];
     for (name, value) in given {
         if let Some(value) = value {
-            fields.insert(name.to_owned(), json!(value));
+            fields.insert(name.to_owned(), Json::of(value));
         }
     }
     add_made(&mut fields, profile, email.as_deref());
     if let Some(lists) = fields.remove(STATIC_LISTS) {
         fields.insert(static_lists(project).to_owned(), lists);
     }
+    let fields = fields.into_iter();
     let user = User {
         email: email.unwrap_or_default(),
         user_id,
-        data_fields: fields,
+        data_fields: fields.map(|(name, value)| (name, value.to_raw())).collect(),
     };
     Found { user }
 }
@@ -73,56 +79,46 @@ fn first(known: &[KnownIdentity], kind: &IdentityKind) -> Option<String> {
 }
 
 /// What the original adds by itself.
-fn add_made(fields: &mut Map<String, Value>, profile: &Profile, email: Option<&str>) {
+fn add_made(fields: &mut BTreeMap<String, Json>, profile: &Profile, email: Option<&str>) {
     let (created, updated) = (written(profile.created_at), written(profile.updated_at));
     let domain = email.and_then(|email| email.rsplit_once('@'));
     let domain = domain.map_or("", |(_, domain)| domain);
     let made = [
-        ("signupDate", json!(created)),
-        ("signupSource", json!("API")),
+        ("signupDate", Json::of(&created)),
+        ("signupSource", Json::of(&"API")),
     ];
     for (name, value) in made {
-        fields.entry(name).or_insert(value);
+        fields.entry(name.to_owned()).or_insert(value);
     }
     // One that was sent is what somebody read here before, and has no bearing on it.
-    fields.insert("profileUpdatedAt".to_owned(), json!(updated));
+    fields.insert("profileUpdatedAt".to_owned(), Json::of(&updated));
     for name in LISTS {
-        fields.entry(name).or_insert_with(|| json!([]));
+        let none = || Json::of(&json!([]));
+        fields.entry(name.to_owned()).or_insert_with(none);
     }
-    fields.insert(
-        "itblInternal".to_owned(),
-        json!({"documentCreatedAt": created, "documentUpdatedAt": updated, "emailDomain": domain}),
-    );
-    fields.insert("itblUserId".to_owned(), json!(profile.id.to_string()));
+    let internal =
+        json!({"documentCreatedAt": created, "documentUpdatedAt": updated, "emailDomain": domain});
+    fields.insert("itblInternal".to_owned(), Json::of(&internal));
+    let id = Json::of(&profile.id.to_string());
+    fields.insert("itblUserId".to_owned(), id);
 }
 
 /// Traits as data fields: dates as they are written there, what is kept by token as a list.
-fn fields(traits: &Json) -> Map<String, Value> {
-    let value = serde_json::from_slice(traits.as_bytes()).unwrap_or_default();
-    let Value::Object(mut fields) = with_dates(value) else {
-        return Map::new();
-    };
+fn fields(traits: &Json) -> BTreeMap<String, Json> {
+    let mut fields = with_dates(traits).members().unwrap_or_default();
     for name in BY_TOKEN {
-        if let Some(Value::Object(tokens)) = fields.get_mut(name) {
-            let tokens = std::mem::take(tokens).into_iter().map(|(_, token)| token);
-            fields.insert(name.to_owned(), tokens.collect());
+        if let Some(tokens) = fields.get(name).and_then(Json::members) {
+            let tokens: Vec<&str> = tokens.values().map(Json::as_str).collect();
+            let list = format!("[{}]", tokens.join(","));
+            fields.insert(name.to_owned(), Json::from_database(list));
         }
     }
     fields
 }
 
 /// A value in which each text that is a date is written as one.
-pub fn with_dates(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(plain_date(&text).map_or(text, written)),
-        Value::Array(list) => list.into_iter().map(with_dates).collect(),
-        Value::Object(object) => {
-            let members = object.into_iter();
-            let members = members.map(|(name, value)| (name, with_dates(value)));
-            Value::Object(members.collect())
-        }
-        other => other,
-    }
+pub fn with_dates(value: &Json) -> Json {
+    value.with_texts(|text| plain_date(text).map(written))
 }
 
 /// `2021-02-02 21:50:47 +00:00`.
@@ -153,8 +149,9 @@ mod tests {
             groups: Vec::new(),
         };
         let fields = found(&profile, ProjectType::Hybrid).user.data_fields;
-        assert_eq!(fields["profileUpdatedAt"], "2026-01-02 00:00:00 +00:00");
-        assert_eq!(fields["signupDate"], "2020-01-01 00:00:00 +00:00");
+        let text = |name: &str| fields[name].get().trim_matches('"').to_owned();
+        assert_eq!(text("profileUpdatedAt"), "2026-01-02 00:00:00 +00:00");
+        assert_eq!(text("signupDate"), "2020-01-01 00:00:00 +00:00");
     }
 
     #[test]
@@ -170,8 +167,8 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                with_dates(json!({"a": [text]})),
-                json!({"a": [date]}),
+                with_dates(&Json::of(&json!({"a": [text]}))),
+                Json::of(&json!({"a": [date]})),
                 "{text}"
             );
         }
@@ -183,7 +180,7 @@ mod tests {
             "2020-01-02é",
             "1577934245",
         ] {
-            assert_eq!(with_dates(json!(text)), json!(text));
+            assert_eq!(with_dates(&Json::of(&text)), Json::of(&text));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::profiles::{invalid, json_body};
 use super::shown::{Shown, shown, shown_of};
+use super::texts::Texts;
 use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
@@ -22,7 +23,7 @@ const STEP: usize = 100;
 #[derive(Deserialize)]
 struct LookupBody {
     /// `{kind}:{value}` or `id:{uuid}`.
-    references: Vec<String>,
+    references: Texts<MOST_REFERENCES>,
 }
 
 /// `{"profiles":[…]}`: one for each reference, in their order; `null` where there is nobody, a problem where nobody can tell.
@@ -47,12 +48,12 @@ async fn asked(
 ) -> Result<Lookup, ApiError> {
     let caller = reader(request, state).await?;
     let body: LookupBody = json_body(request, payload, state, &caller).await?;
-    if body.references.len() > MOST_REFERENCES {
-        let count = body.references.len();
+    let Texts { first, count } = body.references;
+    if count > MOST_REFERENCES {
         let reason = format!("has {count} entries, over the limit of {MOST_REFERENCES}");
         return Err(invalid("references", &reason));
     }
-    let references = body.references.iter();
+    let references = first.iter();
     Ok(Lookup {
         state: state.clone(),
         references: references

@@ -20,6 +20,7 @@ mod rejections;
 mod reply;
 mod shown;
 mod split;
+mod texts;
 
 pub use described::{operations, shapes};
 

@@ -6,6 +6,7 @@ use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::body;
 use crate::api::error::ApiError;
+use crate::api::work::work;
 use crate::domain::kinds::DEVICE_TOKEN;
 use crate::domain::plan::Merge;
 use crate::domain::{Caller, Code, Identity, IdentityKind, KeyKind, ProfileId, Rejection};
@@ -47,15 +48,20 @@ pub async fn show_named(request: HttpRequest, state: Data<State>) -> HttpRespons
     reply::tagged(&request, &state, found.await)
 }
 
-/// Reads a body of JSON.
-pub async fn json_body<T: serde::de::DeserializeOwned>(
+/// Reads a body of JSON: one that is large where it keeps nobody waiting. What `T` holds of it has to be bounded.
+pub async fn json_body<T: serde::de::DeserializeOwned + Send + 'static>(
     request: &HttpRequest,
     payload: Payload,
     state: &Data<State>,
     caller: &Caller,
 ) -> Result<T, ApiError> {
     let body = body::read(request, payload, state, Some(caller.project_id)).await?;
-    serde_json::from_slice(&body.bytes).map_err(|error| ApiError::InvalidJson(error.to_string()))
+    let (decoders, size) = (body.lane.decoders.clone(), body.bytes.len());
+    let read = move || {
+        serde_json::from_slice(&body.bytes)
+            .map_err(|error| ApiError::InvalidJson(error.to_string()))
+    };
+    work(&decoders, size, read).await
 }
 
 /// A parameter at fault.

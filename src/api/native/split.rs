@@ -2,6 +2,7 @@
 
 use super::profiles::{invalid, json_body};
 use super::shown::is_shadow;
+use super::texts::Texts;
 use super::{answer_of, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
@@ -19,11 +20,13 @@ use tokio::time::Instant;
 
 /// Times that a person is looked up again whom somebody else merges or splits meanwhile.
 const TRIES: u32 = 5;
+/// Names of one request, whatever a person may have.
+const MOST_NAMES: usize = 10_000;
 
 #[derive(Deserialize)]
 struct Body {
     /// `{kind}:{value}` each.
-    identities: Vec<String>,
+    identities: Texts<MOST_NAMES>,
 }
 
 /// Two people who were one, as they are shown.
@@ -100,10 +103,12 @@ async fn taken_apart(
 
 /// Nobody has more names than `most`: each may cost a look-up.
 fn names(asked: &Body, caller: &Caller, most: usize) -> Result<BTreeSet<Identity>, ApiError> {
-    if asked.identities.is_empty() {
+    let Texts { first, count } = &asked.identities;
+    if first.is_empty() {
         return Err(invalid("identities", "names nobody"));
     }
-    if asked.identities.len() > most {
+    let most = most.min(MOST_NAMES);
+    if *count > most {
         let reason = format!("has more than the {most} names that a person may have");
         return Err(invalid("identities", &reason));
     }
@@ -111,7 +116,7 @@ fn names(asked: &Body, caller: &Caller, most: usize) -> Result<BTreeSet<Identity
         Reference::Name(name) => Ok(name),
         Reference::Id(_) => Err(invalid("identities", "must be kind:value, not an id")),
     };
-    asked.identities.iter().map(name).collect()
+    first.iter().map(name).collect()
 }
 
 /// A name that is shown stands for its shadow too: the user id that an alias claimed with it.

@@ -11,11 +11,11 @@ use crate::api::signed::{TokenFault, bearer, looks_like_token, signer};
 use crate::api::work::work;
 use crate::domain::{
     Caller, Code, Gate, Json, Name, Rejection, Signer, Timestamp, TokenSecret, Vouched, Warnings,
+    edited,
 };
 use actix_web::http::header::HeaderMap;
 use bytes::Bytes;
 use memchr::memmem;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -188,9 +188,8 @@ pub fn without_token(context: Json) -> (Json, Option<String>) {
     let Some(token) = context.member(FIELD) else {
         return (context, None);
     };
-    let mut members = context.members().unwrap_or_default();
-    members.remove(FIELD);
-    (Json::from_members(&members), token.as_text())
+    let rest = without_field(context.as_str()).map(Json::from_database);
+    (rest.unwrap_or(context), token.as_text())
 }
 
 /// The text of a call as it may be kept: a token is none of the data.
@@ -198,17 +197,28 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     if !may_have_tokens(text.as_bytes()) {
         return Cow::Borrowed(text);
     }
-    let Ok(mut call) = serde_json::from_str::<Value>(text) else {
-        return Cow::Borrowed("null");
-    };
-    let context = call.get_mut("context").and_then(Value::as_object_mut);
-    context.and_then(|context| context.remove(FIELD));
-    Cow::Owned(call.to_string())
+    let call = edited(text, |name, value| {
+        let context = (name == "context").then(|| without_field(value));
+        Some(context.flatten().map_or(Cow::Borrowed(value), Cow::Owned))
+    });
+    match call {
+        Some(call) => Cow::Owned(call),
+        None if text.starts_with('{') => Cow::Borrowed("null"),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// An object without its token.
+fn without_field(context: &str) -> Option<String> {
+    edited(context, |name, value| {
+        (name != FIELD).then_some(Cow::Borrowed(value))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn a_token_is_taken_out_of_what_is_kept() {
@@ -225,6 +235,13 @@ mod tests {
             serde_json::json!({"n": 1.5, "context": {}, "userToken": "x"})
         );
         assert_eq!(redacted(r#"{"a":1}"#), r#"{"a":1}"#);
+        let twice = r#"{"context":{"userToken":"t"},"context":{"a":"userToken","userToken":"t"}}"#;
+        assert_eq!(
+            redacted(twice),
+            r#"{"context":{},"context":{"a":"userToken"}}"#
+        );
+        assert_eq!(redacted(r#"{"userToken""#), "null");
+        assert_eq!(redacted(r#"["userToken"]"#), r#"["userToken"]"#);
     }
 
     #[test]

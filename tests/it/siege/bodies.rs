@@ -98,6 +98,29 @@ async fn siege_a_million_keys() {
     siege.end().await;
 }
 
+/// A key that stands late makes a body a stranger's until it is read: encoded and decoded, or with what mending adds, it has to fit all the
+/// same. 503 for ever, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn siege_late_keys_of_large_bodies() {
+    let siege = Siege::begin("keys behind eight megabytes").await;
+    let mut dice = super::dice::Dice::new(7);
+    let filler: String = (0..8_000_000)
+        .map(|_| char::from(b'0' + dice.below(60) as u8))
+        .collect();
+    let filler = filler.replace('\\', "x");
+    let key = &siege.project.write_key;
+    let long = format!(r#"{{"batch":[{{"type":"dance","x":"{filler}"}}],"writeKey":"{key}"}}"#);
+    let numbers = "NaN,".repeat(2_000_000);
+    let odd = format!(r#"{{"batch":[{{"type":"dance","x":[{numbers}0]}}],"writeKey":"{key}"}}"#);
+    let encoded = gzip(long.as_bytes());
+    assert!(encoded.len() > 5_000_000);
+    for (encoding, body) in [("gzip", encoded), ("identity", odd.into_bytes())] {
+        let reply = siege.post_as_stranger(encoding, body).await;
+        assert_eq!(reply.status(), StatusCode::OK, "{encoding}");
+    }
+    siege.end().await;
+}
+
 /// Three of four batches of known senders heard 503 when strangers had the same room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn siege_strangers_beside_known_senders() {

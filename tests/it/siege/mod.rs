@@ -10,6 +10,7 @@ mod logs;
 mod reads;
 mod routes;
 mod silent;
+mod trees;
 
 use crate::harness::{Project, Service, alone, shared};
 use crate::machine::{judge_peak, resident_memory_mib};

@@ -1,17 +1,16 @@
 //! `POST /v1/imports`: a file as the body, or an upload that begins, or a job that is only described.
 
 use super::body::{Arrival, Arriving};
+use super::described::Described;
 use super::said::Said;
 use super::{headers, pulls, reader, reply, upload};
 use crate::api::State;
-use crate::api::body;
 use crate::api::error::ApiError;
 use crate::domain::ProjectId;
 use crate::imports::{Job, Opening, shown};
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Map, Value};
 use url::Url;
 
 /// Takes a file, or makes the upload of one.
@@ -93,11 +92,9 @@ async fn describe(
     state: &Data<State>,
     project_id: ProjectId,
 ) -> Result<Job, ApiError> {
-    let body = body::read(request, payload, state, Some(project_id)).await?;
-    let mut document: Map<String, Value> = serde_json::from_slice(&body.bytes)
-        .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
-    let source = pulls::source_of(&mut document)?;
-    let said = Said::of_document(&document)?;
+    let mut document = Described::read(request, payload, state, project_id).await?;
+    let source = document.take_text("source")?;
+    let said = Said::of_document(document.members())?;
     if let Some(source) = source {
         return pulls::begin(state, project_id, (&source, said)).await;
     }

@@ -3,6 +3,7 @@
 mod body;
 mod cors;
 mod create;
+mod described;
 mod digest;
 mod headers;
 mod jobs;

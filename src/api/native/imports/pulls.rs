@@ -14,7 +14,6 @@ use crate::pulls::source::Source;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// A job with where its file is fetched from.
 #[derive(Serialize)]
@@ -39,15 +38,6 @@ pub async fn shown_with_source(state: &Data<State>, job: &Job) -> Result<ShownPu
         job: shown(job),
         source: pull.map(|pull| pull.source),
     })
-}
-
-/// Takes the source out of a document, if there is one.
-pub fn source_of(document: &mut Map<String, Value>) -> Result<Option<String>, ApiError> {
-    match document.remove("source") {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(headers::invalid("source", "is no text")),
-    }
 }
 
 /// Where a file of a project is, if that project may have it.

@@ -2,11 +2,11 @@
 
 use super::headers::{self, invalid};
 use crate::api::error::ApiError;
-use crate::domain::{ProjectId, Timestamp};
-use crate::files::{Format, Layout};
+use crate::domain::{Json, ProjectId, Timestamp};
+use crate::files::{Format, Layout, MOST_COLUMNS};
 use crate::imports::{NewJob, Stopped};
 use actix_web::HttpRequest;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use url::form_urlencoded;
 
 /// All of it.
@@ -43,23 +43,24 @@ impl Said {
     ///
     /// # Errors
     /// As `of`.
-    pub fn of_document(document: &Map<String, Value>) -> Result<Self, ApiError> {
+    pub fn of_document(document: &BTreeMap<String, Json>) -> Result<Self, ApiError> {
         let mut own = Self::default();
         // Clients write null for what they do not say; of empty cells it is a meaning (`empty`, `quoted_empty`, `empty.COLUMN`).
-        let is_said = |(key, value): &(&String, &Value)| !value.is_null() || key.contains("empty");
+        let is_said = |(key, value): &(&String, &Json)| !value.is_null() || key.contains("empty");
         for (key, value) in document.iter().filter(is_said) {
+            let is_list = value.as_bytes().starts_with(b"[");
             // As they are: a name may have a comma in it.
-            if let ("columns", Value::Array(list)) = (key.as_str(), value) {
-                own.layout.csv.columns = Some(columns(list)?);
+            if key == "columns" && is_list {
+                own.layout.csv.columns = Some(columns(value)?);
                 continue;
             }
-            let text = match value {
-                Value::String(text) => text.clone(),
-                Value::Array(list) => {
-                    let texts = list.iter().map(|one| one.as_str().unwrap_or_default());
-                    texts.collect::<Vec<_>>().join(",")
-                }
-                other => other.to_string(),
+            let text = if is_list {
+                let texts = value.elements(MOST_COLUMNS).into_iter();
+                let texts = texts.map(|one| one.as_text().unwrap_or_default());
+                texts.collect::<Vec<_>>().join(",")
+            } else {
+                let text = value.as_text();
+                text.unwrap_or_else(|| value.as_str().to_owned())
             };
             if !own.set(key, &text)? {
                 return Err(unknown(key));
@@ -104,8 +105,10 @@ impl Said {
     }
 }
 
-fn columns(list: &[Value]) -> Result<Vec<String>, ApiError> {
-    let name = |one: &Value| Some(one.as_str()?.trim().to_owned());
+/// One more than there may be, so that a layout with too many is refused.
+fn columns(list: &Json) -> Result<Vec<String>, ApiError> {
+    let name = |one: &Json| Some(one.as_text()?.trim().to_owned());
+    let list = list.elements(MOST_COLUMNS + 1);
     let names = list.iter().map(name).collect::<Option<_>>();
     names.ok_or_else(|| invalid("columns", "is a list of texts"))
 }
@@ -140,11 +143,16 @@ fn format_of(name: &str) -> Format {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+    use serde_json::Value;
+
+    fn of_document(document: &Value) -> Result<Said, ApiError> {
+        Said::of_document(&Json::of(document).members().unwrap())
+    }
 
     #[test]
     fn null_in_a_document_says_nothing_but_of_empty_cells() {
         let document = serde_json::json!({"name": null, "time": null, "length": null, "mapping": null, "empty": null});
-        let said = Said::of_document(document.as_object().unwrap()).unwrap();
+        let said = of_document(&document).unwrap();
         let empty = said.layout.csv.empty;
         assert_eq!(
             (said.name.as_str(), said.time, said.length),
@@ -157,7 +165,7 @@ mod tests {
     fn columns_of_a_list_are_called_as_they_stand_there() {
         let of = |columns: Value| {
             let document = serde_json::json!({"format": "csv", "columns": columns});
-            Said::of_document(document.as_object().unwrap())
+            of_document(&document)
         };
         let said = of(serde_json::json!(["user_id", " last, first"])).unwrap();
         let names = said.layout.csv.columns.unwrap();
@@ -165,6 +173,19 @@ mod tests {
         let said = of(serde_json::json!("user_id,name")).unwrap();
         assert_eq!(said.layout.csv.columns.unwrap().len(), 2);
         assert!(of(serde_json::json!(["user_id", 7])).is_err());
+        for many in [
+            serde_json::json!(vec!["a"; 9_000]),
+            serde_json::json!("a,".repeat(9_000)),
+        ] {
+            let layout = of(many).unwrap().layout;
+            assert_eq!(
+                layout.csv.columns.as_ref().map(Vec::len),
+                Some(MOST_COLUMNS + 1)
+            );
+            assert_eq!(layout.check().unwrap_err().code, "too_many_columns");
+        }
+        let long = of(serde_json::json!(["x".repeat(200_000)])).unwrap().layout;
+        assert_eq!(long.check().unwrap_err().code, "layout");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `/v1/imports/schedules`: files that are fetched by the calendar.
 
-use super::pulls::{allowed, looked, source_of};
+use super::described::Described;
+use super::pulls::{allowed, looked};
 use super::said::Said;
 use super::{headers, reader, reply};
 use crate::api::State;
-use crate::api::body;
 use crate::api::error::ApiError;
 use crate::api::native::{answer_of, segment};
 use crate::domain::{ProjectId, Timestamp};
@@ -12,7 +12,6 @@ use crate::store::{MOST_SCHEDULES, NewSchedule, Schedule};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// A schedule as it is shown.
@@ -99,9 +98,7 @@ async fn created(
     state: &Data<State>,
 ) -> Result<Shown, ApiError> {
     let project_id = reader(request, state).await?.project_id;
-    let body = body::read(request, payload, state, Some(project_id)).await?;
-    let document: Map<String, Value> = serde_json::from_slice(&body.bytes)
-        .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
+    let document = Described::read(request, payload, state, project_id).await?;
     let new = read(state, project_id, document).await?;
     if !answer_of(state, state.store.create_schedule(&new)).await? {
         let told = format!("a project has at most {MOST_SCHEDULES} schedules");
@@ -116,22 +113,20 @@ async fn created(
 async fn read(
     state: &Data<State>,
     project_id: ProjectId,
-    mut document: Map<String, Value>,
+    mut document: Described,
 ) -> Result<NewSchedule, ApiError> {
-    let source = source_of(&mut document)?;
+    let source = document.take_text("source")?;
     let source = source.ok_or_else(|| headers::invalid("source", "is missing"))?;
-    let mut text = |name: &str| match document.remove(name) {
-        Some(Value::String(text)) => Ok(Some(text)),
-        None => Ok(None),
-        Some(_) => Err(headers::invalid(name, "is no text")),
-    };
-    let cron = text("cron")?.ok_or_else(|| headers::invalid("cron", "is missing"))?;
-    let time_zone = text("time_zone")?.unwrap_or_else(|| "UTC".to_owned());
+    let cron = document.take_text("cron")?;
+    let cron = cron.ok_or_else(|| headers::invalid("cron", "is missing"))?;
+    let time_zone = document.take_text("time_zone")?;
+    let time_zone = time_zone.unwrap_or_else(|| "UTC".to_owned());
     let id = Uuid::now_v7();
     let calendar = state.pulls.calendar(&cron, &time_zone, id);
     let calendar = calendar.map_err(|(name, told)| headers::invalid(name, told))?;
     let (source, place) = allowed(state, project_id, &source).await?;
     looked(state, &source, &place).await?;
+    let document = document.members();
     for name in ["name", "time", "length"] {
         if document.contains_key(name) {
             return Err(headers::invalid(name, "is each file's own"));
@@ -143,7 +138,7 @@ async fn read(
             "is missing: the files of a folder are read alike",
         ));
     }
-    let mut said = Said::of_document(&document)?;
+    let mut said = Said::of_document(document)?;
     source.name().clone_into(&mut said.name);
     let job = said.job(project_id, None);
     state.imports.check(&job)?;
