@@ -4,7 +4,6 @@
 mod bulk;
 mod commerce;
 mod cors;
-mod described;
 mod devices;
 mod events;
 mod fault;
@@ -18,6 +17,7 @@ mod list_members;
 mod lists;
 mod messages;
 mod names;
+mod operations;
 mod owners;
 mod people;
 mod reads;
@@ -35,7 +35,7 @@ mod unknown;
 mod users;
 mod when;
 
-pub use described::{operations, shapes};
+pub use operations::{operations, shapes};
 
 use crate::api::State;
 use actix_web::dev::HttpServiceFactory;

@@ -5,7 +5,6 @@ mod blocks;
 mod by_source;
 mod conflicts;
 mod cursor;
-mod described;
 mod erasures;
 mod events;
 mod export;
@@ -13,6 +12,7 @@ mod imports;
 mod listed;
 mod lookup;
 mod migration;
+mod operations;
 mod profiles;
 mod query;
 mod reference;
@@ -22,7 +22,7 @@ mod shown;
 mod split;
 mod texts;
 
-pub use described::{operations, shapes};
+pub use operations::{operations, shapes};
 
 use super::State;
 use super::credentials::Candidates;

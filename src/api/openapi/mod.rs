@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: what is served over HTTP, for people who generate clients or look things up.
 //!
-//! Each dialect has a table of its operations (`described.rs`, `ops.rs`) and the shapes of what it takes and answers; here they become one
+//! Each dialect has a table of its operations (`operations.rs`, `ops.rs`) and the shapes of what it takes and answers; here they become one
 //! document. It is the same for everybody, says nothing that the pages do not say, and is made once.
 
 pub mod operation;

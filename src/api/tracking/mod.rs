@@ -6,12 +6,12 @@ mod asked;
 mod bootstrap;
 pub mod call;
 mod cors;
-mod described;
 pub mod envelope;
 mod fields;
 mod holes;
 pub mod items;
 mod names;
+mod operations;
 mod pixel;
 mod receive;
 pub mod record;
@@ -19,7 +19,7 @@ mod reply;
 mod signed;
 mod when;
 
-pub use described::{operations, shapes};
+pub use operations::{operations, shapes};
 
 use crate::api::State;
 use crate::api::body;
