@@ -358,7 +358,7 @@ mod tests {
             .concat();
         let mapping = format!("[identities]\nuser_id = \"/id\"\n[traits.defaults]\n{defaults}");
         let mut reading = reading(&mapping);
-        let lines: String = (0..200)
+        let lines: String = (1..=200)
             .map(|number| format!("{{\"id\":{number}}}\n"))
             .collect();
         let (mut count, mut rest) = (0, Some(Bytes::from(lines)));

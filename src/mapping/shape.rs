@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Levels that dots in names come to: more than `limits.depth` can be, so that what has as many is refused.
 const MOST_LEVELS: usize = 128;
 
-/// Bytes of names without levels: more than a person can have, so that whoever has as many is refused.
+/// Bytes of names without levels: many times what a person can have.
 const MOST_NAMES: usize = 4 << 20;
 
 /// What a mapping says about traits.

@@ -120,7 +120,11 @@ async fn siege_mappings_that_multiply() {
     let job = siege
         .import(&flatten, &format!("{{\"id\":\"a\",\"x\":{tree}}}\n"))
         .await;
-    assert_eq!(job["rejected"], 1, "{job}");
+    assert_eq!(
+        (&job["stored"], &job["warned"]),
+        (&json!(1), &json!(1)),
+        "{job}"
+    );
 
     let defaults = ["a", "b"].map(|name| format!("{name} = \"{}\"\n", "x".repeat(80_000)));
     let defaults = format!("{identity}[traits.defaults]\n{}", defaults.concat());
@@ -188,10 +192,9 @@ async fn siege_profiles_shown_by_the_other_dialect() {
     let siege = Siege::begin("a profile of objects, shown eight times").await;
     for part in 0..18 {
         let traits = json!({format!("t{part}"): vec![json!({"": 0}); 7_900]});
-        siege
-            .project
-            .send("/v1/identify", &json!({"userId": "tree", "traits": traits}))
-            .await;
+        let call = json!({"userId": "tree", "traits": traits});
+        // The last ones are more than a person may have.
+        siege.project.post("/v1/identify", &call).await;
     }
     let url = format!("{}/api/users/byUserId/tree", siege.project.url);
     let reads = (0..AT_ONCE).map(|_| {
