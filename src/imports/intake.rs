@@ -91,12 +91,11 @@ impl Intake {
         self.job.compression.is_some()
     }
 
-    /// Lets what is under way go on. Returns where it does not, when somebody else on this node sends the same file, or when the
-    /// service stops.
+    /// Lets what is under way go on. Returns where it does not, when somebody else on this node sends the same file, or when the job is
+    /// paused or ended by it, or when the service stops.
     pub async fn cut(&mut self) -> Stopped {
         tokio::select! {
-            // Its sender lives as long as the place.
-            _ = self.slot.cut.wait_for(|is_cut| *is_cut) => Stopped::TakenOver,
+            stopped = cut_off(&mut self.slot) => stopped,
             () = self.parts.stopped() => Stopped::Draining,
             stopped = self.under_way.run() => stopped,
         }
@@ -278,6 +277,14 @@ impl Intake {
         self.under_way.settle(Some((state::FAILED, reason))).await?;
         Err(Stopped::Refused(failure))
     }
+}
+
+/// Returns when this sender is cut off: why.
+async fn cut_off(slot: &mut Slot) -> Stopped {
+    // It ends only with the place.
+    let told = slot.cut.wait_for(Option::is_some).await;
+    let why = told.ok().and_then(|why| why.clone());
+    why.unwrap_or(Stopped::TakenOver)
 }
 
 /// Why a piece of a compressed file is refused.
