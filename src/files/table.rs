@@ -76,7 +76,7 @@ impl Table {
         out: &mut Out<'_>,
     ) -> Result<(), Unusable> {
         if self.dialect.is_none() {
-            if held.bytes.len() < out.window && !is_end {
+            if held.bytes.len() < out.window && !is_end && !out.is_left {
                 return Ok(());
             }
             self.begin(held, is_end, layout, out)?;

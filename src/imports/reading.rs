@@ -146,6 +146,20 @@ impl Reading {
         self.finish(batch, failure)
     }
 
+    /// Nobody goes on with the upload: the records that are whole come out, and the open last one stays. Bytes are left, if only none, where
+    /// this has to be said again.
+    pub fn leave(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let first = self.unpack.end();
+        let mut failure = self.feed(&first.bytes, &mut batch);
+        if failure.is_none() && !self.leaves_some {
+            let mut records = Vec::new();
+            let left = self.reader.leave_some(&mut records);
+            failure = self.judged(records, left, &mut batch);
+        }
+        self.finish(batch, failure)
+    }
+
     /// The file ends here; it has not yet where bytes are left, if only none, and this has to be said again.
     pub fn end(&mut self) -> Batch {
         let mut batch = Batch::default();

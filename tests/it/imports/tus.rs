@@ -342,12 +342,22 @@ async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
     assert_eq!(listed[0]["line_number"], "3");
     assert!(file[..cut].ends_with(listed[0]["line"].as_str().unwrap()));
     assert_eq!(upload.head().await.status(), StatusCode::GONE);
-    // What stands between the cells of so short a table is told by its end alone: all of its rows were open.
-    let table = format!("userId,plan\n{}", "1,pro\n".repeat(2_500));
+    // What stands between the cells of so short a table would be told by its end alone; its whole rows are written all the same.
+    let rows: String = (0..2_500).map(|row| format!("row-{row},pro\n")).collect();
+    let table = format!("userId,plan\n{rows}open,p");
     let longer = (table.len() + 100).to_string();
     let upload = Upload::create(&project, "format=csv", ("Upload-Length", &longer)).await;
     upload.patched(0, &*table).await;
     let job = upload.must_become("incomplete").await;
-    assert_eq!(counts(&job), [0, 0, 0, 2_500]);
+    assert_eq!(counts(&job), [2_500, 0, 0, 1]);
     must_add_up(&job);
+    let listed = rejections(&project, upload.id()).await;
+    assert_eq!(listed.last().unwrap()["line"], "open,p");
+    // Neither is what is compressed told by so few bytes.
+    let upload = Upload::create(&project, "", ("Upload-Length", "1000")).await;
+    upload.patched(0, events(9, 1)).await;
+    assert_eq!(
+        counts(&upload.must_become("incomplete").await),
+        [1, 0, 0, 0]
+    );
 }
