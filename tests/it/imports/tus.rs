@@ -1,7 +1,7 @@
 //! The protocol: what its clients rely on, and what goes wrong elsewhere.
 
 use super::{Upload, counts, events, header, must_add_up, rejections, request, tus};
-use crate::harness::{Project, Service, fresh_database, shared};
+use crate::harness::{Project, Service, fresh_database, shared, sql};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
@@ -353,6 +353,12 @@ async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
     must_add_up(&job);
     let listed = rejections(&project, upload.id()).await;
     assert_eq!(listed.last().unwrap()["line"], "open,p");
+    // One that was paused waits for a person, for as long as what is refused is kept; then its open line is listed too.
+    let paused = Upload::create(&project, "", ("Upload-Length", "1000")).await;
+    paused.patched(0, &file[..cut]).await;
+    let path = format!("{}/pause", paused.path);
+    let reply = request(&project, Method::POST, &path).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
     // Neither is what is compressed told by so few bytes.
     let upload = Upload::create(&project, "", ("Upload-Length", "1000")).await;
     upload.patched(0, events(9, 1)).await;
@@ -360,4 +366,9 @@ async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
         counts(&upload.must_become("incomplete").await),
         [1, 0, 0, 0]
     );
+    assert_eq!(paused.job().await["state"], "paused", "the older one");
+    sql(&database, "UPDATE import_job SET expires_at = now() WHERE state = 'paused'").await;
+    let job = paused.must_become("incomplete").await;
+    assert_eq!(job["reason"], "nobody went on with the upload");
+    assert_eq!(rejections(&project, paused.id()).await[0]["line_number"], "3");
 }
