@@ -1,7 +1,8 @@
 //! The protocol: what its clients rely on, and what goes wrong elsewhere.
 
-use super::{Upload, counts, events, header, must_add_up, rejections, request, tus};
-use crate::harness::{Project, Service, fresh_database, shared, sql};
+use super::slowly::Slowly;
+use super::{PATIENCE, Upload, counts, events, header, must_add_up, rejections, request, tus};
+use crate::harness::{Project, Service, fresh_database, shared, sql, wait_until};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
@@ -321,6 +322,29 @@ async fn what_is_over_is_gone_and_what_was_done_is_known_for_a_while() {
     let done = Upload::create(&forgetful, "", ("Upload-Length", &length)).await;
     done.patched(0, file).await;
     assert_eq!(done.head().await.status(), StatusCode::GONE, "fact 5");
+}
+
+#[tokio::test]
+async fn facts_3_and_4_of_a_compressed_file_no_part_is_acknowledged() {
+    let project = Project::fresh().await;
+    let file = zstd::encode_all(events(0, 2_000).as_bytes(), 1).unwrap();
+    let length = file.len().to_string();
+    let cut = Upload::create(&project, "", ("Upload-Length", &length)).await;
+    let head = format!(
+        "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n"
+    );
+    let mut sending = Slowly::begin(&project, &format!("PATCH {}", cut.path), &head).await;
+    sending.send(&file[..100]).await;
+    let told = async || cut.job().await["compression"] == "zstd";
+    wait_until("it is known to be compressed", PATIENCE, told).await;
+    drop(sending);
+    assert_eq!(cut.offset().await, 0);
+    assert_eq!(cut.patched(0, &*file).await, file.len());
+    assert_eq!(counts(&cut.must_become("done").await), [2_000, 0, 0, 0]);
+    let parts = Upload::create(&project, "", ("Upload-Length", &length)).await;
+    let reply = parts.patch(0, &file[..200]).await;
+    assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
+    assert!(reply.text().await.unwrap().contains("compressed_parts"));
 }
 
 #[tokio::test]
