@@ -248,10 +248,7 @@ mod tests {
 
     #[test]
     fn a_compressed_file_is_told_by_a_few_bytes() {
-        for (mark, name) in [
-            (&b"\x1f\x8b"[..], "gzip"),
-            (b"\x28\xb5\x2f\xfd", "zstd"),
-        ] {
+        for (mark, name) in [(&b"\x1f\x8b"[..], "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")] {
             let mut unpack = Unpack::resumed(&[]).0;
             unpack.take(Bytes::from_static(&mark[..1]));
             assert_eq!(unpack.compression(), None);

@@ -102,10 +102,7 @@ async fn who_is_cut_off_hears_what_became_of_his_import() {
         assert_eq!(reply.status(), StatusCode::OK, "{verb}");
         let (told, answer) = sending.answer().await;
         assert_eq!(told, status, "{verb}: {answer}");
-        assert!(
-            answer.contains(&format!("\"code\":\"{code}\"")),
-            "{answer}"
-        );
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
     }
 }
 

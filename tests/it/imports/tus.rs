@@ -391,8 +391,15 @@ async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
         [1, 0, 0, 0]
     );
     assert_eq!(paused.job().await["state"], "paused", "the older one");
-    sql(&database, "UPDATE import_job SET expires_at = now() WHERE state = 'paused'").await;
+    sql(
+        &database,
+        "UPDATE import_job SET expires_at = now() WHERE state = 'paused'",
+    )
+    .await;
     let job = paused.must_become("incomplete").await;
     assert_eq!(job["reason"], "nobody went on with the upload");
-    assert_eq!(rejections(&project, paused.id()).await[0]["line_number"], "3");
+    assert_eq!(
+        rejections(&project, paused.id()).await[0]["line_number"],
+        "3"
+    );
 }
