@@ -153,7 +153,7 @@ impl FileReader {
     /// The file ends here: what is open is a record, or was cut.
     ///
     /// # Errors
-    /// Why the whole file is refused.
+    /// Why the whole file is refused; `truncated` where it lacks its end, and all that is there came out.
     pub fn end(&mut self, records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
         while self.end_some(records)? {}
         Ok(())
@@ -172,7 +172,10 @@ impl FileReader {
                 .seen
                 .warn("empty_file", "there is no record in the file");
         }
-        Ok(false)
+        match &self.state.body {
+            Body::Own(framer) => framer.closed().map(|()| false),
+            Body::Untold | Body::Wrapped(_) => Ok(false),
+        }
     }
 
     /// What a successor needs beside the offset; at most the limit of a record and some hundred kilobytes.
