@@ -99,8 +99,8 @@ impl Sampler<'_> {
             self.take(record, &mut preview);
         }
         preview.hints(&records, &seen, self.layout);
-        let refused = seen.columns.as_deref().filter(|_| !records.is_empty());
-        if let Some(refused) = refused.and_then(|columns| self.refused(columns)) {
+        let columns = seen.columns.as_deref();
+        if let Some(refused) = columns.and_then(|columns| self.refused(columns)) {
             preview.hint(refused.code, refused.message);
         }
         if self.layout.format == Format::Csv {

@@ -171,7 +171,9 @@ impl Reading {
             None if !self.leaves_some && self.broken.is_none() => {
                 let mut records = Vec::new();
                 let ended = self.reader.end_some(&mut records);
-                self.judged(records, ended, &mut batch)
+                let failure = self.judged(records, ended, &mut batch);
+                // In a wrong encoding a whole table may be its header.
+                failure.or_else(|| self.names_nobody())
             }
             failure => failure,
         };

@@ -193,6 +193,12 @@ async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
             400,
             "kind of identity",
         ),
+        (
+            "format=csv&encoding=utf-16le",
+            b"user_id,x\nop1,1\n".to_vec(),
+            400,
+            "kind of identity",
+        ),
         ("format=csv", b"<!DOCTYPE html><html>".to_vec(), 415, "page"),
     ] {
         let (reply, problem) = send(&project, query, file).await;
