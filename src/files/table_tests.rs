@@ -112,6 +112,13 @@ fn row_7_lines_may_end_with_carriage_returns_alone() {
         ["2 {\"a\":\"1\",\"b\":\"2\"}", "3 {\"a\":\"3\",\"b\":\"4\"}"]
     );
     assert_eq!(seen(&[CSV], file).lines, 3);
+    for end in ["\r", "\n", "\r\n"] {
+        let file = ["a,\"b", "c\"", "1,2", "3,4", ""].join(end);
+        let places: Vec<String> = csv(&file).iter().map(|told| told[..1].to_owned()).collect();
+        assert_eq!(places, ["3", "4"], "{end:?}");
+        let seen = seen(&[CSV], &file);
+        assert_eq!((seen.lines, seen.skipped), (4, 2), "{end:?}");
+    }
 }
 
 #[test]
