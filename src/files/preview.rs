@@ -1,7 +1,7 @@
 //! What an import of a file would do, told by its beginning: the same reading, with a limit, and nothing is written.
 
 use super::column_types::ColumnSeen;
-use super::columns::{Columns, nobody};
+use super::columns::{Columns, unclear};
 use super::layout::{Format, Layout};
 use super::reader::{FileLimits, FileReader};
 use super::record::{FileRecord, Seen};
@@ -116,7 +116,7 @@ impl Sampler<'_> {
                 let (csv, most) = (&self.layout.csv, self.limits.columns);
                 Columns::of(columns, csv, Some(&used), most).err()
             }
-            None if self.mapping.is_by_columns() => nobody(columns, self.gate),
+            None if self.mapping.is_by_columns() => unclear(columns, self.gate),
             None => None,
         }
     }

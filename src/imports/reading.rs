@@ -4,7 +4,7 @@
 
 use super::unpack::Unpack;
 use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
-use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, nobody};
+use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, unclear};
 use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
 use bytes::Bytes;
@@ -173,7 +173,7 @@ impl Reading {
                 let ended = self.reader.end_some(&mut records);
                 let failure = self.judged(records, ended, &mut batch);
                 // In a wrong encoding a whole table may be its header.
-                failure.or_else(|| self.names_nobody())
+                failure.or_else(|| self.who_is_unclear())
             }
             failure => failure,
         };
@@ -216,7 +216,7 @@ impl Reading {
     }
 
     fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
-        let refused = (!records.is_empty()).then(|| self.names_nobody()).flatten();
+        let refused = (!records.is_empty()).then(|| self.who_is_unclear()).flatten();
         if refused.is_some() {
             return refused;
         }
@@ -229,13 +229,13 @@ impl Reading {
         None
     }
 
-    /// Why none of the records can be about anybody.
-    fn names_nobody(&self) -> Option<Unusable> {
+    /// Why nobody could say whom the records are about.
+    fn who_is_unclear(&self) -> Option<Unusable> {
         let columns = self.reader.seen().columns.as_deref();
         let is_told = self.means.is_table && self.means.mapping.is_by_columns();
         columns
             .filter(|_| is_told)
-            .and_then(|columns| nobody(columns, &self.means.gate()))
+            .and_then(|columns| unclear(columns, &self.means.gate()))
     }
 
     fn judge_one(&self, record: FileRecord, batch: &mut Batch) {

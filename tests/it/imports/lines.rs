@@ -194,6 +194,12 @@ async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
             "kind of identity",
         ),
         (
+            "format=csv",
+            b"Email,email,c\none@x.test,two@x.test,3\n".to_vec(),
+            400,
+            "the columns \"Email\" and \"email\"",
+        ),
+        (
             "format=csv&encoding=utf-16le",
             b"user_id,x\nop1,1\n".to_vec(),
             400,
