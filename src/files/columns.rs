@@ -108,7 +108,9 @@ impl Columns {
 /// Why a table without a mapping is refused at once: no column says who a row is about, so that each of them would be; or two of one kind
 /// do, so that each row could join two people.
 pub fn unclear(names: &[String], gate: &Gate<'_>) -> Option<Unusable> {
-    let named = names.iter().filter_map(|name| Some((kind_of(name, gate)?, name)));
+    let named = names
+        .iter()
+        .filter_map(|name| Some((kind_of(name, gate)?, name)));
     let mut known = BTreeMap::new();
     for (kind, name) in named {
         if let Some(other) = known.insert(kind, name) {

@@ -40,7 +40,6 @@ impl Grid<'_> {
         let is_full = cells.len() + 1 >= self.columns.least;
         is_whole && is_full && self.is_count(&cells, line)
     }
-
 }
 
 /// Lines of a text, the last one also without its end.

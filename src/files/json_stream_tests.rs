@@ -43,7 +43,12 @@ fn a_file_that_ends_within_an_object_says_so() {
 
 #[test]
 fn a_list_that_was_cut_between_two_of_its_objects_is_no_whole_file() {
-    for cut in ["[{\"a\":1},\n{\"a\":[2]},\n", "[{\"a\":1},\n{\"b\":{", "[[1]", "["] {
+    for cut in [
+        "[{\"a\":1},\n{\"a\":[2]},\n",
+        "[{\"a\":1},\n{\"b\":{",
+        "[[1]",
+        "[",
+    ] {
         assert_eq!(unusable(&JSON, cut).code, "truncated", "{cut}");
     }
     let whole = "[{\"a\":[1]},[{\"b\":\"[\"}]]\n[]{\"c\":1}]";

@@ -216,7 +216,9 @@ impl Reading {
     }
 
     fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
-        let refused = (!records.is_empty()).then(|| self.who_is_unclear()).flatten();
+        let refused = (!records.is_empty())
+            .then(|| self.who_is_unclear())
+            .flatten();
         if refused.is_some() {
             return refused;
         }
