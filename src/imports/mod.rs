@@ -8,6 +8,7 @@ mod checksum;
 mod closing;
 mod intake;
 mod job;
+mod mended;
 mod note;
 mod pace;
 mod parts;

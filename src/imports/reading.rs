@@ -2,6 +2,7 @@
 //!
 //! All of it is work for a processor alone, so that it can be done where nobody waits for the thread.
 
+use super::mended::{self, Mended};
 use super::unpack::Unpack;
 use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
 use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, unclear};
@@ -52,6 +53,8 @@ pub(super) struct Reading {
     reader: FileReader,
     /// Records that are done already: a compressed file is read again from its start.
     done: u64,
+    /// What was mended in those, and in the ones that were read since.
+    mended: Vec<Mended>,
     /// Records that are whole wait in the reader for their turn.
     leaves_some: bool,
     /// Why no more can be unpacked, once these have had their turn.
@@ -126,6 +129,7 @@ impl Reading {
             unpack,
             reader,
             done: job.records,
+            mended: mended::of_row(job.seen.as_deref()),
             leaves_some: false,
             broken: None,
         })
@@ -208,14 +212,14 @@ impl Reading {
         }
         let seen = self.reader.seen();
         (batch.lines, batch.blank) = (seen.lines, seen.blank);
-        batch.seen = serde_json::to_string(seen).unwrap_or_default();
+        batch.seen = mended::to_row(seen, &self.mended);
         batch.compression = self.unpack.compression();
         batch.kept = self.unpack.kept(|| self.reader.kept());
         batch.failure = failure.or(broken);
         batch
     }
 
-    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
+    fn judge(&mut self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
         let refused = (!records.is_empty())
             .then(|| self.who_is_unclear())
             .flatten();
@@ -240,20 +244,22 @@ impl Reading {
             .and_then(|columns| unclear(columns, &self.means.gate()))
     }
 
-    fn judge_one(&self, record: FileRecord, batch: &mut Batch) {
+    fn judge_one(&mut self, record: FileRecord, batch: &mut Batch) {
         let standing = Standing {
             number: record.number,
             place: record.place,
             text: record.text,
             bytes: record.bytes,
         };
-        let warned = !record.warnings.is_empty();
+        let mut mended = record.warnings;
         let read = record
             .read
             .and_then(|object| self.command(&object, &standing));
         match read {
             Ok(Read::Command { command, warnings }) => {
-                batch.warned += u64::from(warned || !warnings.is_empty());
+                mended.extend(warnings);
+                batch.warned += u64::from(!mended.is_empty());
+                mended::count(&mut self.mended, &mended, standing.place);
                 batch.items.push(Item::Command(*command));
                 batch.places.push(standing);
             }
