@@ -52,9 +52,9 @@ pub(super) fn count(mended: &mut Vec<Mended>, warnings: &[Warning], place: Place
     for warning in warnings {
         // No database takes a NUL as text.
         let field = sizes::beginning(&warning.field, MOST_FIELD).replace('\0', " ");
-        let is_it = |known: &&mut Mended| known.code == warning.code && known.field == field;
-        match mended.iter_mut().find(is_it) {
-            Some(known) => known.count += 1,
+        let is_it = |known: &Mended| known.code == warning.code && known.field == field;
+        match mended.iter().position(is_it) {
+            Some(known) => mended[known].count += 1,
             None if mended.len() < MOST => mended.push(Mended {
                 code: warning.code.to_owned(),
                 field,
