@@ -122,6 +122,17 @@ fn row_7_lines_may_end_with_carriage_returns_alone() {
 }
 
 #[test]
+fn row_52_what_is_whole_comes_out_where_nobody_sends_more() {
+    let mut reader = FileReader::new(&layout(&[CSV]), LIMITS).expect("a reader");
+    let mut records = Vec::new();
+    let file = b"a,b\n1,2\n3,\"4\n5,6\n";
+    reader.feed(file, &mut records).expect("a table");
+    assert!(records.is_empty(), "more of it may come");
+    assert_eq!(reader.leave_some(&mut records).ok(), Some(false));
+    assert_eq!(records.len(), 1, "the quote is not closed");
+}
+
+#[test]
 fn row_8_a_record_may_have_many_lines_and_stands_where_it_begins() {
     let file = "name,email\n\"Ada\nLovelace\",a@x.test\nx,b@x.test\n";
     assert_eq!(
