@@ -1,6 +1,7 @@
 //! What people and spreadsheets do to the ids in cells, and what of it can be undone.
 
-use crate::domain::{Code, Gate, Rejection};
+use crate::domain::{Code, Gate, Rejection, Warning};
+use serde_json::Value;
 
 /// What stands around addresses that were copied from a letter, a list or a text, and in none that mail comes to.
 const AROUND: &str = "<>,;:\"()[]|\\“”„«»‹›";
@@ -76,6 +77,13 @@ pub fn names_in<'t>(kind: &str, text: &'t str) -> Vec<&'t str> {
         .chain(parts)
         .filter(|text| !text.is_empty())
         .collect()
+}
+
+/// Warns of a value that is stored as it came, and was another number once.
+pub fn damage(field: &str, value: &Value) -> Option<Warning> {
+    let is_it = value.as_str().is_some_and(is_damaged);
+    let message = "a spreadsheet has rounded this number: its last digits are lost";
+    is_it.then(|| Warning::of("damaged_number", field, message))
 }
 
 /// True of what spreadsheets and programs show of a long number: `1.9143E+18`, or `1.9143E18`. Without a point or a sign it may be a

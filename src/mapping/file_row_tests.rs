@@ -347,6 +347,28 @@ fn row_30_of_two_rows_of_one_person_the_later_one_counts() {
 }
 
 #[test]
+fn row_19_a_rounded_number_in_a_trait_is_told_of() {
+    let value = json!({"user_id": "7", "code": "1.9143E+18", "size": "1.9143E+18", "mass": "1.5E-05", "at:x": "1.9143E18"});
+    let told = |warnings: Vec<Warning>| -> Vec<(&str, String)> {
+        let told = warnings.into_iter().map(|own| (own.code, own.field));
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        told
+    };
+    let mapping = "[identities]\nuser_id = \"/user_id\"\n[traits.rename]\ncode = \"number\"\n[traits.types]\nsize = \"integer\"\nmass = \"number\"\n";
+    let (command, warnings) = row(mapping, value.clone()).expect("read");
+    assert_eq!(
+        traits(&command),
+        json!({"number": "1.9143E+18", "size": 1_914_300_000_000_000_000_i64, "mass": 1.5E-05})
+    );
+    let damaged = |field: &str| ("damaged_number", field.to_owned());
+    assert_eq!(told(warnings), [damaged("number"), damaged("size")]);
+    let (_, warnings) = read_from(&Mapping::of_columns(), &value, from(1, true)).expect("read");
+    let fields = ["at:x", "code", "mass", "size"];
+    assert_eq!(told(warnings), fields.map(damaged));
+}
+
+#[test]
 fn columns_that_are_called_as_what_they_are_need_no_mapping() {
     let value = json!({"User ID": "7", "E-Mail": "A@x.test", "anonymousId": "d", "Plan": "pro", "age": "36"});
     let (command, _) = read_from(&Mapping::of_columns(), &value, from(1, true)).expect("read");
