@@ -202,6 +202,10 @@ impl FileReader {
         let (state, is_end) = (&mut self.state, then == Then::End);
         let text = state.decoder.decode(self.layout.encoding, bytes, is_end)?;
         self.held.bytes.extend_from_slice(&text);
+        if then == Then::Nothing {
+            let text = state.decoder.leave(self.layout.encoding)?;
+            self.held.bytes.extend_from_slice(&text);
+        }
         state.seen.encoding = state.decoder.encoding();
         let most = self.limits.record_bytes;
         let mut out = Out {
