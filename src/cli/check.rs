@@ -52,7 +52,7 @@ impl Check {
             let survey = &survey;
             println!("{}", serde_json::to_string(&Report { survey, whole })?);
         } else {
-            lines(&survey, &whole)
+            lines(&survey, &whole, "the source's start")
                 .iter()
                 .for_each(|line| println!("{line}"));
         }
@@ -81,8 +81,8 @@ impl Check {
     }
 }
 
-/// What was seen, for people.
-pub(super) fn lines(survey: &Survey, whole: &Estimate) -> Vec<String> {
+/// What was seen, for people. Records without a time are true since `start`.
+pub(super) fn lines(survey: &Survey, whole: &Estimate, start: &str) -> Vec<String> {
     let mut lines = vec![format!(
         "{} records read, {} bytes",
         survey.records, survey.bytes
@@ -105,7 +105,7 @@ pub(super) fn lines(survey: &Survey, whole: &Estimate) -> Vec<String> {
     names(survey, &mut lines);
     fields(survey, &mut lines);
     warnings(survey, &mut lines);
-    times(survey, &mut lines);
+    times(survey, start, &mut lines);
     keys(survey, &mut lines);
     largest(survey, &mut lines);
     lines.push(format!(
@@ -168,7 +168,7 @@ fn warnings(survey: &Survey, lines: &mut Vec<String>) {
     }
 }
 
-fn times(survey: &Survey, lines: &mut Vec<String>) {
+fn times(survey: &Survey, start: &str, lines: &mut Vec<String>) {
     for (place, span) in &survey.times.by_name {
         if let (Some(earliest), Some(latest)) = (span.earliest, span.latest) {
             lines.push(format!("time {place}: {earliest} to {latest}"));
@@ -178,7 +178,7 @@ fn times(survey: &Survey, lines: &mut Vec<String>) {
     if survey.without_time > 0 {
         let count = survey.without_time;
         lines.push(format!(
-            "without a time: {count}; they count as true since the source's start"
+            "without a time: {count}; they count as true since {start}"
         ));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Limits, Rules};
 
 /// What programs, libraries and SDKs were seen to send; compared in any case.
-const WORDS: [&str; 60] = [
+const WORDS: [&str; 86] = [
     "undefined",
     "null",
     "none",
@@ -30,6 +30,10 @@ const WORDS: [&str; 60] = [
     "<nil>",
     "(none)",
     "<none>",
+    // What databases, their tools and data frames write for NULL into files.
+    "\\n",
+    "[null]",
+    "<na>",
     "[object object]",
     "[object undefined]",
     "[object null]",
@@ -50,7 +54,7 @@ const WORDS: [&str; 60] = [
     // What each device of some makers said that its id was (Android), and the build that some SDKs sent for it.
     "9774d56d682e549c",
     "lmy47d",
-    // What spreadsheets show where a formula failed.
+    // What spreadsheets show where a formula failed, or is not done yet; some in the user's language.
     "#n/a",
     "#n/d",
     "#nv",
@@ -66,6 +70,29 @@ const WORDS: [&str; 60] = [
     "#wert!",
     "#bezug!",
     "#zahl!",
+    "#valeur!",
+    "#nom?",
+    "#nombre!",
+    "#nul!",
+    "#valor!",
+    "#nome?",
+    "#rif!",
+    "#waarde!",
+    "#verw!",
+    "#field!",
+    "#busy!",
+    "#blocked!",
+    "#connect!",
+    "#unknown!",
+    "#getting_data",
+    "err:502",
+    "err:504",
+    "err:508",
+    "err:509",
+    "err:510",
+    "err:511",
+    "err:522",
+    "loading...",
 ];
 
 /// So many equal digits are no number that somebody counted to; of other characters fewer are enough.

@@ -46,6 +46,15 @@ fn what_programs_send_for_nothing_names_nobody() {
         "#DIV/0!",
         "#NAME?",
         "#NV",
+        "\\N",
+        "[NULL]",
+        "<NA>",
+        "#VALEUR!",
+        "Err:502",
+        "#GETTING_DATA",
+        "#FIELD!",
+        "#BUSY!",
+        "Loading...",
     ];
     for text in texts {
         assert!(is(text), "{text:?}");
@@ -75,6 +84,11 @@ fn what_somebody_may_be_called_is_a_name() {
         "#7",
         "#ada!",
         "#NO",
+        // pandas writes NaT for a time that is missing, and people are called so.
+        "Nat",
+        "N",
+        "\\NA",
+        "Err:5",
         "10000000-0000-0000-0000-000000000000",
     ];
     for text in texts {

@@ -105,10 +105,19 @@ impl Columns {
     }
 }
 
-/// Why a table without a mapping is refused at once: no column says who a row is about, so that each of them would be.
-pub fn nobody(names: &[String], gate: &Gate<'_>) -> Option<Unusable> {
-    let is_nobody = names.iter().all(|name| kind_of(name, gate).is_none());
-    is_nobody.then(|| {
+/// Why a table without a mapping is refused at once: no column says who a row is about, so that each of them would be; or two of one kind
+/// do, so that each row could join two people.
+pub fn unclear(names: &[String], gate: &Gate<'_>) -> Option<Unusable> {
+    let named = names
+        .iter()
+        .filter_map(|name| Some((kind_of(name, gate)?, name)));
+    let mut known = BTreeMap::new();
+    for (kind, name) in named {
+        if let Some(other) = known.insert(kind, name) {
+            return Some(alike(kind, [other, name]));
+        }
+    }
+    known.is_empty().then(|| {
         let message = "no column of the table is called as a kind of identity, like user_id or email: a mapping says which column has it";
         Unusable::of("missing_columns", message)
     })
@@ -180,6 +189,13 @@ fn others(names: &[String], members: &mut [Option<String>]) -> Result<(), Unusab
         members[place] = Some(name.clone());
     }
     Ok(())
+}
+
+fn alike(kind: &str, [one, other]: [&str; 2]) -> Unusable {
+    let message = format!(
+        "the columns {one:?} and {other:?} are both called as the kind {kind}: a mapping says which of them names the person"
+    );
+    Unusable::of("ambiguous_column", message)
 }
 
 fn twice(name: &str) -> Unusable {

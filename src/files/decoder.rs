@@ -44,12 +44,26 @@ impl Decoder {
         if self.open.len() < signature::FIRST_BYTES && !is_end {
             return Ok(Cow::Borrowed(&[]));
         }
+        Ok(Cow::Owned(self.begin(said, is_end)?))
+    }
+
+    /// Nobody sends more: what the first bytes are to tell they tell by as many as there are. What was held back until then.
+    ///
+    /// # Errors
+    /// As `decode`.
+    pub fn leave(&mut self, said: Option<Encoding>) -> Result<Vec<u8>, Unusable> {
+        match self.encoding {
+            Some(_) => Ok(Vec::new()),
+            None => self.begin(said, false),
+        }
+    }
+
+    fn begin(&mut self, said: Option<Encoding>, is_end: bool) -> Result<Vec<u8>, Unusable> {
         let first = std::mem::take(&mut self.open);
         let (encoding, mark) = told(said, &first)?;
         self.encoding = Some(encoding);
-        Ok(Cow::Owned(
-            self.decoded(encoding, &first[mark..], is_end).into_owned(),
-        ))
+        let text = self.decoded(encoding, &first[mark..], is_end);
+        Ok(text.into_owned())
     }
 
     fn decoded<'a>(&mut self, encoding: Encoding, bytes: &'a [u8], is_end: bool) -> Cow<'a, [u8]> {

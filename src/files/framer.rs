@@ -29,6 +29,17 @@ impl Framer {
         }
     }
 
+    /// The file ends here, and all of it was taken.
+    ///
+    /// # Errors
+    /// `truncated` where it is known to lack its end.
+    pub fn closed(&self) -> Result<(), Unusable> {
+        match self {
+            Self::Lines(_) | Self::Table(_) => Ok(()),
+            Self::Stream(stream) => stream.closed(),
+        }
+    }
+
     /// Takes the records that are whole.
     ///
     /// # Errors

@@ -42,17 +42,16 @@ impl Grid<'_> {
         let is_full = cells.len() + 1 >= self.columns.least;
         is_whole && is_full && self.is_count(&cells, line)
     }
+}
 
-    /// Lines of a text, the last one also without its end.
-    pub fn lines(&self, text: &[u8]) -> u64 {
-        let (mut count, mut rest) = (0, text);
-        while !rest.is_empty() {
-            let end = row::end_of_line(rest, self.dialect.returns, true);
-            rest = &rest[end.unwrap_or(rest.len())..];
-            count += 1;
-        }
-        count
+/// Lines of a text, the last one also without its end.
+pub fn lines(text: &[u8], dialect: &Dialect) -> u64 {
+    let (mut count, mut rest) = (0, text);
+    while let Some(length) = line(rest, dialect, true) {
+        rest = &rest[length..];
+        count += 1;
     }
+    count
 }
 
 /// The first line with its end; `None` where that may be still to come.

@@ -73,6 +73,8 @@ pub struct Out<'a> {
     pub columns: usize,
     /// Bytes from the beginning of a table that tell what stands between its cells.
     pub window: usize,
+    /// Nobody sends more: what the file is has to be told by what came.
+    pub is_left: bool,
 }
 
 impl Out<'_> {

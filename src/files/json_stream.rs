@@ -4,6 +4,7 @@ use super::held::{Held, Long, Out, refused, text};
 use super::lines::object;
 use super::record::Place;
 use super::scan::Scan;
+use super::unusable::Unusable;
 use crate::domain::Code;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Stream {
     last: Option<Place>,
     /// A value over the limit, of which more is to come.
     long: Option<Long>,
+    /// Lists that are open around the values.
+    #[serde(default)]
+    lists: u64,
 }
 
 /// The value that is open.
@@ -63,6 +67,7 @@ impl Default for Stream {
             open: None,
             last: None,
             long: None,
+            lists: 0,
         }
     }
 }
@@ -109,6 +114,18 @@ impl Stream {
         if is_end {
             self.end(held, out);
         }
+    }
+
+    /// The file ends here.
+    ///
+    /// # Errors
+    /// `truncated` where a list has no end: between two of its values nothing else tells that the rest is missing.
+    pub fn closed(&self) -> Result<(), Unusable> {
+        if self.lists == 0 {
+            return Ok(());
+        }
+        let message = "the list has no end: the file was cut off, or one of its values is not closed; what came before is stored";
+        Err(Unusable::of("truncated", message))
     }
 
     fn step(&mut self, byte: u8, most: usize) -> Step {
@@ -159,6 +176,11 @@ impl Stream {
     }
 
     fn between(&mut self, byte: u8) -> Step {
+        match byte {
+            b'[' => self.lists += 1,
+            b']' => self.lists = self.lists.saturating_sub(1),
+            _ => {}
+        }
         // The parts of a byte order mark are nothing either: files that were joined have it in the middle.
         let is_nothing =
             byte.is_ascii_whitespace() || matches!(byte, b'[' | b']' | b',' | 0xef | 0xbb | 0xbf);

@@ -1,6 +1,6 @@
 //! Lists and pretty-printed objects.
 
-use crate::files::testing::{seen, told_of};
+use crate::files::testing::{seen, told_of, unusable};
 
 const JSON: [(&str, &str); 1] = [("format", "json")];
 
@@ -21,7 +21,7 @@ fn row_35_lists_and_objects_over_many_lines_are_read_as_they_come() {
 
 #[test]
 fn what_is_no_object_is_refused_by_itself() {
-    let file = "[1, null,\"x,y\", {\"a\":1}, oops, 2";
+    let file = "[1, null,\"x,y\", {\"a\":1}, oops, 2]";
     let expected = [
         "1 !not_an_object",
         "1.2 !not_an_object",
@@ -36,9 +36,23 @@ fn what_is_no_object_is_refused_by_itself() {
 #[test]
 fn a_file_that_ends_within_an_object_says_so() {
     assert_eq!(
-        told_of(&JSON, "[{\"a\":1},\n{\"b\":{\"c\":1}"),
+        told_of(&JSON, "{\"a\":1}\n{\"b\":{\"c\":1}"),
         ["1 {\"a\":1}", "2 !not_json"]
     );
+}
+
+#[test]
+fn a_list_that_was_cut_between_two_of_its_objects_is_no_whole_file() {
+    for cut in [
+        "[{\"a\":1},\n{\"a\":[2]},\n",
+        "[{\"a\":1},\n{\"b\":{",
+        "[[1]",
+        "[",
+    ] {
+        assert_eq!(unusable(&JSON, cut).code, "truncated", "{cut}");
+    }
+    let whole = "[{\"a\":[1]},[{\"b\":\"[\"}]]\n[]{\"c\":1}]";
+    assert_eq!(told_of(&JSON, whole).len(), 3);
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Lines {
         is_end: bool,
         out: &mut Out<'_>,
     ) -> Result<(), Unusable> {
-        if !self.has_begun && !self.begins(held, is_end)? {
+        if !self.has_begun && !self.begins(held, is_end || out.is_left)? {
             return Ok(());
         }
         self.has_begun = true;

@@ -32,7 +32,7 @@ mod table;
 mod unusable;
 mod wrapped;
 
-pub use columns::nobody;
+pub use columns::unclear;
 pub use encoding::Encoding;
 pub use held::beginning;
 pub use inflater::Inflater;

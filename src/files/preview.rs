@@ -1,7 +1,7 @@
 //! What an import of a file would do, told by its beginning: the same reading, with a limit, and nothing is written.
 
 use super::column_types::ColumnSeen;
-use super::columns::{Columns, nobody};
+use super::columns::{Columns, unclear};
 use super::layout::{Format, Layout};
 use super::reader::{FileLimits, FileReader};
 use super::record::{FileRecord, Seen};
@@ -104,8 +104,8 @@ impl Sampler<'_> {
             self.take(record, &mut preview);
         }
         preview.hints(&records, &seen, self.layout);
-        let refused = seen.columns.as_deref().filter(|_| !records.is_empty());
-        if let Some(refused) = refused.and_then(|columns| self.refused(columns)) {
+        let columns = seen.columns.as_deref();
+        if let Some(refused) = columns.and_then(|columns| self.refused(columns)) {
             preview.hint(refused.code, refused.message);
         }
         if self.layout.format == Format::Csv {
@@ -121,7 +121,7 @@ impl Sampler<'_> {
                 let (csv, most) = (&self.layout.csv, self.limits.columns);
                 Columns::of(columns, csv, Some(&used), most).err()
             }
-            None if self.mapping.is_by_columns() => nobody(columns, self.gate),
+            None if self.mapping.is_by_columns() => unclear(columns, self.gate),
             None => None,
         }
     }
@@ -143,7 +143,7 @@ impl Sampler<'_> {
         while leaves_some && !is_enough(&records, most) {
             leaves_some = reader.feed_some(&[], &mut records)?;
         }
-        while !leaves_some && reader.end_some(&mut records)? {
+        while !leaves_some && ended(&mut reader, &mut records, is_all)? {
             leaves_some = is_enough(&records, most);
         }
         // The last record of a sample may be cut.
@@ -172,6 +172,18 @@ impl Sampler<'_> {
         preview
             .survey
             .take(&place, record.text.len(), &read, reading);
+    }
+}
+
+/// Whether the end of a sample leaves records. Any sample of a list is cut, and does not lack its end for that.
+fn ended(
+    reader: &mut FileReader,
+    records: &mut Vec<FileRecord>,
+    is_all: bool,
+) -> Result<bool, Unusable> {
+    match reader.end_some(records) {
+        Err(cut) if cut.code == "truncated" && !is_all => Ok(false),
+        ended => ended,
     }
 }
 

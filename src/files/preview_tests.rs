@@ -135,6 +135,16 @@ fn row_13_columns_for_which_an_import_would_be_refused_are_told_of() {
     };
     assert_eq!(told(None, b"customer,plan\n7,pro\n"), ["missing_columns"]);
     assert_eq!(told(None, b"user id,plan\n7,pro\n"), [""; 0]);
+    for alike in ["Email,email,c\n", "user_id,x,User ID\n"] {
+        assert_eq!(
+            told(None, format!("{alike}1@x,2@x,3\n").as_bytes()),
+            ["ambiguous_column"]
+        );
+    }
+    assert_eq!(
+        told(None, b"customer,plan\n"),
+        ["empty_file", "missing_columns"]
+    );
     let mapping = Some("[identities]\nuser_id = \"/customer\"\n");
     assert_eq!(told(mapping, b"kunde,plan\n7,pro\n"), ["missing_columns"]);
     assert_eq!(

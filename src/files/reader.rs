@@ -53,6 +53,15 @@ struct State {
     seen: Seen,
 }
 
+/// What follows some bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    More,
+    /// Nothing, and yet it is not the end of the file.
+    Nothing,
+    End,
+}
+
 /// What reads the text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Body {
@@ -129,13 +138,22 @@ impl FileReader {
         bytes: &[u8],
         records: &mut Vec<FileRecord>,
     ) -> Result<bool, Unusable> {
-        self.take(bytes, false, records)
+        self.take(bytes, Then::More, records)
+    }
+
+    /// Nobody sends more of the file: the records that are whole come out, also where more of its first bytes were waited for; the open
+    /// last one stays. True where whole ones stayed, as for `feed_some`.
+    ///
+    /// # Errors
+    /// Why the whole file is refused.
+    pub fn leave_some(&mut self, records: &mut Vec<FileRecord>) -> Result<bool, Unusable> {
+        self.take(&[], Then::Nothing, records)
     }
 
     /// The file ends here: what is open is a record, or was cut.
     ///
     /// # Errors
-    /// Why the whole file is refused.
+    /// Why the whole file is refused; `truncated` where it lacks its end, and all that is there came out.
     pub fn end(&mut self, records: &mut Vec<FileRecord>) -> Result<(), Unusable> {
         while self.end_some(records)? {}
         Ok(())
@@ -146,7 +164,7 @@ impl FileReader {
     /// # Errors
     /// As `end`.
     pub fn end_some(&mut self, records: &mut Vec<FileRecord>) -> Result<bool, Unusable> {
-        if self.take(&[], true, records)? {
+        if self.take(&[], Then::End, records)? {
             return Ok(true);
         }
         if self.state.seen.records == self.layout.before.records {
@@ -154,7 +172,10 @@ impl FileReader {
                 .seen
                 .warn("empty_file", "there is no record in the file");
         }
-        Ok(false)
+        match &self.state.body {
+            Body::Own(framer) => framer.closed().map(|()| false),
+            Body::Untold | Body::Wrapped(_) => Ok(false),
+        }
     }
 
     /// What a successor needs beside the offset; at most the limit of a record and some hundred kilobytes.
@@ -175,12 +196,16 @@ impl FileReader {
     fn take(
         &mut self,
         bytes: &[u8],
-        is_end: bool,
+        then: Then,
         records: &mut Vec<FileRecord>,
     ) -> Result<bool, Unusable> {
-        let state = &mut self.state;
+        let (state, is_end) = (&mut self.state, then == Then::End);
         let text = state.decoder.decode(self.layout.encoding, bytes, is_end)?;
         self.held.bytes.extend_from_slice(&text);
+        if then == Then::Nothing {
+            let text = state.decoder.leave(self.layout.encoding)?;
+            self.held.bytes.extend_from_slice(&text);
+        }
         state.seen.encoding = state.decoder.encoding();
         let most = self.limits.record_bytes;
         let mut out = Out {
@@ -191,10 +216,11 @@ impl FileReader {
             most,
             columns: self.limits.columns,
             window: self.limits.first_bytes,
+            is_left: then == Then::Nothing,
         };
         let layout = &self.layout;
         if matches!(state.body, Body::Untold) {
-            if self.held.bytes.len() < wrapped::FIRST && !is_end {
+            if self.held.bytes.len() < wrapped::FIRST && then == Then::More {
                 return Ok(false);
             }
             state.body = match Wrapped::told(&self.held.bytes, layout) {

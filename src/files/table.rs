@@ -2,7 +2,7 @@
 
 use super::cells::{self, Problem};
 use super::columns::Columns;
-use super::grid::{Grid, Piece, line, unbalanced, without_end};
+use super::grid::{Grid, Piece, line, lines, unbalanced, without_end};
 use super::guess;
 use super::held::{Held, Out, text};
 use super::layout::Layout;
@@ -76,7 +76,7 @@ impl Table {
         out: &mut Out<'_>,
     ) -> Result<(), Unusable> {
         if self.dialect.is_none() {
-            if held.bytes.len() < out.window && !is_end {
+            if held.bytes.len() < out.window && !is_end && !out.is_left {
                 return Ok(());
             }
             self.begin(held, is_end, layout, out)?;
@@ -206,7 +206,7 @@ impl Rows<'_> {
 
     fn row(&self, at: &mut usize, row: Row, cells: &[Cell], out: &mut Out<'_>) {
         let text = self.0.piece.whole.slice(*at..*at + row.length);
-        let lines = self.0.lines(&self.0.piece.whole[*at..*at + row.whole]);
+        let lines = lines(&self.0.piece.whole[*at..*at + row.whole], self.0.dialect);
         let is_count = self.0.is_count(cells, &text);
         if (row.is_faulty || !is_count) && lines > 1 && self.again(at, row.whole, out) {
             return;
@@ -251,7 +251,7 @@ impl Rows<'_> {
             .whole
             .slice(*at..*at + without_end(&record[..end]));
         let place = Place::of(out.seen.lines + 1);
-        out.seen.lines += self.0.lines(&record[..end]);
+        out.seen.lines += lines(&record[..end], self.0.dialect);
         out.refuse_cut(place, &text, text.len() as u64, unbalanced());
         *at += end;
         true
@@ -385,7 +385,7 @@ fn names(
             };
         };
         let line = &rest[..row.length];
-        let lines = memchr::memchr_iter(b'\n', line).count() as u64 + 1;
+        let lines = lines(&rest[..row.whole], dialect);
         out.seen.lines += lines;
         *at += row.whole;
         if line.trim_ascii().is_empty() {

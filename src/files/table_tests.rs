@@ -112,6 +112,24 @@ fn row_7_lines_may_end_with_carriage_returns_alone() {
         ["2 {\"a\":\"1\",\"b\":\"2\"}", "3 {\"a\":\"3\",\"b\":\"4\"}"]
     );
     assert_eq!(seen(&[CSV], file).lines, 3);
+    for end in ["\r", "\n", "\r\n"] {
+        let file = ["a,\"b", "c\"", "1,2", "3,4", ""].join(end);
+        let places: Vec<String> = csv(&file).iter().map(|told| told[..1].to_owned()).collect();
+        assert_eq!(places, ["3", "4"], "{end:?}");
+        let seen = seen(&[CSV], &file);
+        assert_eq!((seen.lines, seen.skipped), (4, 2), "{end:?}");
+    }
+}
+
+#[test]
+fn row_52_what_is_whole_comes_out_where_nobody_sends_more() {
+    let mut reader = FileReader::new(&layout(&[CSV]), LIMITS).expect("a reader");
+    let mut records = Vec::new();
+    let file = b"a,b\n1,2\n3,\"4\n5,6\n";
+    reader.feed(file, &mut records).expect("a table");
+    assert!(records.is_empty(), "more of it may come");
+    assert_eq!(reader.leave_some(&mut records).ok(), Some(false));
+    assert_eq!(records.len(), 1, "the quote is not closed");
 }
 
 #[test]

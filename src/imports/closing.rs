@@ -38,12 +38,21 @@ impl Work for OldImports {
 impl OldImports {
     async fn close(&self, key: JobKey) -> Result<(), Stopped> {
         let own = &self.0;
-        match own.open(key).await {
+        let mut opened = own.open(key).await;
+        // Nobody let it go on.
+        if matches!(opened, Err(Stopped::Paused(_))) {
+            own.resume(key).await?;
+            opened = own.open(key).await;
+        }
+        match opened {
             // Of a compressed file nothing was kept that could be listed.
             Ok(intake) if intake.is_compressed() => own.abandon(key).await,
             Ok(intake) => intake.give_up().await,
-            // One that nobody let go on, or that can't be read any more.
-            Err(Stopped::Paused(_) | Stopped::Refused(_)) => own.cancel(key).await.map(drop),
+            // It can't be read any more.
+            Err(Stopped::Refused(failure)) => {
+                let reason = format!("{}: {failure}", failure.code);
+                own.fail(key, &reason).await.map(drop)
+            }
             Err(stopped) => Err(stopped),
         }
     }

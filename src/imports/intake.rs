@@ -91,12 +91,11 @@ impl Intake {
         self.job.compression.is_some()
     }
 
-    /// Lets what is under way go on. Returns where it does not, when somebody else on this node sends the same file, or when the
-    /// service stops.
+    /// Lets what is under way go on. Returns where it does not, when somebody else on this node sends the same file, or when the job is
+    /// paused or ended by it, or when the service stops.
     pub async fn cut(&mut self) -> Stopped {
         tokio::select! {
-            // Its sender lives as long as the place.
-            _ = self.slot.cut.wait_for(|is_cut| *is_cut) => Stopped::TakenOver,
+            stopped = cut_off(&mut self.slot) => stopped,
             () = self.parts.stopped() => Stopped::Draining,
             stopped = self.under_way.run() => stopped,
         }
@@ -145,12 +144,16 @@ impl Intake {
         Ok(())
     }
 
-    /// Reads what the end of the file makes of it, each turn changed before it is begun.
-    async fn take_end(&mut self, change: impl Fn(&mut Batch)) -> Result<(), Stopped> {
-        let mut has_ended = false;
-        while !has_ended {
-            let mut batch = self.read(usize::MAX, Reading::end).await?;
-            has_ended = batch.rest.take().is_none();
+    /// Reads what is held still, each turn changed before it is begun.
+    async fn take_held(
+        &mut self,
+        read: fn(&mut Reading) -> Batch,
+        change: impl Fn(&mut Batch),
+    ) -> Result<(), Stopped> {
+        let mut has_more = true;
+        while has_more {
+            let mut batch = self.read(usize::MAX, read).await?;
+            has_more = batch.rest.take().is_some();
             change(&mut batch);
             self.begin(batch).await?;
         }
@@ -178,7 +181,7 @@ impl Intake {
             return Err(Stopped::Changed(known.offset));
         }
         self.under_way.set_length(length);
-        self.take_end(|_| {}).await?;
+        self.take_held(Reading::end, |_| {}).await?;
         let end = (state::DONE, String::new());
         self.under_way.settle(Some(end)).await?;
         self.job().await
@@ -186,9 +189,9 @@ impl Intake {
 
     /// Nobody goes on: the open last record is listed, and the job is over.
     pub(super) async fn give_up(mut self) -> Result<(), Stopped> {
-        // Whole records may have been left for their turn.
-        self.take_in(Bytes::new()).await?;
-        self.take_end(|batch| {
+        self.take_held(Reading::leave, |batch| batch.failure = None)
+            .await?;
+        self.take_held(Reading::end, |batch| {
             batch.cut = batch.places.drain(..).zip(batch.items.drain(..)).collect();
             batch.failure = None;
         })
@@ -278,6 +281,14 @@ impl Intake {
         self.under_way.settle(Some((state::FAILED, reason))).await?;
         Err(Stopped::Refused(failure))
     }
+}
+
+/// Returns when this sender is cut off: why.
+async fn cut_off(slot: &mut Slot) -> Stopped {
+    // It ends only with the place.
+    let told = slot.cut.wait_for(Option::is_some).await;
+    let why = told.ok().and_then(|why| why.clone());
+    why.unwrap_or(Stopped::TakenOver)
 }
 
 /// Why a piece of a compressed file is refused.

@@ -1,6 +1,7 @@
 //! What is said of a file before its first byte, and how a job is shown.
 
 use super::checksum::Checksum;
+use super::mended::{self, Mended};
 use crate::domain::{ProjectId, Timestamp};
 use crate::files::{Before, Layout, Seen};
 use crate::store::StoredImport;
@@ -61,6 +62,8 @@ pub struct Shown {
     pub duplicate: u64,
     pub rejected: u64,
     pub warned: u64,
+    /// Why, for some sorts of it.
+    pub mended: Vec<Mended>,
     pub records_per_second: u64,
     /// Until the end, at the present rate; nothing where nobody sends, or the length is not known.
     pub seconds_left: Option<u64>,
@@ -112,6 +115,7 @@ pub fn shown(job: &Job) -> Shown {
         duplicate: counts.duplicate,
         rejected: counts.rejected,
         warned: counts.warned,
+        mended: mended::of_row(seen),
         records_per_second: job.records_per_second as u64,
         seconds_left: left.map(|bytes| (bytes as f64 / job.bytes_per_second).ceil() as u64),
         file: seen.and_then(|seen| serde_json::from_str(seen).ok()),

@@ -8,6 +8,7 @@ mod checksum;
 mod closing;
 mod intake;
 mod job;
+mod mended;
 mod note;
 mod pace;
 mod parts;
@@ -160,7 +161,7 @@ impl Imports {
     pub async fn open_at(&self, key: JobKey, opening: Opening) -> Result<Intake, Stopped> {
         let parts = &self.parts;
         is_open(&self.find(key).await?, opening)?;
-        parts.slots.cut(key.1);
+        parts.slots.cut(key.1, Stopped::TakenOver);
         let slot = parts.slots.take(key.0, key.1).await?;
         let (offset, length) = (opening.offset, opening.length);
         let opened = parts
@@ -328,9 +329,11 @@ impl Imports {
             patience,
         };
         let changed = self.parts.store.set_import(key, change).await;
-        self.parts.slots.cut(key.1);
         match changed.map_err(|error| unavailable(&error))? {
-            Some(job) => Ok(job),
+            Some(job) => {
+                self.parts.slots.cut(key.1, why(&job));
+                Ok(job)
+            }
             None => Err(Stopped::Over(self.find(key).await?.state)),
         }
     }
@@ -368,13 +371,17 @@ fn is_open(job: &Job, opening: Opening) -> Result<(), Stopped> {
     }
 }
 
+/// Why a sender can't go on with a job that is not his any more.
+fn why(job: &Job) -> Stopped {
+    let closed = is_open(job, Opening::default()).err();
+    closed.unwrap_or(Stopped::TakenOver)
+}
+
 impl Parts {
     /// Why a sender's step was not taken.
     async fn why(&self, key: JobKey) -> Stopped {
         match self.store.load_import(key).await {
-            Ok(Some(job)) => is_open(&job, Opening::default())
-                .err()
-                .unwrap_or(Stopped::TakenOver),
+            Ok(Some(job)) => why(&job),
             Ok(None) => Stopped::NoSuchImport,
             Err(error) => unavailable(&error),
         }

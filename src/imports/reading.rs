@@ -2,11 +2,12 @@
 //!
 //! All of it is work for a processor alone, so that it can be done where nobody waits for the thread.
 
+use super::mended::{self, Mended};
 use super::unpack::Unpack;
 use crate::domain::{
     Class, Code, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp, count_keys,
 };
-use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, nobody};
+use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, unclear};
 use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
 use bytes::Bytes;
@@ -66,6 +67,8 @@ pub(super) struct Reading {
     reader: FileReader,
     /// Records that are done already: a compressed file is read again from its start.
     done: u64,
+    /// What was mended in those, and in the ones that were read since.
+    mended: Vec<Mended>,
     /// Records that are whole wait in the reader for their turn.
     leaves_some: bool,
     /// Why no more can be unpacked, once these have had their turn.
@@ -153,6 +156,7 @@ impl Reading {
             unpack,
             reader,
             done: job.records,
+            mended: mended::of_row(job.seen.as_deref()),
             leaves_some: false,
             broken: None,
         })
@@ -173,6 +177,18 @@ impl Reading {
         self.finish(batch, failure)
     }
 
+    /// Nobody goes on with the upload: the records that are whole come out, and the open last one stays. Bytes are left, if only none, where
+    /// this has to be said again.
+    pub fn leave(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let first = self.unpack.end();
+        let mut failure = self.feed(&first.bytes, &mut batch);
+        if failure.is_none() && !self.leaves_some {
+            failure = self.turn(&mut batch, FileReader::leave_some);
+        }
+        self.finish(batch, failure)
+    }
+
     /// The file ends here; it has not yet where bytes are left, if only none, and this has to be said again.
     pub fn end(&mut self) -> Batch {
         let mut batch = Batch::default();
@@ -182,7 +198,9 @@ impl Reading {
         let failure = match failure {
             // Of a file that is cut nobody knows whether its last record is whole.
             None if !self.leaves_some && self.broken.is_none() => {
-                self.turn(&mut batch, FileReader::end_some)
+                let failure = self.turn(&mut batch, FileReader::end_some);
+                // In a wrong encoding a whole table may be its header.
+                failure.or_else(|| self.who_is_unclear())
             }
             failure => failure,
         };
@@ -232,15 +250,17 @@ impl Reading {
         }
         let seen = self.reader.seen();
         (batch.lines, batch.blank) = (seen.lines, seen.blank);
-        batch.seen = serde_json::to_string(seen).unwrap_or_default();
+        batch.seen = mended::to_row(seen, &self.mended);
         batch.compression = self.unpack.compression();
         batch.kept = self.unpack.kept(|| self.reader.kept());
         batch.failure = failure.or(broken);
         batch
     }
 
-    fn judge(&self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
-        let refused = (!records.is_empty()).then(|| self.names_nobody()).flatten();
+    fn judge(&mut self, records: Vec<FileRecord>, batch: &mut Batch) -> Option<Unusable> {
+        let refused = (!records.is_empty())
+            .then(|| self.who_is_unclear())
+            .flatten();
         if refused.is_some() {
             return refused;
         }
@@ -253,16 +273,16 @@ impl Reading {
         None
     }
 
-    /// Why none of the records can be about anybody.
-    fn names_nobody(&self) -> Option<Unusable> {
+    /// Why nobody could say whom the records are about.
+    fn who_is_unclear(&self) -> Option<Unusable> {
         let columns = self.reader.seen().columns.as_deref();
         let is_told = self.means.is_table && self.means.mapping.is_by_columns();
         columns
             .filter(|_| is_told)
-            .and_then(|columns| nobody(columns, &self.means.gate()))
+            .and_then(|columns| unclear(columns, &self.means.gate()))
     }
 
-    fn judge_one(&self, record: FileRecord, batch: &mut Batch) {
+    fn judge_one(&mut self, record: FileRecord, batch: &mut Batch) {
         batch.judged += 1;
         let standing = Standing {
             number: record.number,
@@ -270,13 +290,15 @@ impl Reading {
             text: record.text,
             bytes: record.bytes,
         };
-        let warned = !record.warnings.is_empty();
+        let mut mended = record.warnings;
         let read = record
             .read
             .and_then(|object| self.command(&object, &standing));
         match read {
             Ok(Read::Command { command, warnings }) => {
-                batch.warned += u64::from(warned || !warnings.is_empty());
+                mended.extend(warnings);
+                batch.warned += u64::from(!mended.is_empty());
+                mended::count(&mut self.mended, &mended, standing.place);
                 let item = Item::Command(*command);
                 batch.held += item.bytes();
                 batch.items.push(item);

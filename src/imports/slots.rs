@@ -22,7 +22,7 @@ pub(super) struct Slots {
     each: usize,
     patience: Duration,
     projects: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
-    senders: Mutex<HashMap<Uuid, watch::Sender<bool>>>,
+    senders: Mutex<HashMap<Uuid, watch::Sender<Option<Stopped>>>>,
 }
 
 /// A place, given back when it is dropped.
@@ -30,8 +30,8 @@ pub(super) struct Slots {
 pub(super) struct Slot {
     slots: Arc<Slots>,
     job: Uuid,
-    /// True once somebody else sends the same file to this node.
-    pub cut: watch::Receiver<bool>,
+    /// Why its sender is cut off, once he is.
+    pub cut: watch::Receiver<Option<Stopped>>,
     _permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -46,11 +46,11 @@ impl Slots {
         })
     }
 
-    /// Cuts off whoever sends a file to this node.
-    pub fn cut(&self, job: Uuid) {
+    /// Cuts off whoever sends a file to this node, and tells him why.
+    pub fn cut(&self, job: Uuid, why: Stopped) {
         let senders = self.senders.lock().expect("no holder panics");
         // Nobody listens where he has gone already.
-        senders.get(&job).map(|cut| cut.send(true));
+        senders.get(&job).map(|cut| cut.send(Some(why)));
     }
 
     /// Waits for a place.
@@ -66,10 +66,10 @@ impl Slots {
         };
         let permits = timeout(self.patience, waiting).await.ok().flatten();
         let permits = permits.ok_or(Stopped::Busy)?;
-        let (sender, cut) = watch::channel(false);
+        let (sender, cut) = watch::channel(None);
         let mut senders = self.senders.lock().expect("no holder panics");
         let before = senders.insert(job, sender);
-        before.map(|before| before.send(true));
+        before.map(|before| before.send(Some(Stopped::TakenOver)));
         gauge!(IMPORTS_RUNNING).increment(1.0);
         Ok(Slot {
             slots: self.clone(),
@@ -93,7 +93,7 @@ impl Drop for Slot {
         gauge!(IMPORTS_RUNNING).decrement(1.0);
         let mut senders = self.slots.senders.lock().expect("no holder panics");
         // Whoever cut this one off stands there by now.
-        if !*self.cut.borrow() {
+        if self.cut.borrow().is_none() {
             senders.remove(&self.job);
         }
     }
@@ -134,9 +134,11 @@ mod tests {
         let (slots, job) = (Slots::new(2, 2), Uuid::new_v4());
         let old = slots.take(ProjectId(1), job).await.unwrap();
         let new = slots.take(ProjectId(1), job).await.unwrap();
-        assert!(*old.cut.borrow() && !*new.cut.borrow());
+        assert_eq!(*old.cut.borrow(), Some(Stopped::TakenOver));
+        assert_eq!(*new.cut.borrow(), None);
         drop(old);
-        slots.cut(job);
-        assert!(*new.cut.borrow());
+        let over = Stopped::Over("cancelled".to_owned());
+        slots.cut(job, over.clone());
+        assert_eq!(*new.cut.borrow(), Some(over));
     }
 }

@@ -59,7 +59,7 @@ impl Unpack {
         let bytes = match self {
             Self::First(first) => {
                 first.extend_from_slice(&bytes);
-                if first.len() < FIRST_BYTES {
+                if first.len() < FIRST_BYTES && !is_packed(first) {
                     return plain(Bytes::new());
                 }
                 self.tell()
@@ -99,6 +99,11 @@ impl Unpack {
         };
         Ok(first.into())
     }
+}
+
+/// True once the first bytes are those of a compressed file: its offset is 0 from there on, and may not be told as another before.
+fn is_packed(first: &[u8]) -> bool {
+    matches!(told(first), Ok(Told::Gzip | Told::Zstd))
 }
 
 fn plain(bytes: Bytes) -> Unpacked {
@@ -239,5 +244,16 @@ mod tests {
             (unpack.kept(Vec::new), unpack.compression()),
             (None, Some("zstd"))
         );
+    }
+
+    #[test]
+    fn a_compressed_file_is_told_by_a_few_bytes() {
+        for (mark, name) in [(&b"\x1f\x8b"[..], "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")] {
+            let mut unpack = Unpack::resumed(&[]).0;
+            unpack.take(Bytes::from_static(&mark[..1]));
+            assert_eq!(unpack.compression(), None);
+            unpack.take(Bytes::copy_from_slice(&mark[1..]));
+            assert_eq!(unpack.compression(), Some(name));
+        }
     }
 }

@@ -1,11 +1,15 @@
 //! What people and spreadsheets do to the ids in cells, and what of it can be undone.
 
-use crate::domain::{Code, Gate, Rejection};
+use crate::domain::{Code, Gate, Rejection, Warning};
+use serde_json::Value;
 
 /// What stands around addresses that were copied from a letter, a list or a text, and in none that mail comes to.
 const AROUND: &str = "<>,;:\"()[]|\\“”„«»‹›";
 /// The same of signs that an address may have within it.
 const QUOTES: [char; 5] = ['\'', '`', '‘', '’', '‚'];
+
+/// What follows an address in links.
+const OF_LINKS: [char; 3] = ['?', '/', '&'];
 
 /// What looks like nothing and stands around ids that were copied from somewhere: joiners, and marks of the direction of writing.
 fn is_invisible(sign: char) -> bool {
@@ -65,12 +69,21 @@ pub fn names_in<'t>(kind: &str, text: &'t str) -> Vec<&'t str> {
             || is_invisible(sign)
             || AROUND.contains(sign)
             || QUOTES.contains(&sign)
+            || OF_LINKS.contains(&sign)
     };
     let parts = text.split(is_around).filter(|part| part.contains('@'));
+    let parts = parts.map(|part| part.trim_matches('.'));
     std::iter::once(text)
         .chain(parts)
         .filter(|text| !text.is_empty())
         .collect()
+}
+
+/// Warns of a value that is stored as it came, and was another number once.
+pub fn damage(field: &str, value: &Value) -> Option<Warning> {
+    let is_it = value.as_str().is_some_and(is_damaged);
+    let message = "a spreadsheet has rounded this number: its last digits are lost";
+    is_it.then(|| Warning::of("damaged_number", field, message))
 }
 
 /// True of what spreadsheets and programs show of a long number: `1.9143E+18`, or `1.9143E18`. Without a point or a sign it may be a
@@ -95,6 +108,16 @@ pub fn is_damaged(text: &str) -> bool {
     is_number(digits.strip_prefix('-').unwrap_or(digits)) && is_number(exponent)
 }
 
+/// Within it and at its end some providers take dots as they come.
+fn is_begun(local: &str) -> bool {
+    !local.is_empty() && !local.starts_with('.')
+}
+
+/// Names with a dot between each two, as the text of a letter or of a link leaves them not.
+fn is_domain(domain: &str) -> bool {
+    !domain.contains(OF_LINKS) && domain.split('.').all(|name| !name.is_empty())
+}
+
 /// One address and nothing else.
 fn address(text: &str, column: &str) -> Result<(), Rejection> {
     if text.matches('@').count() > 1 {
@@ -109,9 +132,10 @@ fn address(text: &str, column: &str) -> Result<(), Rejection> {
         .strip_prefix('\'')
         .and_then(|rest| rest.strip_suffix('\''));
     let has_sign = has_sign || inner.unwrap_or(text).trim_matches(QUOTES) != inner.unwrap_or(text);
-    let has_sides = text
+    let has_sides = inner
+        .unwrap_or(text)
         .split_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        .is_some_and(|(local, domain)| is_begun(local) && is_domain(domain));
     if has_sign || !has_sides {
         let message = "it is no mail address, or there is something around it";
         return Err(Rejection::of(Code::InvalidField, column, message));

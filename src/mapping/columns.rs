@@ -98,6 +98,7 @@ impl Row {
         let event = column
             .split_once(':')
             .map(|(event, property)| (event.trim(), property.trim()));
+        self.warnings.extend(cell::damage(column, &value));
         match event.filter(|(event, property)| !event.is_empty() && !property.is_empty()) {
             Some((event, property)) => self.property(event, property, value),
             None => {

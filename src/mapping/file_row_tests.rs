@@ -245,12 +245,25 @@ fn row_27_what_cannot_be_seen_around_an_id_is_none_of_it() {
         "'a@x.test",
         "[a@x.test]",
         "a@x.test|",
+        "a@x.test.",
+        "'a@x.test.'",
+        "a@x..test",
+        "a@.test",
+        ".a@x.test",
+        "a@x.test?subject=x",
+        "a@x.test/",
+        "a@x.test&cc=b",
     ] {
         assert_eq!(
             code(row(EMAIL, json!({"email": given}))),
             (Code::InvalidField, Some("/email".to_owned())),
             "{given}"
         );
+    }
+    // Some providers give these out.
+    for given in ["a..b@x.test", "a.@x.test", "a/b@x.test"] {
+        let (command, _) = row(EMAIL, json!({"email": given})).expect("read");
+        assert_eq!(names(&command), [format!("email:{given}")]);
     }
 }
 
@@ -331,6 +344,28 @@ fn row_30_of_two_rows_of_one_person_the_later_one_counts() {
             .0,
     );
     assert_eq!((own.at, own.sequence), (at(START).micros(), 8));
+}
+
+#[test]
+fn row_19_a_rounded_number_in_a_trait_is_told_of() {
+    let value = json!({"user_id": "7", "code": "1.9143E+18", "size": "1.9143E+18", "mass": "1.5E-05", "at:x": "1.9143E18"});
+    let told = |warnings: Vec<Warning>| -> Vec<(&str, String)> {
+        let told = warnings.into_iter().map(|own| (own.code, own.field));
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        told
+    };
+    let mapping = "[identities]\nuser_id = \"/user_id\"\n[traits.rename]\ncode = \"number\"\n[traits.types]\nsize = \"integer\"\nmass = \"number\"\n";
+    let (command, warnings) = row(mapping, value.clone()).expect("read");
+    assert_eq!(
+        traits(&command),
+        json!({"number": "1.9143E+18", "size": 1_914_300_000_000_000_000_i64, "mass": 1.5E-05})
+    );
+    let damaged = |field: &str| ("damaged_number", field.to_owned());
+    assert_eq!(told(warnings), [damaged("number"), damaged("size")]);
+    let (_, warnings) = read_from(&Mapping::of_columns(), &value, from(1, true)).expect("read");
+    let fields = ["at:x", "code", "mass", "size"];
+    assert_eq!(told(warnings), fields.map(damaged));
 }
 
 #[test]

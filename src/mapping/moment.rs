@@ -40,6 +40,8 @@ const DAY: i128 = 86_400_000_000_000;
 /// From the day 0 of spreadsheets to 1970-01-01. They count a 29 February 1900 that there was not, so days before March 1900 are not read.
 const EXCEL_DAYS: i64 = 25_569;
 const FIRST_DAYS: i64 = 61;
+/// A year of two or three digits where four are said is one that somebody has shortened: nobody is from the year 23.
+const FIRST_YEAR: i16 = 1_000;
 
 /// A fraction of a day has more digits than it means.
 fn round_to_millis(micros: i64) -> i64 {
@@ -224,6 +226,10 @@ impl Moments {
 
     fn by_pattern(&self, pattern: &str, text: &str) -> Option<Timestamp> {
         let parsed = strtime::parse(pattern, text).ok()?;
+        let year = parsed.year().or_else(|| parsed.iso_week_year());
+        if year.is_some_and(|year| year < FIRST_YEAR) {
+            return None;
+        }
         if let Ok(instant) = parsed.to_timestamp() {
             return Some(Timestamp::new(instant));
         }
@@ -361,6 +367,16 @@ mod tests {
             read(&formats, None, &json!(99_999_999_999_999_999_i64)),
             None
         );
+    }
+
+    #[test]
+    fn row_21_a_year_of_two_digits_is_none_of_four() {
+        let read_by = |formats: &[&str], text: &str| read(formats, None, &json!(text));
+        let expected = Some("2023-05-01T00:00:00.000Z".to_owned());
+        assert_eq!(read_by(&["%d.%m.%Y"], "01.05.23"), None);
+        assert_eq!(read_by(&["%G-W%V-%u"], "23-W18-1"), None);
+        assert_eq!(read_by(&["%d.%m.%Y", "%d.%m.%y"], "01.05.23"), expected);
+        assert_eq!(read_by(&["%d.%m.%Y"], "01.05.2023"), expected);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! From the row of a record to traits: what is dropped, moved, typed, added, and what is left alone.
 
+use super::cell;
 use super::extended;
 use super::kind::Kind;
 use super::place::Pointer;
 use crate::domain::{Code, Rejection, Warning};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::ptr;
 
 /// Levels that dots in names come to: more than `limits.depth` can be, so that what has as many is refused.
 const MOST_LEVELS: usize = 128;
@@ -118,6 +120,9 @@ impl Shape {
         traits.retain(|name, _| !self.is_dropped(name));
         let mut root = self.renamed(Value::Object(traits), warnings);
         let has_unchanged = self.without_unchanged(&mut root, warnings);
+        if is_row {
+            self.note_damage(&root, warnings);
+        }
         let mut refused = None;
         for (pointer, kind) in &self.types {
             match typed(pointer, kind, &mut root, depth) {
@@ -193,6 +198,20 @@ impl Shape {
             is_known
         });
         traits.len() < before
+    }
+
+    /// Where each digit counts, as it does not where a mapping says that there are numbers.
+    fn note_damage(&self, root: &Value, warnings: &mut Vec<Warning>) {
+        let has_digits = |value: &Value| {
+            let is_it =
+                |own: &&(Pointer, Kind)| own.0.find(root).is_some_and(|at| ptr::eq(at, value));
+            let typed = self.types.iter().find(is_it);
+            typed.is_none_or(|(_, kind)| matches!(kind, Kind::Text | Kind::Integer))
+        };
+        for (name, value) in root.as_object().into_iter().flatten() {
+            let damage = cell::damage(name, value);
+            warnings.extend(damage.filter(|_| has_digits(value)));
+        }
     }
 
     fn holds_placeholder(&self, value: &Value) -> bool {

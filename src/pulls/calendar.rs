@@ -5,6 +5,7 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -13,13 +14,17 @@ const SPREAD_SECONDS: u64 = 300;
 /// Bytes of an expression: the longest sensible one lists all minutes.
 const MOST_BYTES: usize = 256;
 
+/// Times of day that are looked for one by one; who says more means an interval.
+const MOST_SINGLES: usize = 100;
+
 /// Which part of a schedule can't be, by its name, and a sentence for whoever wrote it.
 pub type Complaint = (&'static str, String);
 
 /// The times of a schedule.
 #[derive(Debug)]
 pub struct Calendar {
-    cron: Cron,
+    /// One for each of its times of day, where these are said one by one.
+    crons: Vec<Cron>,
     zone: TimeZone,
     /// How long after its minute it begins, the same each time.
     stagger: Duration,
@@ -40,13 +45,15 @@ impl Calendar {
             .seconds(Seconds::Disallowed)
             .year(Year::Disallowed)
             .build();
-        let cron = parser
-            .parse(expression)
-            .map_err(|error| refused(format!("{expression:?} is no cron expression: {error}")))?;
+        let unreadable = |error| refused(format!("{expression:?} is no cron expression: {error}"));
+        parser.parse(expression).map_err(unreadable)?;
+        let single = singles(expression);
+        let crons = single.iter().map(|single| parser.parse(single));
+        let crons = crons.collect::<Result<_, _>>().map_err(unreadable)?;
         let unknown = |_| ("time_zone", format!("there is no time zone {zone:?}"));
         let zone = TimeZone::get(zone).map_err(unknown)?;
         let calendar = Self {
-            cron,
+            crons,
             zone,
             stagger: stagger(schedule),
         };
@@ -61,10 +68,38 @@ impl Calendar {
     pub fn after(&self, last: Timestamp) -> Option<Timestamp> {
         let base = last.minus(self.stagger);
         let from = base.instant().to_zoned(self.zone.clone());
-        let next = self.cron.find_next_occurrence(&from, false).ok()?;
-        let next = Timestamp::new(next.timestamp());
+        let all = self.crons.iter();
+        let all = all.filter_map(|cron| cron.find_next_occurrence(&from, false).ok());
+        let next = Timestamp::new(all.map(|next| next.timestamp()).min()?);
         (next > base).then(|| next.plus(self.stagger))
     }
+}
+
+/// The expression with each of its times of day by itself, where minutes and hours are numbers. What has several is an interval to the
+/// library, and runs of an interval that fall into an hour that is skipped are left out.
+fn singles(expression: &str) -> Vec<String> {
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    let whole = || vec![expression.to_owned()];
+    let [minutes, hours, ..] = fields[..] else {
+        return whole();
+    };
+    let (Some(minutes), Some(hours)) = (numbers(minutes), numbers(hours)) else {
+        return whole();
+    };
+    if minutes.len() * hours.len() > MOST_SINGLES {
+        return whole();
+    }
+    let days = fields[2..].join(" ");
+    let at = |hour| minutes.iter().map(move |minute| (minute, hour));
+    let times = hours.iter().flat_map(at);
+    times
+        .map(|(minute, hour)| format!("{minute} {hour} {days}"))
+        .collect()
+}
+
+/// The numbers of a list of some; `None` of any other field.
+fn numbers(field: &str) -> Option<BTreeSet<u8>> {
+    field.split(',').map(|number| number.parse().ok()).collect()
 }
 
 fn stagger(schedule: Uuid) -> Duration {
@@ -108,9 +143,32 @@ mod tests {
     }
 
     #[test]
+    fn row_59_of_times_in_a_list_too_none_is_left_out() {
+        for (expression, expected) in [
+            ("0 2,14 28 3 *", &["01:00", "12:00"][..]),
+            ("0,30 2 28 3 *", &["01:"]),
+            ("15,45 2 28 3 *", &["01:"]),
+            ("0,0 02,14 28 3 *", &["01:00", "12:00"]),
+        ] {
+            let from = "2027-03-27T12:00:00Z";
+            let found = times(expression, "Europe/Berlin", from, expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                let day = format!("2027-03-28T{expected}");
+                assert!(found.starts_with(&day), "{expression}: {found}");
+            }
+        }
+        let found = times("0,20,40 0,12 1 1 *", "UTC", "2026-12-31T12:00:00Z", 7);
+        let hours: Vec<&str> = found.iter().map(|time| &time[11..16]).collect();
+        let expected = [
+            "00:00", "00:20", "00:40", "12:00", "12:20", "12:40", "00:00",
+        ];
+        assert_eq!(hours, expected);
+    }
+
+    #[test]
     fn row_59_once_a_local_day_also_where_the_hour_comes_twice() {
         // In the night to the 25th the clock goes from 03:00 back to 02:00.
-        for expression in ["0 2 * * *", "30 2 * * *"] {
+        for expression in ["0 2 * * *", "30 2 * * *", "2,2 2,2 * * *"] {
             let found = times(expression, "Europe/Berlin", "2026-10-23T12:00:00Z", 3);
             let days: HashSet<&str> = found.iter().map(|time| &time[..10]).collect();
             assert_eq!(days.len(), 3, "{found:?}");

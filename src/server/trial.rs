@@ -3,7 +3,9 @@
 use super::backfill::calls;
 use crate::config::Config;
 use crate::domain::{Class, Gate, KeyKind, Kinds, ProjectId, Timestamp};
-use crate::files::{FileLimits, FileReader, FileRecord, Layout, Preview, Sampler, Seen};
+use crate::files::{
+    FileLimits, FileReader, FileRecord, Format, Layout, Preview, Sampler, Seen, unclear,
+};
 use crate::mapping::{Mapping, Record, Survey};
 use anyhow::{Context, Result, anyhow};
 
@@ -39,6 +41,9 @@ pub fn trial(
                 reader.end(&mut records)?;
                 is_over = true;
             }
+        }
+        if is_over || !records.is_empty() {
+            is_clear(config, (asked, &mapping), reader.seen())?;
         }
         for record in records.drain(..) {
             take(config, (asked, &mapping), &record, &mut survey);
@@ -86,6 +91,17 @@ fn gate<'a>(config: &'a Config, asked: &Trial, kinds: &'a Kinds) -> Gate<'a> {
         received_at: asked.time,
         is_measured: false,
     }
+}
+
+/// Refuses a table as the service does, which knows the project's own kinds too.
+fn is_clear(config: &Config, (asked, mapping): (&Trial, &Mapping), seen: &Seen) -> Result<()> {
+    let columns = seen.columns.as_deref();
+    let is_told = asked.layout.format == Format::Csv && mapping.is_by_columns();
+    let kinds = Kinds::default();
+    let refused = columns
+        .filter(|_| is_told)
+        .and_then(|columns| unclear(columns, &gate(config, asked, &kinds)));
+    refused.map_or(Ok(()), |refused| Err(refused.into()))
 }
 
 fn mapping(asked: &Trial) -> Result<Mapping> {

@@ -113,7 +113,8 @@ SELECT m.job_id FROM moved AS m"
     ),
 };
 
-/// Changes the state of a job that is in one of some states, and cuts off who sends it.
+/// Changes the state of a job that is in one of some states, and cuts off who sends it. A paused one waits for a person: as long as what is
+/// refused is kept, since of it too a part of the file is kept.
 pub(super) const SET_IMPORT: Statement = Statement {
     name: "set_import",
     sql: concat!(
@@ -122,7 +123,9 @@ UPDATE import_job SET state = $3::TEXT, reason = $4::TEXT, sender = sender + 1, 
     kept = CASE WHEN $6::BOOL THEN NULL ELSE kept END, finished_at = CASE WHEN $6::BOOL THEN now() END,
     expires_at = CASE WHEN $6::BOOL THEN ",
         forgotten_at!("$1"),
-        " ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
+        " WHEN $3::TEXT = 'paused' THEN GREATEST(now() + ($7::FLOAT8 * '1 second'::INTERVAL), ",
+        forgotten_at!("$1"),
+        ") ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
 WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state = ANY($5::TEXT[])
 RETURNING ",
         columns!()

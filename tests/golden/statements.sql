@@ -1461,7 +1461,7 @@ SELECT m.job_id FROM moved AS m;
 -- set_import
 UPDATE import_job SET state = $3::TEXT, reason = $4::TEXT, sender = sender + 1, updated_at = now(),
     kept = CASE WHEN $6::BOOL THEN NULL ELSE kept END, finished_at = CASE WHEN $6::BOOL THEN now() END,
-    expires_at = CASE WHEN $6::BOOL THEN now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
+    expires_at = CASE WHEN $6::BOOL THEN now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL WHEN $3::TEXT = 'paused' THEN GREATEST(now() + ($7::FLOAT8 * '1 second'::INTERVAL), now() + (SELECT p.rejection_retention_days FROM project AS p WHERE p.project_id = $1::INT4) * '1 day'::INTERVAL) ELSE now() + ($7::FLOAT8 * '1 second'::INTERVAL) END
 WHERE project_id = $1::INT4 AND job_id = $2::UUID AND state = ANY($5::TEXT[])
 RETURNING project_id, job_id, name, layout, mapping, file_time, length, compression, next_offset, checksum, records, kept, lines, blank,
     stored, unchanged, duplicate, rejected, warned, seen, records_per_second, bytes_per_second, state, reason, sender, step,

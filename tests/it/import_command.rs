@@ -187,7 +187,28 @@ fn a_preview_prints_what_a_file_is_and_a_mapping_to_begin_with() {
     let output = preview(&["--dry-run", "--mapping", text(&mapped)]);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.contains("3 lines"), "{told}");
+    assert!(told.contains("true since the file's own time"), "{told}");
     assert_eq!(output.status.code(), Some(2), "{told}");
+}
+
+#[test]
+fn a_dry_run_refuses_a_table_as_the_service_does() {
+    for (table, why) in [
+        ("foo,bar\n1,2\n", "kind of identity"),
+        ("foo,bar\n", "kind of identity"),
+        (
+            "Email,email\na@x.test,b@x.test\n",
+            "both called as the kind email",
+        ),
+    ] {
+        let path = written("refused.csv", table);
+        let mut command = Command::new(ROSTER);
+        command.args(["import", text(&path), "--dry-run"]);
+        let output = command.output().expect("it runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
 }
 
 #[tokio::test]

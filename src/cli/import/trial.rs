@@ -39,7 +39,7 @@ pub fn run(upload: &Upload, is_preview: bool) -> Result<u64> {
     let (survey, seen) = trial(&config, &asked, next)?;
     println!("{}: {}", upload.name, of_the_file(&seen));
     let whole = survey.estimate(survey.records);
-    for line in check::lines(&survey, &whole) {
+    for line in check::lines(&survey, &whole, "the file's own time") {
         println!("  {line}");
     }
     Ok(survey

@@ -84,6 +84,28 @@ async fn a_job_is_paused_goes_on_and_is_ended() {
     assert_eq!(over.send().await.unwrap().status(), StatusCode::GONE);
 }
 
+/// A client gives up at 410, and begins a new upload where it hears 423 and then finds the old one gone.
+#[tokio::test]
+async fn who_is_cut_off_hears_what_became_of_his_import() {
+    let project = Project::fresh().await;
+    let file = events(0, 100);
+    let length = file.len().to_string();
+    for (verb, status, code) in [("pause", 423, "paused"), ("cancel", 410, "import_over")] {
+        let upload = Upload::create(&project, "", ("Upload-Length", &length)).await;
+        let line = format!("PATCH {}", upload.path);
+        let mut sending = Slowly::begin(&project, &line, &piece(0, file.len())).await;
+        sending.send(&file.as_bytes()[..2_000]).await;
+        let begun = async || upload.offset().await == 2_000;
+        wait_until("its beginning is done", PATIENCE, begun).await;
+        let path = format!("{}/{verb}", upload.path);
+        let reply = request(&project, Method::POST, &path).send().await.unwrap();
+        assert_eq!(reply.status(), StatusCode::OK, "{verb}");
+        let (told, answer) = sending.answer().await;
+        assert_eq!(told, status, "{verb}: {answer}");
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn row_44_who_returns_takes_his_upload_over_and_nothing_is_doubled() {
     let project = Project::fresh().await;

@@ -193,6 +193,18 @@ async fn what_is_no_such_file_is_refused_whole_with_a_hint() {
             400,
             "kind of identity",
         ),
+        (
+            "format=csv",
+            b"Email,email,c\none@x.test,two@x.test,3\n".to_vec(),
+            400,
+            "the columns \"Email\" and \"email\"",
+        ),
+        (
+            "format=csv&encoding=utf-16le",
+            b"user_id,x\nop1,1\n".to_vec(),
+            400,
+            "kind of identity",
+        ),
         ("format=csv", b"<!DOCTYPE html><html>".to_vec(), 415, "page"),
     ] {
         let (reply, problem) = send(&project, query, file).await;
@@ -399,4 +411,31 @@ async fn one_percent_of_every_kind_in_a_table_costs_no_neighbour() {
     assert_eq!((&job["blank"], &job["lines"]), (&json!(10), &json!(1_011)));
     project.profile("user_id:11").await;
     project.profile("email:p999@example.com").await;
+}
+
+#[tokio::test]
+async fn row_23_what_a_mapping_leaves_out_is_told_with_its_first_line_and_how_often() {
+    let project = Project::fresh().await;
+    let mapping = "[identities]\nuser_id = \"/id\"\n[traits.types]\nv = \"number\"\n";
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("format", "csv")
+        .append_pair("mapping", mapping)
+        .append_pair("time", "2026-01-31T12:00:00Z")
+        .finish();
+    let file = "id,v\n1,7\n2,abc\n3,\n4,\"12,5\"\n";
+    let job = take(&project, &query, file).await;
+    assert_eq!((counts(&job), &job["warned"]), ([4, 0, 0, 0], &json!(2)));
+    let sorts = job["mended"].as_array().unwrap();
+    let is_it = |one: &&Value| one["code"] == "not_converted";
+    let left_out = sorts.iter().find(is_it).unwrap();
+    assert_eq!(
+        [
+            &left_out["field"],
+            &left_out["line_number"],
+            &left_out["count"]
+        ],
+        [&json!("/v"), &json!("3"), &json!(2)]
+    );
+    let path = format!("/v1/imports/{}", id_of(&job));
+    assert_eq!(project.read(&path).await["mended"], job["mended"]);
 }

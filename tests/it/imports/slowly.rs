@@ -24,15 +24,20 @@ impl Slowly {
     }
 
     /// The status that is answered.
-    pub async fn status(mut self) -> u16 {
+    pub async fn status(self) -> u16 {
+        self.answer().await.0
+    }
+
+    /// The status that is answered, and all of the answer.
+    pub async fn answer(mut self) -> (u16, String) {
         let mut answer = Vec::new();
         // A connection that is closed under what is still sent answers too.
         let _ = self.0.read_to_end(&mut answer).await;
-        let text = String::from_utf8_lossy(&answer);
+        let text = String::from_utf8_lossy(&answer).into_owned();
         let status = text
             .split(' ')
             .nth(1)
             .unwrap_or_else(|| panic!("no answer: {text}"));
-        status.parse().unwrap()
+        (status.parse().unwrap(), text)
     }
 }

@@ -1,7 +1,8 @@
 //! The protocol: what its clients rely on, and what goes wrong elsewhere.
 
-use super::{Upload, counts, events, header, must_add_up, rejections, request, tus};
-use crate::harness::{Project, Service, fresh_database, shared};
+use super::slowly::Slowly;
+use super::{PATIENCE, Upload, counts, events, header, must_add_up, rejections, request, tus};
+use crate::harness::{Project, Service, fresh_database, shared, sql, wait_until};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
@@ -324,6 +325,29 @@ async fn what_is_over_is_gone_and_what_was_done_is_known_for_a_while() {
 }
 
 #[tokio::test]
+async fn facts_3_and_4_of_a_compressed_file_no_part_is_acknowledged() {
+    let project = Project::fresh().await;
+    let file = zstd::encode_all(events(0, 2_000).as_bytes(), 1).unwrap();
+    let length = file.len().to_string();
+    let cut = Upload::create(&project, "", ("Upload-Length", &length)).await;
+    let head = format!(
+        "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n"
+    );
+    let mut sending = Slowly::begin(&project, &format!("PATCH {}", cut.path), &head).await;
+    sending.send(&file[..100]).await;
+    let told = async || cut.job().await["compression"] == "zstd";
+    wait_until("it is known to be compressed", PATIENCE, told).await;
+    drop(sending);
+    assert_eq!(cut.offset().await, 0);
+    assert_eq!(cut.patched(0, &*file).await, file.len());
+    assert_eq!(counts(&cut.must_become("done").await), [2_000, 0, 0, 0]);
+    let parts = Upload::create(&project, "", ("Upload-Length", &length)).await;
+    let reply = parts.patch(0, &file[..200]).await;
+    assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
+    assert!(reply.text().await.unwrap().contains("compressed_parts"));
+}
+
+#[tokio::test]
 async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
     // Of its own: elsewhere the worker rests for as long as the others' settings say.
     let database = fresh_database().await;
@@ -342,12 +366,40 @@ async fn row_52_an_upload_that_nobody_ends_is_given_up_with_its_open_line() {
     assert_eq!(listed[0]["line_number"], "3");
     assert!(file[..cut].ends_with(listed[0]["line"].as_str().unwrap()));
     assert_eq!(upload.head().await.status(), StatusCode::GONE);
-    // What stands between the cells of so short a table is told by its end alone: all of its rows were open.
-    let table = format!("userId,plan\n{}", "1,pro\n".repeat(2_500));
+    // What stands between the cells of so short a table would be told by its end alone; its whole rows are written all the same.
+    let rows: String = (0..2_500).map(|row| format!("row-{row},pro\n")).collect();
+    let table = format!("userId,plan\n{rows}open,p");
     let longer = (table.len() + 100).to_string();
     let upload = Upload::create(&project, "format=csv", ("Upload-Length", &longer)).await;
     upload.patched(0, &*table).await;
     let job = upload.must_become("incomplete").await;
-    assert_eq!(counts(&job), [0, 0, 0, 2_500]);
+    assert_eq!(counts(&job), [2_500, 0, 0, 1]);
     must_add_up(&job);
+    let listed = rejections(&project, upload.id()).await;
+    assert_eq!(listed.last().unwrap()["line"], "open,p");
+    // One that was paused waits for a person, for as long as what is refused is kept; then its open line is listed too.
+    let paused = Upload::create(&project, "", ("Upload-Length", "1000")).await;
+    paused.patched(0, &file[..cut]).await;
+    let path = format!("{}/pause", paused.path);
+    let reply = request(&project, Method::POST, &path).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    // Neither is what is compressed told by so few bytes.
+    let upload = Upload::create(&project, "", ("Upload-Length", "1000")).await;
+    upload.patched(0, events(9, 1)).await;
+    assert_eq!(
+        counts(&upload.must_become("incomplete").await),
+        [1, 0, 0, 0]
+    );
+    assert_eq!(paused.job().await["state"], "paused", "the older one");
+    sql(
+        &database,
+        "UPDATE import_job SET expires_at = now() WHERE state = 'paused'",
+    )
+    .await;
+    let job = paused.must_become("incomplete").await;
+    assert_eq!(job["reason"], "nobody went on with the upload");
+    assert_eq!(
+        rejections(&project, paused.id()).await[0]["line_number"],
+        "3"
+    );
 }
