@@ -38,7 +38,7 @@ pub use calls::{Calls, ReadCall};
 pub use cell::{is_damaged, trimmed};
 pub use columns::kind_of;
 pub use from_file::FromFile;
-pub use own_write::{deletion, upserts};
+pub use own_write::{deletion, upsert};
 pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 
