@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock. The same record gives the same command on every replay. `docs/MAPPING.md` has the file's keys.
 
+mod beneath;
 mod calls;
 mod cell;
 mod columns;

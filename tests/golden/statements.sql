@@ -1744,7 +1744,7 @@ SELECT count(*)::INT8 FROM page;
 
 -- load_marks
 SELECT profile_id, mark, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
-FROM outbox WHERE project_id = $1::INT4 ORDER BY marked_at LIMIT $2::INT8;
+FROM outbox WHERE project_id = $1::INT4 AND NOT profile_id = ANY($3::UUID[]) ORDER BY marked_at LIMIT $2::INT8;
 
 -- load_marked
 SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,
