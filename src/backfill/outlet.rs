@@ -7,8 +7,6 @@ use crate::domain::Timestamp;
 use futures_util::future::join_all;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The header with the version of what a record says: who reads takes none that is not higher.
@@ -29,10 +27,9 @@ pub struct Published {
     pub at: Timestamp,
 }
 
-/// The producer, and the topics that are known to be there.
+/// The producer.
 pub struct Outlet {
     producer: FutureProducer,
-    known: Mutex<HashSet<String>>,
 }
 
 impl Outlet {
@@ -64,7 +61,6 @@ impl Outlet {
         let refused = |error| format!("librdkafka refuses the settings: {error}");
         Ok(Self {
             producer: config.create().map_err(refused)?,
-            known: Mutex::default(),
         })
     }
 
@@ -107,22 +103,35 @@ impl Outlet {
         sent.map(drop).map_err(|(error, _)| not_sent(topic, &error))
     }
 
-    /// Looks for a topic in the list of all: to ask for it by its name could make it.
+    /// Where the partitions of a topic end, which only grows while it is the same topic; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub fn ends(&self, topic: &str) -> Result<Option<Vec<i64>>, String> {
+        let partitions = self.partitions(topic)?;
+        let client = self.producer.client();
+        let end = |partition| {
+            let marks = client.fetch_watermarks(topic, partition, LOOK);
+            let told = |error| format!("no broker tells where topic {topic} ends: {error}");
+            marks.map(|(_, end)| end).map_err(told)
+        };
+        let all = |partitions: i32| (0..partitions).map(end).collect::<Result<Vec<i64>, _>>();
+        tokio::task::block_in_place(|| partitions.map(all).transpose())
+    }
+
+    /// A topic that is gone would be made anew by whoever sends a record.
     fn find(&self, topic: &str) -> Result<(), String> {
-        let is_known = |known: &HashSet<String>| known.contains(topic);
-        if is_known(&self.known.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(());
-        }
+        let partitions = self.partitions(topic)?;
+        let missing = || format!("there is no topic {topic}: make it first");
+        partitions.map(drop).ok_or_else(missing)
+    }
+
+    /// Looks for a topic in the list of all: to ask for it by its name could make it.
+    fn partitions(&self, topic: &str) -> Result<Option<i32>, String> {
         let all = tokio::task::block_in_place(|| self.producer.client().fetch_metadata(None, LOOK));
         let all = all.map_err(|error| format!("no broker answers: {error}"))?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = all
-            .topics()
-            .iter()
-            .map(|topic| topic.name().to_owned())
-            .collect();
-        is_known(&known)
-            .then_some(())
-            .ok_or_else(|| format!("there is no topic {topic}: make it first"))
+        let mut topics = all.topics().iter();
+        let own = topics.find(|own| own.name() == topic);
+        Ok(own.map(|own| own.partitions().len() as i32))
     }
 }

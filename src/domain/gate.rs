@@ -58,6 +58,9 @@ pub struct Draft {
     /// An object: what is said about the person. Without any, a whole document says that nothing is left.
     pub traits: Option<Json>,
     pub mode: Mode,
+    /// What was true before that time and is not stated is gone, although what is stated is newer. Not of a whole document, which says that
+    /// of its own time.
+    pub whole_since: Option<Timestamp>,
     /// Of what is stated at one time, what decides before the values do: a version, a log position. Of live traffic `Stamp::LIVE`,
     /// which comes last; of a record that has none `i64::MIN`.
     pub sequence: i64,
@@ -137,6 +140,7 @@ impl Draft {
             event: None,
             traits: None,
             mode: Mode::Single,
+            whole_since: None,
             sequence: Stamp::LIVE,
             times: BTreeMap::new(),
             group: None,
@@ -204,7 +208,11 @@ impl Gate<'_> {
         let stamp = Stamp::of(occurred_at, draft.sequence);
         let times = self.times(take(&mut draft.times), draft.mode, draft.sequence)?;
         let whole = (draft.mode, stamp, times);
-        let traits = self.traits(draft.traits.take(), whole, &mut warnings)?;
+        let mut traits = self.traits(draft.traits.take(), whole, &mut warnings)?;
+        if let Some(since) = draft.whole_since {
+            let since = Stamp::of(self.time(since)?, draft.sequence);
+            traits = Some(whole_since(traits, stamp, since));
+        }
         let group = draft
             .group
             .take()
@@ -359,6 +367,21 @@ impl Gate<'_> {
             identity: names.remove(0),
             traits: self.traits(draft.traits, single, warnings)?,
         })
+    }
+}
+
+/// What was true at `stamp`, as a document that is whole as of another time.
+fn whole_since(traits: Option<TraitWrite>, stamp: Stamp, since: Stamp) -> TraitWrite {
+    let (traits, mut times) =
+        traits.map_or_else(Default::default, |write| (write.traits, write.times));
+    for (name, _) in &traits {
+        times.entry(name.clone()).or_insert(stamp);
+    }
+    TraitWrite {
+        stamp: since,
+        mode: Mode::Document,
+        traits,
+        times,
     }
 }
 

@@ -269,7 +269,10 @@ fn headers(settings: &LegacyStore) -> Result<HeaderMap, String> {
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> Failure {
-    let text = complaint(body);
+    let mut text = complaint(body);
+    if text.trim().is_empty() {
+        text = status.canonical_reason().unwrap_or("no reason").to_owned();
+    }
     let is_passing = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || status == StatusCode::REQUEST_TIMEOUT;
@@ -326,6 +329,9 @@ mod tests {
         assert_eq!(complaint(&[b'<'; 1_000]).len(), SHOWN);
         assert_eq!(complaint(b"bad\0gate\x1b[31mway\n"), "bad gate [31mway ");
         assert!(refused(StatusCode::NOT_FOUND, body).is_not_found());
+        let silent = refused(StatusCode::PAYLOAD_TOO_LARGE, b" ");
+        assert_eq!(silent.to_string().matches("413").count(), 1, "{silent}");
+        assert!(silent.to_string().contains("Payload Too Large"), "{silent}");
         assert!(matches!(
             refused(StatusCode::TOO_MANY_REQUESTS, b""),
             Failure::Passing(_)

@@ -80,6 +80,18 @@ impl Client {
         Ok(all.into_iter().map(index).collect())
     }
 
+    /// True for an alias that says by itself where documents are routed.
+    pub async fn is_routed(&self, alias: &str) -> Result<bool, Failure> {
+        let all: BTreeMap<String, Value> = match self.get(&[alias, "_alias"], &[]).await {
+            // Without the right to ask it is taken as it was planned.
+            Err(Failure::Lasting { status: 403, .. }) => return Ok(false),
+            all => all?,
+        };
+        let routings = ["index_routing", "search_routing"];
+        let mut own = all.values().map(|index| &index["aliases"][alias]);
+        Ok(own.any(|own| routings.iter().any(|routing| own[routing].is_string())))
+    }
+
     /// Whether an index gives its documents back as they were sent.
     pub async fn source_of(&self, index: &str) -> Result<Source, Failure> {
         let mut all: BTreeMap<String, Value> = self.get(&[index, "_mapping"], &[]).await?;

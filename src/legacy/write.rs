@@ -34,12 +34,17 @@ impl Client {
 
 fn outcome(item: serde_json::Map<String, Value>) -> Outcome {
     let (_, item) = item.into_iter().next().unwrap_or_default();
-    let status = item["status"]
-        .as_u64()
-        .and_then(|status| u16::try_from(status).ok());
+    let status = item.get("status").and_then(Value::as_u64);
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    let status = status.unwrap_or_default();
+    // A store that gives no reason has a status all the same.
+    let untold = || match status {
+        200..300 => String::new(),
+        status => format!("status {status}"),
+    };
     Outcome {
-        status: status.unwrap_or_default(),
-        reason: item.get("error").map(reason).unwrap_or_default(),
+        status,
+        reason: item.get("error").map_or_else(untold, reason),
     }
 }
 
@@ -73,5 +78,18 @@ mod tests {
             reason: "mapper_parsing_exception: field age".to_owned(),
         };
         assert_eq!(outcome(item), expected);
+    }
+
+    #[test]
+    fn an_outcome_that_gives_no_reason_tells_its_status() {
+        let told = |item: Value| match item {
+            Value::Object(item) => outcome(item).reason,
+            _ => unreachable!(),
+        };
+        assert_eq!(
+            told(json!({"index": {"_id": "7", "status": 400}})),
+            "status 400"
+        );
+        assert_eq!(told(json!({"index": {"_id": "7", "status": 201}})), "");
     }
 }

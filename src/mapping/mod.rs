@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock. The same record gives the same command on every replay. `docs/MAPPING.md` has the file's keys.
 
+mod beneath;
 mod calls;
 mod cell;
 mod columns;
@@ -38,7 +39,7 @@ pub use calls::{Calls, ReadCall};
 pub use cell::{is_damaged, trimmed};
 pub use columns::kind_of;
 pub use from_file::FromFile;
-pub use own_write::{deletion, upserts};
+pub use own_write::{deletion, upsert};
 pub use reverse::{Person, Reverse};
 pub use survey::{Estimate, Survey};
 

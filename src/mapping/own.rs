@@ -88,7 +88,9 @@ impl Line<'_> {
     fn upsert(&mut self) -> Result<Draft, Rejection> {
         let names = self.names()?;
         let at = self.time("updated_at");
-        let is_whole = self.take("whole") == Some(Value::Bool(true));
+        let whole = self.take("whole");
+        let is_whole = whole == Some(Value::Bool(true));
+        let whole_since = self.whole_since(whole);
         let is_joined = self.take("joined") == Some(Value::Bool(true));
         Ok(Draft {
             explicit: if is_joined { names.len() } else { 0 },
@@ -99,12 +101,23 @@ impl Line<'_> {
             } else {
                 Mode::Single
             },
+            whole_since,
             sequence: self.sequence(),
             times: self.times()?,
             group: self.group()?,
             earliest: earliest(self.gate, at),
             ..Draft::at(at.unwrap_or(self.start))
         })
+    }
+
+    /// As of when the record is whole, where that is not its own time.
+    fn whole_since(&mut self, whole: Option<Value>) -> Option<Timestamp> {
+        let stated = whole.filter(Value::is_string)?;
+        let since = Moments::own().read(&stated);
+        if since.is_none() {
+            self.warn("not_a_time", "whole", "it does not read as a time");
+        }
+        since
     }
 
     fn delete(&mut self, recorded_at: Option<Timestamp>) -> Result<Draft, Rejection> {

@@ -6,18 +6,14 @@ use crate::domain::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The records that tell a person as they are at `now`. Where a whole document has taken away what is older, a first record says
-/// that; then all traits, each with its own time. Of what is stated at one time the higher version wins. Groups have none: the format
-/// knows them as somebody's.
-pub fn upserts(person: &Person, version: i64, now: Timestamp) -> Vec<Value> {
+/// The record that tells a person as they are at `now`: all traits, each with its own time, and as of when what it lacks is gone, where a
+/// whole document or an erasure has taken that away. It says all by itself, since of a topic that is compacted nothing older is left. Of
+/// what is stated at one time the higher version wins. Groups have none: the format knows them as somebody's.
+pub fn upsert(person: &Person, version: i64, now: Timestamp) -> Option<Value> {
     let identities = identities(person);
     if identities.is_empty() {
-        return Vec::new();
+        return None;
     }
-    let whole = person.floor.map(|floor| {
-        json!({"roster": 1, "type": "upsert", "identities": identities, "joined": true, "whole": true,
-            "updated_at": floor.to_string(), "sequence": version, "traits": {}})
-    });
     let stated = person.traits.iter();
     let (traits, times): (Map<String, Value>, Map<String, Value>) = stated
         .map(|(name, (at, value))| {
@@ -25,9 +21,12 @@ pub fn upserts(person: &Person, version: i64, now: Timestamp) -> Vec<Value> {
             ((name.clone(), value.clone()), (name.clone(), time))
         })
         .unzip();
-    let all = json!({"roster": 1, "type": "upsert", "identities": identities, "joined": true,
+    let mut record = json!({"roster": 1, "type": "upsert", "identities": identities, "joined": true,
         "updated_at": now.to_string(), "sequence": version, "traits": traits, "times": times});
-    whole.into_iter().chain([all]).collect()
+    if let Some(floor) = person.floor {
+        record["whole"] = floor.to_string().into();
+    }
+    Some(record)
 }
 
 /// The record that tells that a name's person was erased: what is older is gone.

@@ -32,7 +32,7 @@ pub struct Person {
 /// A mapping in reverse.
 #[derive(Clone, Debug)]
 pub struct Reverse {
-    document: Document,
+    pub(super) document: Document,
     kind: String,
 }
 
@@ -104,15 +104,19 @@ impl Reverse {
     }
 
     /// The document of a person, with what is there laid under it. Before all of the legacy store was taken in, the person is not
-    /// whole: what is not known of them stays.
+    /// whole: what is not known of them stays. Afterwards nothing names them by what is not theirs.
     pub fn document_of(&self, person: &Person, old: Option<&Value>, is_whole: bool) -> Value {
         let shape = &self.document.shape;
         let old_row = old.and_then(Value::as_object).cloned().unwrap_or_default();
-        let old_row = Value::Object(old_row);
+        let mut old_row = Value::Object(old_row);
+        if is_whole {
+            self.forget_others(person, &mut old_row);
+        }
         let old_root = shape.root.find(&old_row).and_then(Value::as_object);
         let old_root = old_root.cloned().unwrap_or_default();
         let traits = traits(shape, person, (!is_whole).then(|| old_root.clone()));
-        let mut root = unshaped(shape, traits, &old_root);
+        let known = (!is_whole).then_some(&person.traits);
+        let mut root = unshaped(shape, traits, &old_root, known);
         keep_dropped(shape, &old_root, &mut root);
         let mut row = if shape.root == Pointer::default() {
             root
@@ -197,14 +201,14 @@ impl Reverse {
     }
 }
 
-fn in_row(place: &Place) -> Option<&Pointer> {
+pub(super) fn in_row(place: &Place) -> Option<&Pointer> {
     match place {
         Place::Row(pointer) => Some(pointer),
         _ => None,
     }
 }
 
-fn values<'p>(person: &'p Person, kind: &str) -> Vec<&'p str> {
+pub(super) fn values<'p>(person: &'p Person, kind: &str) -> Vec<&'p str> {
     let own = person.identities.iter().filter(|(own, _)| own == kind);
     own.map(|(_, value)| value.as_str()).collect()
 }
@@ -213,22 +217,30 @@ fn values<'p>(person: &'p Person, kind: &str) -> Vec<&'p str> {
 fn traits(shape: &Shape, person: &Person, under: Option<Map<String, Value>>) -> Map<String, Value> {
     let bare = Shape {
         defaults: Map::new(),
+        placeholders: Vec::new(),
         ..shape.clone()
     };
     let under = under.map(|root| bare.apply(root, false, DEPTH, &mut Vec::new()).traits);
     let mut traits = under.unwrap_or_default();
     for (name, (_, value)) in &person.traits {
-        if value.is_null() {
+        if value.is_null() && !shape.defaults.contains_key(name) {
             traits.remove(name);
         } else {
+            // A null stands where the mapping would give what is missing a value.
             traits.insert(name.clone(), value.clone());
         }
     }
     traits
 }
 
-/// The way of `Shape::apply`, from its end to its beginning.
-fn unshaped(shape: &Shape, traits: Map<String, Value>, old_root: &Map<String, Value>) -> Value {
+/// The way of `Shape::apply`, from its end to its beginning. What the mapping could not convert stays as it is, but for what is known
+/// better (`known`; `None` where all is).
+fn unshaped(
+    shape: &Shape,
+    traits: Map<String, Value>,
+    old_root: &Map<String, Value>,
+    known: Option<&BTreeMap<String, (Timestamp, Value)>>,
+) -> Value {
     let old = Value::Object(shape.with_dots(Value::Object(old_root.clone()), &mut Vec::new()));
     let mut root = Value::Object(traits);
     for (pointer, kind) in &shape.types {
@@ -236,6 +248,12 @@ fn unshaped(shape: &Shape, traits: Map<String, Value>, old_root: &Map<String, Va
         let there = renamed.map_or(pointer, |(from, _)| from).find(&old);
         if let Some(value) = pointer.find_mut(&mut root) {
             *value = spelled(kind, value.take(), there);
+        } else if let Some(there) = there
+            && known
+                .is_some_and(|known| !pointer.first().is_some_and(|own| known.contains_key(own)))
+            && kind.convert(there.clone(), DEPTH).is_none()
+        {
+            pointer.put(&mut root, there.clone());
         }
     }
     // All are taken before any is put, so that two may change places.

@@ -142,6 +142,55 @@ fn a_removed_trait_leaves_the_document_and_what_is_unknown_stays_until_all_is_kn
 }
 
 #[test]
+fn names_that_are_not_the_person_s_leave_a_whole_document() {
+    let reverse = reverse(
+        "[identities]\nuser_id = \"/id\"\nemail = [\"/mail\", \"/mails\"]\nphone = \"/phone\"\n[traits]\ndrop = [\"id\", \"mail\", \"mails\"]\n",
+    );
+    let old = json!({"id": 7, "mail": "u4@x.io", "mails": ["Ada@x.io", "u4@x.io"], "phone": "1"});
+    let own = person(json!({"phone": "1"}).as_object().expect("one"));
+    let laid = |own: &Person, is_whole| reverse.document_of(own, Some(&old), is_whole);
+    assert_eq!(laid(&own, true), json!({"id": 7, "phone": "1"}));
+    assert_eq!(laid(&own, false), old);
+    let mut own = own;
+    let name = ("email".to_owned(), "ada@x.io".to_owned());
+    own.identities.push(name);
+    let expected = json!({"id": 7, "phone": "1", "mail": "ada@x.io"});
+    assert_eq!(laid(&own, true), expected);
+}
+
+#[test]
+fn what_the_mapping_can_not_convert_stays_until_all_is_known() {
+    let reverse = reverse(
+        "[identities]\nuser_id = \"/id\"\n[traits]\nflatten = true\ndrop = [\"id\"]\n[traits.types]\nborn = \"time\"\nage = \"integer\"\nsize = \"integer\"\n[traits.rename]\n\"a.b\" = \"age\"\n",
+    );
+    let mut own = person(json!({"foo": 1}).as_object().expect("one"));
+    let at = Timestamp::parse(AT).expect("a time");
+    own.traits.insert("size".to_owned(), (at, Value::Null));
+    let old = json!({"id": "7", "born": "n/a", "a": {"b": "old", "c": 1}, "size": "large"});
+    assert_eq!(
+        reverse.document_of(&own, Some(&old), false),
+        json!({"id": "7", "foo": 1, "born": "n/a", "a": {"b": "old", "c": 1}})
+    );
+    assert_eq!(
+        reverse.document_of(&own, Some(&old), true),
+        json!({"id": "7", "foo": 1})
+    );
+}
+
+#[test]
+fn a_removed_trait_is_null_where_the_mapping_would_give_it_a_value() {
+    let reverse = reverse("preset = \"elasticsearch\"\n[traits.defaults]\nsource = \"legacy\"\n");
+    let mut own = person(json!({"plan": "pro"}).as_object().expect("one"));
+    let at = Timestamp::parse(AT).expect("a time");
+    own.traits.insert("source".to_owned(), (at, Value::Null));
+    for is_whole in [false, true] {
+        let document = reverse.document_of(&own, None, is_whole);
+        assert_eq!(document, json!({"plan": "pro", "source": null}));
+        assert_eq!(read(&reverse, &document).get("source"), None);
+    }
+}
+
+#[test]
 fn a_mapping_that_reads_no_documents_has_no_reverse() {
     for text in [
         "preset = \"roster\"\n",

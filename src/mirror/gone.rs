@@ -82,7 +82,7 @@ impl Page<'_> {
         let actions = places
             .iter()
             .map(|at| (names[*at].value.as_str(), Action::Delete));
-        let versions = self.begin(turn, now).await?;
+        let versions = self.begin(turn, now, &there).await?;
         let (sent, foreign) = index.send(versions, actions.collect(), &there).await?;
         self.count(&sent, foreign);
         for ((at, sent), there) in places.into_iter().zip(sent).zip(there) {
@@ -111,7 +111,7 @@ impl Page<'_> {
         let Some(now) = places.first().map(|at| names[*at].now) else {
             return Ok(fates);
         };
-        let version = self.begin(turn, now).await?.last;
+        let version = self.begin(turn, now, &[]).await?.last;
         let records = places
             .iter()
             .map(|at| topic.gone(&names[*at], self.reverse, version));
@@ -137,7 +137,7 @@ pub fn is_to_go(name: &GoneName, there: Option<&Found>, used: Versions) -> bool 
 pub fn fate(name: &GoneName, sent: &Sent, was_there: bool) -> Fate {
     let is_new = name.looks == 0 || was_there;
     match sent {
-        Sent::Again(reason) => Fate::Waits(reason.clone()),
+        Sent::Again(reason) | Sent::Stuck(reason) => Fate::Waits(reason.clone()),
         // It is there, and stays until somebody else deletes it.
         Sent::Refused(reason) if was_there => Fate::Waits(reason.clone()),
         Sent::Done if name.owner.is_none() && is_new => Fate::Later,

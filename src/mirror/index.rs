@@ -1,10 +1,11 @@
 //! Documents of the index that a project is mirrored to: read as they are, and written.
 
 use super::Stop;
-use super::send::{Action, Line, Sent, read, send, taken_apart, versioned, versions};
+use super::send::{Action, Line, Sent, read, send_people, taken_apart, versioned, versions};
 use super::version::Versions;
 use crate::legacy::{Client, Failure, Found};
 use crate::mapping::{Person, Reverse};
+use serde_json::Value;
 
 /// The index.
 #[derive(Clone, Copy)]
@@ -43,7 +44,7 @@ impl Index<'_> {
                 action,
             });
         }
-        let sent = send(self.client, self.name, &lines).await;
+        let sent = send_people(self.client, self.name, lines).await;
         Ok((sent.map_err(|failure| self.stop(&failure))?, foreign))
     }
 
@@ -53,27 +54,66 @@ impl Index<'_> {
 }
 
 /// What is to happen to the documents of people, with what of each is laid under it: the first of a person's ids keeps the document, the
-/// others' are to go. One tree is in memory at a time.
+/// others' are to go. Before all was taken in, the first gets what only the others say. One tree is in memory at a time.
 pub fn actions<'p>(
     (reverse, is_whole): (&Reverse, bool),
     people: impl Iterator<Item = &'p Person>,
     under: &[Option<&Found>],
 ) -> Vec<(&'p str, Action)> {
-    let mut under = under.iter();
+    let mut under = under.iter().copied();
     let mut actions = Vec::new();
     for person in people {
-        for (place, id) in reverse.ids(person).into_iter().enumerate() {
-            let old = under.next().copied().flatten();
-            let put = || match old.map(taken_apart).transpose() {
-                Ok(old) => Action::Put(
-                    reverse
-                        .document_of(person, old.as_ref(), is_whole)
-                        .to_string(),
-                ),
-                Err(why) => Action::Withheld(format!("the document there can't be read: {why}")),
-            };
-            actions.push((id, if place == 0 { put() } else { Action::Delete }));
+        let ids = reverse.ids(person);
+        if ids.is_empty() {
+            continue;
         }
+        let there: Vec<Option<&Found>> = under.by_ref().take(ids.len()).collect();
+        let of_person = match is_whole {
+            true => whole(reverse, person, &there),
+            false => together(reverse, person, &there),
+        };
+        actions.extend(ids.into_iter().zip(of_person));
     }
     actions
+}
+
+fn whole(reverse: &Reverse, person: &Person, there: &[Option<&Found>]) -> Vec<Action> {
+    let old = there.first().copied().flatten();
+    let put = match old.map(taken_apart).transpose() {
+        Ok(old) => put(reverse, person, old.as_ref(), true),
+        Err(why) => unreadable(&why),
+    };
+    let others = there.iter().skip(1).map(|_| Action::Delete);
+    std::iter::once(put).chain(others).collect()
+}
+
+/// A document that can't be read stays.
+fn together(reverse: &Reverse, person: &Person, there: &[Option<&Found>]) -> Vec<Action> {
+    let read = there.iter().map(|found| found.map(taken_apart).transpose());
+    let mut read: Vec<Result<Option<Value>, String>> = read.collect();
+    let others = read.iter_mut().skip(1);
+    let others: Vec<Value> = others
+        .filter_map(|read| read.as_mut().ok()?.take())
+        .collect();
+    let after =
+        |(found, read): (&Option<&Found>, &Result<Option<Value>, String>)| match (found, read) {
+            (_, Err(why)) => unreadable(why),
+            (None, Ok(_)) => Action::Delete,
+            (Some(_), Ok(_)) => Action::DeleteAfter,
+        };
+    let mut actions: Vec<Action> = there.iter().zip(&read).map(after).collect();
+    if let (Some(own), Some(Ok(first))) = (actions.first_mut(), read.into_iter().next()) {
+        let old = reverse.together(first, others);
+        *own = put(reverse, person, old.as_ref(), false);
+    }
+    actions
+}
+
+fn put(reverse: &Reverse, person: &Person, old: Option<&Value>, is_whole: bool) -> Action {
+    let document = reverse.document_of(person, old, is_whole);
+    Action::Put(document.to_string())
+}
+
+fn unreadable(why: &str) -> Action {
+    Action::Withheld(format!("the document there can't be read: {why}"))
 }

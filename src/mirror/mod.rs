@@ -36,12 +36,12 @@ use erased::Judge;
 use index::Index;
 use metrics::counter;
 use page::Page;
-use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use sweep::{Sweep, Swept};
 use tokio::time::{Instant, timeout};
 use topic::Topic;
+use version::Versions;
 use watch::Watched;
 
 /// Time of one record on its way: it must end before the turn does.
@@ -149,9 +149,7 @@ impl Relay {
             return Ok(cleared.await.map(drop)?);
         }
         let ways = self.ways(mirror).map_err(Stop::Other)?;
-        if let Some(client) = &ways.client {
-            self.watch(turn, (client, mirror), note).await?;
-        }
+        self.watch(turn, (&ways, mirror), note).await?;
         let plan = &mirror.plan;
         let judge = Judge {
             mirror,
@@ -180,26 +178,38 @@ impl Relay {
             }),
             judge,
             note,
+            stuck: Vec::new(),
+            why: None,
         };
         publish(turn, mirror, page).await
     }
 
-    /// Looks at the index before it is written to.
+    /// Looks at the index and the topic before they are written to.
     async fn watch(
         &self,
         turn: &mut Turn,
-        (client, mirror): (&Client, &Mirror),
+        (ways, mirror): (&Ways, &Mirror),
         note: &mut MirrorNote,
     ) -> Result<(), Stop> {
-        let index = &mirror.plan.index;
-        if !mirror.is_walked {
-            whole(client, index).await.map_err(Stop::Other)?;
+        let (client, plan) = (ways.client.as_ref(), &mirror.plan);
+        if let Some(client) = client.filter(|_| !mirror.is_walked) {
+            whole(client, &plan.index).await.map_err(Stop::Other)?;
         }
-        if let Some(watched) = &mirror.watched {
-            look(client, index, watched, note).await?;
-            turn.keep().await?;
+        let Some(watched) = &mirror.watched else {
+            return Ok(());
+        };
+        let before: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+        let mut places = before.clone();
+        let topic = ways.outlet.as_deref().zip(plan.topic.as_deref());
+        let seen = topic.map_or(Ok(false), |topic| look_at_topic(topic, &mut places));
+        note.is_replaced = *seen.as_ref().unwrap_or(&false);
+        note.watched = serde_json::to_value(&places).ok();
+        seen.map_err(Stop::Other)?;
+        if let Some(client) = client {
+            let used = Versions::of(&turn.progress);
+            look(client, (&plan.index, used), (&before, places), note).await?;
         }
-        Ok(())
+        Ok(turn.keep().await?)
     }
 
     /// What the settings do not allow is not written to, whoever took the plan.
@@ -236,8 +246,14 @@ impl Relay {
     }
 }
 
-/// Publishes what is marked, and marks what a walk has still to mark, until there is nothing or others want their turn.
+/// Publishes what is marked, and tells whom the store failed on.
 async fn publish(turn: &mut Turn, mirror: &Mirror, mut page: Page<'_>) -> Result<(), Stop> {
+    pages(turn, mirror, &mut page).await?;
+    page::not_taken(page.why).map_or(Ok(()), Err)
+}
+
+/// Publishes what is marked, and marks what a walk has still to mark, until there is nothing or others want their turn.
+async fn pages(turn: &mut Turn, mirror: &Mirror, page: &mut Page<'_>) -> Result<(), Stop> {
     let (until, mut walks) = (Instant::now() + PATIENCE, mirror.is_to_walk);
     loop {
         let done = page.profiles(turn, PAGE).await?;
@@ -278,16 +294,14 @@ async fn look_for_erased(
 /// Looks who else writes, and notes how far it has looked.
 async fn look(
     client: &Client,
-    index: &str,
-    watched: &Value,
+    (index, used): (&str, Versions),
+    (before, mut places): (&Watched, Watched),
     note: &mut MirrorNote,
 ) -> Result<(), Stop> {
-    let before: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
-    let mut places = before.clone();
-    let looking = timeout(LOOK_TIME, watch::look(client, index, &mut places));
+    let looking = timeout(LOOK_TIME, watch::look(client, index, used, &mut places));
     let looked = looking.await;
     note.watched = serde_json::to_value(&places).ok();
-    note.is_replaced = watch::is_replaced(&before, &places);
+    note.is_replaced |= watch::is_replaced(before, &places);
     match looked {
         Ok(Ok(foreign)) => note.foreign_writes += foreign,
         Ok(Err(failure)) => return Err(Stop::Other(format!("index {index}: {failure}"))),
@@ -295,6 +309,14 @@ async fn look(
         Err(_) => {}
     }
     Ok(())
+}
+
+/// True where another topic stands in the place of the one that was published to.
+fn look_at_topic((outlet, topic): (&Outlet, &str), places: &mut Watched) -> Result<bool, String> {
+    let ends = outlet
+        .ends(topic)
+        .map_err(|told| format!("topic {topic}: {told}"))?;
+    Ok(watch::is_topic_replaced(places, topic, ends))
 }
 
 /// An index that does not give its documents back as they were sent can't be written over, and a document is found by its id in one
@@ -315,6 +337,11 @@ async fn whole(client: &Client, index: &str) -> Result<(), String> {
                 all.len()
             ));
         }
+    }
+    if client.is_routed(index).await.map_err(failed)? {
+        return Err(format!(
+            "index {index} is an alias with a routing: documents stand in other shards than it writes to"
+        ));
     }
     match client.source_of(index).await {
         Ok(Source::AsSent) => Ok(()),

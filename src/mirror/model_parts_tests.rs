@@ -79,7 +79,7 @@ impl LegacyStore {
                 200
             }
             (Action::Withheld(_), _) => 400,
-            (Action::Delete, _) => {
+            (Action::Delete | Action::DeleteAfter, _) => {
                 let grave = (sending.version, now + REMEMBERED);
                 self.deleted.insert(sending.id.clone(), grave);
                 let was = self.documents.remove(&sending.id);

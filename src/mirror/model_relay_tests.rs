@@ -8,7 +8,7 @@ use super::model_tests::World;
 use super::send::{Action, Line, Sent, versioned};
 use super::version::Versions;
 use crate::domain::{ProfileId, Timestamp};
-use crate::legacy::Found;
+use crate::legacy::{Found, Outcome};
 use crate::mapping::Person;
 use crate::store::GoneName;
 use uuid::Uuid;
@@ -178,14 +178,17 @@ impl World {
 
     fn send(&mut self, page: &mut Page) {
         let (_, lines) = page.lines.as_ref().expect("prepared");
+        let mut own = Sent::Done;
         let judged = lines.iter().map(|sending| {
-            let outcome = self.store.take(self.now, sending);
-            let line = Line {
-                id: &sending.id,
-                version: sending.version,
-                action: sending.action.clone(),
-            };
-            line.judge(outcome)
+            let is_after = matches!(sending.action, Action::DeleteAfter);
+            if is_after && own != Sent::Done {
+                return own.clone();
+            }
+            let sent = judged(sending, self.store.take(self.now, sending));
+            if matches!(sending.action, Action::Put(_) | Action::Withheld(_)) {
+                own = sent.clone();
+            }
+            sent
         });
         page.sent = Some(judged.collect());
     }
@@ -194,11 +197,22 @@ impl World {
     fn fail(&mut self, page: Page, (arrive, later): (u8, Option<u8>)) {
         let (until, lines) = page.lines.expect("prepared");
         let now = self.now.min(until);
+        let mut is_own_taken = true;
         for (place, sending) in lines.into_iter().enumerate() {
+            let is_after = matches!(sending.action, Action::DeleteAfter);
+            if is_after && !is_own_taken {
+                // Whoever hears nothing of the person's own document does not send it.
+                continue;
+            }
+            let is_own = matches!(sending.action, Action::Put(_) | Action::Withheld(_));
+            let mut is_taken = false;
             if place < usize::from(arrive) {
-                self.store.take(self.now, &sending);
+                is_taken = judged(&sending, self.store.take(self.now, &sending)) == Sent::Done;
             } else if let Some(seconds) = later {
                 self.late.push((now + i64::from(seconds) * SECOND, sending));
+            }
+            if is_own {
+                is_own_taken = is_taken;
             }
         }
     }
@@ -271,4 +285,13 @@ impl World {
             }
         }
     }
+}
+
+fn judged(sending: &Sending, outcome: Outcome) -> Sent {
+    let line = Line {
+        id: &sending.id,
+        version: sending.version,
+        action: sending.action.clone(),
+    };
+    line.judge(outcome)
 }

@@ -60,7 +60,8 @@ impl World {
         let mapping = Mapping::parse("preset = \"elasticsearch\"\n").expect("a mapping");
         let mut store = LegacyStore::default();
         for id in 0..7 {
-            let old = json!({"f0": "old", "only there": id});
+            let mut old = json!({"f0": "old", "only there": id});
+            old[format!("of {}", name(id))] = json!(true);
             store.documents.insert(name(id), (i64::from(id) + 1, old));
         }
         Self {
@@ -285,8 +286,9 @@ fn lived(happenings: &[Happening], latest: u8, before: &[u8]) -> (BTreeMap<Strin
     }
     world.rest();
     for id in &world.erased_before {
-        let document = world.store.documents.get(id);
-        let is_left = document.is_some_and(|(_, document)| document["only there"].is_number());
+        // Nor is it laid under somebody else's.
+        let (mut documents, own) = (world.store.documents.values(), format!("of {id}"));
+        let is_left = documents.any(|(_, document)| document[&own] == true);
         assert!(!is_left, "what was erased lives on: {id}");
     }
     world.happen(&Happening::Whole);
@@ -312,7 +314,33 @@ fn alone(happening: Happening) -> Happening {
     }
 }
 
+/// Without what takes anything away.
+fn kept(happening: Happening) -> Happening {
+    match happening {
+        Happening::Split(_) | Happening::Erase(_) | Happening::ToldGone(_) | Happening::Whole => {
+            Happening::Step
+        }
+        other => other,
+    }
+}
+
 proptest! {
+    /// Before all was taken in: whoever becomes one, whatever is late, and whoever is killed.
+    #[test]
+    fn laws_of_mirrors_what_only_documents_say_is_lost_to_no_merge(happenings in prop::collection::vec(happening(30).prop_map(kept), 1..120)) {
+        let mut world = World::new(30);
+        for happening in &happenings {
+            world.happen(happening);
+        }
+        world.rest();
+        for id in 0..6 {
+            let owner = world.owner(&name(id)).and_then(|owner| world.people.get(&owner));
+            let own = owner.map_or_else(|| name(id), |owner| owner.identities[0].1.clone());
+            let (_, document) = &world.store.documents[&own];
+            prop_assert_eq!(&document[format!("of {}", name(id))], true, "{}", document);
+        }
+    }
+
     #[test]
     fn laws_of_mirrors_at_rest_both_sides_are_equal(happenings in prop::collection::vec(happening(30), 1..120), before in prop::collection::vec(0_u8..6, 0..4)) {
         let (documents, world) = lived(&happenings, 30, &before);

@@ -21,6 +21,9 @@ pub struct Page<'a> {
     pub topic: Option<Topic<'a>>,
     pub judge: Judge<'a>,
     pub note: &'a mut MirrorNote,
+    /// Whom the store failed on, and why: they wait for the next try.
+    pub stuck: Vec<ProfileId>,
+    pub why: Option<String>,
 }
 
 /// One person of a page.
@@ -45,7 +48,8 @@ impl Page<'_> {
     pub async fn profiles(&mut self, turn: &mut Turn, page: i64) -> Result<usize, Stop> {
         let project_id = self.mirror.project_id;
         turn.keep().await?;
-        let marks = turn.store.load_marks(project_id, page).await?;
+        let marks = turn.store.load_marks(project_id, page, &self.stuck);
+        let marks = marks.await?;
         let waits = self.gone(turn).await?;
         let count = marks.marks.len();
         if count == 0 {
@@ -76,6 +80,10 @@ impl Page<'_> {
             match worst([one, other]) {
                 Sent::Done => sorted.done.push(entry.mark),
                 Sent::Again(reason) => again = Some(reason),
+                Sent::Stuck(reason) => {
+                    self.stuck.push(profile_id);
+                    self.why = Some(reason);
+                }
                 Sent::Refused(reason) => {
                     sorted.refused.push((profile_id, reason));
                     sorted.done.push(entry.mark);
@@ -103,7 +111,7 @@ impl Page<'_> {
         let under = self.under(turn, &ids, &there).await?;
         let people = entries.iter().map(|entry| &entry.person);
         let actions = actions((self.reverse, self.mirror.is_whole), people, &under);
-        let versions = self.begin(turn, now).await?;
+        let versions = self.begin(turn, now, &there).await?;
         let (sent, foreign) = index.send(versions, actions, &there).await?;
         self.count(&sent, foreign);
         let mut sent = sent.into_iter();
@@ -167,7 +175,7 @@ impl Page<'_> {
         let Some(topic) = self.topic.filter(|_| !entries.is_empty()) else {
             return Ok(vec![Sent::Done; entries.len()]);
         };
-        let version = self.begin(turn, now).await?.last;
+        let version = self.begin(turn, now, &[]).await?.last;
         let people = entries
             .iter()
             .map(|entry| (entry.mark.profile_id, &entry.person));
@@ -178,8 +186,15 @@ impl Page<'_> {
     }
 
     /// Notes the version of a page before it is used, so that whoever comes next uses higher ones.
-    pub(super) async fn begin(&self, turn: &mut Turn, now: i64) -> Result<Versions, Stop> {
-        let versions = Versions::of(&turn.progress).after(now);
+    /// `there`: the documents that it writes over.
+    pub(super) async fn begin(
+        &self,
+        turn: &mut Turn,
+        now: i64,
+        there: &[Option<Found>],
+    ) -> Result<Versions, Stop> {
+        let there = there.iter().flatten().map(|found| found.version);
+        let versions = Versions::of(&turn.progress).after(now).over(there);
         turn.keep_at(versions.note()).await?;
         Ok(versions)
     }
@@ -213,7 +228,7 @@ impl Page<'_> {
 }
 
 /// Why a relay pauses where something was not taken.
-fn not_taken(why: Option<String>) -> Option<Stop> {
+pub fn not_taken(why: Option<String>) -> Option<Stop> {
     why.map(|why| {
         Stop::Other(format!(
             "the legacy store did not take some documents yet: {why}"
@@ -269,7 +284,7 @@ pub fn person(profile: MarkedProfile) -> Result<Option<Person>, String> {
 fn worst(sent: impl IntoIterator<Item = Sent>) -> Sent {
     sent.into_iter()
         .fold(Sent::Done, |worst, sent| match (&worst, &sent) {
-            (Sent::Again(_), _) | (_, Sent::Done) => worst,
+            (Sent::Again(_), _) | (_, Sent::Done) | (Sent::Stuck(_), Sent::Refused(_)) => worst,
             _ => sent,
         })
 }
@@ -324,5 +339,8 @@ mod tests {
         assert_eq!(worst([Sent::Done, refused()]), refused());
         let again = || Sent::Again("later".to_owned());
         assert_eq!(worst([refused(), again(), Sent::Done]), again());
+        let stuck = || Sent::Stuck("its own".to_owned());
+        assert_eq!(worst([stuck(), refused(), Sent::Done]), stuck());
+        assert_eq!(worst([stuck(), again()]), again());
     }
 }

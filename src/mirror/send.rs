@@ -23,6 +23,8 @@ pub enum Action {
     /// The text of a document.
     Put(String),
     Delete,
+    /// The same, once the person's own document was taken, which has by then what stands in this one.
+    DeleteAfter,
     /// Nothing, and why.
     Withheld(String),
 }
@@ -33,6 +35,8 @@ pub enum Sent {
     Done,
     /// Something else came first, or the store takes nothing of anybody now: read again, and try again.
     Again(String),
+    /// The store fails on this very document, and may take it later: nobody else waits for it.
+    Stuck(String),
     /// The store takes no such document.
     Refused(String),
 }
@@ -53,7 +57,7 @@ impl Line<'_> {
                 let text = format!("{}\n{document}\n", json!({"index": meta}));
                 lines.extend_from_slice(text.as_bytes());
             }
-            Action::Delete => {
+            Action::Delete | Action::DeleteAfter => {
                 lines.extend_from_slice(format!("{}\n", json!({"delete": meta})).as_bytes());
             }
             Action::Withheld(_) => {}
@@ -64,11 +68,21 @@ impl Line<'_> {
     /// an index that was closed pass.
     pub fn judge(&self, outcome: Outcome) -> Sent {
         match (outcome.status, &self.action) {
-            (200..300, _) | (404, Action::Delete) => Sent::Done,
-            (401 | 403 | 404 | 408 | 409 | 429, _) => Sent::Again(outcome.reason),
+            (200..300, _) | (404, Action::Delete | Action::DeleteAfter) => Sent::Done,
+            (401 | 403 | 404 | 408 | 409 | 429 | 503, _) => Sent::Again(outcome.reason),
+            (500..600, _) => Sent::Stuck(outcome.reason),
             (400..500, _) if outcome.reason != CLOSED => Sent::Refused(outcome.reason),
             _ => Sent::Again(outcome.reason),
         }
+    }
+
+    /// True of what is to become of the document that a person keeps.
+    fn is_own(&self) -> bool {
+        matches!(self.action, Action::Put(_) | Action::Withheld(_))
+    }
+
+    fn is_after(&self) -> bool {
+        matches!(self.action, Action::DeleteAfter)
     }
 
     /// What no store takes. It is not sent, since it would cost the whole bulk.
@@ -192,6 +206,50 @@ fn is_usable(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID
 }
 
+/// Sends the lines of people: what is to go after a person's own document is sent once that was taken, and stays where it was not.
+///
+/// # Errors
+/// When the store does not take any of a bulk.
+pub async fn send_people(
+    client: &Client,
+    index: &str,
+    lines: Vec<Line<'_>>,
+) -> Result<Vec<Sent>, Failure> {
+    let is_own: Vec<bool> = lines.iter().map(Line::is_own).collect();
+    let is_after: Vec<bool> = lines.iter().map(Line::is_after).collect();
+    let (after, first): (Vec<_>, Vec<_>) = lines.into_iter().partition(Line::is_after);
+    let mut all = beside_own(send(client, index, &first).await?, &is_own, &is_after);
+    let mut waiting: Vec<&mut Sent> = all
+        .iter_mut()
+        .zip(is_after)
+        .filter_map(|(sent, is)| is.then_some(sent))
+        .collect();
+    let ready = after.into_iter().zip(&waiting);
+    let ready = ready.filter(|(_, own)| ***own == Sent::Done);
+    let ready: Vec<Line<'_>> = ready.map(|(line, _)| line).collect();
+    waiting.retain(|own| **own == Sent::Done);
+    for (own, sent) in waiting.into_iter().zip(send(client, index, &ready).await?) {
+        *own = sent;
+    }
+    Ok(all)
+}
+
+/// What became of lines, and in the place of those that were not sent yet what became of the person's own document.
+fn beside_own(sent: Vec<Sent>, is_own: &[bool], is_after: &[bool]) -> Vec<Sent> {
+    let (mut sent, mut own) = (sent.into_iter(), Sent::Done);
+    let one = |(is_own, is_after): (&bool, &bool)| {
+        if *is_after {
+            return own.clone();
+        }
+        let one = sent.next().unwrap_or(Sent::Done);
+        if *is_own {
+            own = one.clone();
+        }
+        one
+    };
+    is_own.iter().zip(is_after).map(one).collect()
+}
+
 /// Sends lines; what became of each, in their order.
 ///
 /// # Errors
@@ -287,12 +345,24 @@ mod tests {
         for status in [0, 401, 403, 404, 408, 409, 429, 503] {
             assert_eq!(put.judge(outcome(status)), Sent::Again("why".to_owned()));
         }
+        assert_eq!(put.judge(outcome(500)), Sent::Stuck("why".to_owned()));
         let closed = Outcome {
             status: 400,
             reason: CLOSED.to_owned(),
         };
         assert!(matches!(put.judge(closed), Sent::Again(_)));
         assert_eq!(put.judge(outcome(400)), Sent::Refused("why".to_owned()));
+    }
+
+    #[test]
+    fn what_goes_after_a_person_s_own_document_hears_what_became_of_that() {
+        let again = || Sent::Again("later".to_owned());
+        let sent = vec![again(), Sent::Done, Sent::Done];
+        // Of the first person: the own, one that is not there, one that goes after; then the second's.
+        let is_own = [true, false, false, true, false];
+        let is_after = [false, false, true, false, true];
+        let all = beside_own(sent, &is_own, &is_after);
+        assert_eq!(all, [again(), Sent::Done, again(), Sent::Done, Sent::Done]);
     }
 
     #[test]

@@ -111,9 +111,11 @@ fn own(
     };
     let key = reverse.ids(person).first().map(|id| (*id).to_owned());
     let key = key.unwrap_or_else(other);
-    let records = mapping::upserts(person, version, now);
-    let records = records.into_iter();
-    records.map(|record| (key.clone(), Some(record))).collect()
+    let record = mapping::upsert(person, version, now);
+    record
+        .map(|record| (key, Some(record)))
+        .into_iter()
+        .collect()
 }
 
 /// The first of a person's ids keeps the document; what stands under the others is to go.

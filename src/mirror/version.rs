@@ -16,6 +16,8 @@ pub struct Versions {
     pub last: i64,
     /// The last one before the page.
     pub before: i64,
+    /// The highest of any document: one that had a high version has a higher one since.
+    pub highest: i64,
 }
 
 impl Versions {
@@ -28,6 +30,7 @@ impl Versions {
             first,
             last,
             before: last,
+            highest: numbers.next().unwrap_or(last),
         }
     }
 
@@ -39,12 +42,28 @@ impl Versions {
             first,
             last,
             before: self.last,
+            highest: self.highest.max(last),
+        }
+    }
+
+    /// The same of a page that writes over documents of some versions.
+    pub fn over(self, there: impl Iterator<Item = i64>) -> Self {
+        let own = there.map(|there| of_document(self.last, Some(there)));
+        let highest = own.filter(|own| *own != HIGHEST).max();
+        Self {
+            highest: self.highest.max(highest.unwrap_or(0)),
+            ..self
         }
     }
 
     /// The note.
     pub fn note(self) -> String {
-        format!("{} {}", self.first, self.last)
+        format!("{} {} {}", self.first, self.last, self.highest)
+    }
+
+    /// True for a version that may be ours, of a document that was written since the first page.
+    pub fn may_have(self, version: i64) -> bool {
+        (self.first..=self.highest).contains(&version) && version % STEP == 0
     }
 
     /// True for a version that only a page can have used.
@@ -94,6 +113,21 @@ mod tests {
                 last = page;
             }
         }
+    }
+
+    #[test]
+    fn what_was_written_below_ours_or_above_is_somebody_else_s() {
+        let page = Versions::of("").after(NOW).over([3, NOW * 7].into_iter());
+        let noted = Versions::of(&page.note());
+        let ours = of_document(noted.last, Some(NOW * 7));
+        assert!(noted.may_have(NOW) && noted.may_have(ours));
+        for others in [5_000, NOW - STEP, NOW + 1, ours + STEP] {
+            assert!(!noted.may_have(others), "{others}");
+        }
+        let unused = Versions::of("");
+        assert!(!unused.may_have(STEP));
+        let of_before = Versions::of(&format!("{NOW} {}", NOW + STEP));
+        assert!(of_before.may_have(NOW + STEP) && !of_before.may_have(NOW + 2 * STEP));
     }
 
     #[test]

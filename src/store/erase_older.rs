@@ -44,12 +44,25 @@ SELECT count(*)::INT8 FROM kept"
     ),
 };
 
-/// From now on the names of profiles that stay bring nothing older back.
+/// From now on the names of profiles that stay bring nothing older back. Where records of a topic tell the erased (`document_kind` is
+/// empty), they do so under each of the names: any may be the key of what was published before.
 pub(super) const BAR_OLDER: Statement = Statement {
     name: "bar_older",
     sql: "-- bar_older
-UPDATE identity SET not_before = $2::TIMESTAMPTZ
-WHERE profile_id = ANY($1::UUID[]) AND (not_before IS NULL OR not_before < $2::TIMESTAMPTZ)",
+WITH barred AS (
+    UPDATE identity SET not_before = $2::TIMESTAMPTZ
+    WHERE profile_id = ANY($1::UUID[]) AND (not_before IS NULL OR not_before < $2::TIMESTAMPTZ)
+    RETURNING project_id, kind, value
+), noted AS (
+    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+    SELECT b.project_id, b.kind, b.value, gen_random_uuid(), now(), now(), 0, TRUE, $2::TIMESTAMPTZ
+    FROM barred AS b JOIN migration AS m ON m.project_id = b.project_id AND m.mirrors AND m.document_kind = ''
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0,
+        marked_at = CASE WHEN o.looks = 0 THEN o.marked_at ELSE excluded.marked_at END, only_ours = o.only_ours AND excluded.only_ours,
+        erased_at = GREATEST(o.erased_at, excluded.erased_at)
+    RETURNING o.value
+)
+SELECT count(*)::INT8 FROM barred",
 };
 
 /// A profile with something newer.

@@ -22,7 +22,7 @@ FROM migration WHERE project_id = $1::INT4",
 
 /// Takes a step by compare-and-set: no row comes back where somebody else took one first. With a step that begins a walk ($13), the
 /// walk waits until no statement can be running any more that began before: by what this process may still do ($14), and by what
-/// the nodes say of themselves.
+/// the nodes say of themselves. What was counted since the mirror began goes on over the step to whole documents.
 pub(super) const TAKE_STEP: Statement = Statement {
     name: "take_step",
     sql: "-- take_step
@@ -43,12 +43,23 @@ WITH moved AS (
         WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
     ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at, swept = excluded.swept
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', published = CASE WHEN excluded.is_whole THEN r.published ELSE 0 END,
+        foreign_writes = CASE WHEN excluded.is_whole THEN r.foreign_writes ELSE 0 END, watched = CASE WHEN excluded.is_whole THEN r.watched ELSE excluded.watched END, watched_at = excluded.watched_at, swept = excluded.swept
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
 SELECT moved.project_id, moved.version, $7::UUID, $8::TEXT, $9::TEXT, $3::TEXT, $10::TEXT, $11::TEXT, $12::BOOL, $16::JSONB, now() FROM moved
 RETURNING version",
+};
+
+/// Whether an index or a topic is another project's mirror.
+pub(super) const FIND_OTHER_MIRROR: Statement = Statement {
+    name: "find_other_mirror",
+    sql: "-- find_other_mirror
+SELECT EXISTS (
+    SELECT 1 FROM migration AS m
+    WHERE m.project_id <> $1::INT4 AND m.mirrors AND (m.settings ->> 'index' = NULLIF($2::TEXT, '') OR m.settings ->> 'topic' = $3::TEXT)
+)",
 };
 
 pub(super) const LOAD_STEPS: Statement = Statement {
@@ -65,11 +76,14 @@ pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10",
 };
 
-/// Of the backlog so many marks are counted at the most ($2).
+/// Of the backlog so many marks are counted at the most ($2). The relay takes its turn twice a second wherever it may run.
 pub(super) const MEASURE_MIRROR: Statement = Statement {
     name: "measure_mirror",
     sql: "-- measure_mirror
-SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused,
+    r.is_active AND NOT EXISTS (
+        SELECT 1 FROM worker AS w WHERE w.name = 'mirror' AND GREATEST(w.expires_at, w.due_at) > now() - '30 seconds'::INTERVAL
+    )
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -164,6 +178,9 @@ pub struct MirrorSeen {
     pub published: i64,
     pub refused: i64,
     pub foreign_writes: i64,
+    /// No live node relays.
+    #[serde(skip)]
+    pub is_nobody_s: bool,
     /// Why it stands still; empty while it moves.
     pub reason: String,
 }
@@ -173,6 +190,17 @@ impl Store {
     pub async fn load_migration(&self, project_id: ProjectId) -> Result<Option<Migration>, Error> {
         let rows = self.run(&LOAD_MIGRATION, &[&project_id.0]).await?;
         rows.first().map(migration).transpose()
+    }
+
+    /// True where another project mirrors to the index or the topic of a plan.
+    pub async fn is_mirrored_to(
+        &self,
+        project_id: ProjectId,
+        plan: &MigrationPlan,
+    ) -> Result<bool, Error> {
+        let params: [&(dyn ToSql + Sync); 3] = [&project_id.0, &plan.index, &plan.topic];
+        let rows = self.run(&FIND_OTHER_MIRROR, &params).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// Takes a step; false where somebody else took one first.
@@ -338,7 +366,12 @@ fn taken_step(row: &Row) -> Result<TakenStep, Error> {
     })
 }
 
+/// Told where nobody relays.
+const NO_RELAY: &str = "no live node keeps legacy stores up: none has legacy.url, or legacy.topics";
+
 fn mirror_seen(row: &Row) -> MirrorSeen {
+    let is_nobody_s = row.get::<_, Option<bool>>(9).unwrap_or_default();
+    let noted = row.get::<_, Option<String>>(3).unwrap_or_default();
     let count = |column| row.get::<_, Option<i64>>(column).unwrap_or_default();
     let lag = |column| row.get::<_, f64>(column);
     MirrorSeen {
@@ -348,6 +381,10 @@ fn mirror_seen(row: &Row) -> MirrorSeen {
         published: count(1),
         refused: count(8),
         foreign_writes: count(2),
-        reason: row.get::<_, Option<String>>(3).unwrap_or_default(),
+        is_nobody_s,
+        reason: match is_nobody_s {
+            true => NO_RELAY.to_owned(),
+            false => noted,
+        },
     }
 }

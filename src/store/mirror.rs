@@ -181,9 +181,16 @@ impl Store {
         Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
     }
 
-    /// The oldest marks of a project.
-    pub async fn load_marks(&self, project_id: ProjectId, limit: i64) -> Result<Marks, Error> {
-        let rows = self.run(&LOAD_MARKS, &[&project_id.0, &limit]).await?;
+    /// The oldest marks of a project, but those of some people.
+    pub async fn load_marks(
+        &self,
+        project_id: ProjectId,
+        limit: i64,
+        without: &[ProfileId],
+    ) -> Result<Marks, Error> {
+        let without: Vec<Uuid> = without.iter().map(|id| id.0).collect();
+        let params: [&(dyn ToSql + Sync); 3] = [&project_id.0, &limit, &without];
+        let rows = self.run(&LOAD_MARKS, &params).await?;
         let now = rows.first().map(|row| row.get(2)).unwrap_or_default();
         let mark = |row: &Row| Mark {
             profile_id: ProfileId(row.get(0)),

@@ -68,11 +68,12 @@ SELECT count(*)::INT8 FROM page"
     ),
 };
 
+/// The oldest marks but those of some people ($3).
 pub(super) const LOAD_MARKS: Statement = Statement {
     name: "load_marks",
     sql: "-- load_marks
 SELECT profile_id, mark, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
-FROM outbox WHERE project_id = $1::INT4 ORDER BY marked_at LIMIT $2::INT8",
+FROM outbox WHERE project_id = $1::INT4 AND NOT profile_id = ANY($3::UUID[]) ORDER BY marked_at LIMIT $2::INT8",
 };
 
 macro_rules! load_marked {

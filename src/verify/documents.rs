@@ -128,7 +128,7 @@ impl Scene<'_> {
                 .collect()
         };
         let mut seen: Vec<Seen> = tokio::task::block_in_place(judge);
-        self.excuse_erased(&mut seen, &said).await?;
+        self.excuse_erased(&mut seen, &said, &known).await?;
         Ok(seen)
     }
 
@@ -215,16 +215,17 @@ impl Scene<'_> {
         })
     }
 
-    /// Nothing is missed of people who were erased later than the document says it.
-    async fn excuse_erased(&self, seen: &mut [Seen], said: &[Said]) -> Result<(), Stop> {
-        let keys = |one: &Seen| -> Vec<IdentityKey> {
-            let names = one.names.iter();
-            names
-                .map(|name| (self.due.project_id, name.clone()))
-                .collect()
-        };
+    /// Nothing is missed of people who were erased later than the document says it, nor is a name of whoever was.
+    async fn excuse_erased(
+        &self,
+        seen: &mut [Seen],
+        said: &[Said],
+        known: &Known<'_>,
+    ) -> Result<(), Stop> {
+        let project_id = self.due.project_id;
         let differing = seen.iter().filter(|one| !one.differences().is_empty());
-        let asked: Vec<IdentityKey> = differing.flat_map(keys).collect();
+        let names = differing.flat_map(|one| &one.names);
+        let asked: Vec<IdentityKey> = names.map(|name| (project_id, name.clone())).collect();
         if asked.is_empty() {
             return Ok(());
         }
@@ -233,13 +234,20 @@ impl Scene<'_> {
             .load_erased(&asked.iter().collect::<Vec<_>>())
             .await?;
         for (one, said) in seen.iter_mut().zip(said) {
-            let Said::Command(command) = said else {
+            let (Said::Command(command), Outcome::Differs(differences)) = (said, &mut one.outcome)
+            else {
                 continue;
             };
             let at = command.earliest();
-            let is_erased =
-                |key: &IdentityKey| erased.get(key).is_some_and(|erased| erased.bars(at));
-            if !one.differences().is_empty() && keys(one).iter().any(is_erased) {
+            let is_erased = |name: &Identity| {
+                let erased = erased.get(&(project_id, name.clone()));
+                erased.is_some_and(|erased| erased.bars(at))
+            };
+            if is_of_erased(command, known, is_erased) {
+                differences.clear();
+            }
+            differences.retain(|one| !is_name(one, command, is_erased));
+            if differences.is_empty() {
                 one.outcome = Outcome::Erased;
             }
         }
@@ -323,6 +331,34 @@ fn subject_contained(command: &Command, subject: &Subject<'_>, known: &Known<'_>
         Difference::of(Kind::Different, name.kind.as_str(), None, theirs)
     }));
     contained
+}
+
+/// As with records the strongest name decides, and where nobody has that one the others do.
+fn is_of_erased(
+    command: &Command,
+    known: &Known<'_>,
+    is_erased: impl Fn(&Identity) -> bool,
+) -> bool {
+    let Some((strongest, others)) = command.identities().split_first() else {
+        return false;
+    };
+    let is_free = !known.owners.contains_key(strongest);
+    is_erased(strongest) || (is_free && others.iter().any(is_erased))
+}
+
+/// True of a difference that is one of the names.
+fn is_name(
+    difference: &Difference,
+    command: &Command,
+    is_erased: impl Fn(&Identity) -> bool,
+) -> bool {
+    let mut names = command.identities().iter();
+    names.any(|name| {
+        let is_it = difference.field.as_deref() == Some(name.kind.as_str())
+            && difference.ours.is_none()
+            && difference.theirs == Some(Json::of(&name.value));
+        is_it && is_erased(name)
+    })
 }
 
 /// A group's fields are told apart from the person's.

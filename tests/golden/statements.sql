@@ -438,8 +438,20 @@ WITH kept AS (
 SELECT count(*)::INT8 FROM kept;
 
 -- bar_older
-UPDATE identity SET not_before = $2::TIMESTAMPTZ
-WHERE profile_id = ANY($1::UUID[]) AND (not_before IS NULL OR not_before < $2::TIMESTAMPTZ);
+WITH barred AS (
+    UPDATE identity SET not_before = $2::TIMESTAMPTZ
+    WHERE profile_id = ANY($1::UUID[]) AND (not_before IS NULL OR not_before < $2::TIMESTAMPTZ)
+    RETURNING project_id, kind, value
+), noted AS (
+    INSERT INTO outbox_gone AS o (project_id, kind, value, mark, marked_at, due_at, looks, only_ours, erased_at)
+    SELECT b.project_id, b.kind, b.value, gen_random_uuid(), now(), now(), 0, TRUE, $2::TIMESTAMPTZ
+    FROM barred AS b JOIN migration AS m ON m.project_id = b.project_id AND m.mirrors AND m.document_kind = ''
+    ON CONFLICT (project_id, kind, value) DO UPDATE SET mark = excluded.mark, due_at = excluded.due_at, looks = 0,
+        marked_at = CASE WHEN o.looks = 0 THEN o.marked_at ELSE excluded.marked_at END, only_ours = o.only_ours AND excluded.only_ours,
+        erased_at = GREATEST(o.erased_at, excluded.erased_at)
+    RETURNING o.value
+)
+SELECT count(*)::INT8 FROM barred;
 
 -- find_person
 SELECT p.profile_id, p.merged_from
@@ -1593,12 +1605,19 @@ WITH moved AS (
         WHERE h.beaten_at > now() - '30 seconds'::INTERVAL
     ) AS nodes WHERE $13::BOOL
     ON CONFLICT (project_id) DO UPDATE SET is_active = TRUE, walk_at = excluded.walk_at, walk_after = excluded.walk_after,
-        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', foreign_writes = 0, watched = excluded.watched, watched_at = excluded.watched_at, swept = excluded.swept
+        is_walked = FALSE, is_whole = excluded.is_whole, due_at = excluded.due_at, attempts = 0, reason = '', published = CASE WHEN excluded.is_whole THEN r.published ELSE 0 END,
+        foreign_writes = CASE WHEN excluded.is_whole THEN r.foreign_writes ELSE 0 END, watched = CASE WHEN excluded.is_whole THEN r.watched ELSE excluded.watched END, watched_at = excluded.watched_at, swept = excluded.swept
     RETURNING r.project_id
 )
 INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates, taken_at)
 SELECT moved.project_id, moved.version, $7::UUID, $8::TEXT, $9::TEXT, $3::TEXT, $10::TEXT, $11::TEXT, $12::BOOL, $16::JSONB, now() FROM moved
 RETURNING version;
+
+-- find_other_mirror
+SELECT EXISTS (
+    SELECT 1 FROM migration AS m
+    WHERE m.project_id <> $1::INT4 AND m.mirrors AND (m.settings ->> 'index' = NULLIF($2::TEXT, '') OR m.settings ->> 'topic' = $3::TEXT)
+);
 
 -- load_steps
 SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates::TEXT, taken_at
@@ -1608,7 +1627,10 @@ FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY 
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10;
 
 -- measure_mirror
-SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused
+SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused,
+    r.is_active AND NOT EXISTS (
+        SELECT 1 FROM worker AS w WHERE w.name = 'mirror' AND GREATEST(w.expires_at, w.due_at) > now() - '30 seconds'::INTERVAL
+    )
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -1730,7 +1752,7 @@ SELECT count(*)::INT8 FROM page;
 
 -- load_marks
 SELECT profile_id, mark, (EXTRACT(EPOCH FROM now()) * 1000000)::INT8
-FROM outbox WHERE project_id = $1::INT4 ORDER BY marked_at LIMIT $2::INT8;
+FROM outbox WHERE project_id = $1::INT4 AND NOT profile_id = ANY($3::UUID[]) ORDER BY marked_at LIMIT $2::INT8;
 
 -- load_marked
 SELECT w.profile_id, CASE WHEN w.held < $4::INT8 THEN w.traits::TEXT END, CASE WHEN w.held < $4::INT8 THEN w.stamps::TEXT END,

@@ -193,6 +193,14 @@ impl Broker {
         }
     }
 
+    /// Whether it is there; asked so that it is not made by that.
+    pub fn has_topic(&self, name: &str) -> bool {
+        let admin = self.admin();
+        let all = admin.inner().fetch_metadata(None, PATIENCE);
+        let all = all.expect("answered");
+        all.topics().iter().any(|topic| topic.name() == name)
+    }
+
     pub async fn delete_topic(&self, name: &str) {
         let gone = self
             .admin()

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
 use std::time::Duration;
+use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -17,6 +18,11 @@ pub const MAPPING: &str = "preset = \"elasticsearch\"\n\n[time]\nat = \"/updated
 
 /// The same, of which nobody knows what a document's id is.
 const NAMELESS: &str = "preset = \"elasticsearch\"\n\n[identities]\nuser_id = \"/user\"\n";
+
+/// A name that nobody else mirrors to.
+fn own_name() -> String {
+    format!("people-{}", Uuid::new_v4().simple())
+}
 
 /// Asks for a step by HTTP.
 pub async fn ask(project: &Project, verb: &str, body: Value) -> (StatusCode, Value) {
@@ -97,7 +103,7 @@ async fn a_plan_without_an_index_leaves_reads_with_roster() {
     let project = Project::fresh().await;
     let call = json!({"type": "identify", "userId": "ada", "traits": {"plan": "pro"}});
     project.results(&[call]).await;
-    let indexed = json!({"mapping": MAPPING, "index": "people"});
+    let indexed = json!({"mapping": MAPPING, "index": own_name()});
     step(&project, "plan", indexed).await;
     step(&project, "start", json!({})).await;
     step(&project, "rollback", json!({})).await;
@@ -110,14 +116,8 @@ async fn a_plan_without_an_index_leaves_reads_with_roster() {
     let file = public_dir("indexless").join("people.toml");
     std::fs::write(&file, MAPPING).expect("written");
     let file = file.to_str().expect("text");
-    let words = [
-        "plan",
-        &project.name,
-        "--mapping",
-        file,
-        "--topic",
-        "people",
-    ];
+    let topic = own_name();
+    let words = ["plan", &project.name, "--mapping", file, "--topic", &topic];
     said(&command(&shared().await.database_url, &words));
     let planned = project.read("/v1/migration").await;
     assert_eq!(planned["reads"]["source"], "roster", "{planned}");
@@ -162,7 +162,7 @@ async fn a_plan_without_an_index_leaves_reads_with_roster() {
 #[tokio::test]
 async fn a_red_gate_refuses_with_its_figure_and_every_step_is_kept() {
     let project = Project::fresh().await;
-    let planned = step(&project, "plan", plan("people")).await;
+    let planned = step(&project, "plan", plan(&own_name())).await;
     assert_eq!(
         (planned["state"].as_str(), planned["document_kind"].as_str()),
         (Some("plan"), Some("user_id"))
@@ -242,7 +242,7 @@ async fn a_red_gate_refuses_with_its_figure_and_every_step_is_kept() {
 #[tokio::test]
 async fn of_operators_at_once_one_takes_the_step_and_the_others_hear_where_it_is() {
     let project = Project::fresh().await;
-    step(&project, "plan", plan("people")).await;
+    step(&project, "plan", plan(&own_name())).await;
     let asked = (0..8).map(|_| ask(&project, "start", json!({})));
     let answers = futures_util::future::join_all(asked).await;
     let won = answers
@@ -280,7 +280,7 @@ async fn the_command_line_takes_the_same_steps() {
             "--mapping",
             mapping,
             "--index",
-            "people",
+            &own_name(),
             "--operator",
             "ada",
         ],
@@ -316,11 +316,40 @@ async fn the_command_line_takes_the_same_steps() {
 }
 
 #[tokio::test]
+async fn where_another_project_is_mirrored_nobody_goes_and_where_nobody_relays_it_is_told() {
+    let (first, second) = (Project::fresh().await, Project::fresh().await);
+    let index = own_name();
+    step(&first, "plan", plan(&index)).await;
+    // Nobody is mirrored there before a start.
+    step(&second, "plan", plan(&index)).await;
+    step(&first, "start", json!({})).await;
+    for (verb, body) in [("start", json!({})), ("plan", plan(&index))] {
+        let (status, answer) = ask(&second, verb, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        let detail = answer["detail"].as_str().expect("a text");
+        assert!(detail.contains("another project"), "{answer}");
+    }
+    step(&second, "plan", plan(&own_name())).await;
+    // A plan of one's own is taken anew.
+    step(&first, "rollback", json!({})).await;
+    step(&first, "plan", plan(&index)).await;
+
+    step(&first, "start", json!({})).await;
+    let status = first.read("/v1/migration").await;
+    let reason = status["mirror"]["reason"].as_str().expect("a text");
+    assert!(reason.contains("legacy.url"), "{status}");
+    let address = crate::verify::begin(&first, "forward").await;
+    let told = first.read(&address).await;
+    let reason = told["reason"].as_str().expect("a text");
+    assert!(reason.contains("legacy.url"), "{told}");
+}
+
+#[tokio::test]
 async fn a_node_that_does_not_mark_holds_the_start_up() {
     let database = fresh_database().await;
     let service = Service::start(&database, &[]).await;
     let project = Project::on(&service.url, &database).await;
-    step(&project, "plan", plan("people")).await;
+    step(&project, "plan", plan(&own_name())).await;
     // As a node of an older version beats: it does not know the column.
     let old =
         "INSERT INTO heartbeat (slot, node, beaten_at) VALUES (999, gen_random_uuid(), now())";

@@ -5,6 +5,8 @@ mod blocked;
 mod both;
 mod erased;
 mod faults;
+mod foreign;
+mod joined;
 mod killed;
 mod odd;
 mod seeds;

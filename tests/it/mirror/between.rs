@@ -1,5 +1,6 @@
 //! A place between Roster and a legacy store, where what a network and proxies do can be done.
 
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub const PAGE: u8 = 6;
 pub const PAGE_NOT_FOUND: u8 = 7;
 pub const LOGIN: u8 = 8;
 pub const EXPIRED: u8 = 9;
+/// Of documents whose id begins with `bad` each is answered with 500, the others are let through.
+pub const BAD: u8 = 10;
 
 /// What a proxy answers instead of the store.
 const fn page(mode: u8) -> Option<&'static str> {
@@ -99,10 +102,89 @@ impl Between {
                 }
                 return;
             }
+            BAD => {
+                while let Some((head, body)) = request(&mut stream).await {
+                    let text = pass_on(&to, &head, &body).await;
+                    let text = answer("200 OK", &text).replace("connection: close", "x: y");
+                    if stream.write_all(text.as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+                return;
+            }
             _ => {}
         }
         if let Ok(mut up) = TcpStream::connect(&to).await {
             let _ = copy_bidirectional(&mut stream, &mut up).await;
         }
     }
+}
+
+/// The next request of a connection: its head, and its body.
+async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().expect("a number"))];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((head, body))
+}
+
+/// What the store answers, and in the place of what is bad that it failed.
+async fn pass_on(to: &str, head: &str, body: &[u8]) -> String {
+    let mut words = head.split(' ');
+    let method = words.next().expect("a method").parse().expect("one");
+    let path = words.next().expect("a path");
+    let is_bulk = path.contains("_bulk");
+    let text = String::from_utf8_lossy(body).into_owned();
+    let (mut good, mut is_bad, mut lines) = (String::new(), Vec::new(), text.lines());
+    while let Some(line) = lines.next().filter(|_| is_bulk) {
+        let more = line.starts_with("{\"index\"").then(|| lines.next());
+        is_bad.push(line.contains("\"_id\":\"bad"));
+        if is_bad.last() == Some(&false) {
+            let more = more.flatten().map(|more| format!("{more}\n"));
+            good += &format!("{line}\n{}", more.unwrap_or_default());
+        }
+    }
+    let (mut taken, mut failed) = (Vec::new().into_iter(), 0);
+    if !is_bulk || !good.is_empty() {
+        let asked = reqwest::Client::new().request(method, format!("http://{to}{path}"));
+        let asked = asked.header(
+            "content-type",
+            if is_bulk {
+                "application/x-ndjson"
+            } else {
+                "application/json"
+            },
+        );
+        let asked = asked.body(if is_bulk { good } else { text });
+        let answer = asked
+            .send()
+            .await
+            .expect("sent")
+            .text()
+            .await
+            .expect("text");
+        if !is_bulk {
+            return answer;
+        }
+        let mut answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let items = answer["items"].as_array_mut().expect("items");
+        taken = std::mem::take(items).into_iter();
+    }
+    let error = json!({"index": {"status": 500, "error": {"type": "fail_processor_exception", "reason": "no"}}});
+    let items = is_bad.into_iter().map(|is_bad| {
+        failed += usize::from(is_bad);
+        if is_bad {
+            error.clone()
+        } else {
+            taken.next().expect("one")
+        }
+    });
+    let items: Vec<Value> = items.collect();
+    json!({"took": 1, "errors": failed > 0, "items": items}).to_string()
 }

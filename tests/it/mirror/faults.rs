@@ -1,7 +1,7 @@
 //! What a legacy store does to a mirror: it refuses, forgets, is written to by others, is away, is slow, is overloaded.
 
 use super::between::{
-    AWAY, Between, EXPIRED, HUNG, ITEMS, LOGIN, OPEN, OVERLOADED, PAGE, PAGE_NOT_FOUND, SLOW,
+    AWAY, BAD, Between, EXPIRED, HUNG, ITEMS, LOGIN, OPEN, OVERLOADED, PAGE, PAGE_NOT_FOUND, SLOW,
 };
 use super::{PATIENCE, Scene};
 use crate::harness::{sql, store_at, wait_until};
@@ -304,4 +304,47 @@ async fn with_the_end_of_a_migration_its_marks_go() {
     step(&scene.project, "start", json!({})).await;
     scene.is_equal_to(1).await;
     assert_eq!(scene.document("ada").await.unwrap()["plan"], "later");
+}
+
+/// More than a page of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_a_store_fails_on_for_long_stand_in_nobody_s_way() {
+    let (between, url) = Between::start(&shared_store().await.url).await;
+    let scene = Scene::behind(&url, no_copies()).await;
+    scene.start().await;
+    scene.at_rest().await;
+    // Connections of before are not asked any more.
+    between.set(BAD);
+    let call = |id: String| json!({"type": "identify", "userId": id, "traits": {"n": 1}});
+    let bad: Vec<Value> = (0..450)
+        .map(|number| call(format!("bad-{number}")))
+        .collect();
+    for part in bad.chunks(90) {
+        scene.project.results(part).await;
+    }
+    wait_until("it is told", PATIENCE, async || {
+        let reason = scene.status().await["reason"].take();
+        reason
+            .as_str()
+            .is_some_and(|reason| reason.contains("fail_processor_exception"))
+    })
+    .await;
+    for number in 0..3 {
+        let good = format!("good-{number}");
+        scene
+            .identify(&scene.project, &good, json!({"n": number}))
+            .await;
+        wait_until("the others go on", PATIENCE, async || {
+            sql(&scene.database, "UPDATE mirror SET due_at = now()").await;
+            scene.document(&good).await.is_some()
+        })
+        .await;
+    }
+    assert_eq!(scene.status().await["backlog"], 450);
+    between.set(OPEN);
+    wait_until("all is there in the end", PATIENCE, async || {
+        sql(&scene.database, "UPDATE mirror SET due_at = now()").await;
+        scene.status().await["backlog"] == 0
+    })
+    .await;
 }

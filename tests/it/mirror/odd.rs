@@ -1,8 +1,9 @@
 //! Documents that are large, deep or broken: they cost themselves at most, and no memory.
 
-use super::Scene;
-use crate::harness::sql;
+use super::{PATIENCE, Scene};
+use crate::harness::{sql, wait_until};
 use crate::machine::judge_peak;
+use crate::migration::{MAPPING, step};
 use crate::verify::{equal, found, verified};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -96,4 +97,34 @@ async fn large_documents_are_mirrored_and_verified_in_parts() {
     assert_eq!(found(&done), BTreeSet::new(), "{done}");
     let service = scene.service.as_ref().expect("it runs");
     judge_peak("large documents", service.pid());
+}
+
+/// Documents would be written to one shard, and stand in another.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_with_a_routing_is_written_to_by_nobody() {
+    let scene = Scene::fresh().await;
+    let alias = format!("{}-routed", scene.index);
+    let add = json!({"actions": [{"add": {"index": scene.index, "alias": alias, "routing": "x"}}]});
+    let (status, body) = scene.store.ask(Method::POST, "_aliases", Some(add)).await;
+    assert!(status.is_success(), "{body}");
+    let plan = json!({"mapping": MAPPING, "index": alias});
+    step(&scene.project, "plan", plan).await;
+    scene
+        .identify(&scene.project, "ada", json!({"plan": "pro"}))
+        .await;
+    scene.start().await;
+    wait_until("it is told why it waits", PATIENCE, async || {
+        let reason = scene.status().await["reason"].take();
+        reason
+            .as_str()
+            .is_some_and(|reason| reason.contains("routing"))
+    })
+    .await;
+    let path = format!("{}/_refresh", scene.index);
+    scene.store.ask(Method::POST, &path, None).await;
+    let (_, count) = scene
+        .store
+        .ask(Method::GET, &format!("{}/_count", scene.index), None)
+        .await;
+    assert_eq!(count["count"], 0, "{count}");
 }

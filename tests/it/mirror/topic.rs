@@ -6,6 +6,8 @@ use crate::harness::{
 };
 use crate::kafka::{Broker, shared_broker};
 use crate::migration::{MAPPING, step};
+use roster::domain::{Identity, IdentityKind, ProjectId, Timestamp};
+use roster::store::ErasureRequest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -266,4 +268,90 @@ async fn a_record_that_a_topic_does_not_take_is_listed_and_its_neighbours_go_on(
     .await;
     road.at_rest().await;
     assert_eq!(road.received(broker).await, documents(&road).await);
+}
+
+/// What compaction leaves of a topic: the last record of each key.
+async fn compacted(broker: &Broker, topic: &str) -> BTreeMap<String, Value> {
+    let mut left = BTreeMap::new();
+    for record in broker.records(topic).await {
+        let key = String::from_utf8(record.key.expect("a key")).expect("text");
+        let value = record.value.map(|value| serde_json::from_slice(&value));
+        left.insert(key, value.expect("Roster's own").expect("JSON"));
+    }
+    left
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_was_erased_of_somebody_who_stays_no_key_of_a_topic_keeps_anything() {
+    let broker = shared_broker().await;
+    let road = Road::on(broker, "roster", &[]).await;
+    step(&road.project, "start", json!({})).await;
+    road.at_rest().await;
+    let seen = json!({"type": "identify", "anonymousId": "anz", "traits": {"phone": "secret"}});
+    road.project.results(&[seen]).await;
+    road.at_rest().await;
+    let known = json!({"type": "identify", "userId": "uz", "anonymousId": "anz", "traits": {"plan": "old"}});
+    road.project.results(&[known]).await;
+    road.at_rest().await;
+    let at = Timestamp::new(jiff::Timestamp::now());
+    road.identify("uz", json!({"plan": "new"})).await;
+    let request = ErasureRequest {
+        project_id: ProjectId(road.project.id),
+        id: Uuid::new_v4(),
+        at,
+        is_forgotten: false,
+        identities: vec![Identity::new(IdentityKind::UserId, "uz")],
+        profiles: Vec::new(),
+        kept: Some(Vec::new()),
+    };
+    let store = store_at(&road.database);
+    store.erase(&request).await.expect("erased");
+    road.at_rest().await;
+    let left = compacted(broker, &road.topic).await;
+    assert!(left.contains_key("uz") && left.contains_key("anonymous_id:anz"));
+    let told = json!(left).to_string();
+    assert!(told.contains("new") && !told.contains("secret"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_gets_everybody_and_one_that_is_gone_is_made_by_nobody() {
+    let making = "auto.create.topics.enable=true\n";
+    let broker = Broker::with(public_dir("kafka"), &[], making, &[]).await;
+    let road = Road::on(&broker, "document", &[]).await;
+    for number in 0..30 {
+        road.identify(&format!("p-{number}"), json!({"n": number}))
+            .await;
+    }
+    step(&road.project, "start", json!({})).await;
+    road.at_rest().await;
+    for is_noticed_before in [true, false] {
+        wait_until("the topic was looked at", PATIENCE, async || {
+            let ends = "jsonb_each(watched) AS t (name, ends), jsonb_array_elements_text(t.ends) AS e";
+            let looked = format!("SELECT ((SELECT sum(e::NUMERIC) FROM {ends}) BETWEEN 30 AND 1000)::TEXT FROM mirror");
+            sql(&road.database, &looked).await == ["true"]
+        })
+        .await;
+        broker.delete_topic(&road.topic).await;
+        if is_noticed_before {
+            road.identify("p-0", json!({"n": "gone"})).await;
+            wait_until("it is told that it is gone", PATIENCE, async || {
+                let reason = road.status().await["reason"].take();
+                reason
+                    .as_str()
+                    .is_some_and(|reason| reason.contains("there is no topic"))
+            })
+            .await;
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            assert!(!broker.has_topic(&road.topic), "nobody makes it");
+        }
+        broker.create_topic(&road.topic, 2, &[]).await;
+        road.identify("p-1", json!({"again": is_noticed_before}))
+            .await;
+        wait_until("everybody is there again", PATIENCE, async || {
+            sql(&road.database, "UPDATE mirror SET due_at = now()").await;
+            road.at_rest().await;
+            road.received(&broker).await == documents(&road).await
+        })
+        .await;
+    }
 }

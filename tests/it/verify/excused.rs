@@ -2,6 +2,7 @@
 
 use super::{LATER, equal, expected, found, verified};
 use crate::harness::store_at;
+use crate::migration::step;
 use crate::mirror::Scene;
 use roster::domain::{Code, Identity, IdentityKind, ProjectId, Rejection};
 use roster::store::Refusal;
@@ -54,5 +55,44 @@ async fn a_person_whose_document_the_store_refuses_is_told_as_rejected_and_not_a
     assert_eq!(
         (&done["rejected"], &done["different"]),
         (&json!(2), &json!(0))
+    );
+}
+
+const WITH_MAIL: &str =
+    "preset = \"elasticsearch\"\n[identities]\nuser_id = \"record:/_id\"\nemail = \"/mail\"\n
+[time]\nat = \"/updated_at\"\n[traits]\ndrop = [\"updated_at\", \"secret\", \"mail\"]\n";
+
+/// Of names that were erased nothing is missed, but of whoever lives on the rest is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lives_is_excused_by_their_own_erasure_alone() {
+    let scene = Scene::fresh().await;
+    let plan = json!({"mapping": WITH_MAIL, "index": scene.index});
+    step(&scene.project, "plan", plan).await;
+    let scene = equal(scene, PEOPLE).await;
+    let url = format!("{}/v1/profiles/email:shared@example.com", scene.project.url);
+    let request = scene.project.client.delete(url);
+    let request = request.bearer_auth(&scene.project.server_key);
+    let reply = request.send().await.expect("an answer");
+    assert!(reply.status().is_success(), "{reply:?}");
+    scene.at_rest().await;
+    let mut documents = Vec::new();
+    for (id, has_vip) in [("p-1", true), ("p-2", false)] {
+        let mut document = scene.document(id).await.expect("one");
+        document["mail"] = json!("shared@example.com");
+        if has_vip {
+            document["vip"] = json!(true);
+        }
+        documents.push((id.to_owned(), document.to_string()));
+    }
+    let stranger = json!({"mail": "shared@example.com", "vip": true, "updated_at": LATER});
+    documents.push(("stranger".to_owned(), stranger.to_string()));
+    scene.store.put(&scene.index, &documents).await;
+    let done = verified(&scene.project, "forward").await;
+    let vip = expected(&[("different", "p-1", "vip")]);
+    assert_eq!(found(&done), vip, "{done}");
+    assert_eq!(
+        (&done["different"], &done["erased"]),
+        (&json!(1), &json!(2)),
+        "{done}"
     );
 }
