@@ -340,7 +340,10 @@ async fn documents_that_a_store_fails_on_for_long_stand_in_nobody_s_way() {
         })
         .await;
     }
-    assert_eq!(scene.status().await["backlog"], 450);
+    wait_until("the others' marks are gone", PATIENCE, async || {
+        scene.status().await["backlog"] == 450
+    })
+    .await;
     between.set(OPEN);
     wait_until("all is there in the end", PATIENCE, async || {
         sql(&scene.database, "UPDATE mirror SET due_at = now()").await;
