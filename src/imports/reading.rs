@@ -367,6 +367,7 @@ mod tests {
             unpack: Unpack::resumed(&[]).0,
             reader: FileReader::new(&Layout::default(), limits).expect("a layout"),
             done: 0,
+            mended: Vec::new(),
             leaves_some: false,
             broken: None,
         }
