@@ -8,8 +8,8 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EmailRule, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, TypeRule,
-    Warnings, sizes, surplus,
+    Code, EmailRule, Emails, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp,
+    TypeRule, Warnings, sizes, surplus,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -50,6 +50,8 @@ pub struct Draft {
     /// The first name says whose it is, and whoever that is gets a user id among the others where it is nobody's: no two people are
     /// joined by it. For projects in which a user id follows the email that it is said with.
     pub leads: bool,
+    /// What is asked for the emails among the names.
+    pub emails: Emails,
     /// When it happened, or was true.
     pub occurred_at: Timestamp,
     /// The earliest time at which it may have happened, where a wrong clock leaves that open.
@@ -132,6 +134,7 @@ impl Draft {
             names: Vec::new(),
             explicit: 0,
             leads: false,
+            emails: Emails::Named,
             occurred_at,
             earliest: None,
             event: None,
@@ -224,6 +227,7 @@ impl Gate<'_> {
             identities,
             explicit,
             apart,
+            emails: draft.emails,
             occurred_at,
             earliest: draft.earliest.map_or(occurred_at, |at| at.min(occurred_at)),
             received_at: self.received_at,
@@ -248,6 +252,7 @@ impl Gate<'_> {
             identities,
             explicit: 0,
             apart: 0,
+            emails: Emails::Named,
             occurred_at,
             earliest: occurred_at,
             received_at: self.received_at,

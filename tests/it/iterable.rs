@@ -1,5 +1,6 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
+mod addresses;
 mod bulk;
 mod clients;
 mod cost;
@@ -14,9 +15,10 @@ pub mod signed;
 mod tokens;
 mod web;
 
-use crate::harness::{Project, ROSTER};
+use crate::harness::{Project, ROSTER, shared, store_at};
 use crate::tracking::every_fixture_of;
 use reqwest::{Method, StatusCode};
+use roster::domain::ProjectId;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio::process::Command;
@@ -64,6 +66,16 @@ async fn call(
     }
     let reply = request.send().await.expect("an answer");
     (reply.status(), reply.json().await.expect("JSON"))
+}
+
+/// A project of a type.
+async fn of_type(iterable: &str) -> Project {
+    let project = Project::fresh().await;
+    let rules = serde_json::from_value(json!({"iterable": iterable})).expect("rules");
+    let store = store_at(&shared().await.database_url);
+    let set = store.set_rules(ProjectId(project.id), &rules).await;
+    set.expect("set");
+    project
 }
 
 /// Calls about one person that say when they were true, or say different things, so that no order matters.

@@ -173,6 +173,7 @@ impl Frame {
             names,
             explicit,
             leads,
+            emails: who.asked_emails(),
             event: saying.event,
             traits: Some(traits),
             mode: saying.mode,

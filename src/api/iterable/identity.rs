@@ -33,8 +33,7 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     };
     let is_anothers = |other: &crate::store::Owner| other.profile_id != owner.profile_id;
     if is_name && owners.get(&new).is_some_and(is_anothers) {
-        let message = format!("A user with email {new_email} already exists");
-        return Err(Refusal::of("EmailAlreadyExists", message).into());
+        return Err(exists(&new_email).into());
     }
     if is_name
         && !people::forgotten(&asked, BTreeSet::from([new.clone()]))
@@ -60,8 +59,16 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
         user_id: None,
     };
     let fate = people::join(&asked, readable, joining).await?;
-    fate.map_err(|fault| fault.refusal(&named, "set"))?;
+    fate.map_err(|fault| match fault {
+        Fault::EmailTaken(email) => exists(&email),
+        other => other.refusal(&named, "set"),
+    })?;
     Ok(Answer::success())
+}
+
+fn exists(email: &str) -> Refusal {
+    let message = format!("A user with email {email} already exists");
+    Refusal::of("EmailAlreadyExists", message)
 }
 
 /// Whose address changes; by a token only one's own, also where the call says no name.

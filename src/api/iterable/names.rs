@@ -4,7 +4,7 @@
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
 use super::owners::Owners;
-use crate::domain::{Identity, IdentityKind, ProjectType, Rejection, Signer};
+use crate::domain::{Emails, Identity, IdentityKind, ProjectType, Rejection, Signer};
 use crate::store::Owner;
 use sha2::{Digest, Sha256};
 
@@ -196,6 +196,16 @@ impl Who {
     /// True where that is what the call is for: it stands among the data fields.
     pub const fn is_renaming(&self) -> bool {
         self.is_id_new || self.new_user_id.is_some()
+    }
+
+    /// An address among the data fields is what the call is for: it becomes the person's, or the call is refused. Beside a user id it may be
+    /// somebody's who has none, as in `in_hybrid`.
+    pub const fn asked_emails(&self) -> Emails {
+        match (&self.new_email, &self.user_id) {
+            (None, _) => Emails::Named,
+            (Some(_), Some(_)) => Emails::Given,
+            (Some(_), None) => Emails::GivenApart,
+        }
     }
 
     /// The names that become one person's by what was chosen; an address among the data fields is one of them where addresses are names.

@@ -13,7 +13,8 @@ use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
 use crate::domain::type_check::{Terms, Told};
 use crate::domain::{
-    Code, Draft, Gate, Identity, IdentityKey, Json, KeyKind, ProjectType, Receipt, Rejection,
+    Code, Draft, Emails, Gate, Identity, IdentityKey, Json, KeyKind, ProjectType, Receipt,
+    Rejection,
 };
 use std::collections::BTreeSet;
 
@@ -232,6 +233,11 @@ fn fate_of(receipt: Receipt) -> Fate {
             code: Code::Forgotten,
             ..
         }) => Err(Fault::Forgotten),
+        Receipt::Rejected(Rejection {
+            code: Code::EmailTaken,
+            names,
+            ..
+        }) => Err(taken(&names)),
         Receipt::Rejected(rejection) if rejection.code != Code::Erased => {
             Err(Fault::Rejected(rejection))
         }
@@ -239,10 +245,16 @@ fn fate_of(receipt: Receipt) -> Fate {
     }
 }
 
+/// Somebody else was given the address a moment before.
+fn taken(names: &[Identity]) -> Fault {
+    let email = names.first().map(|name| name.value.clone());
+    Fault::EmailTaken(email.unwrap_or_default())
+}
+
 /// Names of one person, the destination's first.
 pub struct Joining {
     pub names: Vec<Identity>,
-    /// By the caller's word, whoever they belonged to.
+    /// By the caller's word, whoever they belonged to. Else an email among them is given to the person, where it is nobody's.
     pub is_explicit: bool,
     pub traits: Json,
     /// By whose word: a server key's where the service has looked itself whether it may be done.
@@ -273,8 +285,13 @@ pub async fn join(asked: &Asked, readable: Readable, joining: Joining) -> Result
         return Ok(Err(Fault::BadUserId(nobody.value.clone())));
     }
     let names: Vec<_> = joining.names.iter().map(name).collect();
+    let (explicit, emails) = match joining.is_explicit {
+        true => (names.len(), Emails::Named),
+        false => (0, Emails::GivenApart),
+    };
     let draft = Draft {
-        explicit: if joining.is_explicit { names.len() } else { 0 },
+        explicit,
+        emails,
         names,
         traits: Some(joining.traits),
         ..Draft::at(asked.received_at)

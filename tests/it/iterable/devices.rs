@@ -1,9 +1,8 @@
 //! Devices that several people have or had: switched off for all of them by their token alone, wherever they went.
 
-use super::call;
-use crate::harness::{Project, answer_to, shared, store_at, whole_rows};
+use super::{call, of_type as fresh};
+use crate::harness::{Project, answer_to, shared, whole_rows};
 use reqwest::{Method, StatusCode};
-use roster::domain::ProjectId;
 use serde_json::{Value, json};
 
 async fn post(project: &Project, path: &str, body: &Value) {
@@ -24,15 +23,6 @@ async fn is_on(project: &Project, reference: &str, token: &str) -> bool {
     let profile = project.profile(reference).await;
     let device = &profile["traits"]["devices"][token]["endpointEnabled"];
     device.as_bool().expect("a device")
-}
-
-async fn fresh(iterable: &str) -> Project {
-    let project = Project::fresh().await;
-    let rules = serde_json::from_value(json!({"iterable": iterable})).expect("rules");
-    let store = store_at(&shared().await.database_url);
-    let set = store.set_rules(ProjectId(project.id), &rules).await;
-    set.expect("set");
-    project
 }
 
 #[tokio::test]
