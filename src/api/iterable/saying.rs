@@ -82,7 +82,7 @@ pub fn by_token(traits: Json) -> Json {
 }
 
 /// A list of objects with tokens by them; `None` of anything else, which is a trait like any other.
-fn as_object(list: &Json) -> Option<Json> {
+pub fn as_object(list: &Json) -> Option<Json> {
     let all = list.elements(MOST_DEVICES + 1);
     let by_token = all
         .iter()

@@ -139,3 +139,29 @@ async fn a_trait_of_that_name_with_a_thousand_keys_makes_no_thousand_rows() {
     );
     assert_eq!(whole_rows(url, &count).await, ["500"]);
 }
+
+#[tokio::test]
+async fn devices_that_came_as_a_list_by_another_road_stay_and_are_switched_off() {
+    let project = Project::fresh().await;
+    let devices = json!([{"token": "a", "platform": "GCM"}, {"token": "b", "platform": "GCM"}]);
+    for user in ["ada", "bob"] {
+        let item = json!({"type": "identify", "userId": user, "messageId": user, "traits": {"devices": devices}});
+        project.send("/v1/batch", &json!({"batch": [item]})).await;
+    }
+    register(&project, json!({"userId": "ada"}), "c").await;
+    let off = json!({"userId": "bob", "token": "a"});
+    post(&project, "users/disableDevice", &off).await;
+    let kept = async |reference: &str, token: &str| {
+        let profile = project.profile(reference).await;
+        profile["traits"]["devices"][token].clone()
+    };
+    for token in ["a", "b", "c"] {
+        assert_eq!(
+            kept("user_id:ada", token).await["platform"],
+            "GCM",
+            "{token}"
+        );
+    }
+    assert!(!is_on(&project, "user_id:bob", "a").await);
+    assert_eq!(kept("user_id:bob", "b").await["platform"], "GCM");
+}
