@@ -73,7 +73,7 @@ pub struct Draft {
 }
 
 /// An event as a road read it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EventDraft {
     /// `None` where the sender gave none: one is drawn, and a resend is another event.
     pub message_id: Option<Text>,

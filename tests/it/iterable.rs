@@ -2,6 +2,7 @@
 
 mod addresses;
 mod bulk;
+mod by_email;
 mod clients;
 mod cost;
 mod devices;
@@ -11,8 +12,10 @@ mod keys;
 mod limits;
 mod lists;
 mod mobile;
+mod reads;
 pub mod signed;
 mod tokens;
+mod unknown;
 mod web;
 
 use crate::harness::{Project, ROSTER, shared, store_at};
@@ -58,9 +61,18 @@ async fn call(
     path: &str,
     body: Option<&Value>,
 ) -> (StatusCode, Value) {
+    call_by(project, &project.server_key, (method, path), body).await
+}
+
+/// The same by a key.
+async fn call_by(
+    project: &Project,
+    key: &str,
+    (method, path): (Method, &str),
+    body: Option<&Value>,
+) -> (StatusCode, Value) {
     let url = format!("{}/api/{path}", project.url);
-    let mut request = project.client.request(method, url);
-    request = request.header("Api-Key", &project.server_key);
+    let mut request = project.client.request(method, url).header("Api-Key", key);
     if let Some(body) = body {
         request = request.json(body);
     }

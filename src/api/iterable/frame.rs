@@ -15,10 +15,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// A call that goes to the gate.
+#[derive(Clone)]
 pub struct Decided {
     pub chosen: Chosen,
     pub who: Who,
     pub saying: Saying,
+    /// The names become one person's by the service's own word: it has looked whether they may.
+    pub takes_in: bool,
 }
 
 /// What holds for all calls of a request.
@@ -60,11 +63,22 @@ pub fn items(
     let mut items = Vec::with_capacity(decided.len());
     for one in decided {
         let item = one.saying.item.clone();
-        let item = frame.item(frame.draft(*one), &item);
+        let by = one.by(frame);
+        let item = frame.item_by(by, frame.draft(*one), &item);
         charge.take(&item, &bytes)?;
         items.push(item);
     }
     Ok((items, charge.into_room()?))
+}
+
+impl Decided {
+    /// By whose word.
+    const fn by(&self, frame: &Frame) -> KeyKind {
+        match self.takes_in {
+            true => KeyKind::Server,
+            false => frame.by,
+        }
+    }
 }
 
 impl Frame {
@@ -92,9 +106,14 @@ impl Frame {
 
     /// What a draft is at the gate; `item` is what it was read from.
     pub fn item(&self, draft: Draft, item: &Json) -> Item {
+        self.item_by(self.by, draft, item)
+    }
+
+    fn item_by(&self, by: KeyKind, draft: Draft, item: &Json) -> Item {
         let message_id = draft.event.as_ref();
         let message_id = message_id.and_then(|event| event.message_id.clone());
-        match self.gate().command(draft) {
+        let gate = Gate { by, ..self.gate() };
+        match gate.command(draft) {
             Ok(mut command) => {
                 command.keep_item(|| self.kept(item));
                 Item::Command(command)
@@ -111,6 +130,11 @@ impl Frame {
                 item: self.kept(item),
             }),
         }
+    }
+
+    /// True where the gate takes a call.
+    pub fn takes(&self, decided: &Decided) -> bool {
+        self.gate().command(self.draft(decided.clone())).is_ok()
     }
 
     /// The gate for all of its drafts.
@@ -131,6 +155,7 @@ impl Frame {
             chosen,
             who,
             saying,
+            takes_in,
         } = decided;
         let gate = self.gate();
         let project = self.kinds.rules.iterable;
@@ -157,7 +182,7 @@ impl Frame {
         let mut names: Vec<_> = email_name.into_iter().chain(id_names).collect();
         // In projects by email a user id follows whoever the call is about, also by an app's word.
         let leads = chosen.is_explicit && project == ProjectType::Email;
-        let joins = chosen.is_explicit && !leads;
+        let joins = takes_in || chosen.is_explicit && !leads;
         let explicit = if joins { names.len() } else { 0 };
         names.extend(self.hints(&traits));
         let email = match project {

@@ -9,6 +9,7 @@ use crate::domain::{EventDraft, Gate, Json, Mode, Signer};
 use std::collections::BTreeMap;
 
 /// What one call says about somebody.
+#[derive(Clone)]
 pub struct Saying {
     pub named: Named,
     /// The names among the data fields: those that the person is to have.
