@@ -20,7 +20,7 @@ pub struct Decided {
     pub chosen: Chosen,
     pub who: Who,
     pub saying: Saying,
-    /// The names become one person's by the service's own word: it has looked whether they may.
+    /// The person of the email gets their first user id, whatever ids were drawn for them before.
     pub takes_in: bool,
 }
 
@@ -63,22 +63,11 @@ pub fn items(
     let mut items = Vec::with_capacity(decided.len());
     for one in decided {
         let item = one.saying.item.clone();
-        let by = one.by(frame);
-        let item = frame.item_by(by, frame.draft(*one), &item);
+        let item = frame.item(frame.draft(*one), &item);
         charge.take(&item, &bytes)?;
         items.push(item);
     }
     Ok((items, charge.into_room()?))
-}
-
-impl Decided {
-    /// By whose word.
-    const fn by(&self, frame: &Frame) -> KeyKind {
-        match self.takes_in {
-            true => KeyKind::Server,
-            false => frame.by,
-        }
-    }
 }
 
 impl Frame {
@@ -106,14 +95,9 @@ impl Frame {
 
     /// What a draft is at the gate; `item` is what it was read from.
     pub fn item(&self, draft: Draft, item: &Json) -> Item {
-        self.item_by(self.by, draft, item)
-    }
-
-    fn item_by(&self, by: KeyKind, draft: Draft, item: &Json) -> Item {
         let message_id = draft.event.as_ref();
         let message_id = message_id.and_then(|event| event.message_id.clone());
-        let gate = Gate { by, ..self.gate() };
-        match gate.command(draft) {
+        match self.gate().command(draft) {
             Ok(mut command) => {
                 command.keep_item(|| self.kept(item));
                 Item::Command(command)
@@ -180,9 +164,10 @@ impl Frame {
         let ids = chosen.user_id.iter().chain(&chosen.new_user_id);
         let id_names = ids.map(|id| gate.name("user_id", id, "userId"));
         let mut names: Vec<_> = email_name.into_iter().chain(id_names).collect();
-        // In projects by email a user id follows whoever the call is about, also by an app's word.
-        let leads = chosen.is_explicit && project == ProjectType::Email;
-        let joins = takes_in || chosen.is_explicit && !leads;
+        // In projects by email a user id follows whoever the call is about, also by an app's word; so does the first of somebody.
+        let follows = chosen.is_explicit && project == ProjectType::Email;
+        let leads = follows || takes_in && !chosen.is_explicit;
+        let joins = chosen.is_explicit && !leads;
         let explicit = if joins { names.len() } else { 0 };
         names.extend(self.hints(&traits));
         let email = match project {

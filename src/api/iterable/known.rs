@@ -72,7 +72,7 @@ impl Known {
         self.erased.get(name).is_some_and(|one| one.bars(earliest))
     }
 
-    /// True where a call brings the first user id of somebody who logged in by an address: theirs by the service's own word.
+    /// True where a call brings the first user id of somebody who logged in by an address.
     pub fn takes_in(&self, who: &Who) -> bool {
         let [by_email, by_id] = who.both(&self.owners);
         by_email
@@ -108,7 +108,8 @@ fn doubtful_email(asked: &Asked, who: &Who, owners: &Owners) -> Option<(ProfileI
     let rules = &asked.caller.kinds.rules;
     let selects = asked.caller.kind == KeyKind::Server || rules.email == EmailRule::Selects;
     let ([by_email, by_id], email) = (who.both(owners), who.email.as_deref()?);
-    let owner = by_email.filter(|owner| who.user_id.is_some() && Some(*owner) != by_id)?;
+    let may_get = who.user_id.is_some() && (by_id.is_none() || asked.may_join());
+    let owner = by_email.filter(|owner| may_get && Some(*owner) != by_id)?;
     let is_doubtful = selects
         && rules.iterable == ProjectType::Hybrid
         && !owner.user_ids.is_empty()

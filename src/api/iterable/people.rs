@@ -100,6 +100,8 @@ fn decide(
     }
     let takes_in = known.takes_in(&who);
     if takes_in {
+        // A user id that somebody has is joined by whoever may join.
+        chosen.is_explicit = asked.may_join();
         let first = chosen.user_id.clone();
         chosen.user_id_trait = chosen.user_id_trait.or(first);
     }

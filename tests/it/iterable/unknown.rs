@@ -78,6 +78,21 @@ async fn who_logged_in_by_an_address_gets_their_first_user_id_by_any_call() {
         for name in [format!("user_id:{id}"), format!("email:{email}")] {
             assert_eq!(project.profile(&name).await["id"], ada["id"], "{name}");
         }
+        // By an app's word no two are joined who have user ids.
+        let cy = unknown(&project).await;
+        let merge = json!({"sourceUserId": cy, "destinationEmail": "cy@example.com"});
+        app(&project, "users/merge", &merge).await;
+        let both = json!({"email": "cy@example.com", "userId": "ada"});
+        let by = (Method::POST, "users/update");
+        let (status, told) = call_by(&project, &project.write_key, by, Some(&both)).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{told}");
+        let (status, told) = call(&project, Method::POST, "users/update", Some(&both)).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        let ada = project.profile("user_id:ada").await;
+        assert_eq!(
+            project.profile("email:cy@example.com").await["id"],
+            ada["id"]
+        );
         // Now they have one, and another is another's.
         let other = json!({"email": email, "userId": "bob"});
         let told = call(&project, Method::POST, "users/update", Some(&other)).await;
