@@ -5,8 +5,8 @@
 
 use super::identity::Identity;
 use super::{
-    EventId, Json, KeyKind, ProjectId, Rejected, Rejection, Stamp, Timestamp, TypeRule, Warning,
-    Warnings,
+    Emails, EventId, Json, KeyKind, ProjectId, Rejected, Rejection, Stamp, Timestamp, TypeRule,
+    Warning, Warnings,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,7 @@ pub struct Command {
     pub(super) identities: Vec<Identity>,
     pub(super) explicit: usize,
     pub(super) apart: usize,
+    pub(super) emails: Emails,
     pub(super) occurred_at: Timestamp,
     pub(super) earliest: Timestamp,
     pub(super) received_at: Timestamp,
@@ -149,6 +150,8 @@ pub struct Subject<'a> {
     pub explicit: usize,
     /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
     pub apart: usize,
+    /// What it says of the emails among them.
+    pub emails: Emails,
     /// The earliest time at which it may have happened: what was erased later than that is not brought back by it.
     pub earliest: Timestamp,
     pub received_at: Timestamp,
@@ -266,6 +269,7 @@ impl Command {
                 .map_or(&[], |group| std::slice::from_ref(&group.identity)),
             explicit: self.explicit,
             apart: self.apart,
+            emails: self.emails,
             earliest: self.earliest,
             received_at: self.received_at,
             traits: self.traits.as_ref(),
@@ -275,6 +279,7 @@ impl Command {
             beside: person.own(),
             explicit: 0,
             apart: 0,
+            emails: Emails::Named,
             traits: group.traits.as_ref(),
             ..person
         });

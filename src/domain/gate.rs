@@ -8,8 +8,8 @@ use super::identity::{Identity, IdentityKind};
 use super::kinds::Kinds;
 use super::limits::Limits;
 use super::{
-    Code, EmailRule, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp, TypeRule,
-    Warnings, sizes, surplus,
+    Code, EmailRule, Emails, EventId, Json, KeyKind, ProjectId, Rejection, Stamp, Timestamp,
+    TypeRule, Warnings, sizes, surplus,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -50,6 +50,8 @@ pub struct Draft {
     /// The first name says whose it is, and whoever that is gets a user id among the others where it is nobody's: no two people are
     /// joined by it. For projects in which a user id follows the email that it is said with.
     pub leads: bool,
+    /// What is asked for the emails among the names.
+    pub emails: Emails,
     /// When it happened, or was true.
     pub occurred_at: Timestamp,
     /// The earliest time at which it may have happened, where a wrong clock leaves that open.
@@ -74,7 +76,7 @@ pub struct Draft {
 }
 
 /// An event as a road read it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EventDraft {
     /// `None` where the sender gave none: one is drawn, and a resend is another event.
     pub message_id: Option<Text>,
@@ -135,6 +137,7 @@ impl Draft {
             names: Vec::new(),
             explicit: 0,
             leads: false,
+            emails: Emails::Named,
             occurred_at,
             earliest: None,
             event: None,
@@ -232,6 +235,7 @@ impl Gate<'_> {
             identities,
             explicit,
             apart,
+            emails: draft.emails,
             occurred_at,
             earliest: draft.earliest.map_or(occurred_at, |at| at.min(occurred_at)),
             received_at: self.received_at,
@@ -256,6 +260,7 @@ impl Gate<'_> {
             identities,
             explicit: 0,
             apart: 0,
+            emails: Emails::Named,
             occurred_at,
             earliest: occurred_at,
             received_at: self.received_at,

@@ -15,6 +15,7 @@ pub mod erasure;
 mod field_type;
 pub mod gate;
 mod gate_names;
+mod given;
 mod hub;
 pub mod identity;
 pub mod ids;
@@ -57,6 +58,7 @@ pub use command::{
 };
 pub use field_type::FieldType;
 pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
+pub use given::Emails;
 pub use identity::{Identity, IdentityKey, IdentityKind, ProfileKey};
 pub use ids::{EventId, ProfileId, ProjectId};
 pub use json::Json;

@@ -8,8 +8,8 @@
 use super::erasure::Erased;
 use super::profile::Room;
 use super::{
-    Identity, IdentityKey, IdentityKind, KeyKind, ProfileId, ProfileKey, ProjectId, Rejection,
-    Subject,
+    Emails, Identity, IdentityKey, IdentityKind, KeyKind, ProfileId, ProfileKey, ProjectId,
+    Rejection, Subject,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -188,6 +188,9 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             self.plan.silenced.insert(position, silenced);
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
+        if let Some(rejection) = self.ungiven(subject, profile_id) {
+            return Assignment::Refused(rejection);
+        }
         let mut unknown: Vec<IdentityKey> = self
             .known
             .usable(subject)
@@ -196,7 +199,9 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             .collect();
         self.leave_out_crowd(position, subject, profile_id, &mut unknown);
         let merges = self.merge_others(position, subject, profile_id);
-        self.leave_out_emails(position, profile_id, &mut unknown);
+        if subject.emails == Emails::Named {
+            self.leave_out_emails(position, profile_id, &mut unknown);
+        }
         self.note_claims(position, subject, profile_id);
         let is_new = self.new.contains(&profile_id);
         let brings_names = !unknown.is_empty();
@@ -276,12 +281,7 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             else {
                 continue;
             };
-            let is_explicit = index < subject.explicit;
-            let is_by_user = self.is_by_user(subject);
-            let others = self.names(owner);
-            let own = self.with_new_emails(subject, survivor);
-            let is_hub = !is_explicit && own.is_hub_with(others, is_by_user, &self.room);
-            if is_hub || self.must_stay_apart(subject, survivor, owner, is_explicit) {
+            if let Some(is_hub) = self.stays_apart(subject, survivor, (index, owner)) {
                 self.note_conflict(position, key, (owner, survivor), is_hub);
                 continue;
             }
@@ -291,8 +291,8 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
                 project_id: subject.project_id,
                 survivor,
                 absorbed: owner,
-                is_explicit,
-                is_by_user,
+                is_explicit: index < subject.explicit,
+                is_by_user: self.is_by_user(subject),
                 by: subject.by,
                 seen: seen.collect(),
             });
@@ -326,6 +326,21 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         };
         let conflicts = self.plan.conflicts.entry(position).or_default();
         conflicts.push(conflict);
+    }
+
+    /// Tells of the owner of one of the subject's names who does not become one with the survivor whether a hub is why.
+    pub(super) fn stays_apart(
+        &self,
+        subject: &Subject,
+        survivor: ProfileId,
+        (index, owner): (usize, ProfileId),
+    ) -> Option<bool> {
+        let is_explicit = index < subject.explicit;
+        let own = self.with_new_emails(subject, survivor);
+        let is_by_user = self.is_by_user(subject);
+        let is_hub = !is_explicit && own.is_hub_with(self.names(owner), is_by_user, &self.room);
+        let stays = is_hub || self.must_stay_apart(subject, survivor, owner, is_explicit);
+        stays.then_some(is_hub)
     }
 
     /// Two people, or one that would have more names than a profile may have.

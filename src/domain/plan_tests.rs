@@ -1,4 +1,4 @@
-use super::super::{Class, Command, Event, EventId, EventType, Json, KeyKind, Timestamp};
+use super::super::{Class, Code, Command, Event, EventId, EventType, Json, KeyKind, Timestamp};
 use super::*;
 use uuid::Uuid;
 
@@ -37,6 +37,7 @@ fn command(names: &[&str]) -> Command {
         identities,
         explicit: 0,
         apart: 0,
+        emails: Emails::Named,
         occurred_at: Timestamp::MIN,
         earliest: Timestamp::MIN,
         received_at: Timestamp::MIN,
@@ -168,6 +169,38 @@ fn who_leads_gets_a_second_user_id_that_is_nobodys_and_joins_nobody() {
     assert_eq!(owners, [1]);
     assert_eq!((plan.links.len(), merges(&plan)), (0, vec![]));
     assert_eq!(plan.conflicts[&0].len(), 1);
+}
+
+/// Who a call with a new email is about, and whether it is refused; its email is what it is for.
+fn given(known: &[(&str, u128)], names: &[&str], emails: Emails) -> (u128, Option<Code>) {
+    let mut call = command(names);
+    (call.emails, call.by) = (emails, KeyKind::Write);
+    let (owners, plan) = plan_commands(known, &[call]);
+    let code = match &plan.assignments[0] {
+        Assignment::Refused(rejection) => Some(rejection.code),
+        _ => None,
+    };
+    let is_done = plan.links.len() + plan.merges.len() > 0;
+    assert_ne!(is_done, code.is_some(), "{plan:?}");
+    (owners[0], code)
+}
+
+#[test]
+fn an_email_that_a_call_is_for_becomes_its_persons_or_the_call_is_refused() {
+    let crowd = [("u1", 1), ("e1", 1), ("e2", 1)];
+    let both = [Emails::Given, Emails::GivenApart];
+    for emails in both {
+        assert_eq!(given(&crowd, &["u1", "e3"], emails), (1, None), "a third");
+        let full = [&crowd[..], &[("a1", 1), ("a2", 1)]].concat();
+        let (_, code) = given(&full, &["u1", "e3"], emails);
+        assert_eq!(code, Some(Code::TooManyIdentities));
+        let users = [("u1", 1), ("u2", 2), ("e2", 2)];
+        let (_, code) = given(&users, &["u1", "e2"], emails);
+        assert_eq!(code, Some(Code::EmailTaken));
+    }
+    let strangers = [("u1", 1), ("e2", 2)];
+    let told = both.map(|emails| given(&strangers, &["u1", "e2"], emails));
+    assert_eq!(told, [(1, None), (0, Some(Code::EmailTaken))]);
 }
 
 #[test]

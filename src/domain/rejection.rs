@@ -56,6 +56,8 @@ pub enum Code {
     ProfileTooLarge,
     /// The person has as many identities as a profile may have.
     TooManyIdentities,
+    /// The call is for an email that another person has.
+    EmailTaken,
     /// The person was erased, and the item is not newer than that.
     Erased,
     /// The person was erased and blocked for good: nothing of the item is kept.
@@ -74,7 +76,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::NotJson,
         Self::SchemaRegistryFormat,
         Self::BadUtf8,
@@ -100,6 +102,7 @@ impl Code {
         Self::TraitTooLarge,
         Self::ProfileTooLarge,
         Self::TooManyIdentities,
+        Self::EmailTaken,
         Self::Erased,
         Self::Forgotten,
         Self::UnknownProject,
@@ -127,6 +130,7 @@ impl Code {
             Self::TraitTooLarge => "trait_too_large",
             Self::ProfileTooLarge => "profile_too_large",
             Self::TooManyIdentities => "too_many_identities",
+            Self::EmailTaken => "email_taken",
             Self::Erased => "erased",
             Self::Forgotten => "forgotten",
             Self::NotJson => "not_json",

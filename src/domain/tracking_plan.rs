@@ -116,6 +116,12 @@ impl Types {
         self.fields.get(path).copied()
     }
 
+    /// All fields.
+    pub fn all(&self) -> impl Iterator<Item = (&str, FieldType)> {
+        let fields = self.fields.iter();
+        fields.map(|(path, its_type)| (path.as_str(), *its_type))
+    }
+
     /// How many fields there are but for those that are given.
     pub fn count(&self) -> usize {
         self.fields.len() - self.given

@@ -4,8 +4,8 @@ use super::erasure::Erased;
 use super::plan::{Assignment, Known, Merge, Names};
 use super::profile::{Room, Traits};
 use super::{
-    Class, Command, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json, KeyKind,
-    Mode, ProfileId, ProjectId, Stamp, Subject, Timestamp, TraitWrite,
+    Class, Command, Emails, Event, EventId, EventType, Identity, IdentityKey, IdentityKind, Json,
+    KeyKind, Mode, ProfileId, ProjectId, Stamp, Subject, Timestamp, TraitWrite,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -256,7 +256,6 @@ fn command(
         properties: Json::empty_object(),
         context: Json::empty_object(),
     };
-    let mode = Mode::Single;
     Command {
         project_id: PROJECT,
         class: Class::Live,
@@ -265,12 +264,13 @@ fn command(
         identities,
         explicit,
         apart,
+        emails: Emails::Named,
         occurred_at: at,
         earliest: at,
         received_at: at,
         traits: stated.map(|traits| TraitWrite {
             stamp: Stamp::of(at, Stamp::LIVE),
-            mode,
+            mode: Mode::Single,
             traits,
             times: BTreeMap::new(),
         }),

@@ -126,20 +126,20 @@ macro_rules! looked_at {
     };
 }
 
-/// An address that stands for none comes after all others.
+/// The name that was stated last, else the first; an address that stands for none comes after all others.
 pub(super) const LIST_MEMBERS: Statement = Statement {
     name: "list_members",
     sql: concat!(
         "-- list_members
 SELECT l.profile_id, l.is_in,
-    CASE WHEN l.is_in THEN COALESCE(CASE WHEN jsonb_typeof(l.traits -> 'email') = 'string' THEN lower(l.traits ->> 'email') END, (
+    CASE WHEN l.is_in THEN (
         SELECT i.value FROM identity AS i WHERE i.profile_id = l.person_id AND i.kind = 'email'
-        ORDER BY i.value LIKE '%@placeholder.email', i.first_seen, i.value LIMIT 1
-    )) END,
-    CASE WHEN l.is_in THEN COALESCE(CASE WHEN jsonb_typeof(l.traits -> 'userId') = 'string' THEN l.traits ->> 'userId' END, (
+        ORDER BY i.value <> lower(btrim(COALESCE(l.traits ->> 'email', ''))), i.value LIKE '%@placeholder.email', i.first_seen, i.value LIMIT 1
+    ) END,
+    CASE WHEN l.is_in THEN (
         SELECT i.value FROM identity AS i WHERE i.profile_id = l.person_id AND i.kind = 'user_id'
-        ORDER BY i.first_seen, i.value LIMIT 1
-    )) END
+        ORDER BY i.value <> btrim(COALESCE(l.traits ->> 'userId', '')), i.first_seen, i.value LIMIT 1
+    ) END
 FROM (
     ",
         looked_at!(),

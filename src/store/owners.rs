@@ -9,7 +9,8 @@ use tokio_postgres::Row;
 pub(super) const LOAD_OWNERS: Statement = Statement {
     name: "load_owners",
     sql: "-- load_owners
-SELECT t.place, i.profile_id, ARRAY(SELECT u.value FROM identity AS u WHERE u.profile_id = i.profile_id AND u.kind = 'user_id')
+SELECT t.place, i.profile_id, ARRAY(SELECT u.value FROM identity AS u WHERE u.profile_id = i.profile_id AND u.kind = 'user_id'),
+    EXISTS (SELECT 1 FROM identity AS e WHERE e.profile_id = i.profile_id AND e.kind = 'email')
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (place, project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value",
 };
@@ -19,6 +20,7 @@ JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.valu
 pub struct Owner {
     pub profile_id: ProfileId,
     pub user_ids: Vec<String>,
+    pub has_email: bool,
 }
 
 impl Store {
@@ -41,10 +43,10 @@ impl Store {
             .await?;
         let owner = |row: &Row| {
             let name = names[row.get::<_, i32>(0) as usize].clone();
-            let (profile_id, user_ids) = (ProfileId(row.get(1)), row.get(2));
             let owner = Owner {
-                profile_id,
-                user_ids,
+                profile_id: ProfileId(row.get(1)),
+                user_ids: row.get(2),
+                has_email: row.get(3),
             };
             (name, owner)
         };

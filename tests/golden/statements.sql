@@ -529,12 +529,16 @@ FROM (
 WHERE p.taken - p.size < $8::INT8;
 
 -- load_owners
-SELECT t.place, i.profile_id, ARRAY(SELECT u.value FROM identity AS u WHERE u.profile_id = i.profile_id AND u.kind = 'user_id')
+SELECT t.place, i.profile_id, ARRAY(SELECT u.value FROM identity AS u WHERE u.profile_id = i.profile_id AND u.kind = 'user_id'),
+    EXISTS (SELECT 1 FROM identity AS e WHERE e.profile_id = i.profile_id AND e.kind = 'email')
 FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[]) AS t (place, project_id, kind, value)
 JOIN identity AS i ON i.project_id = t.project_id AND i.kind = t.kind AND i.value = t.value;
 
 -- sample_fields
-SELECT k.key, min(substr((k.traits -> k.key)::TEXT, 1, 64))
+SELECT k.key, min(CASE
+    WHEN (k.traits -> k.key) IN ('[]'::JSONB, '""'::JSONB, 'null'::JSONB) THEN NULL
+    ELSE substr((k.traits -> k.key)::TEXT, 1, 64)
+END)
 FROM (
     SELECT s.traits, jsonb_object_keys(s.traits) AS key
     FROM unnest($1::INT4[]) AS t (project_id)
@@ -797,14 +801,14 @@ DELETE FROM static_list_member WHERE profile_id = ANY($1::UUID[]) AND ($2::TEXT 
 
 -- list_members
 SELECT l.profile_id, l.is_in,
-    CASE WHEN l.is_in THEN COALESCE(CASE WHEN jsonb_typeof(l.traits -> 'email') = 'string' THEN lower(l.traits ->> 'email') END, (
+    CASE WHEN l.is_in THEN (
         SELECT i.value FROM identity AS i WHERE i.profile_id = l.person_id AND i.kind = 'email'
-        ORDER BY i.value LIKE '%@placeholder.email', i.first_seen, i.value LIMIT 1
-    )) END,
-    CASE WHEN l.is_in THEN COALESCE(CASE WHEN jsonb_typeof(l.traits -> 'userId') = 'string' THEN l.traits ->> 'userId' END, (
+        ORDER BY i.value <> lower(btrim(COALESCE(l.traits ->> 'email', ''))), i.value LIKE '%@placeholder.email', i.first_seen, i.value LIMIT 1
+    ) END,
+    CASE WHEN l.is_in THEN (
         SELECT i.value FROM identity AS i WHERE i.profile_id = l.person_id AND i.kind = 'user_id'
-        ORDER BY i.first_seen, i.value LIMIT 1
-    )) END
+        ORDER BY i.value <> btrim(COALESCE(l.traits ->> 'userId', '')), i.first_seen, i.value LIMIT 1
+    ) END
 FROM (
     SELECT m.profile_id, s.profile_id AS person_id, s.traits,
         COALESCE(s.traits -> 'emailListIds', '[]'::JSONB) @> jsonb_build_array(t.list_id) AND CASE

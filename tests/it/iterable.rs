@@ -1,6 +1,8 @@
 //! The Iterable-compatible API: its fixtures, the laws that hold across dialects, and its page.
 
+mod addresses;
 mod bulk;
+mod by_email;
 mod clients;
 mod cost;
 mod devices;
@@ -10,13 +12,16 @@ mod keys;
 mod limits;
 mod lists;
 mod mobile;
+mod reads;
 pub mod signed;
 mod tokens;
+mod unknown;
 mod web;
 
-use crate::harness::{Project, ROSTER};
+use crate::harness::{Project, ROSTER, shared, store_at};
 use crate::tracking::every_fixture_of;
 use reqwest::{Method, StatusCode};
+use roster::domain::ProjectId;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio::process::Command;
@@ -56,14 +61,33 @@ async fn call(
     path: &str,
     body: Option<&Value>,
 ) -> (StatusCode, Value) {
+    call_by(project, &project.server_key, (method, path), body).await
+}
+
+/// The same by a key.
+async fn call_by(
+    project: &Project,
+    key: &str,
+    (method, path): (Method, &str),
+    body: Option<&Value>,
+) -> (StatusCode, Value) {
     let url = format!("{}/api/{path}", project.url);
-    let mut request = project.client.request(method, url);
-    request = request.header("Api-Key", &project.server_key);
+    let mut request = project.client.request(method, url).header("Api-Key", key);
     if let Some(body) = body {
         request = request.json(body);
     }
     let reply = request.send().await.expect("an answer");
     (reply.status(), reply.json().await.expect("JSON"))
+}
+
+/// A project of a type.
+async fn of_type(iterable: &str) -> Project {
+    let project = Project::fresh().await;
+    let rules = serde_json::from_value(json!({"iterable": iterable})).expect("rules");
+    let store = store_at(&shared().await.database_url);
+    let set = store.set_rules(ProjectId(project.id), &rules).await;
+    set.expect("set");
+    project
 }
 
 /// Calls about one person that say when they were true, or say different things, so that no order matters.

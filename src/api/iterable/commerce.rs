@@ -9,7 +9,9 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::users::{self, UPDATE};
 use super::when::{self, When};
-use crate::domain::{EventDraft, EventType, Json, Text};
+use crate::api::error::ApiError;
+use crate::api::reading::answer_of;
+use crate::domain::{EventDraft, EventId, EventType, Json, Text};
 use std::collections::BTreeMap;
 
 /// The trait that holds the cart.
@@ -26,6 +28,7 @@ pub async fn purchase(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let data = BTreeMap::from([(CART.to_owned(), items), ("total".to_owned(), total)]);
     let empty = Json::of(&[(); 0]);
     let sayings = sayings(&asked, call, ("purchase", 0), &data, empty)?;
+    let sayings = without_repeats(&asked, sayings).await?;
     people::store_all(&asked, readable, sayings, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -36,6 +39,7 @@ pub async fn update_cart(asked: Asked, readable: Readable) -> Result<Answer, Fai
     let items = items(call)?;
     let data = BTreeMap::from([("updatedShoppingCartItems".to_owned(), items.clone())]);
     let sayings = sayings(&asked, call, ("updateCart", 1), &data, items)?;
+    let sayings = without_repeats(&asked, sayings).await?;
     people::store_all(&asked, readable, sayings, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -90,6 +94,22 @@ fn sayings(
         ..of_call
     };
     Ok(about_user.into_iter().chain([about_cart]).collect())
+}
+
+/// What is said of the user apart from the event has no id of its own: with an event that is stored it was said before.
+async fn without_repeats(asked: &Asked, mut sayings: Vec<Saying>) -> Result<Vec<Saying>, ApiError> {
+    let with_event = sayings.last().filter(|_| sayings.len() > 1);
+    let event = with_event.and_then(|saying| saying.event.as_ref());
+    let Some(id) = event.and_then(|event| event.message_id.as_ref()) else {
+        return Ok(sayings);
+    };
+    let (state, id) = (&asked.state, EventId::of(&id.value));
+    let _room = state.reads.room().await?;
+    let reading = state.store.load_event(asked.caller.project_id, id);
+    if answer_of(state, reading).await?.is_some() {
+        sayings.drain(..sayings.len() - 1);
+    }
+    Ok(sayings)
 }
 
 /// What else is said of the user, where anything is: the call's own cart counts.

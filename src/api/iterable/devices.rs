@@ -7,6 +7,7 @@ use super::reads::profile;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
+use super::saying::as_object;
 use super::users::{self, UPDATE, named};
 use super::when;
 use crate::api::reading::answer_of;
@@ -38,8 +39,8 @@ pub async fn register(asked: Asked, readable: Readable) -> Result<Answer, Failur
     let own = Json::from_members(&known);
     let more = device.object("dataFields")?;
     let value = more.map_or_else(|| own.clone(), |more| own.with_defaults(&more));
-    leave_room(&asked, body, DEVICES, &token).await?;
-    let saying = saying(&asked, body, DEVICES, (token, value))?;
+    let kept = leave_room(&asked, body, DEVICES, &token).await?;
+    let saying = saying(&asked, body, DEVICES, (token, value), kept)?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -49,8 +50,8 @@ pub async fn register_browser(asked: Asked, readable: Readable) -> Result<Answer
     let body = &readable.fields;
     let token = token(body, "browserToken")?;
     let value = Json::of(&serde_json::json!({"token": token, "endpointEnabled": true}));
-    leave_room(&asked, body, "browserTokens", &token).await?;
-    let saying = saying(&asked, body, "browserTokens", (token, value))?;
+    let kept = leave_room(&asked, body, "browserTokens", &token).await?;
+    let saying = saying(&asked, body, "browserTokens", (token, value), kept)?;
     people::store_one(&asked, readable, saying, UPDATE).await?;
     Ok(Answer::success())
 }
@@ -84,16 +85,16 @@ async fn holder(
     asked: &Asked,
     named: Named,
     token: &str,
-) -> Result<Option<(Named, Json)>, Failure> {
+) -> Result<Option<(Named, Json, Kept)>, Failure> {
     let Named { email, user_id } = named;
     let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, &id));
     let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
     let email = email.filter(|_| is_name);
     let email = email.map(|email| Identity::new(IdentityKind::Email, &email));
     for named in user_id.into_iter().chain(email).map(Named::by) {
-        let devices = tokens_of(asked, &named, DEVICES).await?;
-        if let Some(device) = devices.and_then(|devices| devices.member(token)) {
-            return Ok(Some((named, device)));
+        let kept = kept(asked, &named, DEVICES).await?;
+        if let Some(device) = kept.by_token.member(token) {
+            return Ok(Some((named, device, kept)));
         }
     }
     Ok(None)
@@ -104,7 +105,7 @@ async fn disable_of_all(asked: &Asked, body: &Fields, token: &str) -> Result<Ans
     for _ in 0..MOST_PAGES {
         let (holders, next) = holders_of(asked, token, after).await?;
         let holders = holders.into_iter();
-        let holders = holders.map(|holder| (Named::by(holder.name), holder.device));
+        let holders = holders.map(|one| (Named::by(one.name), one.device, Kept::default()));
         switch_off(asked, body, token, holders).await?;
         let Some(next) = next else { break };
         after = next;
@@ -128,18 +129,18 @@ async fn switch_off(
     asked: &Asked,
     body: &Fields,
     token: &str,
-    holders: impl IntoIterator<Item = (Named, Json)>,
+    holders: impl IntoIterator<Item = (Named, Json, Kept)>,
 ) -> Result<(), Failure> {
     let off = BTreeMap::from([("endpointEnabled".to_owned(), Json::of(&false))]);
     let off = Json::from_members(&off);
     let (mut names, mut sayings) = (Vec::new(), Vec::new());
-    for (named, device) in holders {
+    for (named, device, kept) in holders {
         let value = off.with_defaults(&device);
         names.push(named.clone());
         sayings.push(Saying {
             named,
             strangers: Strangers::Kept,
-            ..saying(asked, body, DEVICES, (token.to_owned(), value))?
+            ..saying(asked, body, DEVICES, (token.to_owned(), value), kept)?
         });
     }
     let fates = people::store(asked, asked.without_body()?, sayings).await?;
@@ -149,35 +150,55 @@ async fn switch_off(
     Ok(())
 }
 
-/// Refuses one more than somebody may have. Two that come at once may both find room for one.
-async fn leave_room(asked: &Asked, user: &Fields, kind: &str, token: &str) -> Result<(), Failure> {
+/// Refuses one more than somebody may have; tells what there is. Two that come at once may both find room for one.
+async fn leave_room(
+    asked: &Asked,
+    user: &Fields,
+    kind: &str,
+    token: &str,
+) -> Result<Kept, Failure> {
     let own = named(user)?;
     let is_nobody = own == Named::default();
     let signed = asked.signed.clone().filter(|_| is_nobody);
     let whom = signed.map_or(own, Named::from);
-    let Some(known) = tokens_of(asked, &whom, kind).await? else {
-        return Ok(());
-    };
-    let count = known.members().map_or(0, |members| members.len());
-    if count < MOST_DEVICES || known.member(token).is_some() {
-        return Ok(());
+    let kept = kept(asked, &whom, kind).await?;
+    let count = kept.by_token.members().map_or(0, |members| members.len());
+    if count < MOST_DEVICES || kept.by_token.member(token).is_some() {
+        return Ok(kept);
     }
     let message = format!("The user has {kind} up to the limit of {MOST_DEVICES}");
     Err(Refusal::params(message).into())
 }
 
-/// What somebody has of a kind, by token.
-async fn tokens_of(asked: &Asked, named: &Named, kind: &str) -> Result<Option<Json>, Failure> {
+/// What somebody has of a kind.
+struct Kept {
+    by_token: Json,
+    /// It came as a list by another road: a device beside it would end it, so that it is written anew.
+    is_list: bool,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let (by_token, is_list) = (Json::empty_object(), false);
+        Self { by_token, is_list }
+    }
+}
+
+async fn kept(asked: &Asked, named: &Named, kind: &str) -> Result<Kept, Failure> {
     let user_id = named.user_id.as_deref();
     let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, id));
     let email = named.email.as_deref();
     let email = email.map(|email| Identity::new(IdentityKind::Email, email));
     let Some(name) = user_id.or(email) else {
-        return Ok(None);
+        return Ok(Kept::default());
     };
     let _room = asked.state.reads.room().await?;
     let profile = profile(asked, name).await?;
-    Ok(profile.and_then(|profile| profile.traits.member(kind)))
+    let stored = profile.and_then(|profile| profile.traits.member(kind));
+    let listed = stored.as_ref().and_then(as_object);
+    let is_list = listed.is_some();
+    let by_token = listed.or(stored).unwrap_or_else(Json::empty_object);
+    Ok(Kept { by_token, is_list })
 }
 
 fn saying(
@@ -185,15 +206,20 @@ fn saying(
     user: &Fields,
     kind: &str,
     (token, value): (String, Json),
+    kept: Kept,
 ) -> Result<Saying, Refusal> {
-    let by_token = Json::from_members(&BTreeMap::from([(token, value)]));
+    let own = Json::from_members(&BTreeMap::from([(token, value)]));
+    let (by_token, mode) = match kept.is_list {
+        true => (own.with_defaults(&kept.by_token), Mode::Single),
+        false => (own, Mode::Nested),
+    };
     let traits = Json::from_members(&BTreeMap::from([(kind.to_owned(), by_token)]));
     Ok(Saying {
         strangers: Strangers::Made {
             // A device is somebody's even where its app knows no address.
             prefer_user_id: user.value("preferUserId").is_none() || user.flag("preferUserId")?,
         },
-        mode: Mode::Nested,
+        mode,
         at: when::sent(asked),
         ..users::stating(asked, user, Some(traits), 0)?
     })

@@ -15,10 +15,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// A call that goes to the gate.
+#[derive(Clone)]
 pub struct Decided {
     pub chosen: Chosen,
     pub who: Who,
     pub saying: Saying,
+    /// The person of the email gets their first user id, whatever ids were drawn for them before.
+    pub takes_in: bool,
 }
 
 /// What holds for all calls of a request.
@@ -113,6 +116,11 @@ impl Frame {
         }
     }
 
+    /// True where the gate takes a call.
+    pub fn takes(&self, decided: &Decided) -> bool {
+        self.gate().command(self.draft(decided.clone())).is_ok()
+    }
+
     /// The gate for all of its drafts.
     pub fn gate(&self) -> Gate<'_> {
         Gate {
@@ -131,6 +139,7 @@ impl Frame {
             chosen,
             who,
             saying,
+            takes_in,
         } = decided;
         let gate = self.gate();
         let project = self.kinds.rules.iterable;
@@ -155,8 +164,9 @@ impl Frame {
         let ids = chosen.user_id.iter().chain(&chosen.new_user_id);
         let id_names = ids.map(|id| gate.name("user_id", id, "userId"));
         let mut names: Vec<_> = email_name.into_iter().chain(id_names).collect();
-        // In projects by email a user id follows whoever the call is about, also by an app's word.
-        let leads = chosen.is_explicit && project == ProjectType::Email;
+        // In projects by email a user id follows whoever the call is about, also by an app's word; so does the first of somebody.
+        let follows = chosen.is_explicit && project == ProjectType::Email;
+        let leads = follows || takes_in && !chosen.is_explicit;
         let joins = chosen.is_explicit && !leads;
         let explicit = if joins { names.len() } else { 0 };
         names.extend(self.hints(&traits));
@@ -173,6 +183,7 @@ impl Frame {
             names,
             explicit,
             leads,
+            emails: who.asked_emails(),
             event: saying.event,
             traits: Some(traits),
             mode: saying.mode,

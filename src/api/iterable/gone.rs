@@ -1,6 +1,6 @@
 //! Users who are deleted, forgotten, and no longer forgotten.
 
-use super::people::look_up;
+use super::known::look_up;
 use super::reads::email_name;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::jwt;
+use super::known;
 use super::names::{Fault, Named, check_user_id, is_email};
 use super::owners::Owners;
 use super::people::{self, Joining};
@@ -23,7 +24,7 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     let current = current(&asked, body)?;
     let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
     let names = BTreeSet::from([current.clone(), new.clone()]);
-    let owners = people::look_up(&asked, names).await?;
+    let owners = known::look_up(&asked, names).await?;
     let Some(owner) = owners.get(&current) else {
         let message = format!(
             "Cannot change user Some({}) to {new_email}. User does not exist",
@@ -33,11 +34,10 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
     };
     let is_anothers = |other: &crate::store::Owner| other.profile_id != owner.profile_id;
     if is_name && owners.get(&new).is_some_and(is_anothers) {
-        let message = format!("A user with email {new_email} already exists");
-        return Err(Refusal::of("EmailAlreadyExists", message).into());
+        return Err(exists(&new_email).into());
     }
     if is_name
-        && !people::forgotten(&asked, BTreeSet::from([new.clone()]))
+        && !known::forgotten(&asked, BTreeSet::from([new.clone()]))
             .await?
             .is_empty()
     {
@@ -60,8 +60,16 @@ pub async fn update_email(asked: Asked, readable: Readable) -> Result<Answer, Fa
         user_id: None,
     };
     let fate = people::join(&asked, readable, joining).await?;
-    fate.map_err(|fault| fault.refusal(&named, "set"))?;
+    fate.map_err(|fault| match fault {
+        Fault::EmailTaken(email) => exists(&email),
+        other => other.refusal(&named, "set"),
+    })?;
     Ok(Answer::success())
+}
+
+fn exists(email: &str) -> Refusal {
+    let message = format!("A user with email {email} already exists");
+    Refusal::of("EmailAlreadyExists", message)
 }
 
 /// Whose address changes; by a token only one's own, also where the call says no name.
@@ -94,10 +102,10 @@ fn named_current(named: Named) -> Result<Identity, Refusal> {
 
 /// Makes one person of two. What both have said is joined by the times at which it was true.
 pub async fn merge(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
-    let source = named(&readable.fields, "source")?;
-    let destination = named(&readable.fields, "destination")?;
+    let source = named(&asked, &readable.fields, "source")?;
+    let destination = named(&asked, &readable.fields, "destination")?;
     let names = BTreeSet::from([source.clone(), destination.clone()]);
-    let owners = people::look_up(&asked, names).await?;
+    let owners = known::look_up(&asked, names).await?;
     let Some(from) = owners.get(&source) else {
         return Err(unknown(&source).into());
     };
@@ -123,10 +131,15 @@ pub async fn merge(asked: Asked, readable: Readable) -> Result<Answer, Failure> 
     Ok(Answer::success())
 }
 
-fn named(body: &Fields, whose: &str) -> Result<Identity, Refusal> {
+/// One of the two; in projects by user id an address is nobody's name.
+fn named(asked: &Asked, body: &Fields, whose: &str) -> Result<Identity, Refusal> {
     let (email, user_id) = (format!("{whose}Email"), format!("{whose}UserId"));
     if let Some(email) = body.text(&email)? {
-        return email_name(&email);
+        let name = email_name(&email)?;
+        return match asked.caller.kinds.rules.iterable {
+            ProjectType::UserId => Err(Fault::NoUserId.refusal(&Named::default(), "set")),
+            ProjectType::Hybrid | ProjectType::Email => Ok(name),
+        };
     }
     let text = body.text(&user_id)?;
     let missing = || Refusal::params(format!("Either {email} or {user_id} must be set"));
@@ -154,7 +167,9 @@ async fn names_after(
         Some(_) => profile(asked, destination.clone()).await?,
         None => None,
     };
-    let (mut email, mut user_id) = known.as_ref().map(names_of).unwrap_or_default();
+    let project = asked.caller.kinds.rules.iterable;
+    let names = known.as_ref().map(|known| names_of(known, project));
+    let (mut email, mut user_id) = names.unwrap_or_default();
     match destination.kind {
         IdentityKind::Email => email = Some(destination.value.clone()),
         _ => user_id = Some(destination.value.clone()),

@@ -5,6 +5,7 @@ mod bulk;
 mod commerce;
 mod cors;
 mod devices;
+mod drawn;
 mod events;
 mod fault;
 mod fields;
@@ -13,6 +14,7 @@ mod frame;
 mod gone;
 mod identity;
 mod jwt;
+mod known;
 mod list_members;
 mod lists;
 mod messages;
@@ -27,8 +29,10 @@ mod request;
 mod saying;
 mod sdk;
 mod show;
+mod spelling;
 mod subscription_groups;
 mod subscriptions;
+mod timeline;
 mod tokens;
 mod types;
 mod unknown;
@@ -90,9 +94,9 @@ pub fn configure(app: &mut ServiceConfig) {
     ));
     app.service(at(
         "events/byUserId/{id}",
-        [get(Readers, reads::events_by_user_id)],
+        [get(Readers, timeline::by_user_id)],
     ))
-    .service(at("events/{email}", [get(Readers, reads::events_by_email)]))
+    .service(at("events/{email}", [get(Readers, timeline::by_email)]))
     .service(whatever_else());
 }
 

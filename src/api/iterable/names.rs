@@ -4,14 +4,9 @@
 //! a trait; in projects by email the user id follows the email, as far as it is nobody else's.
 
 use super::owners::Owners;
-use crate::domain::{Identity, IdentityKind, ProjectType, Rejection, Signer};
+pub use super::spelling::{PLACEHOLDER_DOMAIN, is_email, is_user_id, placeholder_email};
+use crate::domain::{Emails, Identity, IdentityKind, ProjectType, Rejection, Signer};
 use crate::store::Owner;
-use sha2::{Digest, Sha256};
-
-/// Characters of a user id.
-const LONGEST_USER_ID: usize = 52;
-/// What no mail server takes is no address.
-const LONGEST_EMAIL: usize = 254;
 
 /// Whom a call names, byte for byte as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -198,6 +193,16 @@ impl Who {
         self.is_id_new || self.new_user_id.is_some()
     }
 
+    /// An address among the data fields is what the call is for: it becomes the person's, or the call is refused. Beside a user id it may be
+    /// somebody's who has none, as in `in_hybrid`.
+    pub const fn asked_emails(&self) -> Emails {
+        match (&self.new_email, &self.user_id) {
+            (None, _) => Emails::Named,
+            (Some(_), Some(_)) => Emails::Given,
+            (Some(_), None) => Emails::GivenApart,
+        }
+    }
+
     /// The names that become one person's by what was chosen; an address among the data fields is one of them where addresses are names.
     pub fn names_by(&self, chosen: &Chosen) -> Vec<Identity> {
         let ids = chosen.user_id.iter().chain(&chosen.new_user_id);
@@ -216,15 +221,9 @@ impl Who {
         strangers: Strangers,
         owners: &Owners,
     ) -> Result<Chosen, Fault> {
-        let by_email = self.email.as_deref().map(email_name);
-        let by_email = by_email.and_then(|name| owners.get(&name));
-        let by_id = self.user_id.as_deref().map(id_name);
-        let by_id = by_id.and_then(|name| owners.get(&name));
-        if strangers == Strangers::Refused && by_email.is_none() && by_id.is_none() {
-            return Err(match self.email {
-                Some(_) => Fault::UnknownEmail,
-                None => Fault::UnknownUserId,
-            });
+        let [by_email, by_id] = self.both(owners);
+        if strangers == Strangers::Refused {
+            self.check_known(project, by_email, by_id)?;
         }
         let chosen = match project {
             ProjectType::Hybrid => self.in_hybrid(by_email, by_id)?,
@@ -238,6 +237,34 @@ impl Who {
         let own = by_id.or(by_email);
         self.check_new_email(own, owners)?;
         self.renamed(chosen, project, own, owners)
+    }
+
+    /// Whose the email is, and whose the user id.
+    pub fn both<'a>(&self, owners: &'a Owners) -> [Option<&'a Owner>; 2] {
+        let email = self.email.as_deref().map(email_name);
+        let user_id = self.user_id.as_deref().map(id_name);
+        [email, user_id].map(|name| owners.get(&name?))
+    }
+
+    /// Refuses a stranger: whoever the name that the project knows people by leads to nobody. Another name that leads to somebody makes
+    /// nobody known.
+    fn check_known(
+        &self,
+        project: ProjectType,
+        by_email: Option<&Owner>,
+        by_id: Option<&Owner>,
+    ) -> Result<(), Fault> {
+        let (known, has_email) = match project {
+            ProjectType::Hybrid => (by_id.or(by_email), self.email.is_some()),
+            ProjectType::UserId => (by_id, false),
+            ProjectType::Email if self.email.is_some() => (by_email, true),
+            ProjectType::Email => (by_id, false),
+        };
+        match known {
+            Some(_) => Ok(()),
+            None if has_email => Err(Fault::UnknownEmail),
+            None => Err(Fault::UnknownUserId),
+        }
     }
 
     /// Of two people who both have user ids none gets the other's email, nor does somebody who has none.
@@ -309,7 +336,7 @@ impl Who {
         by_id: Option<&Owner>,
     ) -> Result<Chosen, Fault> {
         let (Some(email), user_id) = (&self.email, &self.user_id) else {
-            return self.by_id_alone(strangers, by_id.is_some());
+            return self.by_id_alone(strangers, by_id);
         };
         let is_anothers = by_id
             .is_some_and(|owner| by_email.is_none_or(|own| own.profile_id != owner.profile_id));
@@ -326,20 +353,22 @@ impl Who {
         })
     }
 
-    fn by_id_alone(&self, strangers: Strangers, is_known: bool) -> Result<Chosen, Fault> {
+    /// Who has no address gets one where the call says so, known or not: it is how they are told in lists.
+    fn by_id_alone(&self, strangers: Strangers, known: Option<&Owner>) -> Result<Chosen, Fault> {
         let own = Chosen {
             user_id: self.user_id.clone(),
             ..Chosen::default()
         };
+        let has_email = known.is_some_and(|owner| owner.has_email);
         match strangers {
-            _ if is_known => Ok(own),
-            Strangers::Kept => Ok(own),
             Strangers::Made {
                 prefer_user_id: true,
-            } => Ok(Chosen {
+            } if !has_email => Ok(Chosen {
                 email: self.user_id.as_deref().map(placeholder_email),
                 ..own
             }),
+            Strangers::Kept => Ok(own),
+            _ if known.is_some() => Ok(own),
             Strangers::Made { .. } | Strangers::Refused => Err(Fault::UnknownUserId),
         }
     }
@@ -355,55 +384,6 @@ fn id_name(id: &str) -> Identity {
 
 fn is_another(holder: &Owner, own: Option<&Owner>) -> bool {
     own.is_none_or(|own| own.profile_id != holder.profile_id)
-}
-
-/// The address of somebody who has none, the same each time.
-pub fn placeholder_email(user_id: &str) -> String {
-    let plain = |byte: char| byte.is_ascii_alphanumeric() || "-_".contains(byte);
-    let local: String = user_id.chars().filter(|byte| plain(*byte)).collect();
-    let digest = Sha256::digest(user_id.as_bytes());
-    let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    format!("{}+{number}@{PLACEHOLDER_DOMAIN}", local.to_lowercase())
-}
-
-/// The domain of addresses that stand for none.
-pub const PLACEHOLDER_DOMAIN: &str = "placeholder.email";
-
-/// Printable ASCII without a blank at its end.
-pub fn is_user_id(text: &str) -> bool {
-    let is_printable = |byte: u8| (b' '..=b'~').contains(&byte);
-    !text.is_empty()
-        && text.len() <= LONGEST_USER_ID
-        && text.bytes().all(is_printable)
-        && !text.ends_with(' ')
-}
-
-/// Something before a single `@`, and a domain with a top level behind it.
-pub fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else {
-        return false;
-    };
-    let is_local = |part: &str| {
-        let is_plain = |one: char| {
-            !one.is_whitespace() && !one.is_control() && !"@,;:<>()[]\\\"".contains(one)
-        };
-        !part.is_empty() && part.len() <= 64 && part.chars().all(is_plain)
-    };
-    let is_label = |label: &str| {
-        let is_plain = |one: char| one.is_alphanumeric() || one == '-';
-        (1..=63).contains(&label.chars().count())
-            && label.chars().all(is_plain)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let top = domain.rsplit_once('.').map(|(_, top)| top);
-    text.len() <= LONGEST_EMAIL
-        && is_local(local)
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
-        && domain.split('.').all(is_label)
-        && top.is_some_and(|top| top.chars().count() > 1 && top.chars().any(char::is_alphabetic))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ fn owner(number: u128, user_ids: &[&str]) -> Owner {
     Owner {
         profile_id: ProfileId(Uuid::from_u128(number)),
         user_ids: user_ids.iter().map(|id| (*id).to_owned()).collect(),
+        has_email: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whose names are: as they were looked up, and as the calls before in the same request make them.
 //!
 //! What one request says of many is to come to what as many requests would. So each call that is taken leaves its names here, and the
-//! next are judged by them. A call that the gate or the database refuses afterwards has left them too.
+//! next are judged by them.
 
 use crate::domain::{Identity, IdentityKind, ProfileId};
 use crate::store::Owner;
@@ -34,6 +34,20 @@ impl Owners {
         self.people.get(&self.profile_of(name)?)
     }
 
+    /// True where `claim` would change whose names are.
+    pub fn is_news(&self, names: &[Identity]) -> bool {
+        let mut people = names.iter().map(|name| self.profile_of(name));
+        let first = people.next().flatten();
+        first.is_none() || people.any(|other| other != first)
+    }
+
+    /// Somebody has no user id that counts.
+    pub fn drop_user_ids(&mut self, profile_id: ProfileId) {
+        if let Some(owner) = self.people.get_mut(&profile_id) {
+            owner.user_ids.clear();
+        }
+    }
+
     fn profile_of(&self, name: &Identity) -> Option<ProfileId> {
         let mut id = *self.by_name.get(name)?;
         while let Some(into) = self.joined.get(&id) {
@@ -58,12 +72,15 @@ impl Owners {
         };
         self.joined.insert(other, id);
         let absorbed = self.people.remove(&other);
-        let user_ids = absorbed.map_or_else(Vec::new, |absorbed| absorbed.user_ids);
-        self.person(id).user_ids.extend(user_ids);
+        let own = self.person(id);
+        own.has_email |= absorbed.as_ref().is_some_and(|one| one.has_email);
+        own.user_ids
+            .extend(absorbed.map_or_else(Vec::new, |one| one.user_ids));
     }
 
     fn give(&mut self, id: ProfileId, name: Identity) {
         let owner = self.person(id);
+        owner.has_email |= name.kind == IdentityKind::Email;
         if name.kind == IdentityKind::UserId && !owner.user_ids.contains(&name.value) {
             owner.user_ids.push(name.value.clone());
         }
@@ -74,6 +91,7 @@ impl Owners {
         self.people.entry(profile_id).or_insert_with(|| Owner {
             profile_id,
             user_ids: Vec::new(),
+            has_email: false,
         })
     }
 }
@@ -95,6 +113,7 @@ mod tests {
             let owner = Owner {
                 profile_id: ProfileId(Uuid::from_u128(*number)),
                 user_ids: user_ids.iter().map(|id| (*id).to_owned()).collect(),
+                has_email: name.kind == IdentityKind::Email,
             };
             (name.clone(), owner)
         };

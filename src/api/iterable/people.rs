@@ -1,30 +1,22 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
 use super::frame::{Decided, Frame, items};
+use super::known::Known;
 use super::names::{Fault, Who};
-use super::owners::Owners;
 use super::refusal::Failure;
 use super::request::{Asked, Readable};
 pub use super::saying::Saying;
 use super::types;
 use crate::api::error::ApiError;
 use crate::api::planned;
-use crate::api::reading::answer_of;
 use crate::api::work::{by, deadline, work};
 use crate::domain::type_check::{Terms, Told};
 use crate::domain::{
-    Code, Draft, Gate, Identity, IdentityKey, Json, KeyKind, ProjectType, Receipt, Rejection,
+    Code, Draft, Emails, Identity, IdentityKind, Json, KeyKind, ProjectType, Receipt, Rejection,
 };
-use std::collections::BTreeSet;
 
 /// What became of a call.
 pub type Fate = Result<(), Fault>;
-
-/// What is known of others than a call is about.
-struct Known {
-    owners: Owners,
-    forgotten: BTreeSet<Identity>,
-}
 
 /// Writes what calls say, each judged by itself; one fate for each, in their order.
 ///
@@ -70,10 +62,10 @@ async fn judge(
         .iter()
         .map(|saying| saying.judged(&frame.gate()))
         .collect();
-    let mut known = known(asked, &whos, &sayings).await?;
+    let mut known = Known::of(asked, &whos, &sayings).await?;
     let (mut fates, mut decided) = (Vec::new(), Vec::new());
     for (who, saying) in whos.into_iter().zip(sayings) {
-        let one = who.and_then(|who| decide(asked, &frame.gate(), (who, saying), &mut known));
+        let one = who.and_then(|who| decide(asked, &frame, (who, saying), &mut known));
         fates.push(one.as_ref().map(drop).map_err(Fault::clone));
         decided.extend(one.map(Box::new));
     }
@@ -83,32 +75,62 @@ async fn judge(
 /// Judges one call by what is known of others, those before it in its request too.
 fn decide(
     asked: &Asked,
-    gate: &Gate<'_>,
+    frame: &Frame,
     (who, saying): (Who, Saying),
     known: &mut Known,
 ) -> Result<Decided, Fault> {
     let project = asked.caller.kinds.rules.iterable;
-    let is_nobodys =
-        |name: &Identity| known.forgotten.contains(name) || gate.is_placeholder(&name.value);
+    let gate = frame.gate();
+    let is_nobodys = |name: &Identity| known.is_forgotten(name) || gate.is_placeholder(&name.value);
     let is_shown = !who.shown_id(project).is_some_and(|id| is_nobodys(&id));
     if !is_shown && who.is_renaming() {
         return Err(Fault::Forgotten);
     }
     let mut chosen = who.chosen(project, saying.strangers, &known.owners)?;
     chosen.user_id_trait = chosen.user_id_trait.filter(|_| is_shown);
+    if project == ProjectType::Email && who.email.is_some() {
+        // The address says who it is: whoever had the user id before has no bearing on it.
+        let is_barred = |id: &String| known.bars(&user_id_name(id), saying.at.earliest);
+        chosen.user_id = chosen.user_id.filter(|id| !is_barred(id));
+    }
     // In projects by email a user id is no name of one person alone: the gate gives what is nobody's, and joins nobody.
     let is_renamed = chosen.is_explicit && project != ProjectType::Email;
     if is_renamed && !asked.may_join() {
         return Err(Fault::Forbidden);
     }
-    let mut names = who.names_by(&chosen);
-    names.retain(|name| !is_nobodys(name));
-    known.owners.claim(names);
-    Ok(Decided {
+    let takes_in = known.takes_in(&who);
+    if takes_in {
+        // A user id that somebody has is joined by whoever may join.
+        chosen.is_explicit = asked.may_join();
+        let first = chosen.user_id.clone();
+        chosen.user_id_trait = chosen.user_id_trait.or(first);
+    }
+    let decided = Decided {
         chosen,
         who,
         saying,
-    })
+        takes_in,
+    };
+    claim(frame, &decided, known);
+    Ok(decided)
+}
+
+/// Leaves the names of a call for those behind it to be judged by; of one that is refused they hear nothing. To know that costs the call's
+/// reading once more: only where they ask.
+fn claim(frame: &Frame, decided: &Decided, known: &mut Known) {
+    let mut names = decided.who.names_by(&decided.chosen);
+    let earliest = decided.saying.at.earliest;
+    let strongest = names.first();
+    let is_refused = strongest.is_some_and(|name| known.bars(name, earliest));
+    let gate = frame.gate();
+    names.retain(|name| !known.is_forgotten(name) && !gate.is_placeholder(&name.value));
+    if !is_refused && (!known.is_asked_for(&names) || frame.takes(decided)) {
+        known.owners.claim(names);
+    }
+}
+
+fn user_id_name(id: &str) -> Identity {
+    Identity::new(IdentityKind::UserId, id)
 }
 
 /// The same for a call that stands alone; `call` is how a message says what was to be done to the names.
@@ -138,51 +160,6 @@ pub async fn store_all(
     let fates = store(asked, readable, sayings).await?;
     let fate = fates.into_iter().next_back().unwrap_or(Ok(()));
     fate.map_err(|fault| fault.refusal(&named.unwrap_or_default(), call).into())
-}
-
-/// What has to be known of others: whose names are, and which of the user ids that nobody has are a forgotten person's.
-async fn known(
-    asked: &Asked,
-    whos: &[Result<Who, Fault>],
-    sayings: &[Saying],
-) -> Result<Known, ApiError> {
-    let project = asked.caller.kinds.rules.iterable;
-    let known = whos.iter().zip(sayings);
-    let known = known.filter_map(|(who, saying)| Some((who.as_ref().ok()?, saying)));
-    let names = known.flat_map(|(who, saying)| who.to_look_up(project, saying.strangers));
-    let owners = look_up(asked, names.collect()).await?;
-    let shown = whos.iter().flatten();
-    let shown = shown.filter_map(|who| who.shown_id(project));
-    let nobodys = shown.filter(|id| owners.get(id).is_none());
-    let forgotten = forgotten(asked, nobodys.collect()).await?;
-    Ok(Known { owners, forgotten })
-}
-
-/// Which names were forgotten people's: they are nobody's.
-pub async fn forgotten(
-    asked: &Asked,
-    names: BTreeSet<Identity>,
-) -> Result<BTreeSet<Identity>, ApiError> {
-    if names.is_empty() {
-        return Ok(names);
-    }
-    let (state, project_id) = (&asked.state, asked.caller.project_id);
-    let keys: Vec<IdentityKey> = names.into_iter().map(|name| (project_id, name)).collect();
-    let keys: Vec<&IdentityKey> = keys.iter().collect();
-    let erased = answer_of(state, state.store.load_erased(&keys)).await?;
-    let forgotten = erased.into_iter().filter(|(_, erased)| erased.is_forgotten);
-    Ok(forgotten.map(|((_, name), _)| name).collect())
-}
-
-/// Whose names are.
-pub async fn look_up(asked: &Asked, names: BTreeSet<Identity>) -> Result<Owners, ApiError> {
-    if names.is_empty() {
-        return Ok(Owners::default());
-    }
-    let names: Vec<Identity> = names.into_iter().collect();
-    let (state, project_id) = (&asked.state, asked.caller.project_id);
-    let known = answer_of(state, state.store.load_owners(project_id, &names)).await?;
-    Ok(Owners::from(known))
 }
 
 #[expect(clippy::vec_box, reason = "as of `items`")]
@@ -232,6 +209,11 @@ fn fate_of(receipt: Receipt) -> Fate {
             code: Code::Forgotten,
             ..
         }) => Err(Fault::Forgotten),
+        Receipt::Rejected(Rejection {
+            code: Code::EmailTaken,
+            names,
+            ..
+        }) => Err(taken(&names)),
         Receipt::Rejected(rejection) if rejection.code != Code::Erased => {
             Err(Fault::Rejected(rejection))
         }
@@ -239,10 +221,16 @@ fn fate_of(receipt: Receipt) -> Fate {
     }
 }
 
+/// Somebody else was given the address a moment before.
+fn taken(names: &[Identity]) -> Fault {
+    let email = names.first().map(|name| name.value.clone());
+    Fault::EmailTaken(email.unwrap_or_default())
+}
+
 /// Names of one person, the destination's first.
 pub struct Joining {
     pub names: Vec<Identity>,
-    /// By the caller's word, whoever they belonged to.
+    /// By the caller's word, whoever they belonged to. Else an email among them is given to the person, where it is nobody's.
     pub is_explicit: bool,
     pub traits: Json,
     /// By whose word: a server key's where the service has looked itself whether it may be done.
@@ -273,8 +261,13 @@ pub async fn join(asked: &Asked, readable: Readable, joining: Joining) -> Result
         return Ok(Err(Fault::BadUserId(nobody.value.clone())));
     }
     let names: Vec<_> = joining.names.iter().map(name).collect();
+    let (explicit, emails) = match joining.is_explicit {
+        true => (names.len(), Emails::Named),
+        false => (0, Emails::GivenApart),
+    };
     let draft = Draft {
-        explicit: if joining.is_explicit { names.len() } else { 0 },
+        explicit,
+        emails,
         names,
         traits: Some(joining.traits),
         ..Draft::at(asked.received_at)

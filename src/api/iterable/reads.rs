@@ -1,23 +1,18 @@
-//! Users and their events, read.
+//! Users, read.
 
 use super::names::is_email;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::Asked;
-use super::show::{found, names_of, static_lists, with_dates, written};
-use super::subscriptions::LISTS;
+use super::saying::BY_TOKEN;
+use super::show::{LISTS, found, static_lists};
 use crate::api::error::ApiError;
 use crate::api::reading::{answer_of, segment};
 use crate::domain::elements::LISTS as STATIC_LISTS;
-use crate::domain::tracking_plan::Category;
-use crate::domain::{Identity, IdentityKind, TypeRule, plain_date};
-use crate::store::{Profile, Reference, StoredEvent, TimelineQuery};
+use crate::domain::tracking_plan::{Category, Types};
+use crate::domain::{FieldType, Identity, IdentityKind, TypeRule, plain_date};
+use crate::store::{Profile, Reference};
 use serde_json::{Map, Value, json};
-
-const DEFAULT_EVENTS: i64 = 30;
-const MOST_EVENTS: i64 = 200;
-/// Events are shown through a tree of their values, which holds so much more than their text that fewer of them are read at once.
-const TREE: usize = 8;
 
 /// `users/getByEmail?email=`.
 pub async fn by_email(asked: Asked) -> Result<Answer, Failure> {
@@ -110,6 +105,8 @@ pub async fn fields(asked: Asked) -> Result<Answer, Failure> {
     for (name, its_type) in own {
         match name.as_str() {
             STATIC_LISTS => fields.insert(lists.to_owned(), json!("long")),
+            // They are kept as objects, and shown as lists.
+            other if BY_TOKEN.contains(&other) => fields.insert(name, json!("nested")),
             // Of an empty list nobody can tell of what it is.
             other if LISTS.contains(&other) => fields.insert(name, json!("long")),
             _ => fields.insert(name, json!(its_type)),
@@ -129,6 +126,7 @@ async fn sampled(asked: &Asked) -> Result<Vec<(String, &'static str)>, ApiError>
     Ok(sampled.map(typed).collect())
 }
 
+/// The fields of the plan, those that it has before there is a value, and those that are in no plan.
 async fn planned(asked: &Asked) -> Result<Vec<(String, &'static str)>, ApiError> {
     let state = &asked.state;
     let users = [Category::User];
@@ -136,9 +134,14 @@ async fn planned(asked: &Asked) -> Result<Vec<(String, &'static str)>, ApiError>
         .store
         .load_field_types(asked.caller.project_id, &users);
     let known = answer_of(state, reading).await?.into_iter();
-    Ok(known
-        .map(|field| (field.path, field.its_type.as_str()))
-        .collect())
+    let mut types = Types::given(&Category::User);
+    known.for_each(|field| types.learn(field.path, field.its_type));
+    let planned = types
+        .all()
+        .map(|(path, its_type)| (path.to_owned(), its_type.as_str()));
+    let nested = FieldType::Nested.as_str();
+    let apart = BY_TOKEN.map(|name| (name.to_owned(), nested));
+    Ok(planned.chain(apart).collect())
 }
 
 /// The original's name of a type, by the beginning of a value.
@@ -154,119 +157,4 @@ fn type_of(name: &str, value: &str) -> &'static str {
         _ if plain_date(element.trim_matches('"')).is_some() => "date",
         _ => "string",
     }
-}
-
-/// `events/{email}`.
-pub async fn events_by_email(asked: Asked) -> Result<Answer, Failure> {
-    let email = segment(&asked.request, 3)?;
-    events(&asked, email_name(&email)?).await
-}
-
-/// `events/byUserId/{userId}`.
-pub async fn events_by_user_id(asked: Asked) -> Result<Answer, Failure> {
-    let user_id = segment(&asked.request, 4)?;
-    events(&asked, Identity::new(IdentityKind::UserId, &user_id)).await
-}
-
-async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
-    let limit = limit(asked)?;
-    let _room = asked.state.reads.room().await?;
-    let events = match profile(asked, name.clone()).await? {
-        Some(profile) => timeline(asked, &name, limit, &names_of(&profile)).await?,
-        None => Vec::new(),
-    };
-    Ok(Answer::document(&json!({ "events": events })))
-}
-
-async fn timeline(
-    asked: &Asked,
-    name: &Identity,
-    limit: i64,
-    names: &(Option<String>, Option<String>),
-) -> Result<Vec<Value>, ApiError> {
-    let events = events_of(asked, name, None, limit).await?;
-    Ok(events.iter().map(|event| event_of(event, names)).collect())
-}
-
-/// The newest events of one name of whom a name leads to. Whoever asks holds room of reads meanwhile.
-pub async fn events_named(
-    asked: &Asked,
-    name: &Identity,
-    event: &str,
-) -> Result<Vec<StoredEvent>, ApiError> {
-    events_of(asked, name, Some(event.to_owned()), MOST_EVENTS).await
-}
-
-async fn events_of(
-    asked: &Asked,
-    name: &Identity,
-    event: Option<String>,
-    limit: i64,
-) -> Result<Vec<StoredEvent>, ApiError> {
-    let (state, project_id) = (&asked.state, asked.caller.project_id);
-    let person = answer_of(state, state.store.find_person(project_id, name)).await?;
-    let Some(person) = person else {
-        return Ok(Vec::new());
-    };
-    let query = TimelineQuery {
-        name: event,
-        event_type: None,
-        from: None,
-        to: None,
-        after: None,
-        limit,
-    };
-    let bytes = state.reads.page_bytes / TREE;
-    let reading = state
-        .store
-        .load_timeline(project_id, &person, &query, bytes);
-    Ok(answer_of(state, reading).await?.events)
-}
-
-fn limit(asked: &Asked) -> Result<i64, Refusal> {
-    let Some(text) = asked.parameter("limit") else {
-        return Ok(DEFAULT_EVENTS);
-    };
-    let limit = text.parse::<i64>().ok().filter(|limit| *limit > 0);
-    let limit = limit.ok_or_else(|| Refusal::params("limit is no positive number"))?;
-    Ok(limit.min(MOST_EVENTS))
-}
-
-/// An event of any dialect. What came by another has no type of this one's: it is a custom event.
-fn event_of(event: &StoredEvent, (email, user_id): &(Option<String>, Option<String>)) -> Value {
-    let mut shown = Map::new();
-    let context: Value = serde_json::from_slice(event.context.as_bytes()).unwrap_or_default();
-    if let Value::Object(own) = &context["iterable"] {
-        shown.extend(own.clone());
-    }
-    let event_type = shown.remove("eventType");
-    let event_type = event_type.unwrap_or_else(|| json!("customEvent"));
-    let name = event.name.as_deref().unwrap_or(&event.event_type);
-    let fields = with_dates(&event.properties);
-    let fields: Value = serde_json::from_slice(fields.as_bytes()).unwrap_or_default();
-    if event_type == "customEvent" {
-        shown.insert("eventName".to_owned(), json!(name));
-        shown.insert(
-            "eventUpdatedAt".to_owned(),
-            json!(written(event.received_at)),
-        );
-    }
-    let more = [
-        ("_id", json!(event.message_id)),
-        ("eventType", event_type),
-        ("createdAt", json!(written(event.occurred_at))),
-        ("email", json!(email)),
-        ("userId", json!(user_id)),
-        ("dataFields", fields),
-        (
-            "itblInternal",
-            json!({
-                "documentCreatedAt": written(event.received_at),
-                "documentUpdatedAt": written(event.received_at),
-            }),
-        ),
-    ];
-    let more = more.into_iter().filter(|(_, value)| !value.is_null());
-    shown.extend(more.map(|(name, value)| (name.to_owned(), value)));
-    Value::Object(shown)
 }

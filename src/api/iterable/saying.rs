@@ -9,6 +9,7 @@ use crate::domain::{EventDraft, Gate, Json, Mode, Signer};
 use std::collections::BTreeMap;
 
 /// What one call says about somebody.
+#[derive(Clone)]
 pub struct Saying {
     pub named: Named,
     /// The names among the data fields: those that the person is to have.
@@ -82,7 +83,7 @@ pub fn by_token(traits: Json) -> Json {
 }
 
 /// A list of objects with tokens by them; `None` of anything else, which is a trait like any other.
-fn as_object(list: &Json) -> Option<Json> {
+pub fn as_object(list: &Json) -> Option<Json> {
     let all = list.elements(MOST_DEVICES + 1);
     let by_token = all
         .iter()

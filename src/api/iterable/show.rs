@@ -2,7 +2,6 @@
 
 use super::names::PLACEHOLDER_DOMAIN;
 use super::saying::BY_TOKEN;
-use super::subscriptions::LISTS;
 use crate::domain::elements::LISTS as STATIC_LISTS;
 use crate::domain::{Identity, IdentityKind, Json, ProjectType, Timestamp, plain_date};
 use crate::store::{KnownIdentity, Profile};
@@ -10,6 +9,14 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// The lists of numbers that a person has.
+pub const LISTS: [&str; 4] = [
+    STATIC_LISTS,
+    "unsubscribedChannelIds",
+    "unsubscribedMessageTypeIds",
+    "subscribedMessageTypeIds",
+];
 
 /// `{"user":…}`.
 #[derive(Serialize)]
@@ -32,7 +39,7 @@ type DataFields = BTreeMap<String, Box<RawValue>>;
 
 /// How a profile is shown.
 pub fn found(profile: &Profile, project: ProjectType) -> Found {
-    let (email, user_id) = names_of(profile);
+    let (email, user_id) = names_of(profile, project);
     let mut fields = fields(&profile.traits);
     let given = [("email", &email), ("userId", &user_id)];
     for (name, value) in given {
@@ -61,13 +68,22 @@ pub fn static_lists(project: ProjectType) -> &'static str {
     }
 }
 
-/// The email and the user id of a person: what was stated last, else the names in the order in which they came.
-pub fn names_of(profile: &Profile) -> (Option<String>, Option<String>) {
-    let text = |name: &str| profile.traits.member(name)?.as_text();
-    let email = text("email").map(|email| email.to_lowercase());
+/// The email and the user id of a person: what was stated last, else the names in the order in which they came. What several may share is
+/// a trait (`ProjectType`); elsewhere what leads to nobody, or to somebody else, is shown of nobody.
+pub fn names_of(profile: &Profile, project: ProjectType) -> (Option<String>, Option<String>) {
+    let known = &profile.identities;
+    let is_name = |name: &Identity| known.iter().any(|known| known.identity == *name);
+    let stated = |name: &str, kind: &IdentityKind, is_shared: bool| {
+        let text = profile.traits.member(name)?.as_text()?;
+        let name = Identity::new(kind.clone(), &text);
+        let is_shown = !name.value.is_empty() && (is_shared || is_name(&name));
+        is_shown.then_some(name.value)
+    };
+    let (email, user_id) = (IdentityKind::Email, IdentityKind::UserId);
     (
-        email.or_else(|| first(&profile.identities, &IdentityKind::Email)),
-        text("userId").or_else(|| first(&profile.identities, &IdentityKind::UserId)),
+        stated("email", &email, project == ProjectType::UserId).or_else(|| first(known, &email)),
+        stated("userId", &user_id, project == ProjectType::Email)
+            .or_else(|| first(known, &user_id)),
     )
 }
 
@@ -131,24 +147,67 @@ pub fn written(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
     use crate::domain::ProfileId;
 
-    #[test]
-    fn what_was_read_and_is_written_back_stands_still_but_for_the_time_of_the_update() {
-        let at = |text: &str| Timestamp::parse(text).expect(text);
-        let sent = json!({"profileUpdatedAt": "2020-01-01", "signupDate": "2020-01-01"});
-        let profile = Profile {
+    fn profile(traits: &Value, names: &[(IdentityKind, &str)]) -> Profile {
+        let at = Timestamp::parse("2026-01-01").expect("a date");
+        let known = |(kind, value): &(IdentityKind, &str)| KnownIdentity {
+            identity: Identity::new(kind.clone(), value),
+            first_seen: at,
+        };
+        Profile {
             id: ProfileId(uuid::Uuid::nil()),
-            traits: Json::of(&sent),
-            identities: Vec::new(),
+            traits: Json::of(traits),
+            identities: names.iter().map(known).collect(),
             version: 1,
-            created_at: at("2026-01-01"),
-            updated_at: at("2026-01-02"),
+            created_at: at,
+            updated_at: Timestamp::parse("2026-01-02").expect("a date"),
             first_seen: None,
             last_seen: None,
             groups: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_trait_is_shown_as_a_name_where_it_leads_to_its_person_or_is_no_name_at_all() {
+        use IdentityKind::{Email, UserId};
+        let own = [
+            (UserId, "ada"),
+            (Email, "ada@x.test"),
+            (Email, "new@x.test"),
+        ];
+        let shown = |email: &str, id: &str, project| {
+            let traits = json!({"email": email, "userId": id});
+            let (email, user_id) = names_of(&profile(&traits, &own), project);
+            (email.unwrap_or_default(), user_id.unwrap_or_default())
         };
-        let fields = found(&profile, ProjectType::Hybrid).user.data_fields;
+        let pair = |email: &str, id: &str| (email.to_owned(), id.to_owned());
+        let (email, id) = (" New@x.test ", "other");
+        assert_eq!(
+            shown(email, id, ProjectType::Hybrid),
+            pair("new@x.test", "ada")
+        );
+        assert_eq!(
+            shown(email, id, ProjectType::Email),
+            pair("new@x.test", "other")
+        );
+        let (email, id) = ("Bob@x.test", "");
+        assert_eq!(
+            shown(email, id, ProjectType::Hybrid),
+            pair("ada@x.test", "ada")
+        );
+        assert_eq!(
+            shown(email, id, ProjectType::UserId),
+            pair("bob@x.test", "ada")
+        );
+    }
+
+    #[test]
+    fn what_was_read_and_is_written_back_stands_still_but_for_the_time_of_the_update() {
+        let sent = json!({"profileUpdatedAt": "2020-01-01", "signupDate": "2020-01-01"});
+        let fields = found(&profile(&sent, &[]), ProjectType::Hybrid);
+        let fields = fields.user.data_fields;
         let text = |name: &str| fields[name].get().trim_matches('"').to_owned();
         assert_eq!(text("profileUpdatedAt"), "2026-01-02 00:00:00 +00:00");
         assert_eq!(text("signupDate"), "2020-01-01 00:00:00 +00:00");

@@ -5,18 +5,11 @@ use super::people::{self, Saying};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
+use super::show::LISTS;
 use super::users::{self, UPDATE};
 use crate::domain::Json;
-use crate::domain::elements::LISTS as STATIC_LISTS;
 use std::collections::BTreeMap;
 
-/// The lists that a profile has.
-pub const LISTS: [&str; 4] = [
-    STATIC_LISTS,
-    "unsubscribedChannelIds",
-    "unsubscribedMessageTypeIds",
-    "subscribedMessageTypeIds",
-];
 /// Ids of one list: more is no list of subscriptions.
 const MOST_IDS: usize = 10_000;
 

@@ -1,8 +1,8 @@
 //! `auth/jwts/invalidate`: tokens of somebody count no more.
 
 use super::fields::Fields;
+use super::known::look_up;
 use super::names::Who;
-use super::people::look_up;
 use super::reads::profile;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;

@@ -3,11 +3,11 @@
 //! An SDK draws a UUID for such a user and says it in a session. At the login it merges the user into the one who logged in. That is the
 //! one merge that an app's key may ask for, so the service looks itself whether the source is such a user.
 
+use super::drawn::{EVENT, is_drawn, is_unknown_user};
 use super::events::{context, id_of};
 use super::jwt;
-use super::names::{Named, Strangers, placeholder_email};
+use super::names::{Named, Strangers};
 use super::people::{self, Saying};
-use super::reads::{events_named, profile};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
@@ -15,20 +15,13 @@ use super::users::{self, UPDATE};
 use super::when;
 use crate::api::error::ApiError;
 use crate::api::reading::answer_of;
-use crate::domain::{EventDraft, EventType, Identity, IdentityKind, Json, Text, Timestamp};
-use crate::store::Profile;
+use crate::domain::{EventDraft, EventType, Identity, IdentityKind, Json, Text};
 use std::collections::BTreeMap;
-use std::time::Duration;
-use uuid::Uuid;
 
 /// What of a session is data of its event.
 const SESSION: [&str; 3] = ["unknownSessionContext", "anonSessionContext", "deviceInfo"];
-/// The event of a session.
-const EVENT: &str = "unknownSession";
 /// What an SDK is told where the project has no criteria.
 const NO_CRITERIA: &str = r#"{"count":0,"criteriaSets":[]}"#;
-/// A user is made by the batch that their session is in.
-const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// When SDKs make users of people whom they do not know (`roster project criteria`).
 pub async fn criteria(asked: Asked) -> Result<Answer, Failure> {
@@ -58,11 +51,6 @@ fn drawn_id(saying: &Saying) -> Option<&str> {
     let has_others = saying.named.email.is_some() || saying.inner != Named::default();
     let id = saying.named.user_id.as_deref();
     id.filter(|id| !has_others && is_drawn(id))
-}
-
-/// True of an id that an SDK drew.
-fn is_drawn(id: &str) -> bool {
-    Uuid::try_parse(id).is_ok()
 }
 
 /// Makes the user of an app that does not know who that is, with a session of theirs.
@@ -108,37 +96,4 @@ pub async fn may_take_in(
         Some(signed) if !signed.vouches_for(destination) => Err(jwt::mismatched().into()),
         _ => Ok(()),
     }
-}
-
-/// True of a user who has no name but an id that an SDK drew, and began with a session; `None` of nobody. When somebody began is told by
-/// this service's own clock: a session that is said of a user who was there before makes nobody unknown.
-async fn is_unknown_user(asked: &Asked, source: &Identity) -> Result<Option<bool>, ApiError> {
-    let _room = asked.state.reads.room().await?;
-    let Some(profile) = profile(asked, source.clone()).await? else {
-        return Ok(None);
-    };
-    let is_user = source.kind == IdentityKind::UserId && is_drawn(&source.value);
-    if !is_user || !has_no_other_name(&profile, source) {
-        return Ok(Some(false));
-    }
-    let began = |at: Timestamp| {
-        let between = at.micros().abs_diff(profile.created_at.micros());
-        Duration::from_micros(between) <= AT_ONCE
-    };
-    let sessions = events_named(asked, source, EVENT).await?;
-    Ok(Some(
-        sessions.iter().any(|session| began(session.received_at)),
-    ))
-}
-
-fn has_no_other_name(profile: &Profile, source: &Identity) -> bool {
-    profile
-        .identities
-        .iter()
-        .all(|known| match known.identity.kind {
-            IdentityKind::UserId => known.identity == *source,
-            IdentityKind::Email => known.identity.value == placeholder_email(&source.value),
-            IdentityKind::AnonymousId => true,
-            IdentityKind::Custom(_) | IdentityKind::GroupId => false,
-        })
 }

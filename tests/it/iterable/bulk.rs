@@ -75,3 +75,39 @@ async fn what_is_documented_to_fit_fits_and_what_never_fits_is_to_be_split() {
     let expected = (StatusCode::PAYLOAD_TOO_LARGE, Some("BatchTooLarge"));
     assert_eq!(told, expected, "{answer}");
 }
+
+/// Members of which the first is refused; the second is taken as it is when it comes alone.
+#[tokio::test]
+async fn a_member_that_is_refused_bars_no_other_with_its_names() {
+    let project = Project::fresh().await;
+    let gone = json!({"userId": "gone", "email": "gone@example.com"});
+    post(&project, "users/update", &gone).await;
+    post(&project, "users/forget", &json!({"userId": "gone"})).await;
+    let update = |id: &str, email: &str| json!({"userId": id, "email": email});
+    let track = |id: &str, event: &str| json!({"userId": id, "email": "e@example.com", "eventName": "x", "id": event});
+    let calls = [
+        (
+            "users/bulkUpdate",
+            json!({"users": [update("gone", "n@example.com"), update("u2", "n@example.com")]}),
+            1,
+        ),
+        (
+            "users/bulkUpdate",
+            json!({"users": [update("u3", "gone@example.com"), update("u4", "gone@example.com")]}),
+            0,
+        ),
+        (
+            "events/trackBulk",
+            json!({"events": [track("u5", &"i".repeat(600)), track("u6", "i")]}),
+            1,
+        ),
+    ];
+    for (path, body, refused) in calls {
+        let answer = post(&project, path, &body).await;
+        assert_eq!(answer["failCount"], refused, "{answer}");
+        for names in ["conflictEmails", "conflictUserIds"] {
+            let told = answer["failedUpdates"][names].as_array();
+            assert!(told.is_none_or(Vec::is_empty), "{answer}");
+        }
+    }
+}

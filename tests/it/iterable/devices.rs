@@ -1,9 +1,8 @@
 //! Devices that several people have or had: switched off for all of them by their token alone, wherever they went.
 
-use super::call;
-use crate::harness::{Project, answer_to, shared, store_at, whole_rows};
+use super::{call, of_type as fresh};
+use crate::harness::{Project, answer_to, shared, whole_rows};
 use reqwest::{Method, StatusCode};
-use roster::domain::ProjectId;
 use serde_json::{Value, json};
 
 async fn post(project: &Project, path: &str, body: &Value) {
@@ -24,15 +23,6 @@ async fn is_on(project: &Project, reference: &str, token: &str) -> bool {
     let profile = project.profile(reference).await;
     let device = &profile["traits"]["devices"][token]["endpointEnabled"];
     device.as_bool().expect("a device")
-}
-
-async fn fresh(iterable: &str) -> Project {
-    let project = Project::fresh().await;
-    let rules = serde_json::from_value(json!({"iterable": iterable})).expect("rules");
-    let store = store_at(&shared().await.database_url);
-    let set = store.set_rules(ProjectId(project.id), &rules).await;
-    set.expect("set");
-    project
 }
 
 #[tokio::test]
@@ -148,4 +138,30 @@ async fn a_trait_of_that_name_with_a_thousand_keys_makes_no_thousand_rows() {
         project.id
     );
     assert_eq!(whole_rows(url, &count).await, ["500"]);
+}
+
+#[tokio::test]
+async fn devices_that_came_as_a_list_by_another_road_stay_and_are_switched_off() {
+    let project = Project::fresh().await;
+    let devices = json!([{"token": "a", "platform": "GCM"}, {"token": "b", "platform": "GCM"}]);
+    for user in ["ada", "bob"] {
+        let item = json!({"type": "identify", "userId": user, "messageId": user, "traits": {"devices": devices}});
+        project.send("/v1/batch", &json!({"batch": [item]})).await;
+    }
+    register(&project, json!({"userId": "ada"}), "c").await;
+    let off = json!({"userId": "bob", "token": "a"});
+    post(&project, "users/disableDevice", &off).await;
+    let kept = async |reference: &str, token: &str| {
+        let profile = project.profile(reference).await;
+        profile["traits"]["devices"][token].clone()
+    };
+    for token in ["a", "b", "c"] {
+        assert_eq!(
+            kept("user_id:ada", token).await["platform"],
+            "GCM",
+            "{token}"
+        );
+    }
+    assert!(!is_on(&project, "user_id:bob", "a").await);
+    assert_eq!(kept("user_id:bob", "b").await["platform"], "GCM");
 }
