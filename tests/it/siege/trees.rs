@@ -128,7 +128,7 @@ async fn siege_mappings_that_multiply() {
 
     let defaults = ["a", "b"].map(|name| format!("{name} = \"{}\"\n", "x".repeat(80_000)));
     let defaults = format!("{identity}[traits.defaults]\n{}", defaults.concat());
-    let lines: String = (0..60)
+    let lines: String = (1..=60)
         .map(|number| format!("{{\"id\":\"{number}\"}}\n"))
         .collect();
     let job = siege.import(&defaults, &lines).await;
