@@ -192,9 +192,10 @@ pub fn shapes() -> Shapes {
             cleared_at: time?, finished_at: time?")),
         ("ImportJob", object("id: uuid, name: text, state: waiting|running|paused|done|failed|cancelled|incomplete, reason?: text, \
             format: ndjson|json|csv, first_line?: count, time: time, offset: count, length: count?, checksum: text, lines: count, blank: count, \
-            records: count, stored: count, unchanged: count, duplicate: count, rejected: count, warned: count, records_per_second: count, \
+            records: count, stored: count, unchanged: count, duplicate: count, rejected: count, warned: count, mended: [Mended], records_per_second: count, \
             seconds_left: count?, file: object?, compression: text?, created_at: time, updated_at: time, finished_at: time?, expires_at: time, \
             source?: text")),
+        ("Mended", object("code: text, field: text, reason: text, line_number: text, count: count")),
         ("ImportPage", object("imports: [ImportJob], next_cursor: text?")),
         ("Migration", loosely("state: text, version: count, since: time, mirrors: flag, index: text")),
     ]
