@@ -147,8 +147,8 @@ pub fn written(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
     use crate::domain::ProfileId;
+    use serde_json::Value;
 
     fn profile(traits: &Value, names: &[(IdentityKind, &str)]) -> Profile {
         let at = Timestamp::parse("2026-01-01").expect("a date");
