@@ -64,6 +64,8 @@ pub struct Out<'a> {
     pub records: &'a mut Vec<FileRecord>,
     /// When there are so many, the others stay where they are.
     pub enough: usize,
+    /// Bytes that objects may still be made of in this turn: a row's object repeats the names of its table.
+    pub room: usize,
     /// Records that are whole stayed.
     pub leaves_some: bool,
     pub seen: &'a mut Seen,
@@ -80,7 +82,7 @@ pub struct Out<'a> {
 impl Out<'_> {
     /// Tells, and notes, that what follows has to stay.
     pub fn is_full(&mut self) -> bool {
-        self.leaves_some = self.records.len() >= self.enough;
+        self.leaves_some = self.records.len() >= self.enough || self.room == 0;
         self.leaves_some
     }
 
@@ -93,6 +95,8 @@ impl Out<'_> {
         warnings: Vec<Warning>,
     ) {
         self.seen.records += 1;
+        let made = read.as_ref().map_or(0, Bytes::len);
+        self.room = self.room.saturating_sub(made);
         self.records.push(FileRecord {
             number: self.seen.records,
             place,

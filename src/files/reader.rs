@@ -53,6 +53,9 @@ struct State {
     seen: Seen,
 }
 
+/// Bytes of objects with which a turn ends, however few they are.
+const ROOM: usize = 1 << 20;
+
 /// What follows some bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
@@ -210,6 +213,7 @@ impl FileReader {
         let most = self.limits.record_bytes;
         let mut out = Out {
             enough: records.len() + self.limits.records,
+            room: ROOM,
             leaves_some: false,
             records,
             seen: &mut state.seen,

@@ -47,6 +47,14 @@ pub struct FileRecord {
 }
 
 impl FileRecord {
+    /// Lets go of the piece of the file that it is a part of: for a few records of it that would be held many times.
+    pub fn stand_alone(&mut self) {
+        self.text = Bytes::copy_from_slice(&self.text);
+        if let Ok(object) = &mut self.read {
+            *object = Bytes::copy_from_slice(object);
+        }
+    }
+
     /// Where it stands, for the mapping. `name` is the file's, as it was said at its creation.
     pub fn source<'a>(&self, name: &'a str, format: Format) -> FromFile<'a> {
         let (number, Place { line, part }) = (self.number, self.place);

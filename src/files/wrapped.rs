@@ -177,6 +177,7 @@ impl Wrapped {
                 seen: &mut seen,
                 records: &mut Vec::new(),
                 enough: usize::MAX,
+                room: usize::MAX,
                 ..*out
             };
             let table = Table::below(line, delimiter.unwrap_or(b'\t'), layout, &mut own)?;
@@ -220,6 +221,7 @@ impl Wrapped {
                 seen: &mut seen,
                 records: &mut records,
                 enough: usize::MAX,
+                room: usize::MAX,
                 ..*out
             },
         )?;

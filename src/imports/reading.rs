@@ -15,7 +15,7 @@ use bytes::Bytes;
 /// Records that hold more than so many times their text weigh more than it: of short lines there are many.
 const HELD_FOR_A_BYTE: usize = 4;
 
-/// Records that are read before it is looked what they hold: a mapping may make a megabyte of each.
+/// Records that are read before it is looked what they hold, where the mapping may make a megabyte of each.
 const STEP: usize = 16;
 
 /// Records of one turn.
@@ -56,6 +56,14 @@ impl Means {
             limits: &self.limits,
             received_at: self.received_at,
             is_measured: false,
+        }
+    }
+
+    /// Records that are read before it is looked what they hold.
+    fn step(&self) -> usize {
+        match self.mapping.may_multiply() {
+            true => STEP,
+            false => TURN,
         }
     }
 }
@@ -142,7 +150,7 @@ impl Reading {
         means: Means,
     ) -> Result<Self, Unusable> {
         let limits = FileLimits {
-            records: STEP,
+            records: means.step(),
             ..limits
         };
         let kept = job.kept.as_deref().unwrap_or_default();
@@ -224,6 +232,9 @@ impl Reading {
         loop {
             let mut records = Vec::new();
             let taken = step(&mut self.reader, &mut records);
+            if self.means.step() < TURN {
+                records.iter_mut().for_each(FileRecord::stand_alone);
+            }
             let failure = self.judged(records, taken, batch);
             if failure.is_some() || !self.leaves_some || batch.is_full() {
                 return failure;
@@ -359,7 +370,7 @@ mod tests {
             received_at: at,
         };
         let limits = FileLimits {
-            records: STEP,
+            records: means.step(),
             ..file_limits(1 << 20)
         };
         Reading {

@@ -8,7 +8,7 @@ use super::moment::Moments;
 use super::names::{self, Sought};
 use super::opened::{Action, Content, Opened};
 use super::place::{Place, Pointer, View};
-use super::shape::Shape;
+use super::shape::{Dots, Shape};
 use super::{Control, Reading, Record, done, earliest, judged};
 use crate::domain::{
     Code, Draft, Gate, GroupDraft, Json, Mode, Name, Rejection, Stamp, Timestamp, Warning,
@@ -71,6 +71,13 @@ struct Reader<'a> {
 }
 
 impl Document {
+    /// True where what is made of a record may be many times as large: texts of the mapping's own, names that stand for paths, properties
+    /// that say one place again and again.
+    pub fn may_multiply(&self) -> bool {
+        let properties = self.event.as_ref().map_or(0, |event| event.named.len());
+        !self.shape.defaults.is_empty() || self.shape.dots != Dots::Keep || properties > 0
+    }
+
     /// Reads a record.
     ///
     /// # Errors

@@ -178,6 +178,11 @@ impl Mapping {
         matches!(self.form, Form::Columns)
     }
 
+    /// True where what it makes of a record may be many times as large.
+    pub fn may_multiply(&self) -> bool {
+        matches!(&self.form, Form::Document(document) if document.may_multiply())
+    }
+
     /// The columns of a table that it reads, by its own names for them, and `*` for all others; `None` where it reads all.
     pub fn columns(&self) -> Option<Vec<String>> {
         match &self.form {

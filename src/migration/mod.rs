@@ -184,7 +184,6 @@ pub async fn step(
     let plan = plan(from.as_ref(), verb, order)?;
     if matches!(verb, Verb::Plan | Verb::Start) {
         allow(store, project_id, (&plan, order)).await?;
-        is_free(store, project_id, &plan).await?;
     }
     if verb == Verb::Plan {
         has_kind(store, project_id, &plan.document_kind).await?;
@@ -263,21 +262,6 @@ async fn allow(
     let name = store.project_name(project_id).await?.unwrap_or_default();
     let refusal = plan.refusal(&name, (indices, topics));
     refusal.map_or(Ok(()), |told| Err(Denied::NotAllowed(told)))
-}
-
-/// Two mirrors in one place would write over each other, and read each other's people.
-async fn is_free(store: &Store, project_id: ProjectId, plan: &MigrationPlan) -> Result<(), Denied> {
-    let told = || {
-        let topic = plan.topic.iter().map(|topic| format!("topic {topic}"));
-        let index = Some(&plan.index).filter(|index| !index.is_empty());
-        let index = index.map(|index| format!("index {index}"));
-        let names: Vec<String> = index.into_iter().chain(topic).collect();
-        format!("another project is mirrored there: {}", names.join(", "))
-    };
-    match store.is_mirrored_to(project_id, plan).await? {
-        true => Err(Denied::Plan(told())),
-        false => Ok(()),
-    }
 }
 
 /// Nobody has a name of a kind that the project does not have.

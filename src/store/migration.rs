@@ -52,16 +52,6 @@ SELECT moved.project_id, moved.version, $7::UUID, $8::TEXT, $9::TEXT, $3::TEXT, 
 RETURNING version",
 };
 
-/// Whether an index or a topic is another project's mirror.
-pub(super) const FIND_OTHER_MIRROR: Statement = Statement {
-    name: "find_other_mirror",
-    sql: "-- find_other_mirror
-SELECT EXISTS (
-    SELECT 1 FROM migration AS m
-    WHERE m.project_id <> $1::INT4 AND m.mirrors AND (m.settings ->> 'index' = NULLIF($2::TEXT, '') OR m.settings ->> 'topic' = $3::TEXT)
-)",
-};
-
 pub(super) const LOAD_STEPS: Statement = Statement {
     name: "load_steps",
     sql: "-- load_steps
@@ -190,17 +180,6 @@ impl Store {
     pub async fn load_migration(&self, project_id: ProjectId) -> Result<Option<Migration>, Error> {
         let rows = self.run(&LOAD_MIGRATION, &[&project_id.0]).await?;
         rows.first().map(migration).transpose()
-    }
-
-    /// True where another project mirrors to the index or the topic of a plan.
-    pub async fn is_mirrored_to(
-        &self,
-        project_id: ProjectId,
-        plan: &MigrationPlan,
-    ) -> Result<bool, Error> {
-        let params: [&(dyn ToSql + Sync); 3] = [&project_id.0, &plan.index, &plan.topic];
-        let rows = self.run(&FIND_OTHER_MIRROR, &params).await?;
-        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// Takes a step; false where somebody else took one first.

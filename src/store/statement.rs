@@ -141,7 +141,6 @@ fn of_migrations() -> Vec<&'static Statement> {
     vec![
         &migration::LOAD_MIGRATION,
         &migration::TAKE_STEP,
-        &migration::FIND_OTHER_MIRROR,
         &migration::LOAD_STEPS,
         &migration::LOAD_REFUSED_DOCUMENTS,
         &migration::MEASURE_MIRROR,

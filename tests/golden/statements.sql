@@ -1617,12 +1617,6 @@ INSERT INTO migration_step (project_id, version, step_id, verb, from_state, to_s
 SELECT moved.project_id, moved.version, $7::UUID, $8::TEXT, $9::TEXT, $3::TEXT, $10::TEXT, $11::TEXT, $12::BOOL, $16::JSONB, now() FROM moved
 RETURNING version;
 
--- find_other_mirror
-SELECT EXISTS (
-    SELECT 1 FROM migration AS m
-    WHERE m.project_id <> $1::INT4 AND m.mirrors AND (m.settings ->> 'index' = NULLIF($2::TEXT, '') OR m.settings ->> 'topic' = $3::TEXT)
-);
-
 -- load_steps
 SELECT version, step_id, verb, from_state, to_state, operator, reason, is_forced, gates::TEXT, taken_at
 FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY version LIMIT $3::INT8;
