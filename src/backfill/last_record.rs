@@ -34,7 +34,7 @@ impl LastRecord {
 
     /// Whether a record at its offset is this one.
     pub fn is(&self, arrived: &Arrived) -> bool {
-        (arrived.timestamp(), digest_of(arrived)) == (self.at, self.digest.clone())
+        arrived.timestamp() == self.at && digest_of(arrived) == self.digest
     }
 }
 

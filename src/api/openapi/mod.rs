@@ -59,7 +59,7 @@ pub async fn show(described: Data<Described>) -> HttpResponse {
 fn info() -> Info {
     let mut info = Info::new("Roster", env!("CARGO_PKG_VERSION"));
     info.description = Some(ABOUT.to_owned());
-    info.license = Some(License::new("Apache-2.0"));
+    info.license = Some(License::new(env!("CARGO_PKG_LICENSE")));
     info
 }
 
