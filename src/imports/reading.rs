@@ -4,9 +4,7 @@
 
 use super::mended::{self, Mended};
 use super::unpack::Unpack;
-use crate::domain::{
-    Class, Code, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp, count_keys,
-};
+use crate::domain::{Class, Gate, Item, KeyKind, Kinds, Limits, ProjectId, Rejection, Timestamp};
 use crate::files::{FileLimits, FileReader, FileRecord, Layout, Place, Unusable, unclear};
 use crate::mapping::{Calls, FromFile, Mapping, Reading as Read, Record};
 use crate::store::StoredImport;
@@ -23,9 +21,6 @@ const TURN: usize = 1_000;
 
 /// Bytes that the records of one turn hold: with so many it ends, however few they are.
 const HELD: usize = 4 << 20;
-
-/// Keys of a record, at any depth. Each may take some hundred bytes of a tree.
-const KEYS: usize = 1 << 16;
 
 /// What a refused record holds beside its text until it is listed.
 const REFUSED: usize = 1_024;
@@ -325,13 +320,6 @@ impl Reading {
 
     fn command(&self, object: &Bytes, standing: &Standing) -> Result<Read, Rejection> {
         let means = &self.means;
-        if has_too_many_keys(object) {
-            let message = format!("the record has more than {KEYS} keys, at any depth");
-            return Err(Rejection {
-                field: None,
-                ..Rejection::of(Code::RecordTooLarge, "", message)
-            });
-        }
         let gate = means.gate();
         let from = FromFile {
             name: &means.name,
@@ -344,11 +332,6 @@ impl Reading {
         let calls = &*means.calls;
         means.mapping.read(&record, &gate, means.file_time, calls)
     }
-}
-
-/// A key has four bytes at least, with its quotes, its colon and what stands behind it: most records are too short for so many.
-fn has_too_many_keys(object: &Bytes) -> bool {
-    object.len() > KEYS * 4 && count_keys(object) > KEYS
 }
 
 #[cfg(test)]
@@ -407,14 +390,5 @@ mod tests {
             rest = batch.rest;
         }
         assert_eq!(count, 200);
-    }
-
-    #[test]
-    fn a_record_of_very_many_keys_is_refused_before_it_is_a_tree() {
-        let mut reading = reading("[identities]\nuser_id = \"/id\"\n");
-        let list = "{\"\":0},".repeat(KEYS);
-        let line = format!("{{\"id\":1,\"x\":[{list}0]}}\n");
-        let batch = reading.read(Bytes::from(line));
-        assert_eq!(batch.refused[0].1.code, Code::RecordTooLarge);
     }
 }

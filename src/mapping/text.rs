@@ -1,7 +1,7 @@
 //! From the bytes of a record to JSON: what stands before it is taken off, what SDKs send beyond the standard is mended.
 
 use crate::domain::mend::{mend, survey};
-use crate::domain::{Code, Rejection};
+use crate::domain::{Code, Rejection, count_keys};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -10,11 +10,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const REGISTRY_PREFIX: usize = 5;
 /// Envelopes nest some levels above what they carry.
 const ENVELOPE_DEPTH: usize = 8;
+/// Keys of a record, at any depth. Each may take some hundred bytes of a tree.
+const KEYS: usize = 1 << 16;
 
 /// Reads one value; `None` where there is nothing, or `null`.
 ///
 /// # Errors
-/// `NotJson` with the place, `SchemaRegistryFormat`, `TooDeep`, `TooLong`.
+/// `NotJson` with the place, `SchemaRegistryFormat`, `TooDeep`, `TooLong`, `RecordTooLarge`.
 pub fn json(bytes: &Bytes, field: &str, depth: usize) -> Result<Option<Value>, Rejection> {
     read(bytes, field, depth, |text| parse(text, field))
 }
@@ -57,6 +59,13 @@ pub fn bare(bytes: &Bytes) -> Bytes {
 }
 
 fn mended(text: Bytes, field: &str, depth: usize) -> Result<Bytes, Rejection> {
+    if has_too_many_keys(&text) {
+        let message = format!("the record has more than {KEYS} keys, at any depth");
+        return Err(Rejection {
+            field: None,
+            ..Rejection::of(Code::RecordTooLarge, "", message)
+        });
+    }
     // Five bytes of exponent may become 500: a record must not grow a hundredfold.
     let room = text.len().saturating_mul(4).saturating_add(1 << 16);
     let Some(known) = survey(&text, room) else {
@@ -74,6 +83,11 @@ fn mended(text: Bytes, field: &str, depth: usize) -> Result<Bytes, Rejection> {
     })
 }
 
+/// A key has four bytes at least, with its quotes, its colon and what stands behind it: most records are too short for so many.
+fn has_too_many_keys(text: &[u8]) -> bool {
+    text.len() > KEYS * 4 && count_keys(text) > KEYS
+}
+
 fn parse(text: &[u8], field: &str) -> Result<Value, Rejection> {
     serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -85,4 +99,21 @@ fn parse(text: &[u8], field: &str) -> Result<Value, Rejection> {
 fn foreign(field: &str) -> Rejection {
     let message = "it has a schema registry's prefix and no JSON behind it: only JSON is read, not Avro or Protobuf";
     Rejection::of(Code::SchemaRegistryFormat, field, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_keys(number: usize) -> Bytes {
+        let members = vec!["\"\":0"; number].join(",");
+        Bytes::from(format!("{{{members}}}"))
+    }
+
+    #[test]
+    fn a_record_of_very_many_keys_is_refused_before_it_is_a_tree() {
+        let code = |number| json(&of_keys(number), "value", 8).err().map(|why| why.code);
+        assert_eq!(code(KEYS), None);
+        assert_eq!(code(KEYS + 1), Some(Code::RecordTooLarge));
+    }
 }
