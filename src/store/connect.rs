@@ -19,12 +19,12 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Reads what `version()` gives back.
+    /// Reads what `version()` gives back. PostgreSQL, and what was made of it, says so first; forks of CockroachDB have names of their own.
     pub fn from_version(version: &str) -> Self {
-        if version.contains("Cockroach") {
-            Self::CockroachDb
-        } else {
+        if version.starts_with("PostgreSQL ") {
             Self::PostgreSql
+        } else {
+            Self::CockroachDb
         }
     }
 }
@@ -111,23 +111,25 @@ impl Target {
 /// a read of one profile takes four times as long as to run it.
 pub fn session_settings(engine: Engine, statement_timeout: Duration) -> String {
     let timeout = statement_timeout.as_millis();
-    let common = format!(
-        "SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = {timeout}; SET timezone = 'UTC';"
-    );
+    let common = format!("SET statement_timeout = {timeout}; SET timezone = 'UTC';");
     match engine {
         Engine::CockroachDb => common,
         Engine::PostgreSql => format!(
-            "{common} SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan;"
+            "{common} SET idle_in_transaction_session_timeout = {timeout}; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan;"
         ),
     }
 }
 
 /// What newer versions of CockroachDB know and older ones refuse. Statistics of a table just made say that it is empty, and then
 /// hot statements would be planned as scans of it.
-const COCKROACHDB_MAY_KNOW: [&str; 2] = [
-    "SET avoid_full_table_scans_in_mutations = on",
-    "SET optimizer_min_row_count = 1000",
-];
+fn cockroachdb_may_know(statement_timeout: Duration) -> [String; 3] {
+    let timeout = statement_timeout.as_millis();
+    [
+        format!("SET idle_in_transaction_session_timeout = {timeout}"),
+        "SET avoid_full_table_scans_in_mutations = on".to_owned(),
+        "SET optimizer_min_row_count = 1000".to_owned(),
+    ]
+}
 
 /// Sets a new connection up. A setting that the server may not know is tried by itself, and its refusal is no failure.
 ///
@@ -143,8 +145,8 @@ pub async fn set_up_session(
     if engine == Engine::PostgreSql {
         return Ok(());
     }
-    for setting in COCKROACHDB_MAY_KNOW {
-        match client.batch_execute(setting).await {
+    for setting in cockroachdb_may_know(statement_timeout) {
+        match client.batch_execute(&setting).await {
             Err(error) if error.as_db_error().is_none() => return Err(error),
             _ => {}
         }
@@ -240,6 +242,15 @@ mod tests {
 
     fn parse(url: &str) -> Result<Target, Error> {
         Target::parse(url, Duration::from_secs(1), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn an_engine_is_known_by_its_first_word() {
+        let postgres = "PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu";
+        assert_eq!(Engine::from_version(postgres), Engine::PostgreSql);
+        for version in ["CockroachDB CCL v24.1.2 (x86_64)", "KaiwuDB 2.0.3 (x86_64)"] {
+            assert_eq!(Engine::from_version(version), Engine::CockroachDb);
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub(super) const ERASE_EVENTS: Statement = Statement {
         "-- erase_events
 WITH ",
         held!("$6", "$7"),
-        ", found AS (
+        ", hits AS (
     SELECT own.project_id, own.event_id
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
@@ -118,8 +118,8 @@ WITH ",
 ), emptied AS (
     UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
         occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB, via = NULL
-    FROM found AS f
-    WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ",
+    FROM hits AS h
+    WHERE e.project_id = h.project_id AND e.event_id = h.event_id AND e.type <> 'erased' AND ",
         holds_turn!("$6"),
         "
     RETURNING e.event_id
@@ -130,7 +130,7 @@ WITH ",
 )
 SELECT count(*)::INT8, ",
         holds_turn!("$6"),
-        " FROM found"
+        " FROM hits"
     ),
 };
 
@@ -142,7 +142,7 @@ pub(super) const EMPTY_REJECTIONS: Statement = Statement {
         "-- empty_rejections
 WITH ",
         held!("$4", "$5"),
-        ", found AS (
+        ", hits AS (
     SELECT r.project_id, r.received_at, r.rejection_id
     FROM erasure AS e
     JOIN rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -151,15 +151,15 @@ WITH ",
 ), emptied AS (
     UPDATE rejection AS r SET field = NULL, message = 'the person was erased', message_id = NULL, item = 'null'::JSONB,
         warnings = CASE WHEN r.warnings IS NOT NULL THEN '[]'::JSONB END, name_hashes = NULL
-    FROM found AS f
-    WHERE r.project_id = f.project_id AND r.received_at = f.received_at AND r.rejection_id = f.rejection_id AND ",
+    FROM hits AS h
+    WHERE r.project_id = h.project_id AND r.received_at = h.received_at AND r.rejection_id = h.rejection_id AND ",
         holds_turn!("$4"),
         "
     RETURNING r.rejection_id
 )
 SELECT count(*)::INT8, ",
         holds_turn!("$4"),
-        " FROM found"
+        " FROM hits"
     ),
 };
 
@@ -170,7 +170,7 @@ pub(super) const EMPTY_REFUSALS: Statement = Statement {
         "-- empty_refusals
 WITH ",
         held!("$4", "$5"),
-        ", found AS (
+        ", hits AS (
     SELECT r.project_id, r.source, r.topic, r.partition, r.record_offset
     FROM erasure AS e
     JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -178,16 +178,16 @@ WITH ",
     LIMIT $3::INT8
 ), emptied AS (
     UPDATE backfill_rejection AS r SET field = NULL, message = 'the person was erased', record_key = NULL, record = NULL, name_hashes = NULL
-    FROM found AS f
-    WHERE r.project_id = f.project_id AND r.source = f.source AND r.topic = f.topic AND r.partition = f.partition
-        AND r.record_offset = f.record_offset AND ",
+    FROM hits AS h
+    WHERE r.project_id = h.project_id AND r.source = h.source AND r.topic = h.topic AND r.partition = h.partition
+        AND r.record_offset = h.record_offset AND ",
         holds_turn!("$4"),
         "
     RETURNING r.record_offset
 )
 SELECT count(*)::INT8, ",
         holds_turn!("$4"),
-        " FROM found"
+        " FROM hits"
     ),
 };
 
@@ -198,7 +198,7 @@ pub(super) const EMPTY_LINES: Statement = Statement {
         "-- empty_lines
 WITH ",
         held!("$4", "$5"),
-        ", found AS (
+        ", hits AS (
     SELECT r.project_id, r.job_id, r.number
     FROM erasure AS e
     JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -206,15 +206,15 @@ WITH ",
     LIMIT $3::INT8
 ), emptied AS (
     UPDATE import_rejection AS r SET field = NULL, message = 'the person was erased', record = NULL, name_hashes = NULL
-    FROM found AS f
-    WHERE r.project_id = f.project_id AND r.job_id = f.job_id AND r.number = f.number AND ",
+    FROM hits AS h
+    WHERE r.project_id = h.project_id AND r.job_id = h.job_id AND r.number = h.number AND ",
         holds_turn!("$4"),
         "
     RETURNING r.number
 )
 SELECT count(*)::INT8, ",
         holds_turn!("$4"),
-        " FROM found"
+        " FROM hits"
     ),
 };
 
@@ -225,7 +225,7 @@ pub(super) const EMPTY_SAMPLES: Statement = Statement {
         "-- empty_samples
 WITH ",
         held!("$4", "$5"),
-        ", found AS (
+        ", hits AS (
     SELECT s.project_id, s.verification_id, s.number
     FROM erasure AS e
     JOIN verification_sample AS s ON s.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -233,15 +233,15 @@ WITH ",
     LIMIT $3::INT8
 ), emptied AS (
     UPDATE verification_sample AS s SET document_id = NULL, field = NULL, ours = NULL, theirs = NULL, name_hashes = NULL
-    FROM found AS f
-    WHERE s.project_id = f.project_id AND s.verification_id = f.verification_id AND s.number = f.number AND ",
+    FROM hits AS h
+    WHERE s.project_id = h.project_id AND s.verification_id = h.verification_id AND s.number = h.number AND ",
         holds_turn!("$4"),
         "
     RETURNING s.number
 )
 SELECT count(*)::INT8, ",
         holds_turn!("$4"),
-        " FROM found"
+        " FROM hits"
     ),
 };
 

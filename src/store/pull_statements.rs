@@ -45,7 +45,7 @@ pub(super) const NOTE_PULL: Statement = Statement {
         "-- note_pull\nWITH ",
         held!("$1", "$2"),
         "
-UPDATE import_pull SET tag = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
+UPDATE import_pull SET \"tag\" = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
     finished_at = CASE WHEN $9::BOOL THEN now() END, address = CASE WHEN $9::BOOL THEN NULL ELSE address END
 WHERE project_id = $3::INT4 AND job_id = $4::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
 RETURNING job_id"
@@ -130,7 +130,7 @@ pub(super) const FIND_FETCHED: Statement = Statement {
     name: "find_fetched",
     sql: "-- find_fetched
 UPDATE import_fetched AS f SET seen_at = now()
-FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, tag)
+FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, \"tag\")
 WHERE f.project_id = $1::INT4 AND f.schedule_id = $2::UUID AND f.name = t.name AND f.tag = t.tag
 RETURNING t.position",
 };
@@ -138,8 +138,8 @@ RETURNING t.position",
 pub(super) const REMEMBER_FETCHED: Statement = Statement {
     name: "remember_fetched",
     sql: "-- remember_fetched
-INSERT INTO import_fetched (project_id, schedule_id, name, tag, seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
-ON CONFLICT (project_id, schedule_id, name, tag) DO NOTHING",
+INSERT INTO import_fetched (project_id, schedule_id, name, \"tag\", seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
+ON CONFLICT (project_id, schedule_id, name, \"tag\") DO NOTHING",
 };
 
 /// Those that are gone from their folder for long.

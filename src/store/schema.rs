@@ -129,6 +129,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// How long a step is tried while the database has no connection left or is restarted; a supervisor starts the service again.
 const STEP_PATIENCE: Duration = Duration::from_secs(20);
 
+/// Steps that make a column of that name.
+const WITH_A_TAG: [&str; 2] = ["0085_import_pull", "0088_import_fetched"];
+
 pub(super) const APPLIED_STEPS: Statement = Statement {
     name: "applied_steps",
     sql: "-- applied_steps\nSELECT name, checksum FROM schema_step ORDER BY name",
@@ -141,10 +144,14 @@ INSERT INTO schema_step (name, checksum) VALUES ($1::TEXT, $2::TEXT) ON CONFLICT
 };
 
 impl Step {
-    /// The text for one engine: on CockroachDB its `/*crdb ... */` clauses are opened, elsewhere they are comments.
+    /// The text for one engine: on CockroachDB its `/*crdb ... */` clauses are opened, elsewhere they are comments. Engines of its family
+    /// keep the word `tag` for themselves; what is applied somewhere can't be written otherwise any more.
     pub fn sql_for(&self, engine: Engine) -> Cow<'static, str> {
         match engine {
             Engine::PostgreSql => self.sql.into(),
+            Engine::CockroachDb if WITH_A_TAG.contains(&self.name) => {
+                open_clauses(self.sql).replace(" tag", " \"tag\"").into()
+            }
             Engine::CockroachDb => open_clauses(self.sql),
         }
     }
@@ -288,6 +295,16 @@ mod tests {
                 .replace(") WITH", ")  WITH")
         );
         assert_eq!(step.sql_for(Engine::PostgreSql), step.sql);
+    }
+
+    #[test]
+    fn a_word_that_engines_of_the_family_keep_is_in_quotes_there() {
+        let steps = STEPS.iter().filter(|step| WITH_A_TAG.contains(&step.name));
+        let texts: Vec<_> = steps
+            .map(|step| step.sql_for(Engine::CockroachDb))
+            .collect();
+        assert!(texts[0].contains("\n    \"tag\" TEXT, --"), "{}", texts[0]);
+        assert!(texts[1].contains("name, \"tag\")"), "{}", texts[1]);
     }
 
     #[test]

@@ -281,7 +281,7 @@ ON CONFLICT (project_id, erasure_id) DO UPDATE SET identity_count = r.identity_c
 RETURNING profile_ids;
 
 -- erase_events
-WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.token = $7::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.token = $7::INT8 AND w.expires_at > now() FOR SHARE), hits AS (
     SELECT own.project_id, own.event_id
     FROM unnest($3::UUID[]) AS t (profile_id)
     CROSS JOIN LATERAL (
@@ -293,18 +293,18 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $6::TEXT AND w.toke
 ), emptied AS (
     UPDATE event AS e SET profile_id = $2::UUID, type = 'erased', name = NULL, message_id = NULL,
         occurred_at = $4::TIMESTAMPTZ, received_at = $4::TIMESTAMPTZ, properties = '{}'::JSONB, context = '{}'::JSONB, via = NULL
-    FROM found AS f
-    WHERE e.project_id = f.project_id AND e.event_id = f.event_id AND e.type <> 'erased' AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    FROM hits AS h
+    WHERE e.project_id = h.project_id AND e.event_id = h.event_id AND e.type <> 'erased' AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING e.event_id
 ), counted AS (
     UPDATE erasure_request SET event_count = event_count + (SELECT count(*) FROM emptied)
     WHERE project_id = $1::INT4 AND erasure_id = $2::UUID
     RETURNING erasure_id
 )
-SELECT count(*)::INT8, ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+SELECT count(*)::INT8, ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM hits;
 
 -- empty_rejections
-WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), hits AS (
     SELECT r.project_id, r.received_at, r.rejection_id
     FROM erasure AS e
     JOIN rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -313,14 +313,14 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
 ), emptied AS (
     UPDATE rejection AS r SET field = NULL, message = 'the person was erased', message_id = NULL, item = 'null'::JSONB,
         warnings = CASE WHEN r.warnings IS NOT NULL THEN '[]'::JSONB END, name_hashes = NULL
-    FROM found AS f
-    WHERE r.project_id = f.project_id AND r.received_at = f.received_at AND r.rejection_id = f.rejection_id AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    FROM hits AS h
+    WHERE r.project_id = h.project_id AND r.received_at = h.received_at AND r.rejection_id = h.rejection_id AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING r.rejection_id
 )
-SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM hits;
 
 -- empty_refusals
-WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), hits AS (
     SELECT r.project_id, r.source, r.topic, r.partition, r.record_offset
     FROM erasure AS e
     JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -328,15 +328,15 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     LIMIT $3::INT8
 ), emptied AS (
     UPDATE backfill_rejection AS r SET field = NULL, message = 'the person was erased', record_key = NULL, record = NULL, name_hashes = NULL
-    FROM found AS f
-    WHERE r.project_id = f.project_id AND r.source = f.source AND r.topic = f.topic AND r.partition = f.partition
-        AND r.record_offset = f.record_offset AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    FROM hits AS h
+    WHERE r.project_id = h.project_id AND r.source = h.source AND r.topic = h.topic AND r.partition = h.partition
+        AND r.record_offset = h.record_offset AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING r.record_offset
 )
-SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM hits;
 
 -- empty_lines
-WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), hits AS (
     SELECT r.project_id, r.job_id, r.number
     FROM erasure AS e
     JOIN import_rejection AS r ON r.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -344,14 +344,14 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     LIMIT $3::INT8
 ), emptied AS (
     UPDATE import_rejection AS r SET field = NULL, message = 'the person was erased', record = NULL, name_hashes = NULL
-    FROM found AS f
-    WHERE r.project_id = f.project_id AND r.job_id = f.job_id AND r.number = f.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    FROM hits AS h
+    WHERE r.project_id = h.project_id AND r.job_id = h.job_id AND r.number = h.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING r.number
 )
-SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM hits;
 
 -- empty_samples
-WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), found AS (
+WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.token = $5::INT8 AND w.expires_at > now() FOR SHARE), hits AS (
     SELECT s.project_id, s.verification_id, s.number
     FROM erasure AS e
     JOIN verification_sample AS s ON s.name_hashes @> to_jsonb(encode(e.identity_hash, 'hex'))
@@ -359,11 +359,11 @@ WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $4::TEXT AND w.toke
     LIMIT $3::INT8
 ), emptied AS (
     UPDATE verification_sample AS s SET document_id = NULL, field = NULL, ours = NULL, theirs = NULL, name_hashes = NULL
-    FROM found AS f
-    WHERE s.project_id = f.project_id AND s.verification_id = f.verification_id AND s.number = f.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
+    FROM hits AS h
+    WHERE s.project_id = h.project_id AND s.verification_id = h.verification_id AND s.number = h.number AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING s.number
 )
-SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM found;
+SELECT count(*)::INT8, ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM held)) FROM hits;
 
 -- delete_conflicts
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $2::TEXT AND w.token = $3::INT8 AND w.expires_at > now() FOR SHARE)
@@ -1532,7 +1532,7 @@ ORDER BY p.due_at LIMIT $1::INT8;
 
 -- note_pull
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $1::TEXT AND w.token = $2::INT8 AND w.expires_at > now() FOR SHARE)
-UPDATE import_pull SET tag = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
+UPDATE import_pull SET "tag" = $5::TEXT, size = $6::INT8, attempts = $7::INT4, due_at = now() + ($8::FLOAT8 * '1 second'::INTERVAL),
     finished_at = CASE WHEN $9::BOOL THEN now() END, address = CASE WHEN $9::BOOL THEN NULL ELSE address END
 WHERE project_id = $3::INT4 AND job_id = $4::UUID AND finished_at IS NULL AND EXISTS (SELECT 1 FROM held)
 RETURNING job_id;
@@ -1576,13 +1576,13 @@ RETURNING schedule_id;
 
 -- find_fetched
 UPDATE import_fetched AS f SET seen_at = now()
-FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, tag)
+FROM unnest($3::INT4[], $4::TEXT[], $5::TEXT[]) AS t (position, name, "tag")
 WHERE f.project_id = $1::INT4 AND f.schedule_id = $2::UUID AND f.name = t.name AND f.tag = t.tag
 RETURNING t.position;
 
 -- remember_fetched
-INSERT INTO import_fetched (project_id, schedule_id, name, tag, seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
-ON CONFLICT (project_id, schedule_id, name, tag) DO NOTHING;
+INSERT INTO import_fetched (project_id, schedule_id, name, "tag", seen_at) VALUES ($1::INT4, $2::UUID, $3::TEXT, $4::TEXT, now())
+ON CONFLICT (project_id, schedule_id, name, "tag") DO NOTHING;
 
 -- forget_fetched
 DELETE FROM import_fetched WHERE project_id = $1::INT4 AND schedule_id = $2::UUID AND seen_at < now() - '30 days'::INTERVAL;
@@ -1876,7 +1876,7 @@ DELETE FROM verification_sample WHERE (project_id, verification_id) IN (SELECT o
 -- start_verification
 INSERT INTO verification (project_id, verification_id, direction, started_at, finished_at, due_at, attempts, reason, checked, missing, different,
     extra, rejected, superseded, erased, progress)
-SELECT $1::INT4, $2::UUID, $3::TEXT, now(), NULL, now(), 0, '', 0, 0, 0, 0, 0, 0, 0, '{}'
+SELECT $1::INT4, $2::UUID, $3::TEXT, now(), NULL, now() /*crdb + '6 seconds'::INTERVAL */, 0, '', 0, 0, 0, 0, 0, 0, 0, '{}'
 WHERE NOT EXISTS (
     SELECT 1 FROM verification AS v WHERE v.project_id = $1::INT4 AND v.direction = $3::TEXT AND v.finished_at IS NULL
 )
