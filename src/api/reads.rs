@@ -2,13 +2,15 @@
 //!
 //! A read holds room from before it asks the database until its answer is sent. A reader for whom there is none waits a
 //! moment, then hears 503: what it waits for is not held meanwhile. Those who wait leave room of a page to the answers of those who have
-//! read.
+//! read. Of the memory a project has its part, as at every other room, so that whoever reads slowly keeps nobody else waiting.
 
 use super::answer::Answer;
 use super::error::ApiError;
 use crate::config::{self, millis};
+use crate::domain::ProjectId;
 use crate::ingest::{Admission, Reservation};
 use crate::metric_names::READ_WAIT_SECONDS;
+use actix_web::{HttpMessage, HttpRequest};
 use bytes::Bytes;
 use metrics::{Histogram, histogram};
 use std::sync::Arc;
@@ -28,6 +30,15 @@ pub struct Reads {
     patience: Duration,
     waited_for_connections: Histogram,
     waited_for_memory: Histogram,
+}
+
+/// Whose a request is, as its key said.
+#[derive(Clone, Copy)]
+struct AskedBy(ProjectId);
+
+/// Notes whose a request is: its answer is held in their part of the room.
+pub fn note_asker(request: &HttpRequest, project_id: ProjectId) {
+    request.extensions_mut().insert(AskedBy(project_id));
 }
 
 impl Reads {
@@ -59,26 +70,41 @@ impl Reads {
         permit.ok().and_then(Result::ok).ok_or(ApiError::Overloaded)
     }
 
-    /// Waits for room to load a page and make an answer of it.
+    /// Waits for a project's room to load a page and make an answer of it.
     ///
     /// # Errors
     /// `Overloaded` where there is none in time.
-    pub async fn room(&self) -> Result<Reservation, ApiError> {
+    pub async fn room(&self, project_id: ProjectId) -> Result<Reservation, ApiError> {
         let began = Instant::now();
         let (load, answer) = (self.page_bytes * COPIES, self.page_bytes);
-        let room = timeout(self.patience, self.room.reserve_beside(load, answer)).await;
+        let own = self.room.of(project_id);
+        let room = timeout(self.patience, own.reserve_beside(load, answer)).await;
         self.waited_for_memory.record(began.elapsed());
         room.ok().flatten().ok_or(ApiError::Overloaded)
     }
 
-    /// Makes an answer of a text or its bytes; it holds its room until it is sent.
+    /// Makes an answer to a project of a text or its bytes; it holds its room until it is sent.
     ///
     /// # Errors
     /// `Overloaded` where there is none: too many answers wait to be read.
-    pub fn answer(&self, text: impl Into<Bytes>) -> Result<Answer, ApiError> {
+    pub fn answer(
+        &self,
+        project_id: ProjectId,
+        text: impl Into<Bytes>,
+    ) -> Result<Answer, ApiError> {
         let text = text.into();
-        let room = self.room.try_reserve(text.len());
+        let room = self.room.of(project_id).try_reserve(text.len());
         Ok(Answer::new(text, room.ok_or(ApiError::Overloaded)?))
+    }
+
+    /// The same to whoever was noted for a request.
+    ///
+    /// # Errors
+    /// As `answer`.
+    pub fn answer_to(&self, request: &HttpRequest, text: String) -> Result<Answer, ApiError> {
+        let asked_by = request.extensions().get::<AskedBy>().copied();
+        let AskedBy(project_id) = asked_by.ok_or(ApiError::MissingKey)?;
+        self.answer(project_id, text)
     }
 
     /// The room left, for the metrics.
@@ -97,9 +123,23 @@ mod tests {
     async fn whoever_has_read_finds_room_for_the_answer_while_others_wait_to_read() {
         let settings = config::Config::load(None, HashMap::new()).expect("the defaults");
         let reads = Reads::new(&settings.reads);
-        let loading: Vec<_> = std::iter::from_fn(|| reads.room().now_or_never()).collect();
+        let own = ProjectId(1);
+        let loading: Vec<_> = std::iter::from_fn(|| reads.room(own).now_or_never()).collect();
         assert!(loading.len() > 1, "several read at once");
         assert!(loading.iter().all(Result::is_ok));
-        assert!(reads.answer("a profile".to_owned()).is_ok());
+        assert!(reads.answer(own, "a profile".to_owned()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_never_reads_their_answers_leaves_room_to_another_project() {
+        let settings = config::Config::load(None, HashMap::new()).expect("the defaults");
+        let reads = Reads::new(&settings.reads);
+        let page = || reads.answer(ProjectId(1), "x".repeat(reads.page_bytes));
+        let unread: Vec<_> = std::iter::from_fn(|| page().ok()).collect();
+        assert!(unread.len() > 16, "most of the room is theirs");
+        assert!(reads.room(ProjectId(1)).now_or_never().is_none());
+        let other = reads.room(ProjectId(2)).now_or_never();
+        assert!(other.is_some_and(|room| room.is_ok()));
+        assert!(reads.answer(ProjectId(2), "a profile".to_owned()).is_ok());
     }
 }

@@ -5,6 +5,7 @@
 use super::State;
 use super::answer::Answer;
 use super::error::ApiError;
+use crate::domain::ProjectId;
 use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data};
 use futures_util::{Stream, stream};
@@ -13,6 +14,9 @@ use futures_util::{Stream, stream};
 pub trait Pages {
     /// A text, or bytes that need not be one.
     type Page: Into<Bytes>;
+
+    /// Whose they are.
+    fn project_id(&self) -> ProjectId;
 
     /// The next page; `None` after the last.
     fn next(&mut self) -> impl Future<Output = Result<Option<Self::Page>, ApiError>>;
@@ -28,7 +32,7 @@ pub async fn answer(
     mut pages: impl Pages + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let first = pages.next().await?.map(Into::into).unwrap_or_default();
-    let first = state.reads.answer(first)?;
+    let first = state.reads.answer(pages.project_id(), first)?;
     Ok(HttpResponse::Ok()
         .content_type(content_type)
         .streaming(pieces(state.clone(), first, pages)))
@@ -51,7 +55,7 @@ fn pieces(
                 let Some(text) = pages.next().await? else {
                     return Ok(None);
                 };
-                answer = Some(state.reads.answer(text)?);
+                answer = Some(state.reads.answer(pages.project_id(), text)?);
             }
         }
     })

@@ -104,7 +104,7 @@ async fn without_repeats(asked: &Asked, mut sayings: Vec<Saying>) -> Result<Vec<
         return Ok(sayings);
     };
     let (state, id) = (&asked.state, EventId::of(&id.value));
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(asked.caller.project_id).await?;
     let reading = state.store.load_event(asked.caller.project_id, id);
     if answer_of(state, reading).await?.is_some() {
         sayings.drain(..sayings.len() - 1);

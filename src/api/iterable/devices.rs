@@ -119,7 +119,7 @@ async fn holders_of(
     after: Uuid,
 ) -> Result<(Vec<Holder>, Option<Uuid>), Failure> {
     let (state, project_id) = (&asked.state, asked.caller.project_id);
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(project_id).await?;
     let finding = state.store.find_holders(project_id, token, after);
     Ok(answer_of(state, finding).await?)
 }
@@ -192,7 +192,7 @@ async fn kept(asked: &Asked, named: &Named, kind: &str) -> Result<Kept, Failure>
     let Some(name) = user_id.or(email) else {
         return Ok(Kept::default());
     };
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let profile = profile(asked, name).await?;
     let stored = profile.and_then(|profile| profile.traits.member(kind));
     let listed = stored.as_ref().and_then(as_object);

@@ -26,7 +26,7 @@ pub fn is_drawn(id: &str) -> bool {
 /// True of a user who has no name but an id that an SDK drew, and began with a session; `None` of nobody. When somebody began is told by
 /// this service's own clock: a session that is said of a user who was there before makes nobody unknown.
 pub async fn is_unknown_user(asked: &Asked, source: &Identity) -> Result<Option<bool>, ApiError> {
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let Some(profile) = profile(asked, source.clone()).await? else {
         return Ok(None);
     };
@@ -74,7 +74,7 @@ async fn began_with_session(
 /// # Errors
 /// When the database does not answer.
 pub async fn has_drawn_ids_alone(asked: &Asked, email: Identity) -> Result<bool, ApiError> {
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let Some(profile) = profile(asked, email).await? else {
         return Ok(false);
     };

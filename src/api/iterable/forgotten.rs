@@ -65,9 +65,13 @@ impl Forgotten {
 impl Pages for Forgotten {
     type Page = String;
 
+    fn project_id(&self) -> ProjectId {
+        self.project_id
+    }
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         while let Some(after) = self.after.take() {
-            let _room = self.state.reads.room().await?;
+            let _room = self.state.reads.room(self.project_id).await?;
             let store = &self.state.store;
             let reading = store.load_forgotten(self.project_id, &self.kind, &after);
             let (hashes, next) = answer_of(&self.state, reading).await?;

@@ -162,7 +162,7 @@ async fn names_after(
     owners: &Owners,
     destination: &Identity,
 ) -> Result<Json, Failure> {
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let known: Option<Profile> = match owners.get(destination) {
         Some(_) => profile(asked, destination.clone()).await?,
         None => None,

@@ -8,7 +8,7 @@ use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::reading::answer_of;
 use crate::api::stream::{self, Pages};
-use crate::domain::ProjectType;
+use crate::domain::{ProjectId, ProjectType};
 use crate::store::{ListKey, ListMember};
 use actix_web::web::Data;
 use uuid::Uuid;
@@ -102,10 +102,14 @@ impl Shown {
 impl Pages for Members {
     type Page = String;
 
+    fn project_id(&self) -> ProjectId {
+        self.list.0
+    }
+
     /// Pages of which nobody is in the list any more are passed over.
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         while let Some(after) = self.after.filter(|_| self.left > 0) {
-            let _room = self.state.reads.room().await?;
+            let _room = self.state.reads.room(self.list.0).await?;
             let reading = self.state.store.list_members(self.list, after);
             let (members, next) = answer_of(&self.state, reading).await?;
             self.after = next;

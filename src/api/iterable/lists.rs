@@ -25,7 +25,7 @@ const LONGEST_NAME: usize = 255;
 /// `GET lists`.
 pub async fn show(asked: Asked) -> Result<Answer, Failure> {
     let state = &asked.state;
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(asked.caller.project_id).await?;
     let lists = answer_of(state, state.store.load_lists(asked.caller.project_id)).await?;
     let lists: Vec<Value> = lists.iter().map(shown).collect();
     Ok(Answer::document(&json!({ "lists": lists })))

@@ -41,7 +41,7 @@ pub async fn by_user_id_in_path(asked: Asked) -> Result<Answer, Failure> {
 
 async fn show_email(asked: &Asked, email: &str) -> Result<Answer, Failure> {
     let name = email_name(email)?;
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let profile = profile(asked, name).await?;
     Ok(profile.map_or_else(
         || Answer::Document("{}".to_owned()),
@@ -51,7 +51,7 @@ async fn show_email(asked: &Asked, email: &str) -> Result<Answer, Failure> {
 
 async fn show_user_id(asked: &Asked, user_id: &str) -> Result<Answer, Failure> {
     let name = Identity::new(IdentityKind::UserId, user_id);
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let profile = profile(asked, name).await?;
     let unknown = || {
         Refusal::of(
@@ -93,7 +93,7 @@ pub async fn profile(asked: &Asked, name: Identity) -> Result<Option<Profile>, A
 
 /// `users/getFields`: what the profiles of the project have, by its plan of fields or, without one, by a sample of them.
 pub async fn fields(asked: Asked) -> Result<Answer, Failure> {
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let made = ["email", "signupSource", "userId"].map(|name| (name.to_owned(), json!("string")));
     let dates = ["profileUpdatedAt", "signupDate"].map(|name| (name.to_owned(), json!("date")));
     let mut fields: Map<String, Value> = made.into_iter().chain(dates).collect();

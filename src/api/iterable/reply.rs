@@ -67,7 +67,7 @@ pub fn answer(
         Ok(Answer::Done { message, params }) => {
             envelope(StatusCode::OK, (&message, "Success"), &params)
         }
-        Ok(Answer::Document(text)) => match state.reads.answer(text) {
+        Ok(Answer::Document(text)) => match state.reads.answer_to(request, text) {
             Ok(answer) => HttpResponse::Ok()
                 .insert_header(ContentType::json())
                 .body(answer),

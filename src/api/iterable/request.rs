@@ -11,6 +11,7 @@ use crate::api::credentials::query_value;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
 use crate::api::lane::Lane;
+use crate::api::reads::note_asker;
 use crate::api::work::{by, deadline, work};
 use crate::domain::loose_time::Claim;
 use crate::domain::{Caller, Json, KeyKind, Signer, Timestamp};
@@ -123,6 +124,7 @@ impl Asked {
         if !access.lets_in(&caller, request.method()) {
             return Err(reply::insufficient(&request, &key, caller.kind).into());
         }
+        note_asker(&request, caller.project_id);
         let received_at = state.clock.now();
         let signed = match access {
             Access::Apps if !caller.speaks_for_all() => {

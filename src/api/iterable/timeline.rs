@@ -80,7 +80,7 @@ async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
 
 /// Whom a name leads to, and how they are shown.
 async fn found(asked: &Asked, name: Identity) -> Result<Option<(Person, Names)>, ApiError> {
-    let _room = asked.state.reads.room().await?;
+    let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let Some(profile) = profile(asked, name.clone()).await? else {
         return Ok(None);
     };
@@ -93,12 +93,16 @@ async fn found(asked: &Asked, name: Identity) -> Result<Option<(Person, Names)>,
 impl Pages for Timeline {
     type Page = String;
 
+    fn project_id(&self) -> ProjectId {
+        self.project_id
+    }
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         if self.ahead.is_some() || self.is_done {
             return Ok(self.ahead.take());
         }
         let state = &self.state;
-        let _room = state.reads.room().await?;
+        let _room = state.reads.room(self.project_id).await?;
         let bytes = state.reads.page_bytes / TREE;
         let reading = state
             .store

@@ -50,7 +50,7 @@ async fn others(asked: &Asked, names: &BTreeSet<Identity>) -> Result<Vec<Identit
     let owners = look_up(asked, names.clone()).await?;
     let mut known = Vec::new();
     for name in names.iter().filter(|name| owners.get(name).is_some()) {
-        let _room = asked.state.reads.room().await?;
+        let _room = asked.state.reads.room(asked.caller.project_id).await?;
         let profile = profile(asked, name.clone()).await?;
         known.extend(profile.into_iter().flat_map(|profile| profile.identities));
     }

@@ -26,7 +26,7 @@ const NO_CRITERIA: &str = r#"{"count":0,"criteriaSets":[]}"#;
 /// When SDKs make users of people whom they do not know (`roster project criteria`).
 pub async fn criteria(asked: Asked) -> Result<Answer, Failure> {
     let state = &asked.state;
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(asked.caller.project_id).await?;
     let reading = state.store.load_criteria(asked.caller.project_id);
     let known = answer_of(state, reading).await?;
     Ok(Answer::Document(

@@ -46,7 +46,7 @@ struct Cursor(String, String, i32, i64);
 
 /// Shows the sources that had records of this project.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, sources(&request, &state).await)
+    reply::json(&request, &state, sources(&request, &state).await)
 }
 
 async fn sources(request: &HttpRequest, state: &Data<State>) -> Result<Sources, ApiError> {
@@ -58,7 +58,7 @@ async fn sources(request: &HttpRequest, state: &Data<State>) -> Result<Sources, 
 
 /// Lists records that were refused, by their places.
 pub async fn rejections(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, page(&request, &state).await)
+    reply::json(&request, &state, page(&request, &state).await)
 }
 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
@@ -66,7 +66,7 @@ async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiErr
     let query = Query::parse(request.query_string(), &["limit", "cursor"])?;
     let limit = query.limit()?;
     let after = query.text("cursor").as_deref().map(decoded).transpose()?;
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let reading = state
         .store
         .load_refusals(caller.project_id, after.as_ref(), limit);

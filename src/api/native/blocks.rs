@@ -28,7 +28,7 @@ pub async fn block(request: HttpRequest, state: Data<State>) -> HttpResponse {
         }
         Ok(shown(&key, true))
     };
-    reply::json(&state, blocked.await)
+    reply::json(&request, &state, blocked.await)
 }
 
 /// Lets a name stand for somebody again.
@@ -38,7 +38,7 @@ pub async fn unblock(request: HttpRequest, state: Data<State>) -> HttpResponse {
         answer_of(&state, state.store.unblock_name(&key)).await?;
         Ok(shown(&key, false))
     };
-    reply::json(&state, unblocked.await)
+    reply::json(&request, &state, unblocked.await)
 }
 
 async fn name(request: &HttpRequest, state: &Data<State>) -> Result<IdentityKey, ApiError> {

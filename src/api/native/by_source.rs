@@ -96,7 +96,7 @@ async fn roster_profile(
     let wanted = query.number("min_version")?.unwrap_or(0);
     let until = Instant::now() + MOST_WAIT;
     loop {
-        let room = state.reads.room().await?;
+        let room = state.reads.room(caller.project_id).await?;
         let reading = state.store.load_profile(caller.project_id, reference);
         match answer_of(state, reading).await? {
             Some(profile) if profile.version >= wanted => return Ok(profile),

@@ -32,14 +32,14 @@ struct Page {
 
 /// Lists a project's conflicts, newest first.
 pub async fn list(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, page(&request, &state).await)
+    reply::json(&request, &state, page(&request, &state).await)
 }
 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
     let caller = reader(request, state).await?;
     let query = Query::parse(request.query_string(), &["limit", "cursor"])?;
     let (limit, after) = (query.limit()?, query.cursor()?);
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let found = answer_of(
         state,
         state.store.load_conflicts(caller.project_id, after, limit),

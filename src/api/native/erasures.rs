@@ -31,7 +31,7 @@ pub struct Shown {
 pub async fn erase(request: HttpRequest, state: Data<State>) -> HttpResponse {
     match erased(&request, &state).await {
         Ok(receipt) if receipt.cleared_at.is_none() => HttpResponse::Accepted().json(receipt),
-        outcome => reply::json(&state, outcome),
+        outcome => reply::json(&request, &state, outcome),
     }
 }
 
@@ -59,7 +59,7 @@ async fn names(
 
 /// Lifts the block of a person who was forgotten. What was erased stays erased.
 pub async fn unforget(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, lifted(&request, &state).await)
+    reply::json(&request, &state, lifted(&request, &state).await)
 }
 
 async fn lifted(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
@@ -79,7 +79,7 @@ async fn lifted(request: &HttpRequest, state: &Data<State>) -> Result<Shown, Api
 
 /// Shows the receipt of an erasure.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, find(&request, &state).await)
+    reply::json(&request, &state, find(&request, &state).await)
 }
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {

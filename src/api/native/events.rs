@@ -35,13 +35,13 @@ struct Page {
 
 /// Shows one event.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, find(&request, &state).await)
+    reply::json(&request, &state, find(&request, &state).await)
 }
 
 async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiError> {
     let caller = reader(request, state).await?;
     let id = EventId::of(&segment(request, 3)?);
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let event = answer_of(state, state.store.load_event(caller.project_id, id))
         .await?
         .ok_or(ApiError::NoSuchEvent)?;
@@ -54,7 +54,7 @@ async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Shown, ApiEr
 
 /// Shows a page of a profile's events, newest first.
 pub async fn timeline(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, page(&request, &state).await)
+    reply::json(&request, &state, page(&request, &state).await)
 }
 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
@@ -62,7 +62,7 @@ async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiErr
     let query = timeline_query(request.query_string())?;
     let referred = reference::of_path(request, &caller)?;
     let person = reference::person(&referred, state, &caller).await?;
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let (store, bytes) = (&state.store, state.reads.page_bytes);
     let reading = store.load_timeline(caller.project_id, &person, &query, bytes);
     let page = answer_of(state, reading).await?;

@@ -62,9 +62,13 @@ async fn find(request: &HttpRequest, state: &Data<State>) -> Result<Export, ApiE
 impl Pages for Export {
     type Page = String;
 
+    fn project_id(&self) -> ProjectId {
+        self.project_id
+    }
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         let state = self.state.clone();
-        let _room = state.reads.room().await?;
+        let _room = state.reads.room(self.project_id).await?;
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Profile => self.profile().await.map(Some),
             Next::Events(after) => self.events(after).await.map(Some),

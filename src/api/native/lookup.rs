@@ -7,7 +7,7 @@ use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::stream::Pages;
-use crate::domain::Caller;
+use crate::domain::{Caller, ProjectId};
 use crate::ingest::Reservation;
 use crate::legacy_reads::Asked;
 use crate::store::{Profile, Reference};
@@ -68,6 +68,10 @@ async fn asked(
 impl Pages for Lookup {
     type Page = String;
 
+    fn project_id(&self) -> ProjectId {
+        self.caller.project_id
+    }
+
     async fn next(&mut self) -> Result<Option<String>, ApiError> {
         if self.is_closed {
             return Ok(None);
@@ -92,7 +96,7 @@ impl Pages for Lookup {
 impl Lookup {
     async fn piece(&mut self, text: &mut String) -> Result<(), ApiError> {
         let state = self.state.clone();
-        let room = state.reads.room().await?;
+        let room = state.reads.room(self.caller.project_id).await?;
         let end = self.references.len().min(self.done + STEP);
         let asked = &self.references[self.done..end];
         let (store, bytes) = (&state.store, state.reads.page_bytes);

@@ -64,7 +64,7 @@ struct History {
 
 /// Shows how far it is, and the gates of the next step.
 pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, found(&request, &state).await)
+    reply::json(&request, &state, found(&request, &state).await)
 }
 
 async fn found(request: &HttpRequest, state: &Data<State>) -> Result<Status, ApiError> {
@@ -75,14 +75,14 @@ async fn found(request: &HttpRequest, state: &Data<State>) -> Result<Status, Api
 
 /// Lists the steps that were taken, the first first.
 pub async fn history(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, steps(&request, &state).await)
+    reply::json(&request, &state, steps(&request, &state).await)
 }
 
 async fn steps(request: &HttpRequest, state: &Data<State>) -> Result<History, ApiError> {
     let caller = reader(request, state).await?;
     let query = Query::parse(request.query_string(), &["limit", "cursor"])?;
     let (limit, after) = (query.limit()?, query.number("cursor")?);
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let store = &state.store;
     let loading = store.migration_steps(caller.project_id, after.unwrap_or(0), limit);
     let steps = answer_of(state, loading).await?;
@@ -95,7 +95,7 @@ async fn steps(request: &HttpRequest, state: &Data<State>) -> Result<History, Ap
 
 /// Takes a step: the last part of the path says which.
 pub async fn step(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(&state, taken(&request, payload, &state).await)
+    reply::json(&request, &state, taken(&request, payload, &state).await)
 }
 
 async fn taken(
@@ -123,7 +123,7 @@ async fn taken(
 
 /// Sets where profiles are read from.
 pub async fn reads(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(&state, reads_set(&request, payload, &state).await)
+    reply::json(&request, &state, reads_set(&request, payload, &state).await)
 }
 
 async fn reads_set(
@@ -208,7 +208,7 @@ fn order(verb: Verb, asked: Asked) -> Order {
 
 /// Begins a verification; `direction` is `forward` or `reverse`.
 pub async fn verify(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, begun(&request, &state).await)
+    reply::json(&request, &state, begun(&request, &state).await)
 }
 
 async fn begun(request: &HttpRequest, state: &Data<State>) -> Result<Verification, ApiError> {
@@ -228,7 +228,7 @@ async fn begun(request: &HttpRequest, state: &Data<State>) -> Result<Verificatio
 
 /// Shows a verification, and some of what it found.
 pub async fn verified(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, found_by(&request, &state).await)
+    reply::json(&request, &state, found_by(&request, &state).await)
 }
 
 async fn found_by(request: &HttpRequest, state: &Data<State>) -> Result<Verified, ApiError> {

@@ -29,6 +29,7 @@ use super::credentials::Candidates;
 use super::error::ApiError;
 use super::ops::read;
 use super::reading::{answer_of, segment};
+use super::reads::note_asker;
 use crate::domain::{Caller, KeyKind};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, Resource};
@@ -94,13 +95,15 @@ fn path(path: &str, takes: &'static str) -> Resource {
 /// are not taken.
 async fn reader(request: &HttpRequest, state: &Data<State>) -> Result<Caller, ApiError> {
     let candidates = Candidates::of_headers(request.headers());
-    match candidates.caller(&state.keys).await? {
-        Some(caller) if caller.kind == KeyKind::Server => Ok(caller),
-        Some(caller) if caller.kind.may_read() && only_reads(request) => Ok(caller),
-        Some(_) => Err(ApiError::ServerKeyNeeded),
-        None if candidates.are_none() => Err(ApiError::MissingKey),
-        None => Err(ApiError::UnknownKey),
-    }
+    let caller = match candidates.caller(&state.keys).await? {
+        Some(caller) if caller.kind == KeyKind::Server => caller,
+        Some(caller) if caller.kind.may_read() && only_reads(request) => caller,
+        Some(_) => return Err(ApiError::ServerKeyNeeded),
+        None if candidates.are_none() => return Err(ApiError::MissingKey),
+        None => return Err(ApiError::UnknownKey),
+    };
+    note_asker(request, caller.project_id);
+    Ok(caller)
 }
 
 /// By the method, so that a new route writes unless it says otherwise. A look-up of many is a read whose names fit into no query.

@@ -80,7 +80,11 @@ struct MergeBody {
 
 /// Merges another known profile into the one in the path, and shows it.
 pub async fn merge(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(&state, merged(&request, payload, &state).await.map(shown))
+    reply::json(
+        &request,
+        &state,
+        merged(&request, payload, &state).await.map(shown),
+    )
 }
 
 async fn merged(
@@ -94,7 +98,7 @@ async fn merged(
     let from = reference::parse(&asked.from, &caller)?;
     let survivor = joined(&into, &from, state, &caller).await?;
     let reference = Reference::Id(survivor);
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let reading = state.store.load_profile(caller.project_id, &reference);
     answer_of(state, reading)
         .await?

@@ -22,8 +22,12 @@ struct Problem<'a> {
 }
 
 /// 200 with the value, which holds its room until it is sent, or the problem.
-pub fn json<T: Serialize>(state: &State, outcome: Result<T, ApiError>) -> HttpResponse {
-    match outcome.and_then(|value| state.reads.answer(text_of(&value))) {
+pub fn json<T: Serialize>(
+    request: &HttpRequest,
+    state: &State,
+    outcome: Result<T, ApiError>,
+) -> HttpResponse {
+    match outcome.and_then(|value| state.reads.answer_to(request, text_of(&value))) {
         Ok(answer) => HttpResponse::Ok()
             .content_type("application/json")
             .body(answer),
@@ -71,7 +75,7 @@ pub fn tagged<T: Serialize>(
             .insert_header(ETag(tag))
             .finish();
     }
-    let answer = match state.reads.answer(text) {
+    let answer = match state.reads.answer_to(request, text) {
         Ok(answer) => answer,
         Err(error) => return problem(&error),
     };

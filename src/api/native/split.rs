@@ -60,7 +60,7 @@ struct ShownEvents {
 pub async fn split(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
     match taken_apart(&request, payload, &state).await {
         Ok(shown) if shown.events.pending => HttpResponse::Accepted().json(shown),
-        outcome => reply::json(&state, outcome),
+        outcome => reply::json(&request, &state, outcome),
     }
 }
 
@@ -73,7 +73,7 @@ async fn taken_apart(
     let asked: Body = json_body(request, payload, state, &caller).await?;
     let referred = reference::of_path(request, &caller)?;
     let named = names(&asked, &caller, state.limits.profile_identities)?;
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     for _ in 0..TRIES {
         let person = reference::person(&referred, state, &caller).await?;
         let taken = with_shadows(&named, &person, state, &caller).await?;

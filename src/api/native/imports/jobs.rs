@@ -19,7 +19,7 @@ struct Page {
 
 /// Lists a project's imports, newest first.
 pub async fn list(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    reply::json(&state, page(&request, &state).await)
+    reply::json(&request, &state, page(&request, &state).await)
 }
 
 async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiError> {
@@ -30,7 +30,7 @@ async fn page(request: &HttpRequest, state: &Data<State>) -> Result<Page, ApiErr
     let before = before
         .transpose()
         .map_err(|_| headers::invalid("cursor", "is not one that this API gave out"))?;
-    let _room = state.reads.room().await?;
+    let _room = state.reads.room(caller.project_id).await?;
     let _connection = state.reads.connection().await?;
     let imports = &state.imports;
     let found = imports.list(caller.project_id, name.as_deref(), before, limit);
@@ -50,7 +50,7 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let job = state.imports.find(key).await?;
         shown_with_source(&state, &job).await
     };
-    reply::json(&state, showing.await)
+    reply::json(&request, &state, showing.await)
 }
 
 /// Pauses one, lets it go on, or ends it.
@@ -65,5 +65,5 @@ pub async fn change(request: HttpRequest, state: Data<State>) -> HttpResponse {
         };
         Ok(shown(&job?))
     };
-    reply::json(&state, changing.await)
+    reply::json(&request, &state, changing.await)
 }

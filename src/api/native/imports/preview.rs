@@ -17,7 +17,7 @@ const SAMPLE: usize = 1 << 20;
 
 /// Shows it.
 pub async fn preview(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(&state, shown(&request, payload, &state).await)
+    reply::json(&request, &state, shown(&request, payload, &state).await)
 }
 
 async fn shown(

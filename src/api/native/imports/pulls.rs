@@ -89,7 +89,7 @@ pub async fn begin(
 
 /// Says where the file of a job is by now, and lets it go on.
 pub async fn renew(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    reply::json(&state, renewed(&request, payload, &state).await)
+    reply::json(&request, &state, renewed(&request, payload, &state).await)
 }
 
 async fn renewed(

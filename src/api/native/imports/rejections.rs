@@ -6,6 +6,7 @@ use crate::api::error::ApiError;
 use crate::api::native::query::Query;
 use crate::api::native::reply;
 use crate::api::stream::Pages;
+use crate::domain::ProjectId;
 use crate::files::{Place, RefusedLine, Seen, csv_header};
 use crate::imports::JobKey;
 use crate::store::ImportRefusal;
@@ -94,12 +95,16 @@ impl Pages for List {
     /// A line that is no text stands in a table as it is.
     type Page = Vec<u8>;
 
+    fn project_id(&self) -> ProjectId {
+        self.key.0
+    }
+
     async fn next(&mut self) -> Result<Option<Vec<u8>>, ApiError> {
         let Some(after) = self.after else {
             return Ok(None);
         };
         let state = self.state.clone();
-        let _room = state.reads.room().await?;
+        let _room = state.reads.room(self.key.0).await?;
         let _connection = state.reads.connection().await?;
         let page = state.imports.refusals(self.key, after, PAGE).await?;
         let is_full = page.len() as i64 == PAGE;

@@ -61,7 +61,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let schedules = all.iter().map(shown).collect();
         Ok(Schedules { schedules })
     };
-    reply::json(&state, listing.await)
+    reply::json(&request, &state, listing.await)
 }
 
 /// Ends a schedule; imports that it began go on.
