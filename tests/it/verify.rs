@@ -177,7 +177,10 @@ async fn live(project: &Project, people: usize, seed: usize, is_over: &AtomicBoo
         // What happened before what is known by now.
         calls.push(json!({"type": "identify", "userId": one(30), "traits": {"city": format!("r-{round}")}, "timestamp": "2023-05-15T00:00:00Z"}));
         calls.push(json!({"type": "identify", "userId": one(31), "traits": {"city": null}}));
-        project.results(&calls).await;
+        // Where the machine is too busy for all of a round, the next one is as good.
+        let reply = project.post("/v1/batch", &json!({"batch": calls})).await;
+        let is_proper = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE].contains(&reply.status());
+        assert!(is_proper, "{reply:?}");
         if round.is_multiple_of(10) {
             let url = format!("{}/v1/profiles/user_id:{}", project.url, one(40));
             let erasing = project.client.delete(url).bearer_auth(&project.server_key);

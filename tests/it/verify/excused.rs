@@ -1,6 +1,6 @@
 //! What was refused with a reason is no difference: a record that Roster did not take, and a document that the legacy store does not.
 
-use super::{LATER, equal, expected, found, verified};
+use super::{LATER, equal, expected, found, no_second_look, verified};
 use crate::harness::store_at;
 use crate::migration::step;
 use crate::mirror::Scene;
@@ -75,6 +75,7 @@ async fn who_lives_is_excused_by_their_own_erasure_alone() {
     let reply = request.send().await.expect("an answer");
     assert!(reply.status().is_success(), "{reply:?}");
     scene.at_rest().await;
+    no_second_look(&scene).await;
     let mut documents = Vec::new();
     for (id, has_vip) in [("p-1", true), ("p-2", false)] {
         let mut document = scene.document(id).await.expect("one");
