@@ -202,7 +202,10 @@ fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<(
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(run_with_database(verb, config))?;
+            let done = runtime.block_on(run_with_database(verb, config));
+            // A service tells it once a minute.
+            telemetry::tell_suppressed();
+            done?;
         }
     }
     Ok(())

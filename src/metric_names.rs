@@ -132,6 +132,17 @@ const ALARMED: &[(&str, &str, &[&str])] = &[
     (IMPORTS_ENDED, "state", &["failed", "incomplete"]),
     (PULL_RUNS, "outcome", &["failed", "skipped"]),
     (SPANS, "outcome", &["lost", "dropped"]),
+    (
+        PULL_FAILURES,
+        "code",
+        &[
+            "source_unreachable",
+            "source_denied",
+            "source_missing",
+            "source_changed",
+            "source_refused",
+        ],
+    ),
 ];
 
 /// Lets counters begin at 0 that alarms look at: one that begins at 1 has not grown, and its first rise would not be seen.

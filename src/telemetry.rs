@@ -8,7 +8,7 @@ use crate::config::{Log, LogFormat};
 use crate::metric_names::{BATCH_BYTES, BATCH_ROUNDS, BATCH_ROWS, begin_at_zero, describe_all};
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, ParseError};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -28,7 +28,7 @@ const ROUNDS: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 10.0, 40.0];
 /// # Errors
 /// When the filter can't be read.
 pub fn init_logging(settings: &Log) -> Result<()> {
-    let filter = EnvFilter::try_new(&settings.level).context("log.level can't be read")?;
+    let filter = filter(&settings.level).context("log.level can't be read")?;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry()
         .with(filter)
@@ -38,6 +38,17 @@ pub fn init_logging(settings: &Log) -> Result<()> {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     outcome.map_err(|error| anyhow::anyhow!("logging can't be set up: {error}"))
+}
+
+/// A level below `info` is this service's: its libraries log what they are given, such as statements with the names of people and keys in
+/// them. One of them is heard where it is named.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    let own = |directive: &str| match directive.trim().parse::<LevelFilter>() {
+        Ok(level) if level > LevelFilter::INFO => format!("info,roster={level}"),
+        _ => directive.to_owned(),
+    };
+    let directives: Vec<String> = level.split(',').map(own).collect();
+    EnvFilter::try_new(directives.join(","))
 }
 
 /// Installs the recorder; the handle renders `/metrics`.
@@ -56,4 +67,21 @@ pub fn install_metrics() -> Result<PrometheusHandle> {
     describe_all();
     begin_at_zero();
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_that_log_what_they_are_given_are_heard_only_by_name() {
+        let shown = |level| filter(level).expect("a filter").to_string();
+        for level in ["debug", "DEBUG", "4"] {
+            assert_eq!(shown(level), shown("info,roster=debug"), "{level}");
+        }
+        assert_eq!(shown("trace,h2=off"), shown("info,roster=trace,h2=off"));
+        for level in ["warn", "info,tokio_postgres=debug", "off"] {
+            assert_eq!(shown(level), EnvFilter::new(level).to_string());
+        }
+    }
 }

@@ -5,7 +5,9 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
+use rdkafka::types::RDKafkaConfRes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,6 +47,17 @@ impl Properties {
     }
 }
 
+/// Why librdkafka does not take a client's settings. Its own words have the value, which may be a secret.
+pub fn refused(error: &KafkaError) -> String {
+    let KafkaError::ClientConfig(outcome, _, name, _) = error else {
+        return format!("librdkafka refuses the settings: {error}");
+    };
+    match outcome {
+        RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => format!("librdkafka has no property {name:?}"),
+        _ => format!("librdkafka does not take the value of {name:?}"),
+    }
+}
+
 /// Makes a topic, with as many copies as the cluster makes by itself.
 ///
 /// # Errors
@@ -81,4 +94,20 @@ pub fn partitions<C: ConsumerContext>(
         marks.map(|(low, high)| (number, low, high)).map_err(told)
     });
     marks.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_that_is_not_taken_is_named_without_its_value() {
+        for name in ["sasl.pasword", "security.protocol"] {
+            let own = [(name.to_owned(), "hunter2".to_owned())];
+            let made: Result<BaseConsumer, _> = Properties::of(own).client(&[]).create();
+            let told = made.map(drop).map_err(|error| refused(&error));
+            let told = told.expect_err("no such property or value");
+            assert!(told.contains(name) && !told.contains("hunter2"), "{told}");
+        }
+    }
 }

@@ -51,7 +51,7 @@ impl ClientContext for Context {
                 | RDKafkaLogLevel::Critical
                 | RDKafkaLogLevel::Error
         ) {
-            tracing::warn!(source = %self.source, facility, message, "Kafka");
+            tracing::warn!(source = %self.source, facility, said = message, "Kafka");
         }
     }
 

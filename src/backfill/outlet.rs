@@ -1,6 +1,6 @@
 //! A way into topics for what is published for good: one idempotent producer, and every record is waited for, but not for ever.
 
-use super::kafka::Properties;
+use super::kafka::{Properties, refused};
 use super::topic::{NotSent, not_sent};
 use crate::config::KafkaProperties;
 use crate::domain::Timestamp;
@@ -58,9 +58,8 @@ impl Outlet {
         // What nobody may turn off: a mark goes once its record is on all replicas that have to have it, in its order.
         config.set("enable.idempotence", "true").set("acks", "all");
         config.set("message.timeout.ms", patience.as_millis().to_string());
-        let refused = |error| format!("librdkafka refuses the settings: {error}");
         Ok(Self {
-            producer: config.create().map_err(refused)?,
+            producer: config.create().map_err(|error| refused(&error))?,
         })
     }
 

@@ -1,7 +1,7 @@
 //! A consumer of a source: its settings, and the thread behind it.
 
 use super::arrival::{Arrival, Order, Seen};
-use super::kafka::{PATIENCE, Properties};
+use super::kafka::{PATIENCE, Properties, refused};
 use super::member::Context;
 use super::poller::Thread;
 use super::room::Room;
@@ -10,6 +10,8 @@ use crate::store::Store;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as orders};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -45,7 +47,7 @@ impl Reader {
         };
         let consumer: BaseConsumer<Context> = client(&source.properties, &source.group)
             .create_with_context(context)
-            .map_err(|error| format!("librdkafka refuses the settings: {error}"))?;
+            .map_err(|error| refused(&error))?;
         consumer
             .subscribe(&[&source.topic])
             .map_err(|error| error.to_string())?;
@@ -84,13 +86,8 @@ impl Drop for Reader {
 /// With the setting that it does not take.
 pub fn check(source: &Source) -> Result<(), String> {
     let made: Result<BaseConsumer, _> = client(&source.properties, &source.group).create();
-    let refused = |error| {
-        format!(
-            "backfill source {:?}: librdkafka refuses the settings: {error}",
-            source.name
-        )
-    };
-    made.map(drop).map_err(refused)
+    let told = |error| format!("backfill source {:?}: {}", source.name, refused(&error));
+    made.map(drop).map_err(told)
 }
 
 /// Tells whether a source's topic is there, for who waits for it at a terminal: a service goes on looking.
@@ -101,7 +98,7 @@ pub fn probe(source: &Source) -> Result<(), String> {
     let last_words = LastWords::default();
     let consumer: BaseConsumer<LastWords> = client(&source.properties, &source.group)
         .create_with_context(last_words.clone())
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| refused(&error))?;
     find_topic(&consumer, &source.properties, &source.topic).map_err(|error| {
         let said = last_words.wait(&consumer);
         said.map_or(error.clone(), |said| format!("{error}: {said}"))
@@ -139,6 +136,11 @@ impl ClientContext for LastWords {
             *last = Some(said.to_owned());
         }
     }
+
+    /// Whoever asks hears it once, in the answer.
+    fn error(&self, _: KafkaError, _: &str) {}
+
+    fn stats(&self, _: Statistics) {}
 }
 
 impl ConsumerContext for LastWords {}

@@ -2,7 +2,7 @@
 //! between. It joins no group, commits nothing, and makes no topic.
 
 use super::arrival::Arrived;
-use super::kafka::{PATIENCE, Properties, partitions};
+use super::kafka::{PATIENCE, Properties, partitions, refused};
 use super::poller::record_of;
 use super::reader::find_topic;
 use super::room::Held;
@@ -72,9 +72,7 @@ pub(super) fn consumer(properties: &Properties) -> Result<BaseConsumer, String> 
     ] {
         config.set(name, value);
     }
-    config
-        .create()
-        .map_err(|error| format!("librdkafka refuses the settings: {error}"))
+    config.create().map_err(|error| refused(&error))
 }
 
 /// A part of a partition to read: from an offset on so many records, but none from `until` on.

@@ -1,6 +1,6 @@
 //! A topic that records are sent into, and read back from its beginning. Not a member of any group: nobody's position moves.
 
-use super::kafka::{PATIENCE, Properties, make_topic, partitions};
+use super::kafka::{PATIENCE, Properties, make_topic, partitions, refused};
 use crate::config::KafkaProperties;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::{ClientContext, DefaultClientContext};
@@ -87,7 +87,7 @@ impl Topic {
         wanted: Option<u16>,
     ) -> Result<Self, String> {
         let properties = &Properties::revealed([shared, own]);
-        let refused = |error: KafkaError| format!("librdkafka refuses the settings: {error}");
+        let told = |error: KafkaError| refused(&error);
         let config = properties.client(&[
             ("client.id", "roster"),
             ("enable.idempotence", "true"),
@@ -101,7 +101,7 @@ impl Topic {
             ("batch.size", "524288"),
             ("message.timeout.ms", "120000"),
         ]);
-        let producer: FutureProducer = config.create().map_err(refused)?;
+        let producer: FutureProducer = config.create().map_err(told)?;
         let mut reading = properties.client(&[("client.id", "roster")]);
         for (name, value) in [
             ("group.id", "roster-export"),
@@ -112,14 +112,14 @@ impl Topic {
         ] {
             reading.set(name, value);
         }
-        let consumer: BaseConsumer<Quiet> = reading.create_with_context(Quiet).map_err(refused)?;
+        let consumer: BaseConsumer<Quiet> = reading.create_with_context(Quiet).map_err(told)?;
         let (is_there, cluster) =
             tokio::task::block_in_place(|| find(&consumer, properties, name))?;
         if !is_there {
             let partitions = wanted.ok_or_else(|| {
                 format!("there is no topic {name}: make it first, or say with how many --partitions it is to be made")
             })?;
-            let admin: AdminClient<DefaultClientContext> = config.create().map_err(refused)?;
+            let admin: AdminClient<DefaultClientContext> = config.create().map_err(told)?;
             make_topic(&admin, name, i32::from(partitions)).await?;
         }
         let max_record_bytes = limit(&config, name).await;

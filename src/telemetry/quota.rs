@@ -83,8 +83,9 @@ pub fn tell_suppressed() {
     let suppressed = SUPPRESSED.get_or_init(Mutex::default);
     let taken = std::mem::take(&mut *suppressed.lock().unwrap_or_else(PoisonError::into_inner));
     for Suppressed { metadata, lines } in taken.into_values() {
-        let (target, line) = (metadata.target(), metadata.line());
-        tracing::warn!(lines, target, line, level = %metadata.level(), "left out lines of this kind");
+        // By names that no line has of itself: a reader of JSON would find them twice.
+        let (of, at_line) = (metadata.target(), metadata.line());
+        tracing::warn!(lines, of, at_line, of_level = %metadata.level(), "left out lines of this kind");
     }
 }
 
