@@ -120,21 +120,22 @@ impl Store {
     ) -> Result<(), Error> {
         let stays = self.groups_of(project_id, kept).await?;
         let goes = self.groups_of(project_id, taken).await?;
+        let goes: Vec<(Identity, Timestamp)> = goes.into_iter().collect();
         let names: Vec<_> = goes
-            .keys()
-            .map(|name| (group(project_id, name), false))
+            .iter()
+            .map(|(name, _)| ((project_id, name.clone()), false))
             .collect();
         if names.is_empty() {
             return Ok(());
         }
         let (mut joined, mut left, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
         for found in self.resolve_identities(&names, &[]).await?.identities {
-            let name = &names[found.position].0.1.value;
+            let (name, first_seen) = &goes[found.position];
             joined.push(Membership {
                 project_id,
                 profile_id: taken.id,
                 group_id: found.profile_id,
-                first_seen: goes[name],
+                first_seen: *first_seen,
             });
             if !stays.contains_key(name) {
                 leaves.extend(kept.profiles());
@@ -158,24 +159,21 @@ impl Store {
         self.note_holders(&people).await
     }
 
-    /// The groups that a person's calls name, with the receipt of the first of these calls.
+    /// The groups that a person's calls name, with the receipt of the first of these calls. An event keeps the id as it was sent.
     async fn groups_of(
         &self,
         project_id: ProjectId,
         person: &Person,
-    ) -> Result<BTreeMap<String, Timestamp>, Error> {
+    ) -> Result<BTreeMap<Identity, Timestamp>, Error> {
         let mut groups = BTreeMap::new();
         self.hear_calls((project_id, person), "group", |event| {
             if let Some(name) = &event.name {
-                let first = groups.entry(name.clone()).or_insert(event.received_at);
+                let group = Identity::new(IdentityKind::GroupId, name);
+                let first = groups.entry(group).or_insert(event.received_at);
                 *first = event.received_at.min(*first);
             }
         })
         .await?;
         Ok(groups)
     }
-}
-
-fn group(project_id: ProjectId, name: &str) -> IdentityKey {
-    (project_id, Identity::new(IdentityKind::GroupId, name))
 }

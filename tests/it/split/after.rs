@@ -1,7 +1,7 @@
 //! What happens to two people during a split and after it.
 
 use super::{BOBS, ask, call, merge, send, split, timeline, two_lives};
-use crate::harness::{Project, Service, shared, sql, wait_until};
+use crate::harness::{Project, Service, fresh_database, shared, sql, wait_until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -92,6 +92,32 @@ async fn a_split_of_a_long_life_is_accepted_and_goes_on_by_itself() {
         (status, &told["events"]),
         (StatusCode::OK, &json!({"moved": 1, "pending": false}))
     );
+}
+
+/// The request looks through one page; the worker's look at the same page is the second.
+#[tokio::test]
+async fn a_sweep_that_panics_waits_by_itself_and_is_done_later() {
+    let database = &fresh_database().await;
+    let settings = [
+        ("FAILPOINTS", "page-of-a-split=1*off->1*panic->off"),
+        ("ROSTER__SERVER__REQUEST_TIMEOUT_MS", "2500"),
+        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "2500"),
+        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1500"),
+    ];
+    let service = Service::start(database, &settings).await;
+    let project = Project::on(&service.url, database).await;
+    let call = call(
+        "a1",
+        1,
+        json!({"type": "identify", "userId": "ada", "anonymousId": "kiosk"}),
+    );
+    send(&project, &[call]).await;
+    split(&project, "user_id:ada", &["anonymous_id:kiosk"]).await;
+    let question = "SELECT (finished_at IS NOT NULL AND attempts = 1)::TEXT FROM split";
+    wait_until("the split is finished", PATIENCE, async || {
+        sql(database, question).await == ["true"]
+    })
+    .await;
 }
 
 #[tokio::test]
