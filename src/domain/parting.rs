@@ -9,6 +9,9 @@ use super::{Json, Limits, Mode, Stamp, Timestamp, TraitWrite};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+/// The name of the event of an `identify` whose traits are nobody's, since no token said who that is. No sender can give an `identify` a
+/// name, so none can make the mark.
+pub const UNSIGNED: &str = "unsigned";
 /// Values of which is known that somebody said them, in one split.
 const MOST_SAID: usize = 1_000_000;
 
@@ -81,16 +84,23 @@ pub struct Parted {
     pub stayed: Vec<String>,
 }
 
-/// What an `identify` says, by its event: its properties are its traits.
-pub fn stated(at: Timestamp, properties: &Json, limits: &Limits) -> TraitWrite {
+/// What an `identify` says, by its event: its properties are its traits. Nothing where nobody signed it.
+pub fn stated(
+    at: Timestamp,
+    (name, properties): (Option<&str>, &Json),
+    limits: &Limits,
+) -> Option<TraitWrite> {
+    if name == Some(UNSIGNED) {
+        return None;
+    }
     let traits = properties.members().unwrap_or_default().into_iter();
     let fits = |(_, value): &(String, Json)| value.as_bytes().len() <= limits.trait_bytes;
-    TraitWrite {
+    Some(TraitWrite {
         stamp: Stamp::of(at, Stamp::LIVE),
         mode: Mode::Single,
         traits: traits.filter(fits).collect(),
         times: BTreeMap::new(),
-    }
+    })
 }
 
 impl Traits {

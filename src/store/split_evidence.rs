@@ -5,7 +5,9 @@ use super::split_statements::LEAVE_GROUPS;
 use super::{Error, Membership, Person, Store, StoredEvent, TimelineQuery};
 use crate::domain::parting::{Evidence, Side, stated};
 use crate::domain::split::Sides;
-use crate::domain::{Identity, IdentityKey, IdentityKind, Limits, ProjectId, Timestamp};
+use crate::domain::{
+    Identity, IdentityKey, IdentityKind, Limits, ProjectId, Timestamp, TraitWrite,
+};
 use std::collections::{BTreeMap, HashSet};
 
 /// Calls that are looked at, the newest first: what is older and was never said again can't be told apart.
@@ -30,8 +32,9 @@ impl Store {
         let mut evidence = Evidence::default();
         let person = (request.project_id, request.person);
         self.hear_calls(person, "identify", |event| {
-            let write = stated(event.occurred_at, &event.properties, request.limits);
-            evidence.wrote(side(event), &write);
+            if let Some(write) = said(event, request.limits) {
+                evidence.wrote(side(event), &write);
+            }
         })
         .await?;
         Ok(evidence)
@@ -47,8 +50,9 @@ impl Store {
         let mut evidence = Evidence::default();
         for (side, person) in [(Side::Kept, kept), (Side::Taken, taken)] {
             self.hear_calls((project_id, person), "identify", |event| {
-                let write = stated(event.occurred_at, &event.properties, limits);
-                evidence.wrote(side, &write);
+                if let Some(write) = said(event, limits) {
+                    evidence.wrote(side, &write);
+                }
             })
             .await?;
         }
@@ -176,4 +180,9 @@ impl Store {
         .await?;
         Ok(groups)
     }
+}
+
+fn said(event: &StoredEvent, limits: &Limits) -> Option<TraitWrite> {
+    let says = (event.name.as_deref(), &event.properties);
+    stated(event.occurred_at, says, limits)
 }

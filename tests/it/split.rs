@@ -1,6 +1,7 @@
 //! A person can be taken apart again: names, traits, timelines, groups; whatever happens meanwhile, and afterwards.
 
 mod after;
+mod kept_out;
 
 use crate::harness::{Project, shared, sql};
 use reqwest::StatusCode;

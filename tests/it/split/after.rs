@@ -8,6 +8,18 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Waits until the sweeps of a project of the shared service are over.
+pub async fn finished(project: &Project) {
+    let open = format!(
+        "SELECT count(*) FROM split WHERE project_id = {} AND finished_at IS NULL",
+        project.id
+    );
+    wait_until("the splits are finished", PATIENCE, async || {
+        sql(&shared().await.database_url, &open).await == ["0"]
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn erasing_one_of_two_after_a_split_leaves_the_other_and_a_replay_changes_nothing() {
     let project = Project::fresh().await;
@@ -224,14 +236,7 @@ async fn two_who_go_on_all_the_while_lose_nothing() {
         split(&project, "user_id:ada", &BOBS).await;
     };
     tokio::join!(life("ada"), life("bob"), taking);
-    let open = format!(
-        "SELECT count(*) FROM split WHERE project_id = {} AND finished_at IS NULL",
-        project.id
-    );
-    wait_until("the split is finished", PATIENCE, async || {
-        sql(&shared().await.database_url, &open).await == ["0"]
-    })
-    .await;
+    finished(&project).await;
     for (who, other) in [("user_id:ada", "bob"), ("user_id:bob", "ada")] {
         let own = who.split_once(':').expect("a name").1;
         let profile = project.profile(who).await;
