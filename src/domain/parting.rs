@@ -154,11 +154,6 @@ impl Traits {
     pub fn value(&self, name: &str) -> Json {
         self.all.get(name).map_or_else(Json::null, Trait::value)
     }
-
-    /// Drops one, as if nobody had ever said it.
-    pub fn forget(&mut self, name: &str) {
-        self.all.remove(name);
-    }
 }
 
 impl Evidence {
@@ -172,6 +167,15 @@ impl Evidence {
             }
             Side::Kept => drop(self.kept.merge(write)),
             Side::Unknown => {}
+        }
+    }
+
+    /// Somebody is known to have written this, which must not be said again: who goes leaves it, and nobody gets it.
+    pub fn wrote_in_vain(&mut self, side: Side, write: &TraitWrite) {
+        if side == Side::Taken && !write.traits.is_empty() {
+            let mut one = Traits::default();
+            one.merge(write);
+            self.said.add(&one);
         }
     }
 
@@ -195,11 +199,6 @@ impl Evidence {
     /// All that the side that goes is known to have said.
     pub fn said(&self) -> &Said {
         &self.said
-    }
-
-    /// What the side that goes will have, to leave out what must not be said.
-    pub fn taken_mut(&mut self) -> &mut Traits {
-        &mut self.taken
     }
 
     /// Takes what there is now apart.

@@ -1,4 +1,4 @@
-//! What a split must not make true: words that nobody signed.
+//! What a split must not make true: words that nobody signed, names of people who were erased.
 
 use super::after::finished;
 use super::{send, split};
@@ -21,6 +21,11 @@ fn identify(mut who: Value, traits: Value) -> Value {
 
 async fn traits(project: &Project, whom: &str) -> Value {
     project.profile(whom).await["traits"].clone()
+}
+
+async fn forget(project: &Project, whom: &str) {
+    let erased = project.erase(&format!("{whom}?forget=true")).await;
+    assert!(erased.0.is_success(), "{}", erased.1);
 }
 
 #[tokio::test]
@@ -60,4 +65,65 @@ async fn what_an_unsigned_call_said_is_nobodys_trait_after_a_split() {
         (&event["name"], &event["properties"]),
         (&json!("unsigned"), &json!({"role": "admin"}))
     );
+}
+
+/// One of them loses the device that said another address, the other one is taken out: both had said ada's.
+#[tokio::test]
+async fn the_address_of_a_forgotten_person_is_nobodys_trait_after_a_split() {
+    let project = Project::fresh().await;
+    let address = json!({"email": "ada@example.com"});
+    send(
+        &project,
+        &[identify(json!({"userId": "ada"}), address.clone())],
+    )
+    .await;
+    forget(&project, "user_id:ada").await;
+    for (user, device) in [("bob", "d1"), ("cyd", "d2")] {
+        let other = json!({"email": format!("{user}@example.com")});
+        let both = json!({"userId": user, "anonymousId": device});
+        let calls = [
+            identify(json!({"userId": user}), json!({"k": 1})),
+            identify(json!({"userId": user}), address.clone()),
+            identify(both, json!({})),
+            identify(json!({"anonymousId": device}), other),
+        ];
+        send(&project, &calls).await;
+    }
+    let told = split(
+        &project,
+        "user_id:bob",
+        &["anonymous_id:d1", "email:bob@example.com"],
+    )
+    .await;
+    assert_eq!(told["traits"]["restored"], json!([]));
+    split(&project, "user_id:cyd", &["user_id:cyd"]).await;
+    for _ in 0..2 {
+        for whom in ["user_id:bob", "user_id:cyd"] {
+            assert_eq!(traits(&project, whom).await, json!({"k": 1}), "{whom}");
+        }
+        finished(&project).await;
+    }
+    let others = traits(&project, "anonymous_id:d1").await;
+    assert_eq!(others, json!({"email": "bob@example.com"}));
+}
+
+#[tokio::test]
+async fn who_came_back_after_an_erasure_has_her_own_address_after_a_split() {
+    let project = Project::fresh().await;
+    let eve = || {
+        identify(
+            json!({"userId": "eve"}),
+            json!({"email": "eve@example.com"}),
+        )
+    };
+    send(&project, &[eve()]).await;
+    assert!(project.erase("user_id:eve").await.0.is_success());
+    let joined = identify(json!({"userId": "eve", "anonymousId": "d1"}), json!({}));
+    send(&project, &[eve(), joined]).await;
+    let names = ["user_id:eve", "email:eve@example.com"];
+    split(&project, "anonymous_id:d1", &names).await;
+    finished(&project).await;
+    let own = json!({"email": "eve@example.com"});
+    assert_eq!(traits(&project, "user_id:eve").await, own);
+    assert_eq!(traits(&project, "anonymous_id:d1").await, json!({}));
 }
