@@ -17,6 +17,9 @@ const MOST_CALLS: usize = 20_000;
 const PAGE: i64 = 1_000;
 const PAGE_BYTES: usize = 1 << 20;
 
+/// When somebody's calls about one group happened, and when they arrived.
+type GroupCalls = Vec<(Timestamp, Timestamp)>;
+
 /// A walk along somebody's calls of one type, the newest first.
 struct Calls<'a> {
     whose: (ProjectId, &'a Person),
@@ -180,7 +183,7 @@ impl Store {
     ) -> Result<(), Error> {
         let stays = self.groups_of(project_id, kept).await?;
         let goes = self.groups_of(project_id, taken).await?;
-        let goes: Vec<(Identity, Timestamp)> = goes.into_iter().collect();
+        let goes: Vec<(Identity, GroupCalls)> = goes.into_iter().collect();
         let names: Vec<_> = goes
             .iter()
             .map(|(name, _)| ((project_id, name.clone()), false))
@@ -190,14 +193,21 @@ impl Store {
         }
         let (mut joined, mut left, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
         for found in self.resolve_identities(&names, &[]).await?.identities {
-            let (name, first_seen) = &goes[found.position];
+            let (name, calls) = &goes[found.position];
+            let Some(first_seen) = first_behind(calls, found.not_before) else {
+                continue;
+            };
             joined.push(Membership {
                 project_id,
                 profile_id: taken.id,
                 group_id: found.profile_id,
-                first_seen: *first_seen,
+                first_seen,
             });
-            if !stays.contains_key(name) {
+            let stays = stays.get(name);
+            if stays
+                .and_then(|calls| first_behind(calls, found.not_before))
+                .is_none()
+            {
                 leaves.extend(kept.profiles());
                 left.resize(leaves.len(), found.profile_id.0);
             }
@@ -219,20 +229,20 @@ impl Store {
         self.note_holders(&people).await
     }
 
-    /// The groups that a person's calls name, with the receipt of the first of these calls. An event keeps the id as it was sent.
+    /// The groups that a person's calls name. An event keeps the id as it was sent.
     async fn groups_of(
         &self,
         project_id: ProjectId,
         person: &Person,
-    ) -> Result<BTreeMap<Identity, Timestamp>, Error> {
-        let mut groups = BTreeMap::new();
+    ) -> Result<BTreeMap<Identity, GroupCalls>, Error> {
+        let mut groups = BTreeMap::<_, GroupCalls>::new();
         let mut calls = Calls::of((project_id, person), "group");
         while let Some(events) = self.next_calls(&mut calls).await? {
             for event in events {
                 let Some(name) = &event.name else { continue };
                 let group = Identity::new(IdentityKind::GroupId, name);
-                let first = groups.entry(group).or_insert(event.received_at);
-                *first = event.received_at.min(*first);
+                let known = groups.entry(group).or_default();
+                known.push((event.occurred_at, event.received_at));
             }
         }
         Ok(groups)
@@ -250,4 +260,16 @@ fn name(kinds: &Kinds, trait_name: &str, value: &Json) -> Option<Identity> {
     let is_name = trait_name == IdentityKind::Email.as_str() || is_own();
     let value = is_name.then(|| value.as_id())??;
     Some(kinds.identity(trait_name, &value))
+}
+
+/// When the first call about a group arrived; none of those counts that were about one of the same id that was erased.
+fn first_behind(
+    calls: &[(Timestamp, Timestamp)],
+    not_before: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let is_behind = |at: Timestamp| not_before.is_none_or(|before| at > before);
+    let behind = calls
+        .iter()
+        .filter(|(occurred_at, _)| is_behind(*occurred_at));
+    behind.map(|(_, received_at)| *received_at).min()
 }

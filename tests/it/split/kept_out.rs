@@ -1,4 +1,4 @@
-//! What a split must not make true: words that nobody signed, names of people who were erased.
+//! What a split must not make true: words that nobody signed, names of people who were erased, groups that are gone.
 
 use super::after::finished;
 use super::{send, split};
@@ -126,4 +126,33 @@ async fn who_came_back_after_an_erasure_has_her_own_address_after_a_split() {
     let own = json!({"email": "eve@example.com"});
     assert_eq!(traits(&project, "user_id:eve").await, own);
     assert_eq!(traits(&project, "anonymous_id:d1").await, json!({}));
+}
+
+#[tokio::test]
+async fn nobody_belongs_to_a_group_by_a_call_about_one_that_was_erased() {
+    let project = Project::fresh().await;
+    let group = |who: Value, id: &str| {
+        let mut call = who;
+        call["type"] = json!("group");
+        call["groupId"] = json!(id);
+        now(call)
+    };
+    let kiosk = || json!({"anonymousId": "kiosk"});
+    let calls = [
+        identify(json!({"userId": "ada", "anonymousId": "kiosk"}), json!({})),
+        group(kiosk(), "hotel"),
+        group(kiosk(), "choir"),
+    ];
+    send(&project, &calls).await;
+    assert!(project.erase("group_id:hotel").await.0.is_success());
+    assert!(project.erase("group_id:choir").await.0.is_success());
+    let calls = [
+        group(json!({"userId": "bob"}), "hotel"),
+        group(kiosk(), "choir"),
+    ];
+    send(&project, &calls).await;
+    split(&project, "user_id:ada", &["anonymous_id:kiosk"]).await;
+    let groups = async |whom: &str| project.profile(whom).await["groups"].clone();
+    assert_eq!(groups("anonymous_id:kiosk").await, json!(["choir"]));
+    assert_eq!(groups("user_id:ada").await, json!([]));
 }
