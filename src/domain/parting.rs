@@ -9,6 +9,9 @@ use super::{Json, Limits, Mode, Stamp, Timestamp, TraitWrite};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+/// The name of the event of an `identify` whose traits are nobody's, since no token said who that is. No sender can give an `identify` a
+/// name, so none can make the mark.
+pub const UNSIGNED: &str = "unsigned";
 /// Values of which is known that somebody said them, in one split.
 const MOST_SAID: usize = 1_000_000;
 
@@ -81,16 +84,23 @@ pub struct Parted {
     pub stayed: Vec<String>,
 }
 
-/// What an `identify` says, by its event: its properties are its traits.
-pub fn stated(at: Timestamp, properties: &Json, limits: &Limits) -> TraitWrite {
+/// What an `identify` says, by its event: its properties are its traits. Nothing where nobody signed it.
+pub fn stated(
+    at: Timestamp,
+    (name, properties): (Option<&str>, &Json),
+    limits: &Limits,
+) -> Option<TraitWrite> {
+    if name == Some(UNSIGNED) {
+        return None;
+    }
     let traits = properties.members().unwrap_or_default().into_iter();
     let fits = |(_, value): &(String, Json)| value.as_bytes().len() <= limits.trait_bytes;
-    TraitWrite {
+    Some(TraitWrite {
         stamp: Stamp::of(at, Stamp::LIVE),
         mode: Mode::Single,
         traits: traits.filter(fits).collect(),
         times: BTreeMap::new(),
-    }
+    })
 }
 
 impl Traits {
@@ -144,11 +154,6 @@ impl Traits {
     pub fn value(&self, name: &str) -> Json {
         self.all.get(name).map_or_else(Json::null, Trait::value)
     }
-
-    /// Drops one, as if nobody had ever said it.
-    pub fn forget(&mut self, name: &str) {
-        self.all.remove(name);
-    }
 }
 
 impl Evidence {
@@ -162,6 +167,15 @@ impl Evidence {
             }
             Side::Kept => drop(self.kept.merge(write)),
             Side::Unknown => {}
+        }
+    }
+
+    /// Somebody is known to have written this, which must not be said again: who goes leaves it, and nobody gets it.
+    pub fn wrote_in_vain(&mut self, side: Side, write: &TraitWrite) {
+        if side == Side::Taken && !write.traits.is_empty() {
+            let mut one = Traits::default();
+            one.merge(write);
+            self.said.add(&one);
         }
     }
 
@@ -185,11 +199,6 @@ impl Evidence {
     /// All that the side that goes is known to have said.
     pub fn said(&self) -> &Said {
         &self.said
-    }
-
-    /// What the side that goes will have, to leave out what must not be said.
-    pub fn taken_mut(&mut self) -> &mut Traits {
-        &mut self.taken
     }
 
     /// Takes what there is now apart.

@@ -3,7 +3,7 @@
 use super::stopped::Stopped;
 use super::{Imports, JobKey};
 use crate::store::Error;
-use crate::upkeep::frame::{Turn, Work};
+use crate::upkeep::frame::{Turn, Work, caught};
 use std::time::Duration;
 
 /// How often it is looked whether something is due.
@@ -24,9 +24,13 @@ impl Work for OldImports {
     async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
         for key in turn.store.due_imports(AT_ONCE).await? {
             turn.keep().await?;
-            if let Err(stopped) = self.close(key).await {
-                tracing::warn!(import = %key.1, reason = %stopped, "an import is not given up");
-            }
+            let closing = caught(Self::NAME, async { Ok::<_, Error>(self.close(key).await) });
+            let reason = match closing.await {
+                Ok(Ok(())) => continue,
+                Ok(Err(stopped)) => stopped.to_string(),
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(import = %key.1, %reason, "an import is not given up");
         }
         while turn.store.forget_imports(turn.fence, AT_ONCE).await? == AT_ONCE {
             turn.keep().await?;

@@ -31,7 +31,7 @@ use crate::legacy::{Client, Source};
 use crate::mapping::{Mapping, Reverse};
 use crate::metric_names::{MIRROR_FAILURES, MIRROR_FOREIGN, MIRROR_PUBLISHED};
 use crate::store::{Error, Mirror, MirrorNote};
-use crate::upkeep::frame::{Turn, Work, pause_after};
+use crate::upkeep::frame::{Turn, Work, caught, pause_after};
 use erased::Judge;
 use index::Index;
 use metrics::counter;
@@ -98,7 +98,7 @@ impl Work for Relay {
         for mirror in turn.store.due_mirrors().await? {
             turn.keep().await?;
             let mut note = MirrorNote::default();
-            let outcome = self.relay(turn, &mirror, &mut note).await;
+            let outcome = caught(Self::NAME, self.relay(turn, &mirror, &mut note)).await;
             if outcome.is_err() && mirror.plan.topic.is_some() {
                 // A producer may be beyond help; another one is cheap after a pause.
                 self.outlet().take();

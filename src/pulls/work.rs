@@ -11,7 +11,7 @@ use crate::config::Pulls as Settings;
 use crate::imports::{Imports, Intake, Job, Stopped};
 use crate::metric_names::{PULL_BYTES, PULL_FAILURES};
 use crate::store::{DuePull, Error, PullNote};
-use crate::upkeep::frame::{Turn, Work, pause_after};
+use crate::upkeep::frame::{Turn, Work, caught, pause_after};
 use futures_util::future::join_all;
 use metrics::counter;
 use std::collections::HashMap;
@@ -145,7 +145,8 @@ impl Pulls {
     /// Reads a file for a while, and notes how that went.
     async fn stretch(&self, turn: &Turn, due: &DuePull, note: &mut PullNote) -> Result<(), Error> {
         let key = (due.project_id, due.job_id);
-        match self.read(turn, due, note).await {
+        let reading = caught(Self::NAME, self.read(turn, due, note));
+        match reading.await.map_err(unless_panicked) {
             Ok(Reached::More) => {}
             Ok(Reached::End) => over(note),
             Err(Halt::Store(error)) => return Err(error),
@@ -231,6 +232,14 @@ impl Pulls {
         let intake = self.imports.open(key).await.map_err(Halt::Job)?;
         reading.behind(intake.offset(), intake.checksum());
         Ok(Open { reading, intake })
+    }
+}
+
+/// One that panics waits by itself like one whose source fails, and is paused in the end: the others go on.
+fn unless_panicked(halt: Halt) -> Halt {
+    match halt {
+        Halt::Store(error @ Error::Panicked(_)) => Failure::Passing(error.to_string()).into(),
+        other => other,
     }
 }
 

@@ -29,6 +29,9 @@ pub enum Error {
     /// A worker's turn ran out: somebody else may be at its work.
     #[error("the worker {0} has lost its turn")]
     TurnLost(&'static str),
+    /// A piece of a worker's work panicked: a bug, whose place is in the log.
+    #[error("the worker {0} panicked")]
+    Panicked(&'static str),
     /// A row holds what this program never writes.
     #[error("table {table} column {column}: {reason}")]
     Inconsistent {
@@ -72,6 +75,7 @@ impl Error {
             | Self::Url(_)
             | Self::Contended(_)
             | Self::TurnLost(_)
+            | Self::Panicked(_)
             | Self::Inconsistent { .. }
             | Self::Schema(_) => Remedy::GiveUp,
         }

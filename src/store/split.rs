@@ -90,8 +90,7 @@ impl Store {
             {
                 Step::Outcome(outcome) => return Ok(outcome),
                 Step::Found(sides) => {
-                    let mut evidence = self.hear(request, &sides).await?;
-                    self.silence(request, &mut evidence).await?;
+                    let evidence = self.hear(request, &sides).await?;
                     task.heard = Some((evidence, sides));
                 }
             }

@@ -1,6 +1,6 @@
 //! Finishing erasures: those whose node was killed, and the sweeps.
 
-use super::frame::{Turn, Work, pause_after};
+use super::frame::{Turn, Work, caught, pause_after};
 use crate::store::{DueErasure, Error};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ impl Work for Erasures {
     async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
         for erasure in turn.store.due_erasures(AT_ONCE).await? {
             turn.keep().await?;
-            match sweep(turn, &erasure).await {
+            match caught(Self::NAME, sweep(turn, &erasure)).await {
                 Ok(true) => tracing::info!(erasure = %erasure.id, "erasure finished"),
                 Ok(false) => {}
                 Err(Error::TurnLost(worker)) => return Err(Error::TurnLost(worker)),

@@ -3,10 +3,13 @@
 //! A worker has a name, an interval and a step. Of all nodes one has its turn: a lease with a token that each of its writes
 //! checks in its own statement, so that a holder that is late does no harm. The step goes through what is due, keeps the turn as
 //! it goes, and leaves its progress in the database; where it is killed, another node goes on. A piece of work that fails is put
-//! off by itself and longer each time (`pause_after`), and the step goes on with the next: nothing starves.
+//! off by itself and longer each time (`pause_after`), and the step goes on with the next: nothing starves. A piece that panics
+//! (`caught`) is one that fails, or one row would end the worker of all projects, on each node, again after each restart.
 
 use crate::store::{Error, Fence, Store};
+use futures_util::FutureExt as _;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -86,12 +89,24 @@ async fn take_turn<W: Work>(store: &Store, owner: Uuid, work: &W) -> Result<(), 
         fence,
         progress,
     };
-    let outcome = work.step(&mut turn).await;
+    let outcome = caught(W::NAME, work.step(&mut turn)).await;
     let rest = match outcome {
         Ok(()) => work.interval(),
         Err(_) => work.interval().min(LOOK),
     };
     outcome.and(store.end_turn(fence, rest).await)
+}
+
+/// Runs a piece of a worker's work, in which a panic is a failure like any other.
+///
+/// # Errors
+/// The piece's own; `Panicked` where it panicked.
+pub async fn caught<T, E: From<Error>>(
+    worker: &'static str,
+    piece: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let outcome = AssertUnwindSafe(piece).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Error::Panicked(worker).into()))
 }
 
 /// How long a piece of work waits that has failed so many times in a row before.

@@ -1,6 +1,6 @@
 //! Deleting what has reached its project's age, at a pace that live traffic does not feel.
 
-use super::frame::{Turn, Work, pause_after};
+use super::frame::{Turn, Work, caught, pause_after};
 use crate::config::Upkeep;
 use crate::domain::ProjectId;
 use crate::metric_names::{
@@ -96,7 +96,7 @@ impl Work for OldEvents {
 
     async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
         for walk in turn.store.due_walks(WALKS).await? {
-            match self.walk(turn, &walk).await {
+            match caught(Self::NAME, self.walk(turn, &walk)).await {
                 Err(Error::TurnLost(worker)) => return Err(Error::TurnLost(worker)),
                 Err(error) => put_off(turn, &walk, &error).await?,
                 Ok(()) => {

@@ -1,6 +1,6 @@
 //! Finishing splits: those whose node was killed or whose time was over, and the sweeps.
 
-use super::frame::{Turn, Work, pause_after};
+use super::frame::{Turn, Work, caught, pause_after};
 use crate::domain::Limits;
 use crate::store::{Error, Split};
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Work for Splits {
             turn.keep().await?;
             let until = Instant::now() + PATIENCE;
             let sweeping = turn.store.sweep_split(turn.fence, &split, &self.0, until);
-            match sweeping.await {
+            match caught(Self::NAME, sweeping).await {
                 Ok(_) => {}
                 Err(Error::TurnLost(worker)) => return Err(Error::TurnLost(worker)),
                 Err(error) => put_off(turn, &split, &error).await?,

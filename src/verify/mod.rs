@@ -19,7 +19,7 @@ use crate::config::LegacyStore;
 use crate::domain::Limits;
 use crate::metric_names::{VERIFY_CHECKED, VERIFY_DIFFERENCES};
 use crate::store::{DueVerification, Error, VerificationNote};
-use crate::upkeep::frame::{Turn, Work, pause_after};
+use crate::upkeep::frame::{Turn, Work, caught, pause_after};
 use looks::Suspects;
 use metrics::counter;
 use progress::Progress;
@@ -74,7 +74,7 @@ impl Work for Verify {
                 counts: due.counts,
                 ..VerificationNote::default()
             };
-            match self.stretch(turn, &due, &mut note).await {
+            match caught(Self::NAME, self.stretch(turn, &due, &mut note)).await {
                 Ok(()) => {}
                 Err(Stop::Store(error @ Error::TurnLost(_))) => return Err(error),
                 Err(Stop::Store(error)) => put_off(&due, &mut note, error.full_text()),

@@ -1,6 +1,7 @@
 //! A person can be taken apart again: names, traits, timelines, groups; whatever happens meanwhile, and afterwards.
 
 mod after;
+mod kept_out;
 
 use crate::harness::{Project, shared, sql};
 use reqwest::StatusCode;
@@ -262,6 +263,29 @@ async fn a_name_that_was_only_ever_added_goes_with_the_events_that_came_by_it() 
     )
     .await;
     assert_eq!(timeline(&project, "user_id:ada").await[0], "a3");
+}
+
+#[tokio::test]
+async fn a_group_is_followed_however_its_id_was_sent() {
+    let project = Project::fresh().await;
+    let both = json!({"type": "identify", "userId": "ada", "anonymousId": "kiosk"});
+    let group = |id: &str| json!({"type": "group", "anonymousId": "kiosk", "groupId": id});
+    let mut calls = vec![
+        call("a1", 1, both),
+        call("g1", 2, group(" acme ")),
+        call("g2", 3, group("\"acme\"")),
+        call("g3", 4, group("choir\t")),
+    ];
+    calls.push(call(
+        "g4",
+        5,
+        json!({"type": "group", "userId": "ada", "groupId": "choir"}),
+    ));
+    send(&project, &calls).await;
+    split(&project, "user_id:ada", &["anonymous_id:kiosk"]).await;
+    let groups = async |whom: &str| project.profile(whom).await["groups"].clone();
+    assert_eq!(groups("user_id:ada").await, json!(["choir"]));
+    assert_eq!(groups("anonymous_id:kiosk").await, json!(["acme", "choir"]));
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@
 use crate::harness::{fresh_database, sql, store_at, wait_until};
 use roster::config::{Config, Upkeep};
 use roster::domain::{Identity, IdentityKind, ProjectId, Timestamp};
-use roster::store::{ErasureRequest, ExpiringList, Store};
+use roster::store::{ErasureRequest, Error, ExpiringList, Store};
 use roster::upkeep::erasures::Erasures;
-use roster::upkeep::frame;
+use roster::upkeep::frame::{self, Turn, Work};
 use roster::upkeep::retention::OldEvents;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -159,6 +161,31 @@ async fn a_sweep_that_fails_waits_by_itself_and_the_others_go_on() {
         bad.id
     );
     assert_eq!(one(&url, &waits).await.chars().next(), Some('t'));
+    working.abort();
+}
+
+/// Counts its steps, of which the first panics.
+struct Poisoned(Arc<AtomicUsize>);
+
+impl Work for Poisoned {
+    const NAME: &'static str = "poisoned";
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    async fn step(&self, _: &mut Turn) -> Result<(), Error> {
+        assert!(self.0.fetch_add(1, Relaxed) > 0, "the first step");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_panics_does_not_end_its_worker() {
+    let (_, store, _) = with_project().await;
+    let steps = Arc::<AtomicUsize>::default();
+    let working = tokio::spawn(frame::run(store, Poisoned(steps.clone())));
+    wait_until("it works again", PATIENCE, async || steps.load(Relaxed) > 1).await;
     working.abort();
 }
 

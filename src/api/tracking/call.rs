@@ -9,6 +9,7 @@ use super::names;
 use super::signed::{self, Signing};
 use super::when::{self, Clock, When};
 use crate::api::document::Document;
+use crate::domain::parting::UNSIGNED;
 use crate::domain::{
     Class, Code, Command, Draft, EventDraft, EventType, Gate, GroupDraft, Json, KeyKind, Kinds,
     Limits, Name, ProjectId, Rejection, Stamp, Text, Timestamp, Warnings,
@@ -185,7 +186,7 @@ impl<'a> Surroundings<'a> {
         })
     }
 
-    /// Where users have to be signed, what an unsigned call says of a person is kept in its event alone.
+    /// Where users have to be signed, what an unsigned call says of a person is kept in its event alone, which tells so by its name.
     fn sign(
         &self,
         content: &mut Content,
@@ -197,8 +198,8 @@ impl<'a> Surroundings<'a> {
         };
         let names = (std::mem::take(&mut content.names), content.explicit);
         let vouched = signing.hold(names, token, &self.gate, warnings)?;
-        if vouched.is_unsigned {
-            content.traits = None;
+        if vouched.is_unsigned && content.traits.take().is_some() {
+            content.name = Some(Text::new(UNSIGNED, "type"));
         }
         (content.names, content.explicit) = (vouched.names, vouched.explicit);
         Ok(())

@@ -1,12 +1,24 @@
 //! What happens to two people during a split and after it.
 
 use super::{BOBS, ask, call, merge, send, split, timeline, two_lives};
-use crate::harness::{Project, Service, shared, sql, wait_until};
+use crate::harness::{Project, Service, fresh_database, shared, sql, wait_until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until the sweeps of a project of the shared service are over.
+pub async fn finished(project: &Project) {
+    let open = format!(
+        "SELECT count(*) FROM split WHERE project_id = {} AND finished_at IS NULL",
+        project.id
+    );
+    wait_until("the splits are finished", PATIENCE, async || {
+        sql(&shared().await.database_url, &open).await == ["0"]
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn erasing_one_of_two_after_a_split_leaves_the_other_and_a_replay_changes_nothing() {
@@ -92,6 +104,32 @@ async fn a_split_of_a_long_life_is_accepted_and_goes_on_by_itself() {
         (status, &told["events"]),
         (StatusCode::OK, &json!({"moved": 1, "pending": false}))
     );
+}
+
+/// The request looks through one page; the worker's look at the same page is the second.
+#[tokio::test]
+async fn a_sweep_that_panics_waits_by_itself_and_is_done_later() {
+    let database = &fresh_database().await;
+    let settings = [
+        ("FAILPOINTS", "page-of-a-split=1*off->1*panic->off"),
+        ("ROSTER__SERVER__REQUEST_TIMEOUT_MS", "2500"),
+        ("ROSTER__INGEST__WRITE_DEADLINE_MS", "2500"),
+        ("ROSTER__DATABASE__STATEMENT_TIMEOUT_MS", "1500"),
+    ];
+    let service = Service::start(database, &settings).await;
+    let project = Project::on(&service.url, database).await;
+    let call = call(
+        "a1",
+        1,
+        json!({"type": "identify", "userId": "ada", "anonymousId": "kiosk"}),
+    );
+    send(&project, &[call]).await;
+    split(&project, "user_id:ada", &["anonymous_id:kiosk"]).await;
+    let question = "SELECT (finished_at IS NOT NULL AND attempts = 1)::TEXT FROM split";
+    wait_until("the split is finished", PATIENCE, async || {
+        sql(database, question).await == ["true"]
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -198,14 +236,7 @@ async fn two_who_go_on_all_the_while_lose_nothing() {
         split(&project, "user_id:ada", &BOBS).await;
     };
     tokio::join!(life("ada"), life("bob"), taking);
-    let open = format!(
-        "SELECT count(*) FROM split WHERE project_id = {} AND finished_at IS NULL",
-        project.id
-    );
-    wait_until("the split is finished", PATIENCE, async || {
-        sql(&shared().await.database_url, &open).await == ["0"]
-    })
-    .await;
+    finished(&project).await;
     for (who, other) in [("user_id:ada", "bob"), ("user_id:bob", "ada")] {
         let own = who.split_once(':').expect("a name").1;
         let profile = project.profile(who).await;
