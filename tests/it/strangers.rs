@@ -135,6 +135,29 @@ async fn a_server_key_joins_known_people_and_a_rule_lets_write_keys_do_so() {
     assert_eq!(people(&trusting, &names).await, [0, 0]);
 }
 
+/// Whoever has the public key can take another's user id for an anonymous id of their own. A rename by a server must not join the two.
+#[tokio::test]
+async fn who_took_a_user_id_as_an_anonymous_id_is_joined_by_no_alias() {
+    let bob = json!([{"type": "identify", "userId": "bob", "traits": {"plan": "pro"}}]);
+    let mallory = json!([{"type": "identify", "userId": "mallory", "anonymousId": "bob"}]);
+    let alias = json!([{"type": "alias", "userId": "bob-new", "previousId": "bob"}]);
+    for turn in 0..3 {
+        let project = Project::fresh().await;
+        let mut calls = [
+            (&project.server_key, &bob),
+            (&project.write_key, &mallory),
+            (&project.server_key, &alias),
+        ];
+        calls.rotate_left(turn);
+        for (key, call) in calls {
+            send(&project, key, call.clone()).await;
+        }
+        let names = ["user_id:bob", "user_id:bob-new", "user_id:mallory"];
+        assert_eq!(people(&project, &names).await, [0, 0, 1], "turn {turn}");
+        assert_eq!(conflicts(&project).await, ["anonymous_id:bob"]);
+    }
+}
+
 #[tokio::test]
 async fn the_erased_do_not_come_back_by_a_clock_and_newer_data_comes_in() {
     let project = Project::fresh().await;

@@ -337,14 +337,16 @@ impl<'a> Surroundings<'a> {
             (None, Some(visitor)) => (visitor, None),
             (None, None) => return Err(missing("userId")),
         };
-        let is_itself = lead.value() == previous;
-        let mut names = vec![lead];
+        // Senders don't say which kind it was; claiming both makes the order of arrival matter to nobody. By their word it joins known people
+        // as a user id alone: a stranger with the public key may have taken that text for an anonymous id.
+        let both = ["user_id", "anonymous_id"];
+        let both = both.map(|kind| self.gate.name(kind, &previous, "previousId"));
+        let is_itself = lead.value() == both[0].value();
+        let (mut names, mut explicit) = (vec![lead], 1);
         if !is_itself {
-            // Senders don't say which kind it was; claiming both makes the order of arrival matter to nobody.
-            let both = ["user_id", "anonymous_id"];
-            names.extend(both.map(|kind| self.gate.name(kind, &previous, "previousId")));
+            names.extend(both);
+            explicit += 1;
         }
-        let explicit = names.len();
         names.extend(beside);
         Ok(Content {
             name: Some(Text::new(previous, "previousId")),
