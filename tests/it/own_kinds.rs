@@ -1,6 +1,6 @@
 //! A project's own kinds of identity, from the command line to the profile.
 
-use crate::harness::{Project, ROSTER, shared, wait_until};
+use crate::harness::{Project, ROSTER, answer_to, shared, wait_until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -76,6 +76,38 @@ async fn people_are_known_by_what_the_project_calls_them() {
         StatusCode::BAD_REQUEST
     );
     assert_eq!(project.timeline("user_id:ada").await.len(), 4);
+}
+
+/// A table that has numbers as fractions spells an id as `7.0`: it is the same id wherever it stands, and nobody else's.
+#[tokio::test]
+async fn numbers_name_the_same_people_wherever_they_stand() {
+    let project = project_with(&["--kind", "plain", "--kind", "phone::phone"]).await;
+    let calls = r#"{"batch": [
+        {"type": "identify", "userId": "owner", "traits": {"phone": "49176123450", "plain": "7"}},
+        {"type": "identify", "anonymousId": "stranger", "traits": {"phone": 4917612345.0}},
+        {"type": "track", "event": "Seen", "messageId": "t", "context": {"externalIds": [{"type": "plain", "id": 7.0}]}},
+        {"type": "merge", "messageId": "m", "mergeProperties": [{"type": "userId", "value": "owner"}, {"type": "userId", "value": 555.0}]},
+        {"type": "track", "event": "Seen", "userId": 1e600},
+        {"type": "merge", "mergeProperties": [{"type": "userId", "value": "owner"}, {"type": "userId", "value": 1e600}]}]}"#;
+    let url = format!("{}/v1/batch?results=true", project.url);
+    let request = project.client.post(url).bearer_auth(&project.server_key);
+    let (_, told) = answer_to(request.body(calls)).await;
+    let codes = [4, 5].map(|place| told["results"][place]["code"].as_str());
+    assert_eq!(codes, [Some("number_too_large"); 2], "{told}");
+    let owner = project.profile("user_id:owner").await;
+    let known = [
+        "phone:49176123450",
+        "plain:7",
+        "user_id:555",
+        "user_id:owner",
+    ];
+    assert_eq!(names(&owner), known);
+    let stranger = project.profile("phone:4917612345").await;
+    assert_eq!(
+        names(&stranger),
+        ["anonymous_id:stranger", "phone:4917612345"]
+    );
+    assert_eq!(project.timeline("plain:7").await.len(), 3);
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ impl<'a> Surroundings<'a> {
     fn read(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let mut warnings = self.warnings.clone();
         let asked = self.asked(call)?;
+        names::measure(call, self.body, &self.gate)?;
         let (context, token) = self.context_and_token(call, &mut warnings);
         let mut content = self.content(asked, call, &context, &mut warnings)?;
         let own_kinds = names::in_context(&context, &self.gate);
