@@ -110,7 +110,7 @@ pub struct Plan {
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
     /// By subject, the kind of the strongest new name for which its person has no room.
     pub crowded: BTreeMap<usize, IdentityKind>,
-    /// By subject, traits that only say a name which was left out since its person was erased: they would bring it back.
+    /// By subject, traits that only say a name which does not count since its person was erased: they would bring it back.
     pub silenced: BTreeMap<usize, BTreeSet<String>>,
     /// Subjects that bring a name, or join profiles.
     pub news: BTreeSet<usize>,
@@ -183,8 +183,8 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         if let Some(rejection) = self.known.barred_by(subject) {
             return Assignment::Refused(rejection);
         }
-        if self.known.leaves_out(subject) {
-            let silenced = self.known.silenced(subject);
+        let silenced = self.known.silenced(subject);
+        if !silenced.is_empty() {
             self.plan.silenced.insert(position, silenced);
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());

@@ -332,6 +332,44 @@ async fn an_email_from_a_write_key_does_what_the_project_says() {
     }
 }
 
+/// Where an email is no name of a call it says whose it is all the same.
+#[tokio::test]
+async fn a_forgotten_email_is_no_trait_where_it_is_no_name() {
+    let under = |email, signed_users| Rules {
+        email,
+        signed_users,
+        ..Rules::default()
+    };
+    let rules = [
+        under(EmailRule::Nothing, false),
+        under(EmailRule::Attaches, false),
+        under(EmailRule::Selects, true),
+    ];
+    for rules in rules {
+        let project = project_with(rules.clone()).await;
+        let email = "ada@example.com";
+        let ada = json!([{"type": "identify", "userId": "ada", "traits": {"email": email}}]);
+        send(&project, &project.server_key, ada).await;
+        let erased = project.erase("user_id:ada?forget=true").await;
+        assert!(erased.0.is_success());
+        let who = match rules.email {
+            EmailRule::Nothing => ("userId", "user_id:v"),
+            _ => ("anonymousId", "anonymous_id:v"),
+        };
+        for (plan, email) in [(1, email), (2, "bob@example.com"), (3, email)] {
+            let call =
+                json!([{"type": "identify", who.0: "v", "traits": {"email": email, "plan": plan}}]);
+            send(&project, &project.write_key, call).await;
+            let expected = match plan {
+                1 => json!({"plan": 1}),
+                _ => json!({"plan": plan, "email": "bob@example.com"}),
+            };
+            let traits = &project.profile(who.1).await["traits"];
+            assert_eq!(traits, &expected, "{rules:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_forgotten_email_under_a_fresh_user_id_is_no_trait() {
     let project = Project::fresh().await;

@@ -278,6 +278,7 @@ impl<'a> Surroundings<'a> {
             properties: Some(traits.clone()),
             traits: Some(traits),
             names,
+        warnings.leave_out(self.gate.mere_email(&traits).into_iter().collect());
             ..Content::default()
         }
     }
