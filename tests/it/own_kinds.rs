@@ -150,6 +150,64 @@ async fn a_device_token_names_somebody_only_where_the_project_says_so() {
     );
 }
 
+/// A misspelt kind names nobody: an erasure that is answered with success must not leave its person there.
+#[tokio::test]
+async fn a_kind_that_there_is_not_is_refused_wherever_somebody_is_referred_to() {
+    use reqwest::Method;
+    let project = project_with(&["--kind", "customer_no"]).await;
+    project
+        .results(&[json!({"type": "identify", "userId": "eve"})])
+        .await;
+    let ask = |method: Method, path: &str, body: Value| {
+        let url = format!("{}/v1/{path}", project.url);
+        let request = project.client.request(method, url).json(&body);
+        answer_to(request.bearer_auth(&project.server_key))
+    };
+    let wrong = [
+        (Method::DELETE, "profiles/userId:eve?forget=true", json!({})),
+        (Method::GET, "profiles/userId:eve", json!({})),
+        (Method::GET, "profiles/userId:eve/events", json!({})),
+        (Method::POST, "profiles/userId:eve/unforget", json!({})),
+        (
+            Method::POST,
+            "profiles/user_id:eve/merge",
+            json!({"from": "userId:eve"}),
+        ),
+        (
+            Method::POST,
+            "profiles/user_id:eve/split",
+            json!({"identities": ["userId:eve"]}),
+        ),
+        (Method::POST, "identities/userId:eve/block", json!({})),
+        (
+            Method::POST,
+            "profiles/lookup",
+            json!({"references": ["user_id:eve", "userId:eve"]}),
+        ),
+    ];
+    for (method, path, body) in wrong {
+        let (status, told) = ask(method, path, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {told}");
+        let detail = told["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("userId") && detail.contains("customer_no"),
+            "{detail}"
+        );
+        assert_eq!(
+            detail.contains("references[1]"),
+            path.ends_with("lookup"),
+            "{detail}"
+        );
+    }
+    for kind in ["email", "group_id", "device_token", "customer_no"] {
+        let (status, _) = project.get(&format!("/v1/profiles/{kind}:nobody")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{kind}");
+    }
+    // What was blocked when there was no such check can be let go.
+    let (status, told) = ask(Method::DELETE, "identities/userId:eve/block", json!({})).await;
+    assert_eq!((status, &told["blocked"]), (StatusCode::OK, &json!(false)));
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_said_and_a_change_reaches_every_node() {
     let project = Project::fresh().await;
@@ -166,7 +224,7 @@ async fn what_makes_no_sense_is_said_and_a_change_reaches_every_node() {
     project.results(&[call(0)]).await;
     assert_eq!(
         project.get("/v1/profiles/loyalty:L-1").await.0,
-        StatusCode::NOT_FOUND
+        StatusCode::BAD_REQUEST
     );
     set(&project, &["--kind", "loyalty"]).await.unwrap();
     let number = std::sync::atomic::AtomicUsize::new(1);
