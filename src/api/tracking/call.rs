@@ -165,7 +165,11 @@ impl<'a> Surroundings<'a> {
         if let Some(own) = own {
             return Some(Text::new(own, "messageId"));
         }
-        let key = key?;
+        let Some(key) = key else {
+            // Of one that stands for nothing the gate tells.
+            let key = self.source.idempotency_key.clone()?;
+            return Some(Text::new(key, "Idempotency-Key"));
+        };
         let message_id = match index {
             Some(index) => format!("{key}-{index}"),
             None => key.clone(),
@@ -274,11 +278,11 @@ impl<'a> Surroundings<'a> {
         };
         let mut names = self.who(call, warnings);
         names.extend(self.gate.names_in(&traits));
+        warnings.leave_out(self.gate.mere_email(&traits).into_iter().collect());
         Content {
             properties: Some(traits.clone()),
             traits: Some(traits),
             names,
-        warnings.leave_out(self.gate.mere_email(&traits).into_iter().collect());
             ..Content::default()
         }
     }
