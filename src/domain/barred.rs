@@ -5,6 +5,18 @@ use super::plan::Known;
 use super::{Identity, IdentityKey, IdentityKind, Rejection, Subject};
 use std::collections::BTreeSet;
 
+impl<'a> Subject<'a> {
+    /// Names that are none of the person's and that its traits say all the same.
+    pub fn mere_traits(&self) -> impl Iterator<Item = &'a Identity> + use<'a> {
+        let traits = self.traits;
+        let is_stated = move |name: &&Identity| {
+            let mut stated = traits.into_iter().flat_map(|write| &write.traits);
+            stated.any(|(trait_name, _)| trait_name == name.kind.as_str())
+        };
+        self.claimed().iter().chain(self.left_out).filter(is_stated)
+    }
+}
+
 impl Known {
     /// True of a name of an erased person that would bring something back.
     pub(super) fn is_barred(&self, key: &IdentityKey, subject: &Subject) -> bool {
@@ -14,14 +26,14 @@ impl Known {
             .is_some_and(|erased| erased.bars(earliest))
     }
 
-    /// True where a name of the subject does not count.
-    pub(super) fn leaves_out(&self, subject: &Subject) -> bool {
-        !self.erased.is_empty() && self.usable(subject).count() < subject.own().len()
-    }
-
-    /// The traits that say names of erased people: an email, and what is called as a kind of the project's own.
+    /// The traits that say names of erased people, also names by which the subject is not known: an email, and what is called as a kind of
+    /// the project's own.
     pub(super) fn silenced(&self, subject: &Subject) -> BTreeSet<String> {
-        let barred = subject.own().iter().filter(|identity| {
+        if self.erased.is_empty() {
+            return BTreeSet::new();
+        }
+        let names = subject.own().iter().chain(subject.mere_traits());
+        let barred = names.filter(|identity| {
             let key = (subject.project_id, (*identity).clone());
             self.is_barred(&key, subject)
         });

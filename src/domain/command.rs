@@ -150,6 +150,8 @@ pub struct Subject<'a> {
     pub explicit: usize,
     /// So many of the last identities are claimed for the person by somebody who is not believed: they only show a conflict.
     pub apart: usize,
+    /// Names that do not count at all.
+    pub left_out: &'a [Identity],
     /// What it says of the emails among them.
     pub emails: Emails,
     /// The earliest time at which it may have happened: what was erased later than that is not brought back by it.
@@ -269,6 +271,7 @@ impl Command {
                 .map_or(&[], |group| std::slice::from_ref(&group.identity)),
             explicit: self.explicit,
             apart: self.apart,
+            left_out: self.warnings.left_out(),
             emails: self.emails,
             earliest: self.earliest,
             received_at: self.received_at,
@@ -279,6 +282,7 @@ impl Command {
             beside: person.own(),
             explicit: 0,
             apart: 0,
+            left_out: &[],
             emails: Emails::Named,
             traits: group.traits.as_ref(),
             ..person

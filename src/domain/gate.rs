@@ -179,6 +179,15 @@ impl Gate<'_> {
         email.into_iter().chain(own).collect()
     }
 
+    /// The email among somebody's traits where the project's rules make it no name: whose it is still tells whether it may be kept.
+    pub fn mere_email(&self, traits: &Json) -> Option<Identity> {
+        let is_mere = self.email_rule() == EmailRule::Nothing;
+        let email = is_mere.then(|| traits.member(IdentityKind::Email.as_str()));
+        let email = Identity::new(IdentityKind::Email, &email.flatten()?.as_text()?);
+        let is_held = email.value.len() <= self.limits.identity_bytes;
+        (is_held && email.is_plausible()).then_some(email)
+    }
+
     /// An object with what another one adds to it. Held against the limit of keys first, since both are built for it.
     pub fn joined(&self, own: &Json, more: &Json, field: &str, warnings: &mut Warnings) -> Json {
         let most = self.limits.event_properties;

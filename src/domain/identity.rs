@@ -22,7 +22,7 @@ pub struct Identity {
 
 impl Identity {
     /// Makes an identity, its value normalised as its kind asks: emails lower-cased, all else as sent. What stands around it goes: white
-    /// space, control characters, one pair of quotes.
+    /// space, control characters, pairs of quotes.
     pub fn new(kind: IdentityKind, value: &str) -> Self {
         let value = bare(value);
         let value = match kind {

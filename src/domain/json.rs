@@ -140,10 +140,10 @@ impl Json {
         serde_json::from_slice(&self.0).ok()
     }
 
-    /// What can be an id: a text that is not blank, or a number as its text.
+    /// What can be an id: a text that is not blank, or a number as `number_text` spells it.
     pub fn as_id(&self) -> Option<String> {
         match self.0.first()? {
-            b'-' | b'0'..=b'9' => Some(self.as_str().to_owned()),
+            b'-' | b'0'..=b'9' => Some(number_text(self.as_str()).to_owned()),
             _ => self.as_text().filter(|text| !text.trim().is_empty()),
         }
     }
@@ -219,6 +219,14 @@ impl fmt::Debug for Json {
     }
 }
 
+/// The text of a number as an id: `12345.0` and `12345` are one. Exponents were written out before.
+pub fn number_text(digits: &str) -> &str {
+    match digits.split_once('.') {
+        Some(_) => digits.trim_end_matches('0').trim_end_matches('.'),
+        None => digits,
+    }
+}
+
 fn check_number(digits: &[u8], field: &str) -> Result<(), Rejection> {
     if is_exotic(digits) {
         let message = format!(
@@ -276,6 +284,22 @@ mod tests {
         let expected = r#"{"a": ["a\"b", {"b" : "a\"b"}, "c", 1.50]} "#;
         assert_eq!(rewritten.as_str(), expected);
         assert_eq!(json(r#""a""#).with_texts(longer).as_str(), r#""a\"b""#);
+    }
+
+    #[test]
+    fn an_id_is_a_text_or_a_number_without_an_empty_fraction() {
+        let cases = [
+            ("12345.0", Some("12345")),
+            ("12345.50", Some("12345.5")),
+            ("0.0", Some("0")),
+            ("100", Some("100")),
+            (r#""12345.0""#, Some("12345.0")),
+            (r#"" ""#, None),
+            ("true", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(json(text).as_id().as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

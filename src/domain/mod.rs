@@ -61,7 +61,7 @@ pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
 pub use given::Emails;
 pub use identity::{Identity, IdentityKey, IdentityKind, ProfileKey};
 pub use ids::{EventId, ProfileId, ProjectId};
-pub use json::Json;
+pub use json::{Json, number_text};
 pub use key::{Caller, KeyHash, KeyKind, TokenSecret};
 pub use kinds::Kinds;
 pub use limits::Limits;

@@ -99,14 +99,18 @@ const WORDS: [&str; 86] = [
 const EQUAL_DIGITS: usize = 8;
 const EQUAL_CHARACTERS: usize = 4;
 
-/// Without white space and control characters around it, and without one pair of quotes.
+/// Without white space, control characters and pairs of quotes around it. Nothing is left to take away: an id as it is shown is the id.
 pub(super) fn bare(text: &str) -> &str {
-    let text = trimmed(text);
-    let inner = ['"', '\''].into_iter().find_map(|quote| {
-        let inner = text.strip_prefix(quote)?;
-        inner.strip_suffix(quote)
-    });
-    inner.map_or(text, trimmed)
+    let mut text = trimmed(text);
+    while let Some(inner) = unquoted(text) {
+        text = trimmed(inner);
+    }
+    text
+}
+
+fn unquoted(text: &str) -> Option<&str> {
+    let mut quotes = ['"', '\''].into_iter();
+    quotes.find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
 }
 
 fn trimmed(text: &str) -> &str {

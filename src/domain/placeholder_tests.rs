@@ -97,19 +97,28 @@ fn what_somebody_may_be_called_is_a_name() {
 }
 
 #[test]
-fn an_id_is_trimmed_and_loses_one_pair_of_quotes() {
+fn an_id_is_trimmed_and_loses_pairs_of_quotes() {
     let cases = [
         (" ada\t", "ada"),
         ("\"ada\"", "ada"),
         ("'ada' \n", "ada"),
         ("\u{7}\u{feff}\" ada \"", "ada"),
-        ("\"\"ada\"\"", "\"ada\""),
+        ("\"\"ada\"\"", "ada"),
+        ("\" 'ada' \"", "ada"),
         ("\"ada'", "\"ada'"),
         ("\"", "\""),
         ("o'hara", "o'hara"),
     ];
     for (text, expected) in cases {
         assert_eq!(bare(text), expected, "{text:?}");
+    }
+}
+
+proptest::proptest! {
+    /// An id as it is shown leads to whom it is shown of.
+    #[test]
+    fn laws_what_is_bare_stays_as_it_is(text in "[ \"'a\t]{0,12}") {
+        proptest::prop_assert_eq!(bare(bare(&text)), bare(&text));
     }
 }
 

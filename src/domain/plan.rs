@@ -3,7 +3,7 @@
 //! The strongest known identity wins, the other known profiles merge into its own, and unknown identities are linked to it;
 //! nobody known means a new profile. Two profiles that each have a user id never merge by themselves, and a profile that has
 //! one never gets a second: two people on one device stay two people, and the conflict is listed. Only an explicit merge may, by the
-//! word of a sender who is believed.
+//! word of a sender who is believed, of names of which that sender says what they are.
 
 use super::erasure::Erased;
 use super::profile::Room;
@@ -110,7 +110,7 @@ pub struct Plan {
     pub conflicts: BTreeMap<usize, Vec<Conflict>>,
     /// By subject, the kind of the strongest new name for which its person has no room.
     pub crowded: BTreeMap<usize, IdentityKind>,
-    /// By subject, traits that only say a name which was left out since its person was erased: they would bring it back.
+    /// By subject, traits that only say a name which does not count since its person was erased: they would bring it back.
     pub silenced: BTreeMap<usize, BTreeSet<String>>,
     /// Subjects that bring a name, or join profiles.
     pub news: BTreeSet<usize>,
@@ -183,8 +183,8 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
         if let Some(rejection) = self.known.barred_by(subject) {
             return Assignment::Refused(rejection);
         }
-        if self.known.leaves_out(subject) {
-            let silenced = self.known.silenced(subject);
+        let silenced = self.known.silenced(subject);
+        if !silenced.is_empty() {
             self.plan.silenced.insert(position, silenced);
         }
         let profile_id = self.choose(subject).unwrap_or_else(|| self.make());
@@ -271,22 +271,24 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             |(_, key): &&(usize, IdentityKey)| self.known.owners.get(key) == Some(&survivor);
         let chosen = usable.iter().find(is_survivors);
         let chosen = chosen.map(|(_, key)| (key.1.clone(), survivor));
-        for (index, key) in usable {
+        for (index, key) in &usable {
             let Some(owner) = self
                 .known
                 .owners
-                .get(&key)
+                .get(key)
                 .copied()
                 .filter(|owner| *owner != survivor)
             else {
                 continue;
             };
+            // Who is joined by one name is joined, whatever their other names say.
+            let index = self.first_place(&usable, owner).unwrap_or(*index);
             if let Some(is_hub) = self.stays_apart(subject, survivor, (index, owner)) {
-                self.note_conflict(position, key, (owner, survivor), is_hub);
+                self.note_conflict(position, key.clone(), (owner, survivor), is_hub);
                 continue;
             }
             merges = true;
-            let seen = chosen.iter().cloned().chain([(key.1, owner)]);
+            let seen = chosen.iter().cloned().chain([(key.1.clone(), owner)]);
             self.plan_merge(Merge {
                 project_id: subject.project_id,
                 survivor,
@@ -298,6 +300,13 @@ impl<D: FnMut() -> ProfileId> Planner<D> {
             });
         }
         merges
+    }
+
+    /// Where somebody is named first.
+    fn first_place(&self, names: &[(usize, IdentityKey)], owner: ProfileId) -> Option<usize> {
+        let is_theirs =
+            |(_, key): &&(usize, IdentityKey)| self.known.owners.get(key) == Some(&owner);
+        names.iter().find(is_theirs).map(|(place, _)| *place)
     }
 
     /// Notes the claims to names of other people.

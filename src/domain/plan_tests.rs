@@ -213,6 +213,25 @@ fn an_explicit_merge_joins_known_people() {
 }
 
 #[test]
+fn what_an_alias_may_mean_as_an_anonymous_id_joins_nobody_who_has_another_user_id() {
+    let mut alias = command(&["u1", "u2", "a2"]);
+    alias.explicit = 2;
+    let known = [("u1", 1), ("u2", 2), ("u3", 3), ("a2", 3)];
+    let (owners, plan) = plan_commands(&known, std::slice::from_ref(&alias));
+    assert_eq!((owners, merges(&plan)), (vec![1], vec![(1, 2)]));
+    assert_eq!(plan.conflicts[&0][0].owner, profile(3));
+    let (_, plan) = plan_commands(&known[2..], std::slice::from_ref(&alias));
+    assert_eq!((plan.claims.len(), plan.conflicts[&0].len()), (2, 1));
+    // Whoever has both is one person, and a visitor is whose the alias says.
+    let known = [("u1", 1), ("u2", 2), ("a2", 2)];
+    let (_, plan) = plan_commands(&known, std::slice::from_ref(&alias));
+    assert!(merges(&plan).iter().all(|merge| *merge == (1, 2)));
+    assert!(plan.merges.iter().all(|merge| merge.is_explicit) && plan.conflicts.is_empty());
+    let (_, plan) = plan_commands(&[("u1", 1), ("a2", 2)], &[alias]);
+    assert_eq!((merges(&plan), plan.links.len()), (vec![(1, 2)], 1));
+}
+
+#[test]
 fn a_claim_shows_a_conflict_and_gives_nobody_a_name() {
     let mut alias = command(&["u1", "a2", "u2"]);
     alias.apart = 1;

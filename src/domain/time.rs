@@ -50,22 +50,18 @@ impl Timestamp {
     }
 
     /// Reads ISO 8601 with or without zone, fraction or time of day (UTC where none is given); `None` if it is no such time
-    /// or outside the years 1 to 9998, which both databases keep.
+    /// or outside the years 1 to 9998, which both databases keep. The name of a zone (`[Europe/Berlin]`) is no offset.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let zoned = text.parse::<Instant>().ok();
         let civil = || {
-            text.parse::<DateTime>()
-                .or_else(|_| text.parse::<Date>().map(|day| day.at(0, 0, 0, 0)))
+            let at = text.parse::<DateTime>();
+            let at = at.or_else(|_| text.parse::<Date>().map(|day| day.at(0, 0, 0, 0)));
+            let at = at.ok().filter(|_| !text.contains('['))?;
+            Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp())
         };
         zoned
-            .or_else(|| {
-                civil()
-                    .ok()?
-                    .to_zoned(TimeZone::UTC)
-                    .ok()
-                    .map(|zoned| zoned.timestamp())
-            })
+            .or_else(civil)
             .map(Self::new)
             .filter(|time| time.is_storable())
     }
@@ -151,6 +147,7 @@ mod tests {
             "2024-01-02T03:04:05.678000+00:00",
             "2024-01-02T08:34:05.678+05:30",
             "2024-01-02 03:04:05.678",
+            "2024-01-02T04:04:05.678+01:00[Europe/Berlin]",
         ] {
             assert_eq!(at(text), expected, "{text}");
         }
@@ -168,6 +165,8 @@ mod tests {
             "+99999-01-01T00:00:00Z",
             "2024-13-01",
             "2024-01-02T25:00:00Z",
+            "2024-01-02T03:04:05[Europe/Berlin]",
+            "2024-01-02[Europe/Berlin]",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }

@@ -235,16 +235,7 @@ impl Who {
 }
 
 /// One call: the times are small, so that ties are common.
-fn command(
-    number: usize,
-    Who {
-        identities,
-        explicit,
-        apart,
-    }: Who,
-    at: i64,
-    plan: Option<i64>,
-) -> Command {
+fn command(number: usize, who: Who, at: i64, plan: Option<i64>) -> Command {
     let at = Timestamp::from_micros(at).expect("small");
     let message_id = format!("message-{number}");
     let stated = plan.map(|plan| vec![("plan".to_owned(), Json::of(&plan))]);
@@ -261,9 +252,9 @@ fn command(
         class: Class::Live,
         by: KeyKind::Server,
         key: event.id.0,
-        identities,
-        explicit,
-        apart,
+        identities: who.identities,
+        explicit: who.explicit,
+        apart: who.apart,
         emails: Emails::Named,
         occurred_at: at,
         earliest: at,
@@ -315,10 +306,7 @@ fn agreed() -> impl Strategy<Value = (Who, i64, Option<i64>)> {
         2 => (0..3_usize, 0..4_usize, any::<[bool; 4]>()).prop_map(|(person, other, chosen)| {
             Who::of(own_names(person, chosen), 0).claiming(name(IdentityKind::UserId, other, 0))
         }),
-        1 => (0..3_usize, 0..3_usize).prop_map(|(one, other)| {
-            let names = [one, other].map(|person| name(IdentityKind::UserId, person, 0));
-            if one == other { Who::of(names[..1].to_vec(), 1) } else { Who::of(names.to_vec(), 2) }
-        }),
+        1 => (0..3_usize, 0..3_usize).prop_map(|(one, other)| aliases::alias(one, other)),
     ];
     (who, 0..4_i64, proptest::option::of(0..3_i64))
 }
@@ -333,6 +321,14 @@ fn agreed_calls() -> impl Strategy<Value = Vec<Command>> {
 
 /// Anybody's names in any mixture: user ids meet on shared devices.
 fn disputed_calls() -> impl Strategy<Value = Vec<Command>> {
+    let numbered = |calls: Vec<(Who, i64)>| {
+        let call = |(number, (who, at))| command(number, who, at, None);
+        calls.into_iter().enumerate().map(call).collect()
+    };
+    proptest::collection::vec(disputed(), 1..14).prop_map(numbered)
+}
+
+fn disputed() -> impl Strategy<Value = (Who, i64)> {
     let parts = (
         0..3_usize,
         0..3_usize,
@@ -340,7 +336,7 @@ fn disputed_calls() -> impl Strategy<Value = Vec<Command>> {
         any::<bool>(),
         0..4_i64,
     );
-    let mixture = parts.prop_map(|(one, other, chosen, claims, at)| {
+    parts.prop_map(|(one, other, chosen, claims, at)| {
         let mut names = own_names(one, chosen);
         names.extend(
             own_names(other, chosen)
@@ -352,12 +348,7 @@ fn disputed_calls() -> impl Strategy<Value = Vec<Command>> {
         let who = Who::of(names, 0);
         let claimed = name(IdentityKind::UserId, other, 0);
         (if claims { who.claiming(claimed) } else { who }, at)
-    });
-    let numbered = |calls: Vec<(Who, i64)>| {
-        let call = |(number, (who, at))| command(number, who, at, None);
-        calls.into_iter().enumerate().map(call).collect()
-    };
-    proptest::collection::vec(mixture, 1..14).prop_map(numbered)
+    })
 }
 
 /// All calls in another order, some more than once, cut into batches.
@@ -448,3 +439,6 @@ proptest! {
         prop_assert_eq!(events, calls.len());
     }
 }
+
+#[path = "world_alias_tests.rs"]
+mod aliases;

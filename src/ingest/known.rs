@@ -16,17 +16,28 @@ pub(super) fn asked(commands: &[&Command]) -> Vec<(IdentityKey, bool)> {
             let key = (subject.project_id, identity.clone());
             *asked.entry(key).or_insert(false) |= subject.traits.is_some();
         }
+        for name in subject.mere_traits() {
+            asked
+                .entry((subject.project_id, name.clone()))
+                .or_insert(false);
+        }
     }
     asked.into_iter().collect()
 }
 
-/// Which of the names that nobody has were an erased person's; `None` where that is left to the statements that write them.
+/// Which of the names that nobody has were an erased person's; `None` where that is left to the statements that write them. A name that is
+/// a mere trait is written by none.
 pub(super) async fn erased(
     tools: &Tools,
+    commands: &[&Command],
     unknown: &[&IdentityKey],
     is_first: bool,
 ) -> Result<Option<HashMap<IdentityKey, Erased>>, Error> {
-    if is_first && !tools.expects_erased.load(Relaxed) {
+    let subjects = commands.iter().flat_map(|command| command.subjects());
+    let has_mere_traits = subjects
+        .flat_map(|subject| subject.mere_traits())
+        .any(|_| true);
+    if is_first && !has_mere_traits && !tools.expects_erased.load(Relaxed) {
         return Ok(None);
     }
     if unknown.is_empty() {

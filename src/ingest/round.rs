@@ -54,7 +54,7 @@ impl<'a> Round<'a> {
     /// are there already leave: an event is stored last, so all else was done before.
     ///
     /// Few names that nobody has were an erased person's: so the first round (`is_first`) leaves that question to the statements that write
-    /// them, unless the last answer was yes.
+    /// them, unless the last answer was yes, or a trait says a name that is not written.
     pub async fn read(
         tools: &Tools,
         mut commands: Vec<&'a Command>,
@@ -73,7 +73,7 @@ impl<'a> Round<'a> {
             .map(|(key, _)| key)
             .filter(|key| !commands.is_empty() && !known.owners.contains_key(key))
             .collect();
-        let erased = erased(tools, &unknown, is_first).await?;
+        let erased = erased(tools, &commands, &unknown, is_first).await?;
         let was_asked = erased.is_some();
         known.erased.extend(erased.unwrap_or_default());
         let subjects: Vec<Subject> = commands

@@ -235,6 +235,29 @@ async fn mobile_paths_without_their_version_are_taken() {
     assert_eq!(project.timeline("user_id:ada").await.len(), 15);
 }
 
+/// A key that is no ASCII is a key; of one that stands for nothing the sender is told.
+#[tokio::test]
+async fn a_request_is_known_by_its_key_in_any_script_or_told_that_it_is_not() {
+    let project = Project::fresh().await;
+    let call = json!({"batch": [{"type": "track", "event": "Seen", "userId": "ada"}]});
+    let send = async |key: &[u8]| {
+        let url = format!("{}/v1/batch?results=true", project.url);
+        let request = project.client.post(url).bearer_auth(&project.write_key);
+        let request = request.header("Idempotency-Key", key).json(&call);
+        let (_, told) = answer_to(request).await;
+        told["results"][0].clone()
+    };
+    for (key, id) in [("kéy".as_bytes(), "kéy-0"), (b"k\xe9".as_slice(), "ké-0")] {
+        assert_eq!(send(key).await["message_id"], id);
+        assert_eq!(send(key).await["status"], "duplicate");
+    }
+    let told = send(b"null").await;
+    assert_eq!(told["status"], "stored");
+    let warning = &told["warnings"][0];
+    let expected = ["placeholder_message_id", "Idempotency-Key"];
+    assert_eq!([&warning["code"], &warning["field"]], expected);
+}
+
 #[tokio::test]
 async fn pixels_may_be_posted_and_have_milliseconds() {
     let project = Project::fresh().await;

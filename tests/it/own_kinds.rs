@@ -1,6 +1,6 @@
 //! A project's own kinds of identity, from the command line to the profile.
 
-use crate::harness::{Project, ROSTER, shared, wait_until};
+use crate::harness::{Project, ROSTER, answer_to, shared, wait_until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -78,6 +78,38 @@ async fn people_are_known_by_what_the_project_calls_them() {
     assert_eq!(project.timeline("user_id:ada").await.len(), 4);
 }
 
+/// A table that has numbers as fractions spells an id as `7.0`: it is the same id wherever it stands, and nobody else's.
+#[tokio::test]
+async fn numbers_name_the_same_people_wherever_they_stand() {
+    let project = project_with(&["--kind", "plain", "--kind", "phone::phone"]).await;
+    let calls = r#"{"batch": [
+        {"type": "identify", "userId": "owner", "traits": {"phone": "49176123450", "plain": "7"}},
+        {"type": "identify", "anonymousId": "stranger", "traits": {"phone": 4917612345.0}},
+        {"type": "track", "event": "Seen", "messageId": "t", "context": {"externalIds": [{"type": "plain", "id": 7.0}]}},
+        {"type": "merge", "messageId": "m", "mergeProperties": [{"type": "userId", "value": "owner"}, {"type": "userId", "value": 555.0}]},
+        {"type": "track", "event": "Seen", "userId": 1e600},
+        {"type": "merge", "mergeProperties": [{"type": "userId", "value": "owner"}, {"type": "userId", "value": 1e600}]}]}"#;
+    let url = format!("{}/v1/batch?results=true", project.url);
+    let request = project.client.post(url).bearer_auth(&project.server_key);
+    let (_, told) = answer_to(request.body(calls)).await;
+    let codes = [4, 5].map(|place| told["results"][place]["code"].as_str());
+    assert_eq!(codes, [Some("number_too_large"); 2], "{told}");
+    let owner = project.profile("user_id:owner").await;
+    let known = [
+        "phone:49176123450",
+        "plain:7",
+        "user_id:555",
+        "user_id:owner",
+    ];
+    assert_eq!(names(&owner), known);
+    let stranger = project.profile("phone:4917612345").await;
+    assert_eq!(
+        names(&stranger),
+        ["anonymous_id:stranger", "phone:4917612345"]
+    );
+    assert_eq!(project.timeline("plain:7").await.len(), 3);
+}
+
 #[tokio::test]
 async fn a_stronger_kind_decides_and_two_user_ids_stay_apart() {
     let project = project_with(&["--kind", "customer_no:500"]).await;
@@ -118,6 +150,64 @@ async fn a_device_token_names_somebody_only_where_the_project_says_so() {
     );
 }
 
+/// A misspelt kind names nobody: an erasure that is answered with success must not leave its person there.
+#[tokio::test]
+async fn a_kind_that_there_is_not_is_refused_wherever_somebody_is_referred_to() {
+    use reqwest::Method;
+    let project = project_with(&["--kind", "customer_no"]).await;
+    project
+        .results(&[json!({"type": "identify", "userId": "eve"})])
+        .await;
+    let ask = |method: Method, path: &str, body: Value| {
+        let url = format!("{}/v1/{path}", project.url);
+        let request = project.client.request(method, url).json(&body);
+        answer_to(request.bearer_auth(&project.server_key))
+    };
+    let wrong = [
+        (Method::DELETE, "profiles/userId:eve?forget=true", json!({})),
+        (Method::GET, "profiles/userId:eve", json!({})),
+        (Method::GET, "profiles/userId:eve/events", json!({})),
+        (Method::POST, "profiles/userId:eve/unforget", json!({})),
+        (
+            Method::POST,
+            "profiles/user_id:eve/merge",
+            json!({"from": "userId:eve"}),
+        ),
+        (
+            Method::POST,
+            "profiles/user_id:eve/split",
+            json!({"identities": ["userId:eve"]}),
+        ),
+        (Method::POST, "identities/userId:eve/block", json!({})),
+        (
+            Method::POST,
+            "profiles/lookup",
+            json!({"references": ["user_id:eve", "userId:eve"]}),
+        ),
+    ];
+    for (method, path, body) in wrong {
+        let (status, told) = ask(method, path, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {told}");
+        let detail = told["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("userId") && detail.contains("customer_no"),
+            "{detail}"
+        );
+        assert_eq!(
+            detail.contains("references[1]"),
+            path.ends_with("lookup"),
+            "{detail}"
+        );
+    }
+    for kind in ["email", "group_id", "device_token", "customer_no"] {
+        let (status, _) = project.get(&format!("/v1/profiles/{kind}:nobody")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{kind}");
+    }
+    // What was blocked when there was no such check can be let go.
+    let (status, told) = ask(Method::DELETE, "identities/userId:eve/block", json!({})).await;
+    assert_eq!((status, &told["blocked"]), (StatusCode::OK, &json!(false)));
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_said_and_a_change_reaches_every_node() {
     let project = Project::fresh().await;
@@ -134,7 +224,7 @@ async fn what_makes_no_sense_is_said_and_a_change_reaches_every_node() {
     project.results(&[call(0)]).await;
     assert_eq!(
         project.get("/v1/profiles/loyalty:L-1").await.0,
-        StatusCode::NOT_FOUND
+        StatusCode::BAD_REQUEST
     );
     set(&project, &["--kind", "loyalty"]).await.unwrap();
     let number = std::sync::atomic::AtomicUsize::new(1);

@@ -135,6 +135,29 @@ async fn a_server_key_joins_known_people_and_a_rule_lets_write_keys_do_so() {
     assert_eq!(people(&trusting, &names).await, [0, 0]);
 }
 
+/// Whoever has the public key can take another's user id for an anonymous id of their own. A rename by a server must not join the two.
+#[tokio::test]
+async fn who_took_a_user_id_as_an_anonymous_id_is_joined_by_no_alias() {
+    let bob = json!([{"type": "identify", "userId": "bob", "traits": {"plan": "pro"}}]);
+    let mallory = json!([{"type": "identify", "userId": "mallory", "anonymousId": "bob"}]);
+    let alias = json!([{"type": "alias", "userId": "bob-new", "previousId": "bob"}]);
+    for turn in 0..3 {
+        let project = Project::fresh().await;
+        let mut calls = [
+            (&project.server_key, &bob),
+            (&project.write_key, &mallory),
+            (&project.server_key, &alias),
+        ];
+        calls.rotate_left(turn);
+        for (key, call) in calls {
+            send(&project, key, call.clone()).await;
+        }
+        let names = ["user_id:bob", "user_id:bob-new", "user_id:mallory"];
+        assert_eq!(people(&project, &names).await, [0, 0, 1], "turn {turn}");
+        assert_eq!(conflicts(&project).await, ["anonymous_id:bob"]);
+    }
+}
+
 #[tokio::test]
 async fn the_erased_do_not_come_back_by_a_clock_and_newer_data_comes_in() {
     let project = Project::fresh().await;
@@ -305,6 +328,44 @@ async fn an_email_from_a_write_key_does_what_the_project_says() {
             );
             let ada = project.profile("user_id:ada").await;
             assert_eq!(ada["traits"]["plan"], plan, "{email:?} {order:?}");
+        }
+    }
+}
+
+/// Where an email is no name of a call it says whose it is all the same.
+#[tokio::test]
+async fn a_forgotten_email_is_no_trait_where_it_is_no_name() {
+    let under = |email, signed_users| Rules {
+        email,
+        signed_users,
+        ..Rules::default()
+    };
+    let rules = [
+        under(EmailRule::Nothing, false),
+        under(EmailRule::Attaches, false),
+        under(EmailRule::Selects, true),
+    ];
+    for rules in rules {
+        let project = project_with(rules.clone()).await;
+        let email = "ada@example.com";
+        let ada = json!([{"type": "identify", "userId": "ada", "traits": {"email": email}}]);
+        send(&project, &project.server_key, ada).await;
+        let erased = project.erase("user_id:ada?forget=true").await;
+        assert!(erased.0.is_success());
+        let who = match rules.email {
+            EmailRule::Nothing => ("userId", "user_id:v"),
+            _ => ("anonymousId", "anonymous_id:v"),
+        };
+        for (plan, email) in [(1, email), (2, "bob@example.com"), (3, email)] {
+            let call =
+                json!([{"type": "identify", who.0: "v", "traits": {"email": email, "plan": plan}}]);
+            send(&project, &project.write_key, call).await;
+            let expected = match plan {
+                1 => json!({"plan": 1}),
+                _ => json!({"plan": plan, "email": "bob@example.com"}),
+            };
+            let traits = &project.profile(who.1).await["traits"];
+            assert_eq!(traits, &expected, "{rules:?}");
         }
     }
 }

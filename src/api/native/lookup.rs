@@ -7,6 +7,7 @@ use super::{answer_of, by_source, reader, reference, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
 use crate::api::stream::Pages;
+use crate::domain::sizes::beginning;
 use crate::domain::{Caller, ProjectId};
 use crate::ingest::Reservation;
 use crate::legacy_reads::Asked;
@@ -53,16 +54,35 @@ async fn asked(
         let reason = format!("has {count} entries, over the limit of {MOST_REFERENCES}");
         return Err(invalid("references", &reason));
     }
-    let references = first.iter();
+    let read = |(place, text): (usize, &String)| {
+        let error = |error| at_fault(place, text, error);
+        reference::parse(text, &caller).map_err(error)
+    };
     Ok(Lookup {
         state: state.clone(),
-        references: references
-            .map(|text| reference::parse(text, &caller))
+        references: first
+            .iter()
+            .enumerate()
+            .map(read)
             .collect::<Result<_, _>>()?,
         caller,
         done: 0,
         is_closed: false,
     })
+}
+
+/// What is wrong with one of many references, with its place and its text.
+fn at_fault(place: usize, text: &str, error: ApiError) -> ApiError {
+    match error {
+        ApiError::InvalidParameter { reason, .. } => {
+            let shown = beginning(text, reference::MOST_SHOWN);
+            invalid(
+                &format!("references[{place}]"),
+                &format!("{reason}: {shown:?}"),
+            )
+        }
+        other => other,
+    }
 }
 
 impl Pages for Lookup {

@@ -3,11 +3,16 @@
 use super::{answer_of, segment};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::domain::{Caller, ProfileId};
+use crate::domain::kinds::DEVICE_TOKEN;
+use crate::domain::sizes::beginning;
+use crate::domain::{Caller, IdentityKind, ProfileId};
 use crate::store::{Person, Reference};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use uuid::Uuid;
+
+/// Bytes of a reference that a refusal repeats.
+pub const MOST_SHOWN: usize = 100;
 
 /// Reads the reference in the path of a request.
 pub fn of_path(request: &HttpRequest, caller: &Caller) -> Result<Reference, ApiError> {
@@ -15,7 +20,38 @@ pub fn of_path(request: &HttpRequest, caller: &Caller) -> Result<Reference, ApiE
 }
 
 /// Reads `{kind}:{value}` or `id:{uuid}`.
+///
+/// # Errors
+/// `InvalidParameter`, also for a kind that the project has not: whoever misspells one must not be told that its person is erased.
 pub fn parse(text: &str, caller: &Caller) -> Result<Reference, ApiError> {
+    let reference = of_any_kind(text, caller)?;
+    match &reference {
+        Reference::Name(name) if !is_known(name.kind.as_str(), caller) => {
+            Err(unknown_kind(text, caller))
+        }
+        _ => Ok(reference),
+    }
+}
+
+fn is_known(kind: &str, caller: &Caller) -> bool {
+    // Tokens that named people before the project took that back are still theirs.
+    caller.kinds.has(kind) || [IdentityKind::GroupId.as_str(), DEVICE_TOKEN].contains(&kind)
+}
+
+fn unknown_kind(text: &str, caller: &Caller) -> ApiError {
+    let own = caller.kinds.custom.iter().map(|kind| kind.name.as_str());
+    let built_in = IdentityKind::BUILT_IN.map(|(name, _)| name);
+    let all: Vec<&str> = built_in.into_iter().chain(own).chain(["id"]).collect();
+    let (kind, all) = (text.split(':').next().unwrap_or_default(), all.join(", "));
+    let reason = format!(
+        "has no such kind as {:?}; there are {all}",
+        beginning(kind, MOST_SHOWN)
+    );
+    invalid("reference", &reason)
+}
+
+/// The same of a name of any kind, for what takes a name away that may be misspelt.
+pub fn of_any_kind(text: &str, caller: &Caller) -> Result<Reference, ApiError> {
     if text.contains('\0') {
         return Err(invalid("reference", "has a NUL character"));
     }

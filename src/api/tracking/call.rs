@@ -113,6 +113,7 @@ impl<'a> Surroundings<'a> {
     fn read(&self, call: &Call<'_>, index: Option<usize>) -> Result<Command, Rejection> {
         let mut warnings = self.warnings.clone();
         let asked = self.asked(call)?;
+        names::measure(call, self.body, &self.gate)?;
         let (context, token) = self.context_and_token(call, &mut warnings);
         let mut content = self.content(asked, call, &context, &mut warnings)?;
         let own_kinds = names::in_context(&context, &self.gate);
@@ -165,7 +166,11 @@ impl<'a> Surroundings<'a> {
         if let Some(own) = own {
             return Some(Text::new(own, "messageId"));
         }
-        let key = key?;
+        let Some(key) = key else {
+            // Of one that stands for nothing the gate tells.
+            let key = self.source.idempotency_key.clone()?;
+            return Some(Text::new(key, "Idempotency-Key"));
+        };
         let message_id = match index {
             Some(index) => format!("{key}-{index}"),
             None => key.clone(),
@@ -274,6 +279,7 @@ impl<'a> Surroundings<'a> {
         };
         let mut names = self.who(call, warnings);
         names.extend(self.gate.names_in(&traits));
+        warnings.leave_out(self.gate.mere_email(&traits).into_iter().collect());
         Content {
             properties: Some(traits.clone()),
             traits: Some(traits),
@@ -338,14 +344,16 @@ impl<'a> Surroundings<'a> {
             (None, Some(visitor)) => (visitor, None),
             (None, None) => return Err(missing("userId")),
         };
-        let is_itself = lead.value() == previous;
-        let mut names = vec![lead];
+        // Senders don't say which kind it was; claiming both makes the order of arrival matter to nobody. By their word it joins known people
+        // as a user id alone: a stranger with the public key may have taken that text for an anonymous id.
+        let both = ["user_id", "anonymous_id"];
+        let both = both.map(|kind| self.gate.name(kind, &previous, "previousId"));
+        let is_itself = lead.value() == both[0].value();
+        let (mut names, mut explicit) = (vec![lead], 1);
         if !is_itself {
-            // Senders don't say which kind it was; claiming both makes the order of arrival matter to nobody.
-            let both = ["user_id", "anonymous_id"];
-            names.extend(both.map(|kind| self.gate.name(kind, &previous, "previousId")));
+            names.extend(both);
+            explicit += 1;
         }
-        let explicit = names.len();
         names.extend(beside);
         Ok(Content {
             name: Some(Text::new(previous, "previousId")),

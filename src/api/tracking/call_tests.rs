@@ -93,7 +93,7 @@ fn a_captured_track_is_kept_field_by_field() {
 
 #[test]
 fn identities_are_strongest_first_and_absent_ones_skipped() {
-    let cases: [(&str, &[(&str, &str)]); 11] = [
+    let cases: [(&str, &[(&str, &str)]); 12] = [
         (
             r#"{"type":"track","event":"","anonymousId":"a","userId":"u"}"#,
             &[("user_id", "u"), ("anonymous_id", "a")],
@@ -132,6 +132,10 @@ fn identities_are_strongest_first_and_absent_ones_skipped() {
         ),
         (
             r#"{"type":"alias","previousId":"u","userId":"u"}"#,
+            &[("user_id", "u")],
+        ),
+        (
+            r#"{"type":"alias","previousId":" 'u'","userId":"u "}"#,
             &[("user_id", "u")],
         ),
         (

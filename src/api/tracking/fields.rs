@@ -4,7 +4,7 @@
 
 use super::envelope::Raw;
 use crate::domain::loose_time::Claim;
-use crate::domain::{Code, Json, Rejection, Warnings};
+use crate::domain::{Code, Json, Rejection, Warnings, number_text};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -41,7 +41,7 @@ fn sort(raw: &RawValue) -> Sort {
 pub fn id<'a>(raw: Raw<'a>, field: &str) -> Result<Option<Cow<'a, str>>, Rejection> {
     match raw.map(|raw| (sort(raw), raw)) {
         None | Some((Sort::Null, _)) => Ok(None),
-        Some((Sort::Number, raw)) => Ok(Some(number_text(raw.get()))),
+        Some((Sort::Number, raw)) => Ok(Some(Cow::Borrowed(number_text(raw.get())))),
         Some((Sort::Text, raw)) => Ok(Some(unquoted(raw)).filter(|text| !text.is_empty())),
         Some(_) => Err(invalid(field, "a text")),
     }
@@ -73,7 +73,7 @@ pub fn text<'a>(
         Some((Sort::Text, raw)) => Ok(Some(unquoted(raw))),
         Some((Sort::Number | Sort::Truth, raw)) => {
             warnings.add("not_a_text", field, "it is no text and is kept as one");
-            Ok(Some(number_text(raw.get())))
+            Ok(Some(Cow::Borrowed(number_text(raw.get()))))
         }
         Some(_) => Err(invalid(field, "a text")),
     }
@@ -94,14 +94,6 @@ fn unquoted(raw: &RawValue) -> Cow<'_, str> {
     }
     // A lone surrogate would fail, and has been mended before.
     serde_json::from_str::<String>(quoted).map_or(Cow::Borrowed(inner), Cow::Owned)
-}
-
-/// `12345.0` and `12345` are one id; exponents were written out before.
-fn number_text(digits: &str) -> Cow<'_, str> {
-    Cow::Borrowed(match digits.split_once('.') {
-        Some(_) => digits.trim_end_matches('0').trim_end_matches('.'),
-        None => digits,
-    })
 }
 
 /// What is said of a time; `None` where absent, null or empty.

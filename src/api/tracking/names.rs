@@ -6,7 +6,7 @@
 use super::envelope::{Call, Raw};
 use super::fields::id;
 use crate::domain::kinds::DEVICE_TOKEN;
-use crate::domain::{Gate, Identity, Json, Kinds, Name, Warnings};
+use crate::domain::{Gate, Identity, Json, Kinds, Name, Rejection, Warnings};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -68,6 +68,26 @@ fn kind_of<'a>(kind: &str, gate: &Gate<'a>) -> Option<&'a str> {
         "email" => "email",
         other => &gate.kinds.custom(other)?.name,
     })
+}
+
+/// Holds the numbers of what may be a name or a text against their limit: what stands in objects is measured with them.
+///
+/// # Errors
+/// `NumberTooLarge`.
+pub fn measure(call: &Call<'_>, body: &Bytes, gate: &Gate<'_>) -> Result<(), Rejection> {
+    let fields = [
+        ("userId", call.user_id),
+        ("anonymousId", call.anonymous_id),
+        ("previousId", call.previous_id),
+        ("groupId", call.group_id),
+        ("messageId", call.message_id),
+        ("event", call.event),
+        ("name", call.name),
+        ("mergeProperties", call.merge_properties),
+    ];
+    let fields = fields.iter().filter(|_| !gate.is_measured);
+    let mut fields = fields.filter_map(|(field, raw)| Some((field, (*raw)?)));
+    fields.try_for_each(|(field, raw)| Json::slice_of(body, raw).check(field, usize::MAX))
 }
 
 /// Whom a call that is refused names, as far as that can be read: wherever a call of any type may name somebody.

@@ -23,6 +23,7 @@ use crate::domain::loose_time::Claim;
 use crate::domain::type_check::Terms;
 use crate::domain::{Caller, Class, Item, Receipt, Timestamp};
 use crate::ingest::{Origin, Reservation};
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -240,6 +241,15 @@ fn sent_at(text: &str) -> Option<Timestamp> {
     }
 }
 
+/// A key in any script: as UTF-8, else byte by byte, so that each request with it is told to be the same.
+fn idempotency_key(headers: &HeaderMap) -> Option<String> {
+    let bytes = headers.get("Idempotency-Key")?.as_bytes();
+    let in_utf8 = std::str::from_utf8(bytes).map(str::to_owned);
+    let key = in_utf8.unwrap_or_else(|_| bytes.iter().copied().map(char::from).collect());
+    let key = key.trim();
+    (!key.is_empty()).then(|| key.to_owned())
+}
+
 fn source(
     request: &HttpRequest,
     (caller, signing): (Caller, Option<Signing>),
@@ -258,7 +268,7 @@ fn source(
         kinds: caller.kinds,
         received_at,
         sent_at: header("SentAt").and_then(sent_at),
-        idempotency_key: header("Idempotency-Key").map(str::to_owned),
+        idempotency_key: idempotency_key(request.headers()),
         path_type: match &road.form {
             Form::Single(call) => Some(call.clone()),
             Form::Batch => None,

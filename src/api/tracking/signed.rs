@@ -26,6 +26,8 @@ const FIELD: &str = "userToken";
 /// The same as it stands in a body.
 const IN_BODY: &[u8] = b"\"userToken\"";
 const HEADER: &str = "x-user-token";
+/// The first characters of any token: `{"` in Base64.
+const TOKEN_BEGINS: &str = "eyJ";
 /// Tokens of one request that are looked at: what a phone queued is of a few people.
 const MOST_TOKENS: usize = 500;
 /// The warning about a name that counts for nothing.
@@ -178,9 +180,9 @@ fn text_behind(rest: &[u8]) -> Option<String> {
     texts.next()?.ok()
 }
 
-/// True of a body in which some call may carry a token; of most there is none.
+/// True of a body in which some call may carry a token; of most there is none. Escapes could spell its name otherwise.
 pub fn may_have_tokens(body: &[u8]) -> bool {
-    memmem::find(body, IN_BODY).is_some()
+    memmem::find(body, FIELD.as_bytes()).is_some() || memmem::find(body, b"\\u").is_some()
 }
 
 /// A context without its token, and the token.
@@ -192,7 +194,8 @@ pub fn without_token(context: Json) -> (Json, Option<String>) {
     (rest.unwrap_or(context), token.as_text())
 }
 
-/// The text of a call as it may be kept: a token is none of the data.
+/// The text of a call as it may be kept: a token is none of the data. What can't be read as a call, or has its token elsewhere, loses all
+/// that looks like one.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     if !may_have_tokens(text.as_bytes()) {
         return Cow::Borrowed(text);
@@ -201,11 +204,32 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
         let context = (name == "context").then(|| without_field(value));
         Some(context.flatten().map_or(Cow::Borrowed(value), Cow::Owned))
     });
-    match call {
-        Some(call) => Cow::Owned(call),
-        None if text.starts_with('{') => Cow::Borrowed("null"),
-        None => Cow::Borrowed(text),
+    let text = match call {
+        Some(call) => call,
+        None if text.starts_with('{') => return Cow::Borrowed("null"),
+        None => text.to_owned(),
+    };
+    let without = Json::from_database(text).with_texts(without_tokens);
+    Cow::Owned(without.as_str().to_owned())
+}
+
+/// A text with a mark for each token in it; `None` where there is none.
+fn without_tokens(text: &str) -> Option<String> {
+    let is_of_token =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let mut without = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(TOKEN_BEGINS) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|character| !is_of_token(character));
+        let (word, behind) = from.split_at(end.unwrap_or(from.len()));
+        without.push_str(before);
+        let is_token = word.matches('.').count() >= 2;
+        without.push_str(if is_token { "[token]" } else { word });
+        rest = behind;
     }
+    without.push_str(rest);
+    (without != text).then_some(without)
 }
 
 /// An object without its token.
@@ -242,6 +266,28 @@ mod tests {
         );
         assert_eq!(redacted(r#"{"userToken""#), "null");
         assert_eq!(redacted(r#"["userToken"]"#), r#"["userToken"]"#);
+    }
+
+    #[test]
+    fn a_token_is_taken_out_however_its_name_is_spelled_and_wherever_it_stands() {
+        let context = Json::from_database(r#"{"user\u0054oken":"t","ip":"::1"}"#.to_owned());
+        assert!(may_have_tokens(context.as_bytes()));
+        assert_eq!(without_token(context).0.as_str(), r#"{"ip":"::1"}"#);
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ6b2UifQ.kR3-_x";
+        for item in [
+            r#"[{"context":{"userToken":"TOKEN"}}]"#,
+            r#"{"context":[{"userToken":"TOKEN"}]}"#,
+            r#"{"userToken":"Bearer TOKEN"}"#,
+            r#"{"context":{"traits":{"userToken":"TOKEN"}}}"#,
+            r#""{\"context\":{\"userToken\":\"TOKEN\"},}""#,
+            r#""{\"context\":{\"user\\u0054oken\":\"TOKEN\"},}""#,
+        ] {
+            let text = item.replace("TOKEN", token);
+            let kept = redacted(&text);
+            assert_eq!(kept, item.replace("TOKEN", "[token]"));
+        }
+        let text = r#"{"userToken":"eyJh.b","a":"eyJude","b":"hey.a.b"}"#;
+        assert_eq!(redacted(text), text);
     }
 
     #[test]
