@@ -51,6 +51,7 @@ mod projects;
 mod pull_statements;
 mod pulls;
 mod reads;
+mod refused;
 mod rejections;
 mod retention;
 mod rights;
@@ -120,6 +121,7 @@ use crate::metric_names::POOL_WAIT_SECONDS;
 use deadpool_postgres::Pool;
 use error::Remedy;
 use metrics::{Histogram, histogram};
+use refused::Refused;
 use run::Retries;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -136,6 +138,7 @@ pub struct Store {
     pool_wait: Histogram,
     /// What names are hashed with where a person was erased.
     salt: Arc<OnceCell<Uuid>>,
+    refused: Refused,
 }
 
 impl Store {
@@ -162,6 +165,7 @@ impl Store {
             deadline,
             pool_wait: histogram!(POOL_WAIT_SECONDS),
             salt: Arc::default(),
+            refused: Refused::default(),
         })
     }
 
