@@ -9,6 +9,7 @@ mod imports;
 mod layers;
 mod legacy;
 mod log;
+mod most;
 mod pulls;
 mod reads;
 mod secret;
@@ -210,6 +211,7 @@ impl Config {
             .chain(self.traces.complaints())
             .filter(|(broken, _)| *broken);
         complaints.extend(own.map(|(_, text)| text.to_owned()));
+        complaints.extend(self.complaints_about_the_largest());
         if complaints.is_empty() {
             Ok(())
         } else {
@@ -219,6 +221,8 @@ impl Config {
 
     fn complaints(&self) -> Vec<(bool, &'static str)> {
         let (server, database, ingest) = (&self.server, &self.database, &self.ingest);
+        let of_batches = ingest.parallel_flushes.saturating_mul(2);
+        let needed = of_batches.saturating_add(self.reads.connections);
         vec![
             (
                 !server.public_url.is_empty() && !is_web_address(&server.public_url),
@@ -248,7 +252,7 @@ impl Config {
                 "server.parallel_decoders times server.max_body_bytes must stay below ingest.max_bytes_in_flight",
             ),
             (
-                database.pool_size < 2 * ingest.parallel_flushes + self.reads.connections + 1,
+                database.pool_size <= needed,
                 "database.pool_size must exceed twice ingest.parallel_flushes (a batch may hold two) and reads.connections together: keys and the health check need one too",
             ),
             (

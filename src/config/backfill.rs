@@ -78,7 +78,7 @@ impl Backfill {
         vec![
             (
                 self.max_bytes_in_flight > u32::MAX as usize
-                    || self.max_bytes_in_flight < 2 * self.max_record_bytes,
+                    || self.max_bytes_in_flight < self.max_record_bytes.saturating_mul(2),
                 "backfill.max_bytes_in_flight must be at least twice backfill.max_record_bytes, and below 4 GiB",
             ),
             (

@@ -92,6 +92,9 @@ fn what_would_refuse_or_silence_everything_is_told() {
         ("INGEST__WRITE_DEADLINE_MS", "0"),
         ("LOG__LEVEL", "a=b=c"),
         ("LOG__LEVEL", "verbose"),
+        ("LOG__LINES_PER_MINUTE", "0"),
+        ("DATABASE__MAX_CLOCK_DIFFERENCE_MS", "0"),
+        ("SERVER__SHUTDOWN_TIMEOUT_MS", "0"),
         ("SERVER__PUBLIC_URL", "events.example.com"),
         ("LEGACY__URL", "elastic:9200"),
         ("LEGACY__URL", "http://u:pw3@h:9200"),
@@ -220,4 +223,24 @@ fn properties_of_kafka_need_no_quotes_where_they_are_numbers_or_booleans() {
     let shown = |name: &str| config.backfill.kafka[name].reveal();
     assert_eq!(shown("session.timeout.ms"), "6000");
     assert_eq!(shown("enable.metrics.push"), "false");
+}
+
+#[test]
+fn no_number_is_so_large_that_something_overflows() {
+    let all = entries();
+    let numbers = all.iter().filter(|one| one.default.parse::<i64>().is_ok());
+    for entry in numbers {
+        let told = complaint(&[(&entry.variable(), &i64::MAX.to_string())]);
+        assert!(told.contains(&entry.key), "{}: {told}", entry.key);
+    }
+    for (variable, value) in [
+        ("SERVER__WORKERS", "1000000"),
+        ("IMPORTS__EXPIRE_SECONDS", "10000000000000"),
+        ("DATABASE__STATEMENT_TIMEOUT_MS", "9000000000"),
+        ("INGEST__PARALLEL_FLUSHES", "9223372036854775807"),
+        ("BACKFILL__MAX_RECORD_BYTES", "9223372036854775807"),
+    ] {
+        let told = complaint(&[(&format!("ROSTER__{variable}"), value)]);
+        assert!(told.contains("must be at most"), "{variable}: {told}");
+    }
 }
