@@ -250,6 +250,7 @@ async fn run_with_database(verb: Verb, config: Config) -> Result<()> {
 async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: bool) -> Result<()> {
     // No service brought this database's schema up to date; it may be empty.
     if is_alone || matches!(verb, Verb::Migrate) {
+        store.check_encoding().await.map_err(explained)?;
         store.migrate().await.map_err(explained)?;
     }
     match verb {

@@ -269,8 +269,9 @@ async fn database(config: &Config) -> Result<(Option<Embedded>, String)> {
     Ok((Some(embedded), url))
 }
 
-/// Schema, rights, and the development project: what must hold before the first request.
+/// Encoding, schema, rights, and the development project: what must hold before the first request.
 async fn prepare(store: &Store, config: &Config) -> Result<()> {
+    store.check_encoding().await.map_err(explained)?;
     if config.database.migrate {
         let migrated = store.migrate().await.map_err(explained);
         migrated.context("can't bring the schema up to date")?;

@@ -14,6 +14,7 @@ mod conflicts;
 mod connect;
 mod criteria;
 mod devices;
+mod encoding;
 mod erase;
 mod erase_older;
 mod erase_statements;
