@@ -1,6 +1,6 @@
 //! Puts a backfill's parts together: beside the service, or apart from it.
 
-use super::{explained, spawn, wait_for_signal};
+use super::{Signals, explained, spawn};
 use crate::api::tracking;
 use crate::backfill::{self, Backfill, Replayed, Source};
 use crate::config::{BackfillSource, Config};
@@ -65,8 +65,9 @@ pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<
     let backfill = Backfill::new(ingest, store.clone(), health, most);
     let tasks = start(&backfill, sources, &told);
     drop(backfill);
+    let mut signals = Signals::listen()?;
     let outcome = tokio::select! {
-        signal = wait_for_signal() => signal,
+        () = signals.asked() => Ok(()),
         outcome = reach_end(store, &goals), if until_end => outcome,
     };
     let _ = stop.send(true);
