@@ -192,6 +192,12 @@ pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<ExitCode> {
 fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
     let (config, mut complaints) = cli.settings.load(environment, &cli.verb)?;
     complaints.extend(Store::complaint(&config.database));
+    if matches!(
+        cli.verb,
+        Verb::Serve { .. } | Verb::Config(ConfigVerb::Check)
+    ) {
+        complaints.extend(server::complaints(&config));
+    }
     config.validate_beside(complaints)?;
     match cli.verb {
         Verb::Config(ConfigVerb::Check) => println!("the settings can be used"),

@@ -6,11 +6,13 @@
 
 pub mod backfill;
 pub mod check;
+mod complaints;
 pub mod export;
 mod stopping;
 mod tidying;
 pub mod trial;
 
+pub use complaints::complaints;
 pub use stopping::Signals;
 
 use crate::api::auth::Keys;

@@ -21,15 +21,17 @@ pub(super) fn calls() -> Calls {
 
 /// The topics of legacy records, checked before anything starts.
 pub(super) fn sources(config: &Config) -> Result<Vec<Arc<Source>>> {
-    let calls = calls();
-    let load = |own| {
-        let source = Source::load(own, &config.backfill, &config.limits, &calls)?;
-        backfill::check(&source).map(|()| Arc::new(source))
-    };
-    let sources = config.backfill.sources.iter().map(load);
+    let sources = config.backfill.sources.iter();
     sources
+        .map(|own| source(config, own))
         .collect::<Result<_, String>>()
         .map_err(|text| anyhow!(text))
+}
+
+/// One of them, checked.
+pub(super) fn source(config: &Config, own: &BackfillSource) -> Result<Arc<Source>, String> {
+    let source = Source::load(own, &config.backfill, &config.limits, &calls())?;
+    backfill::check(&source).map(|()| Arc::new(source))
 }
 
 pub(super) fn start(
