@@ -3,6 +3,7 @@
 pub mod backfill;
 mod check;
 mod criteria;
+mod database;
 mod export;
 mod fields;
 mod import;
@@ -12,13 +13,13 @@ mod naming;
 mod rules;
 mod status;
 
-use crate::config::{Config, Secret, millis};
+use crate::config::{Config, Secret};
 use crate::domain::kinds::{CustomKind, Normaliser};
 use crate::domain::{KeyHash, KeyKind, Kinds, ProjectId};
-use crate::embedded::{self, Embedded};
 use crate::store::{self, Store};
 use crate::{bench, docs, server, telemetry};
 use anyhow::{Context, Result, anyhow, bail};
+use backfill::BackfillVerb;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Parser, Subcommand};
@@ -72,7 +73,7 @@ enum Verb {
     Config(ConfigVerb),
     /// Take legacy profiles in through Kafka
     #[command(subcommand)]
-    Backfill(backfill::BackfillVerb),
+    Backfill(BackfillVerb),
     /// Leave a legacy store, step by step
     #[command(subcommand)]
     Migration(migration::MigrationVerb),
@@ -191,11 +192,17 @@ pub fn run(cli: Cli, environment: HashMap<String, String>) -> Result<ExitCode> {
 fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<()> {
     let (config, mut complaints) = cli.settings.load(environment, &cli.verb)?;
     complaints.extend(Store::complaint(&config.database));
+    if matches!(
+        cli.verb,
+        Verb::Serve { .. } | Verb::Config(ConfigVerb::Check)
+    ) {
+        complaints.extend(server::complaints(&config));
+    }
     config.validate_beside(complaints)?;
     match cli.verb {
         Verb::Config(ConfigVerb::Check) => println!("the settings can be used"),
         Verb::Config(ConfigVerb::Show) => print!("{}", config.to_toml()?),
-        Verb::Backfill(backfill::BackfillVerb::Check(check)) => check.run(&config)?,
+        Verb::Backfill(BackfillVerb::Check(check)) => check.run(&config)?,
         Verb::Bench(settings) => bench::run(&settings, &config)?,
         verb => {
             telemetry::init_logging(&config.log)?;
@@ -239,10 +246,11 @@ async fn run_with_database(verb: Verb, config: Config) -> Result<()> {
     if matches!(verb, Verb::Serve { .. }) {
         return server::serve(config).await;
     }
-    let (embedded, url) = database(&config).await?;
-    let done = match open(&config, &url).await {
-        Ok(store) => run_with_store(verb, &store, config, embedded.is_some()).await,
-        Err(error) => Err(error),
+    let mut signals = database::signals(&verb, &config)?;
+    let (embedded, url) = database::find(&config).await?;
+    let done = tokio::select! {
+        done = run_on(verb, &url, config, embedded.is_some()) => done,
+        () = database::asked_to_end(&mut signals) => Err(anyhow!("interrupted")),
     };
     match embedded {
         Some(embedded) => done.and(embedded.stop().await),
@@ -250,9 +258,15 @@ async fn run_with_database(verb: Verb, config: Config) -> Result<()> {
     }
 }
 
+async fn run_on(verb: Verb, url: &str, config: Config, is_alone: bool) -> Result<()> {
+    let store = database::open(&config, url).await?;
+    run_with_store(verb, &store, config, is_alone).await
+}
+
 async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: bool) -> Result<()> {
     // No service brought this database's schema up to date; it may be empty.
     if is_alone || matches!(verb, Verb::Migrate) {
+        store.check_encoding().await.map_err(explained)?;
         store.migrate().await.map_err(explained)?;
     }
     match verb {
@@ -305,26 +319,6 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
         | Verb::Config(_)
         | Verb::Docs { .. } => Ok(()),
     }
-}
-
-/// The configured database; else the private one of the service that runs in the data directory; else that one, started for us.
-async fn database(config: &Config) -> Result<(Option<Embedded>, String)> {
-    if !config.is_embedded() {
-        return Ok((None, config.database.url.reveal().to_owned()));
-    }
-    if let Ok(url) = embedded::running_url(&config.data_dir) {
-        return Ok((None, url));
-    }
-    let embedded = Embedded::start(&config.data_dir).await?;
-    let url = embedded.database_url().to_owned();
-    Ok((Some(embedded), url))
-}
-
-async fn open(config: &Config, url: &str) -> Result<Store> {
-    let deadline = millis(config.ingest.write_deadline_ms);
-    let store = Store::open(&config.database, url, deadline)?;
-    store.engine().await.map_err(explained)?;
-    Ok(store)
 }
 
 async fn create_project(store: &Store, name: &str) -> Result<()> {

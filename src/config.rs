@@ -6,9 +6,10 @@
 mod backfill;
 mod bounds;
 mod imports;
+mod layers;
 mod legacy;
 mod log;
-mod piecewise;
+mod most;
 mod pulls;
 mod reads;
 mod secret;
@@ -24,7 +25,7 @@ pub use secret::Secret;
 pub use traces::Traces;
 
 use crate::domain::Limits;
-use config::{Config as Source, ConfigError, Environment, File, FileFormat};
+use layers::Layers;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -148,8 +149,8 @@ pub struct Keys {
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the settings can't be read")]
-    Unreadable(#[from] ConfigError),
+    #[error("the settings can't be read: {0}")]
+    Unreadable(String),
     #[error("the settings can't be used: {}", .0.join("; "))]
     Invalid(Vec<String>),
 }
@@ -176,23 +177,12 @@ impl Config {
         file: Option<&Path>,
         environment: HashMap<String, String>,
     ) -> Result<(Self, Vec<String>), Error> {
-        let mut builder = Source::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        let mut layers = Layers::new().map_err(Error::Unreadable)?;
         if let Some(path) = file {
-            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+            layers.add_file(path).map_err(Error::Unreadable)?;
         }
-        let ours = environment
-            .iter()
-            .filter(|(key, _)| key.starts_with("ROSTER__"));
-        let ours: HashMap<String, String> = ours
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        let built = builder
-            .add_source(environment_source(ours.clone()))
-            .build()?;
-        let (mut config, faults) = match built.try_deserialize() {
-            Ok(config) => (config, Vec::new()),
-            Err(fault) => piecewise::read(file, ours, &fault)?,
-        };
+        layers.add_environment(&environment);
+        let (mut config, faults) = layers.read().map_err(Error::Unreadable)?;
         config.imports.pulls.take_from(&environment);
         Ok((config, faults))
     }
@@ -221,6 +211,7 @@ impl Config {
             .chain(self.traces.complaints())
             .filter(|(broken, _)| *broken);
         complaints.extend(own.map(|(_, text)| text.to_owned()));
+        complaints.extend(self.complaints_about_the_largest());
         if complaints.is_empty() {
             Ok(())
         } else {
@@ -230,6 +221,8 @@ impl Config {
 
     fn complaints(&self) -> Vec<(bool, &'static str)> {
         let (server, database, ingest) = (&self.server, &self.database, &self.ingest);
+        let of_batches = ingest.parallel_flushes.saturating_mul(2);
+        let needed = of_batches.saturating_add(self.reads.connections);
         vec![
             (
                 !server.public_url.is_empty() && !is_web_address(&server.public_url),
@@ -259,7 +252,7 @@ impl Config {
                 "server.parallel_decoders times server.max_body_bytes must stay below ingest.max_bytes_in_flight",
             ),
             (
-                database.pool_size < 2 * ingest.parallel_flushes + self.reads.connections + 1,
+                database.pool_size <= needed,
                 "database.pool_size must exceed twice ingest.parallel_flushes (a batch may hold two) and reads.connections together: keys and the health check need one too",
             ),
             (
@@ -358,14 +351,6 @@ pub fn entries() -> Vec<Entry> {
         }
     }
     entries
-}
-
-fn environment_source(ours: HashMap<String, String>) -> Environment {
-    Environment::with_prefix("ROSTER")
-        .prefix_separator("__")
-        .separator("__")
-        .try_parsing(true)
-        .source(Some(ours))
 }
 
 fn is_web_address(text: &str) -> bool {

@@ -6,9 +6,14 @@
 
 pub mod backfill;
 pub mod check;
+mod complaints;
 pub mod export;
+mod stopping;
 mod tidying;
 pub mod trial;
+
+pub use complaints::complaints;
+pub use stopping::Signals;
 
 use crate::api::auth::Keys;
 use crate::api::invalidated::Invalidated;
@@ -37,7 +42,7 @@ use crate::upkeep::gauges;
 use crate::upkeep::retention::{OldEvents, OldLists};
 use crate::upkeep::splits::Splits;
 use crate::verify::Verify;
-use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::dev::Extensions;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -48,16 +53,14 @@ use std::any::Any;
 use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use stopping::{Tasks, announce, drain};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// What one connection gathers of an answer before it is read.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
-/// What is left of traces has so much time to be sent.
-const LAST_TRACES: Duration = Duration::from_secs(2);
 /// The keys that the README shows.
 const DEV_KEYS: [(&str, KeyKind); 2] = [
     ("dev-write-key", KeyKind::Write),
@@ -69,11 +72,13 @@ const DEV_KEYS: [(&str, KeyKind); 2] = [
 /// # Errors
 /// With one sentence for the operator when the service can't start, or could not finish in time.
 pub async fn serve(config: Config) -> Result<()> {
+    // Before the database is started: who started it has to stop it.
+    let mut signals = Signals::listen()?;
     let listener = bind(&config)?;
     raise_file_limit();
     let metrics = telemetry::install_metrics()?;
     let (embedded, url) = database(&config).await?;
-    let serving = serve_on(&config, &url, listener, metrics);
+    let serving = serve_on(&config, &url, (listener, metrics), &mut signals);
     let Some(mut embedded) = embedded else {
         return serving.await;
     };
@@ -88,13 +93,31 @@ pub async fn serve(config: Config) -> Result<()> {
 async fn serve_on(
     config: &Config,
     url: &str,
-    listener: TcpListener,
-    metrics: PrometheusHandle,
+    (listener, metrics): (TcpListener, PrometheusHandle),
+    signals: &mut Signals,
 ) -> Result<()> {
     let sources = backfill::sources(config)?;
     let patience = millis(config.ingest.write_deadline_ms);
     let store = Store::open(&config.database, url, patience).map_err(explained)?;
-    prepare(&store, config).await?;
+    tokio::select! {
+        biased; // what was asked while the database started comes first
+        () = signals.asked() => {
+            tracing::info!("stopped before it served");
+            return Ok(());
+        }
+        prepared = prepare(&store, config) => prepared?,
+    }
+    serve_prepared(config, store, sources, (listener, metrics), signals).await
+}
+
+/// The same on a database that has what is needed.
+async fn serve_prepared(
+    config: &Config,
+    store: Store,
+    sources: Vec<Arc<Source>>,
+    (listener, metrics): (TcpListener, PrometheusHandle),
+    signals: &mut Signals,
+) -> Result<()> {
     let (ingest, batcher) = Ingest::new(store.clone(), &config.ingest, &config.limits);
     let (keys, lookups) = Keys::new(&config.keys, key_lookup(store.clone(), config));
     let clock = Arc::new(clock(&store).await?);
@@ -162,8 +185,9 @@ async fn serve_on(
     let handle = server.handle();
     let serving = spawn(server);
     tracing::info!(%address, "serving");
-    wait_for_signal().await?;
-    let stop = drain(config, (&health, imports), &handle, tasks, serving);
+    signals.asked().await;
+    announce(config, &health, &tasks).await;
+    let stop = drain(imports, &handle, tasks, serving);
     let outcome = timeout(millis(config.server.shutdown_timeout_ms), stop).await;
     store.close();
     outcome.map_err(|_| anyhow!("requests did not finish within server.shutdown_timeout_ms"))?;
@@ -228,15 +252,6 @@ fn lanes(config: &Config, ingest: &Ingest) -> Lanes {
     Lanes::new(known, settings.stranger_bytes_in_flight)
 }
 
-struct Tasks {
-    batcher: JoinHandle<()>,
-    backfills: Vec<JoinHandle<()>>,
-    stop_backfill: watch::Sender<bool>,
-    imports: Vec<JoinHandle<()>>,
-    traces: Option<JoinHandle<()>>,
-    others: Vec<JoinHandle<()>>,
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that starts tasks, and keeps their handles"
@@ -269,8 +284,9 @@ async fn database(config: &Config) -> Result<(Option<Embedded>, String)> {
     Ok((Some(embedded), url))
 }
 
-/// Schema, rights, and the development project: what must hold before the first request.
+/// Encoding, schema, rights, and the development project: what must hold before the first request.
 async fn prepare(store: &Store, config: &Config) -> Result<()> {
+    store.check_encoding().await.map_err(explained)?;
     if config.database.migrate {
         let migrated = store.migrate().await.map_err(explained);
         migrated.context("can't bring the schema up to date")?;
@@ -402,49 +418,4 @@ fn welcome(connection: &dyn Any, data: &mut Extensions, patience: Duration, newc
         Some(place) => drop(data.insert(place)),
         None => drop(socket.shutdown(Shutdown::Both)),
     }
-}
-
-async fn wait_for_signal() -> Result<()> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
-}
-
-async fn drain(
-    config: &Config,
-    (health, imports): (&Health, Imports),
-    handle: &ServerHandle,
-    tasks: Tasks,
-    serving: JoinHandle<std::io::Result<()>>,
-) {
-    tracing::info!("draining");
-    health.drain();
-    // What they have begun is finished while requests are; nobody is left to tell where it fails.
-    let _ = tasks.stop_backfill.send(true);
-    sleep(millis(config.server.drain_delay_ms)).await;
-    imports.stop();
-    drop(imports);
-    handle.stop(true).await;
-    // The server's end drops the last handles of ingest and keys, which ends their tasks.
-    let _ = serving.await;
-    for worker in tasks.imports {
-        worker.abort();
-        // It was aborted; what it had begun another node goes on with.
-        let _ = worker.await;
-    }
-    for backfill in tasks.backfills {
-        let _ = backfill.await;
-    }
-    let _ = tasks.batcher.await;
-    if let Some(sending) = tasks.traces {
-        // A collector that is away keeps nobody from stopping.
-        let _ = timeout(LAST_TRACES, sending).await;
-    }
-    tasks.others.iter().for_each(JoinHandle::abort);
 }

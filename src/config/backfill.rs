@@ -1,12 +1,37 @@
 //! The settings of backfills.
 
 use super::Secret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Properties of librdkafka by name. Any may hold a secret.
 pub type KafkaProperties = BTreeMap<String, Secret>;
+
+/// A property as a file has it: numbers and booleans need no quotes.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a property is a text, a number or a boolean")]
+enum Property {
+    Text(Secret),
+    Number(i64),
+    Truth(bool),
+}
+
+impl From<Property> for Secret {
+    fn from(property: Property) -> Self {
+        match property {
+            Property::Text(text) => text,
+            Property::Number(number) => Self::from(number.to_string()),
+            Property::Truth(truth) => Self::from(truth.to_string()),
+        }
+    }
+}
+
+fn properties<'de, D: Deserializer<'de>>(given: D) -> Result<KafkaProperties, D::Error> {
+    let given = BTreeMap::<String, Property>::deserialize(given)?;
+    let read = given.into_iter();
+    Ok(read.map(|(name, own)| (name, own.into())).collect())
+}
 
 /// Legacy profiles through Kafka.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -21,6 +46,7 @@ pub struct Backfill {
     pub records_per_second: u32,
     pub bytes_per_second: u32,
     pub stalled_seconds: u64,
+    #[serde(deserialize_with = "properties")]
     pub kafka: KafkaProperties,
     pub sources: Vec<BackfillSource>,
 }
@@ -42,7 +68,7 @@ pub struct BackfillSource {
     /// Where refused records go too.
     pub dead_letter_topic: Option<String>,
     /// Properties for this source alone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "properties")]
     pub kafka: KafkaProperties,
 }
 
@@ -52,7 +78,7 @@ impl Backfill {
         vec![
             (
                 self.max_bytes_in_flight > u32::MAX as usize
-                    || self.max_bytes_in_flight < 2 * self.max_record_bytes,
+                    || self.max_bytes_in_flight < self.max_record_bytes.saturating_mul(2),
                 "backfill.max_bytes_in_flight must be at least twice backfill.max_record_bytes, and below 4 GiB",
             ),
             (

@@ -47,6 +47,14 @@ fn of_times(
             "server.request_timeout_ms must be at least 1",
         ),
         (
+            server.shutdown_timeout_ms,
+            "server.shutdown_timeout_ms must be at least 1: nothing would be finished",
+        ),
+        (
+            database.max_clock_difference_ms,
+            "database.max_clock_difference_ms must be at least 1: no two clocks agree, and the node would never be ready",
+        ),
+        (
             database.connect_timeout_ms,
             "database.connect_timeout_ms must be at least 1",
         ),

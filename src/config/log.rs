@@ -24,10 +24,16 @@ pub enum LogFormat {
 impl Log {
     /// What is wrong, and whether it is.
     pub(super) fn complaints(&self) -> Vec<(bool, &'static str)> {
-        vec![(
-            !self.is_readable(),
-            "log.level can't be read: error, warn, info, debug, trace or off, then pairs like roster::store=debug",
-        )]
+        vec![
+            (
+                !self.is_readable(),
+                "log.level can't be read: error, warn, info, debug, trace or off, then pairs like roster::store=debug",
+            ),
+            (
+                self.lines_per_minute == 0,
+                "log.lines_per_minute must be at least 1: nothing would be logged, not even why a start failed",
+            ),
+        ]
     }
 
     /// A word that is no level would count as a module: of all others nothing would be logged then.

@@ -1,11 +1,20 @@
 //! Texts that are settings and nobody else's business.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// A text that is never shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 pub struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        // What is no text is not repeated: it may be the secret all the same.
+        let told = |_| D::Error::custom("a secret is a text: put it in quotes");
+        String::deserialize(given).map(Self).map_err(told)
+    }
+}
 
 impl Secret {
     /// The text itself, for the one place that needs it.

@@ -52,9 +52,13 @@ impl Writer {
         match result {
             Ok(Ok(receipts)) => {
                 self.pace.faster();
+                self.tools.store.note_written();
                 answer(batch, receipts);
             }
-            Ok(Err(error)) => refuse(batch, &error),
+            Ok(Err(error)) => {
+                self.tools.store.note_refused(&error);
+                refuse(batch, &error);
+            }
             Err(_) => {
                 self.pace.slower();
                 refuse(batch, &Error::Timeout(self.deadline));

@@ -1,6 +1,6 @@
 //! Puts a backfill's parts together: beside the service, or apart from it.
 
-use super::{explained, spawn, wait_for_signal};
+use super::{Signals, explained, spawn};
 use crate::api::tracking;
 use crate::backfill::{self, Backfill, Replayed, Source};
 use crate::config::{BackfillSource, Config};
@@ -21,15 +21,17 @@ pub(super) fn calls() -> Calls {
 
 /// The topics of legacy records, checked before anything starts.
 pub(super) fn sources(config: &Config) -> Result<Vec<Arc<Source>>> {
-    let calls = calls();
-    let load = |own| {
-        let source = Source::load(own, &config.backfill, &config.limits, &calls)?;
-        backfill::check(&source).map(|()| Arc::new(source))
-    };
-    let sources = config.backfill.sources.iter().map(load);
+    let sources = config.backfill.sources.iter();
     sources
+        .map(|own| source(config, own))
         .collect::<Result<_, String>>()
         .map_err(|text| anyhow!(text))
+}
+
+/// One of them, checked.
+pub(super) fn source(config: &Config, own: &BackfillSource) -> Result<Arc<Source>, String> {
+    let source = Source::load(own, &config.backfill, &config.limits, &calls())?;
+    backfill::check(&source).map(|()| Arc::new(source))
 }
 
 pub(super) fn start(
@@ -65,8 +67,9 @@ pub async fn take_in(config: &Config, store: &Store, until_end: bool) -> Result<
     let backfill = Backfill::new(ingest, store.clone(), health, most);
     let tasks = start(&backfill, sources, &told);
     drop(backfill);
+    let mut signals = Signals::listen()?;
     let outcome = tokio::select! {
-        signal = wait_for_signal() => signal,
+        () = signals.asked() => Ok(()),
         outcome = reach_end(store, &goals), if until_end => outcome,
     };
     let _ = stop.send(true);

@@ -1,6 +1,6 @@
 //! Puts an export together: documents of a legacy store into a topic.
 
-use super::wait_for_signal;
+use super::Signals;
 use crate::backfill::Topic;
 use crate::clock::machine_time;
 use crate::config::{Config, KafkaProperties};
@@ -45,10 +45,8 @@ pub async fn export(
         options,
         machine_time,
     );
-    let stop = async {
-        // A signal that can't be waited for is none.
-        let _ = wait_for_signal().await;
-    };
+    let mut signals = Signals::listen()?;
+    let stop = async move { signals.asked().await };
     let watch = async {
         let mut total = 0;
         loop {

@@ -14,6 +14,7 @@ mod conflicts;
 mod connect;
 mod criteria;
 mod devices;
+mod encoding;
 mod erase;
 mod erase_older;
 mod erase_statements;
@@ -51,6 +52,7 @@ mod projects;
 mod pull_statements;
 mod pulls;
 mod reads;
+mod refused;
 mod rejections;
 mod retention;
 mod rights;
@@ -120,6 +122,7 @@ use crate::metric_names::POOL_WAIT_SECONDS;
 use deadpool_postgres::Pool;
 use error::Remedy;
 use metrics::{Histogram, histogram};
+use refused::Refused;
 use run::Retries;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -136,6 +139,7 @@ pub struct Store {
     pool_wait: Histogram,
     /// What names are hashed with where a person was erased.
     salt: Arc<OnceCell<Uuid>>,
+    refused: Refused,
 }
 
 impl Store {
@@ -162,6 +166,7 @@ impl Store {
             deadline,
             pool_wait: histogram!(POOL_WAIT_SECONDS),
             salt: Arc::default(),
+            refused: Refused::default(),
         })
     }
 

@@ -3,10 +3,10 @@
 use super::schema::open_clauses;
 use super::{
     Engine, backfill_statements as backfill, blocks, comparisons, conflicts, criteria, devices,
-    erase_older, erase_statements as erase, events, export, field_types, fields, forgotten, groups,
-    heartbeat, import_statements as imports, invalidations, lease, listed_of, lists, lookup, merge,
-    merge_record, migration, mirror_statements as mirror, others, owners, profiles, projects,
-    pull_statements as pulls, reads, rejections, retention, rights, schema,
+    encoding, erase_older, erase_statements as erase, events, export, field_types, fields,
+    forgotten, groups, heartbeat, import_statements as imports, invalidations, lease, listed_of,
+    lists, lookup, merge, merge_record, migration, mirror_statements as mirror, others, owners,
+    profiles, projects, pull_statements as pulls, reads, rejections, retention, rights, schema,
     split_statements as split, verification_statements as verification, worker, write_statements,
 };
 
@@ -314,5 +314,6 @@ fn of_upkeep() -> Vec<&'static Statement> {
         &worker::END_TURN,
         &worker::LOCK_TURN,
         &rights::MISSING_RIGHTS,
+        &encoding::SERVER_ENCODING,
     ]
 }

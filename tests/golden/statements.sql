@@ -1130,6 +1130,9 @@ SELECT token FROM worker WHERE name = $1::TEXT AND token = $2::INT8 AND expires_
 SELECT t.privilege, t.table_name FROM unnest($1::TEXT[], $2::TEXT[]) AS t (table_name, privilege)
 WHERE NOT has_table_privilege(t.table_name, t.privilege) ORDER BY t.table_name, t.privilege;
 
+-- server_encoding
+SELECT current_setting('server_encoding');
+
 -- insert_merge_records
 INSERT INTO merge_record (absorbed_id, project_id, survivor_id, merged_at, is_explicit, identities, traits, stamps, before_traits, before_stamps)
 SELECT t.absorbed_id, t.project_id, t.survivor_id, $11::TIMESTAMPTZ, t.is_explicit, COALESCE((

@@ -341,3 +341,50 @@ async fn without_a_service_the_private_database_runs_for_the_length_of_a_command
 fn is_running(data_dir: &Path) -> bool {
     roster::embedded::running_url(data_dir).is_ok()
 }
+
+const REFUSED: &str = "
+[database]
+statement_timeout_ms = 9000000000
+[legacy]
+url = 'http://127.0.0.1:9'
+ca_file = '/nowhere/ca.pem'
+[[imports.pulls.places]]
+url = 'ftp://files.test/'
+projects = ['*']
+[[imports.pulls.places]]
+url = 'http://files.test/'
+projects = ['*']
+[[backfill.sources]]
+name = 'early'
+topic = 'people'
+start = 'yesterday'
+[[backfill.sources]]
+name = 'unmapped'
+topic = 'people'
+mapping = '/nowhere/mapping.toml'
+[[backfill.sources]]
+name = 'odd'
+topic = 'people'
+kafka = { 'no.such.property' = '1' }
+";
+
+#[tokio::test]
+async fn a_check_of_the_settings_tells_all_that_a_start_refuses() {
+    let file = public_dir("checked").join("roster.toml");
+    std::fs::write(&file, REFUSED).expect("written");
+    for verb in ["config check", "serve"] {
+        let words = format!("{verb} --config {}", file.display());
+        let said = roster(&[], &words).await.complaint();
+        for part in [
+            "statement_timeout_ms",
+            "/nowhere/ca.pem",
+            "ftp://files.test/",
+            "http is for places that are internal",
+            "yesterday",
+            "/nowhere/mapping.toml",
+            "no.such.property",
+        ] {
+            assert!(said.contains(part), "{verb}: {part:?} is not in: {said}");
+        }
+    }
+}

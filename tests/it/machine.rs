@@ -248,6 +248,13 @@ pub async fn is_ready(url: &str) -> Option<bool> {
     Some(answer.status().is_success())
 }
 
+/// The reason that `/readyz` gives.
+pub async fn why_not_ready(url: &str) -> String {
+    let answer = crate::harness::fetch(format!("{url}/readyz"));
+    let said: serde_json::Value = answer.await.expect("an answer").json().await.expect("JSON");
+    said["reason"].to_string()
+}
+
 /// The sum of a metric over all its labels.
 pub async fn metric(url: &str, name: &str) -> f64 {
     let answer = crate::harness::fetch(format!("{url}/metrics"))

@@ -68,6 +68,7 @@ mod sql;
 mod squatters;
 mod startup;
 mod statements;
+mod stopping;
 mod strangers;
 mod traces;
 mod tracking;

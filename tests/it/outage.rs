@@ -3,7 +3,7 @@
 
 use crate::harness::{Project, Service, alone, sql};
 use crate::ledger::{Answer, Load, now};
-use crate::machine::{OwnDatabase, is_ready, processor_time, until_ready_is};
+use crate::machine::{OwnDatabase, is_ready, processor_time, until_ready_is, why_not_ready};
 use futures_util::future::join_all;
 use reqwest::{Response, StatusCode};
 use serde_json::json;
@@ -149,12 +149,6 @@ async fn a_database_that_answers_but_can_not_write_or_lacks_a_table_is_not_ready
     let _alone = alone().await;
     let (database, service, project) = service_with_own_database().await;
     until_ready_is(&service.url, true, PATIENCE).await;
-    let reason = async || {
-        let answer = crate::harness::fetch(format!("{}/readyz", service.url))
-            .await
-            .unwrap();
-        answer.json::<serde_json::Value>().await.unwrap()["reason"].to_string()
-    };
     for (broken, mended, expected) in [
         (
             "ALTER SYSTEM SET default_transaction_read_only = on",
@@ -173,10 +167,31 @@ async fn a_database_that_answers_but_can_not_write_or_lacks_a_table_is_not_ready
         };
         change(broken).await;
         until_ready_is(&service.url, false, PATIENCE).await;
-        let said = reason().await;
+        let said = why_not_ready(&service.url).await;
         assert!(said.contains(expected), "{said}");
         change(mended).await;
         until_ready_is(&service.url, true, PATIENCE).await;
         assert_eq!(track(&project).await.status(), StatusCode::OK);
     }
+}
+
+/// Refuses every new event as a disk without room does. The heartbeat, which changes a row that is there, goes on.
+const FULL_DISK: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION full_disk()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_refuses_every_batch_is_not_ready_until_one_is_written() {
+    let _alone = alone().await;
+    let (database, service, project) = service_with_own_database().await;
+    until_ready_is(&service.url, true, PATIENCE).await;
+    sql(&database.url, FULL_DISK).await;
+    let refused = track(&project).await.status();
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    until_ready_is(&service.url, false, PATIENCE).await;
+    let said = why_not_ready(&service.url).await;
+    assert!(said.contains("disk is full (SQLSTATE 53100)"), "{said}");
+    sql(&database.url, "DROP TRIGGER full_disk ON event").await;
+    assert_eq!(track(&project).await.status(), StatusCode::OK);
+    until_ready_is(&service.url, true, PATIENCE).await;
 }

@@ -1,10 +1,12 @@
 //! The service as a database user who may do no more than docs/OPERATIONS.md grants.
 
 use crate::harness::{Project, Service, fresh_database, sql, store_at};
+use crate::machine::{until_ready_is, why_not_ready};
 use reqwest::StatusCode;
 use roster::store::needed_rights;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The statements of the page, for a role of this run alone: roles are the whole server's.
@@ -83,6 +85,26 @@ async fn without_any_one_right_the_start_says_which() {
         let said = store.check_rights().await.unwrap_err().to_string();
         assert_eq!(said, format!("it may not {right} on {table}"));
         sql(&database, &format!("GRANT {right} ON {table} TO {role}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_loses_a_right_is_not_ready_until_it_is_back() {
+    let (database, role) = granted().await;
+    let own = url_of(&database, &role);
+    let service = Service::start(own.as_str(), &[("ROSTER__DATABASE__MIGRATE", "false")]).await;
+    let patience = Duration::from_secs(60);
+    until_ready_is(&service.url, true, patience).await;
+    for (right, table) in [("INSERT", "event"), ("UPDATE", "profile")] {
+        sql(&database, &format!("REVOKE {right} ON {table} FROM {role}")).await;
+        until_ready_is(&service.url, false, patience).await;
+        let said = why_not_ready(&service.url).await;
+        assert!(
+            said.contains(&format!("it may not {right} on {table}")),
+            "{said}"
+        );
+        sql(&database, &format!("GRANT {right} ON {table} TO {role}")).await;
+        until_ready_is(&service.url, true, patience).await;
     }
 }
 

@@ -126,6 +126,20 @@ async fn a_user_who_may_connect_and_do_nothing_else_is_refused_though_the_schema
 }
 
 #[tokio::test]
+async fn a_database_that_lacks_characters_is_refused() {
+    let _alone = alone().await;
+    let database = OwnDatabase::start().await;
+    let made = "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+    sql(
+        &database.url,
+        &format!("CREATE DATABASE latin ENCODING 'LATIN1' {made}"),
+    )
+    .await;
+    let url = database.url.replace("/roster?", "/latin?");
+    refusal_of_database(&url, &["LATIN1", "ENCODING 'UTF8'"]).await;
+}
+
+#[tokio::test]
 async fn an_address_in_use_is_named() {
     let shared = shared().await;
     let address = shared.url.trim_start_matches("http://");

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 const PEOPLE: usize = 100;
 /// What a node asks by itself, or to know a key.
-const NOT_WRITING: [&str; 21] = [
+const NOT_WRITING: [&str; 22] = [
     "heartbeat",
     "check_tables",
+    "missing_rights",
     "load_keys",
     "load_reads",
     "take_turn",
