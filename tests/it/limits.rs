@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(20);
 const LIMIT: usize = 10_485_760;
 
-/// A service of its own, whose memory and counters are this test's alone.
+/// A service of its own, whose memory and counters are this test's alone. However slow the machine is, it refuses nothing for want of time.
 async fn own_service() -> (Service, Project) {
     let database = &shared().await.database_url;
-    let service = Service::start(database, &[]).await;
+    let patience = [("ROSTER__SERVER__REQUEST_TIMEOUT_MS", "120000")];
+    let service = Service::start(database, &patience).await;
     let project = Project::on(&service.url, database).await;
     (service, project)
 }
