@@ -269,13 +269,15 @@ impl Store {
 }
 
 /// What passes with a statement passes here too. Besides, two nodes that make the same table at once can both be told that it
-/// exists already (PostgreSQL answers with a violated key of its own catalogue): the second try finds it there.
+/// exists already (PostgreSQL answers that its type does, or with a violated key of its own catalogue): the second try finds it there.
 fn may_pass(error: &Error) -> bool {
     let state = error.sql_state().map(SqlState::code);
     match error.remedy() {
         Remedy::Retry | Remedy::Reconnect | Remedy::Wait => true,
         // A script has no plan that could be stale: what the database does not know stays unknown.
-        Remedy::Reprepare | Remedy::GiveUp => matches!(state, Some("23505" | "42P07" | "XX000")),
+        Remedy::Reprepare | Remedy::GiveUp => {
+            matches!(state, Some("23505" | "42710" | "42P07" | "XX000"))
+        }
     }
 }
 
