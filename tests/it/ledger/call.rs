@@ -24,6 +24,8 @@ pub struct Promise {
     pub at: i64,
     /// What an identify call says.
     pub traits: Option<Map<String, Value>>,
+    /// It names the user's device too.
+    pub names_device: bool,
     /// Wrong on purpose: to be refused, and never stored.
     pub is_bad: bool,
 }
@@ -112,6 +114,7 @@ impl Speaker {
         let hash = stored.hash();
         Call {
             promise: Promise {
+                names_device: body.get("anonymousId").is_some(),
                 project: self.project,
                 user,
                 seq,
