@@ -337,6 +337,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Code;
     use std::sync::Arc;
 
     fn reading(mapping: &str) -> Reading {
@@ -390,5 +391,14 @@ mod tests {
             rest = batch.rest;
         }
         assert_eq!(count, 200);
+    }
+
+    #[test]
+    fn a_record_of_very_many_keys_is_refused_before_it_is_a_tree() {
+        let mut reading = reading("[identities]\nuser_id = \"/id\"\n");
+        let list = "{\"\":0},".repeat(1 << 16);
+        let line = format!("{{\"id\":1,\"x\":[{list}0]}}\n");
+        let batch = reading.read(Bytes::from(line));
+        assert_eq!(batch.refused[0].1.code, Code::RecordTooLarge);
     }
 }
