@@ -84,6 +84,7 @@ metrics! {
     PULL_FAILURES = "roster_import_pull_failures_total", Counter, "code", "Tries to fetch a piece of a file that failed: source_unreachable is tried again, the others stop or pause their import.";
     PULL_RUNS = "roster_import_schedule_runs_total", Counter, "outcome", "Runs of schedules: begun, nothing_new, failed, or skipped because the one before was still at work.";
     CLOCK_AHEAD = "roster_clock_ahead_seconds", Gauge, "", "How far the machine's clock is ahead of the database's; negative where it is behind. Times of receipt are the database's.";
+    WORKER_FAILURES = "roster_worker_failures_total", Counter, "worker", "Steps of a worker that failed, of which it waited before the next; a piece of work that fails by itself is put off and not counted here.";
     ERASURE_AGE = "roster_erasure_oldest_seconds", Gauge, "", "Age of the oldest erasure that is not finished, of the thousand that are due next; told by every node; 0 without one.";
     DISK_AVAILABLE = "roster_data_disk_available_bytes", Gauge, "", "Bytes left on the disk of the embedded database; not there with a database of one's own.";
     MIRROR_LAG = "roster_mirror_lag_seconds", Gauge, "project", "Age of the oldest change that a project's legacy store does not have; told by every node that may relay; 0 once the project mirrors no more.";

@@ -17,13 +17,11 @@ use metrics::counter;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How long a file is read until others get their turn.
 const STRETCH: Duration = Duration::from_secs(5);
-/// Between two renewals of the turn.
-const KEEP: Duration = Duration::from_secs(4);
 /// Of a source that is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Failures in a row until a person has to look: some two hours.
@@ -80,23 +78,11 @@ impl Work for Pulls {
     }
 
     async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
-        let outcome = tokio::select! {
-            outcome = self.all(turn) => outcome,
-            lost = keep(turn) => Err(lost),
-        };
+        let outcome = self.all(turn).await;
         if outcome.is_err() {
             self.opened().clear();
         }
         outcome
-    }
-}
-
-async fn keep(turn: &Turn) -> Error {
-    loop {
-        sleep(KEEP).await;
-        if let Err(lost) = turn.keep().await {
-            return lost;
-        }
     }
 }
 

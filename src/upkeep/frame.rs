@@ -1,13 +1,16 @@
 //! The frame in which all work runs that no request waits for.
 //!
 //! A worker has a name, an interval and a step. Of all nodes one has its turn: a lease with a token that each of its writes
-//! checks in its own statement, so that a holder that is late does no harm. The step goes through what is due, keeps the turn as
-//! it goes, and leaves its progress in the database; where it is killed, another node goes on. A piece of work that fails is put
-//! off by itself and longer each time (`pause_after`), and the step goes on with the next: nothing starves. A piece that panics
-//! (`caught`) is one that fails, or one row would end the worker of all projects, on each node, again after each restart.
+//! checks in its own statement, so that a holder that is late does no harm. The step goes through what is due and leaves its
+//! progress in the database; the frame keeps the turn for as long as the step runs, however slow one piece of it is. Where the
+//! process is killed or stopped, another node goes on. A piece of work that fails is put off by itself and longer each time
+//! (`pause_after`), and the step goes on with the next: nothing starves. A piece that panics (`caught`) is one that fails, or one
+//! row would end the worker of all projects, on each node, again after each restart.
 
+use crate::metric_names::WORKER_FAILURES;
 use crate::store::{Error, Fence, Store};
 use futures_util::FutureExt as _;
+use metrics::counter;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -16,6 +19,8 @@ use uuid::Uuid;
 
 /// How long a turn lasts that nobody keeps: longer than any statement with its repeats, short for whoever waits.
 const TURN_TIME: Duration = Duration::from_secs(20);
+/// How often the turn of a step that runs is kept: a database that hangs for some seconds loses it to nobody.
+const KEEP: Duration = Duration::from_secs(4);
 /// The longest time until a node looks again whether a dead one's turn is to be had.
 const LOOK: Duration = Duration::from_secs(60);
 /// A piece of work that fails waits this long at first, and twice as long each time.
@@ -44,7 +49,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Goes on having the turn. To be called before each piece of work, each of which is shorter than a turn.
+    /// Goes on having the turn. To be called before what no statement's fence guards, as a request to another store.
     ///
     /// # Errors
     /// `TurnLost` when it came too late.
@@ -63,6 +68,8 @@ impl Turn {
 /// Runs one kind of work for as long as the process lives.
 pub async fn run<W: Work>(store: Store, work: W) {
     let owner = Uuid::new_v4();
+    let failed = counter!(WORKER_FAILURES, "worker" => W::NAME);
+    failed.increment(0); // An alarm sees the first rise only of what began at 0.
     let mut failures = 0;
     loop {
         // Nodes that started together get out of step.
@@ -72,6 +79,7 @@ pub async fn run<W: Work>(store: Store, work: W) {
             Ok(()) => failures = 0,
             Err(error) => {
                 tracing::warn!(worker = W::NAME, reason = %error.full_text(), "a worker waits");
+                failed.increment(1);
                 sleep(pause_after(failures).min(LOOK)).await;
                 failures += 1;
             }
@@ -89,12 +97,25 @@ async fn take_turn<W: Work>(store: &Store, owner: Uuid, work: &W) -> Result<(), 
         fence,
         progress,
     };
-    let outcome = caught(W::NAME, work.step(&mut turn)).await;
+    let outcome = tokio::select! {
+        outcome = caught(W::NAME, work.step(&mut turn)) => outcome,
+        lost = keep_on(store, fence) => Err(lost),
+    };
     let rest = match outcome {
         Ok(()) => work.interval(),
         Err(_) => work.interval().min(LOOK),
     };
     outcome.and(store.end_turn(fence, rest).await)
+}
+
+/// Keeps a turn until it is lost. A database that does not answer is asked again: the step hears of it by its own statements.
+async fn keep_on(store: &Store, fence: Fence) -> Error {
+    loop {
+        sleep(KEEP).await;
+        if let Err(lost @ Error::TurnLost(_)) = store.keep_turn(fence, TURN_TIME, None).await {
+            return lost;
+        }
+    }
 }
 
 /// Runs a piece of a worker's work, in which a panic is a failure like any other.

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -186,6 +187,41 @@ async fn a_step_that_panics_does_not_end_its_worker() {
     let steps = Arc::<AtomicUsize>::default();
     let working = tokio::spawn(frame::run(store, Poisoned(steps.clone())));
     wait_until("it works again", PATIENCE, async || steps.load(Relaxed) > 1).await;
+    working.abort();
+}
+
+/// Has one piece, in which its turn is kept five times, each time for less than a turn; then it writes, by its fence.
+struct Slow(String);
+
+impl Work for Slow {
+    const NAME: &'static str = "slow";
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    async fn step(&self, turn: &mut Turn) -> Result<(), Error> {
+        let mut kept = 0;
+        // A turn that nobody keeps is over after 12 seconds, not 20: the piece lasts 16.
+        let shorten = "UPDATE worker SET expires_at = expires_at - INTERVAL '8 seconds'
+                       WHERE name = 'slow' AND expires_at > now() + INTERVAL '16 seconds' RETURNING name";
+        while kept < 5 {
+            kept += sql(&self.0, shorten).await.len();
+            sleep(Duration::from_millis(100)).await;
+        }
+        turn.keep_at("written".to_owned()).await
+    }
+}
+
+#[tokio::test]
+async fn a_piece_that_takes_longer_than_a_turn_does_not_lose_it() {
+    let (url, store, _) = with_project().await;
+    let working = tokio::spawn(frame::run(store, Slow(url.clone())));
+    let written = "SELECT count(*) FROM worker WHERE progress = 'written' AND token = 1";
+    wait_until("the piece is done", PATIENCE, async || {
+        one(&url, written).await == "1"
+    })
+    .await;
     working.abort();
 }
 
