@@ -225,8 +225,8 @@ impl Config {
         let needed = of_batches.saturating_add(self.reads.connections);
         vec![
             (
-                !server.public_url.is_empty() && !is_web_address(&server.public_url),
-                "server.public_url must begin with http:// or https://",
+                !server.public_url.is_empty() && !is_public_address(&server.public_url),
+                "server.public_url must begin with http:// or https://, and holds no name or password",
             ),
             (
                 server.max_body_bytes == 0,
@@ -362,6 +362,10 @@ fn is_web_address(text: &str) -> bool {
 fn holds_secret(text: &str) -> bool {
     let holds = |url: Url| !url.username().is_empty() || url.password().is_some();
     Url::parse(text).is_ok_and(holds)
+}
+
+fn is_public_address(text: &str) -> bool {
+    is_web_address(text) && !holds_secret(text)
 }
 
 /// Milliseconds as a duration.

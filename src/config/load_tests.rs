@@ -214,6 +214,19 @@ fn a_secret_of_a_wrong_type_or_in_a_broken_line_is_not_repeated() {
 }
 
 #[test]
+fn an_address_with_a_password_is_refused_and_not_repeated() {
+    for lines in [
+        "[server]\npublic_url = 'https://u:4711@h/'\n",
+        "[[imports.pulls.places]]\nurl = 'https://u:4711@h/'\nprojects = ['*']\n",
+        "[[imports.pulls.places]]\nurl = 's3://b/'\nendpoint = 'https://u:4711@h/'\nprojects = ['*']\n",
+    ] {
+        let told = complaint_about(lines);
+        assert!(told.contains(" holds "), "{told}");
+        assert!(!told.contains("4711"), "{told}");
+    }
+}
+
+#[test]
 fn properties_of_kafka_need_no_quotes_where_they_are_numbers_or_booleans() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("roster.toml");

@@ -1,6 +1,6 @@
 //! The settings of pulls: from where the service itself fetches files.
 
-use super::Secret;
+use super::{Secret, holds_secret};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -103,6 +103,10 @@ impl PullPlace {
         ]
     }
 
+    fn holds_secret(&self) -> bool {
+        holds_secret(&self.url) || self.endpoint.as_deref().is_some_and(holds_secret)
+    }
+
     /// Whether a project may use it.
     pub fn is_for(&self, project: &str) -> bool {
         self.projects
@@ -132,6 +136,10 @@ impl Pulls {
             (
                 self.places.iter().any(|place| place.projects.is_empty()),
                 "each place of imports.pulls.places says by projects who may use it",
+            ),
+            (
+                self.places.iter().any(PullPlace::holds_secret),
+                "a place of imports.pulls.places holds a secret in its url or endpoint: its credentials are for that",
             ),
         ]
     }
