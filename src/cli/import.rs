@@ -14,7 +14,8 @@ mod units;
 mod upload;
 
 use crate::domain::Timestamp;
-use anyhow::{Context, Result, anyhow};
+use crate::files::Format;
+use anyhow::{Context, Result, anyhow, bail};
 use asked::Upload;
 use clap::Args;
 use futures_util::{StreamExt, stream};
@@ -117,7 +118,7 @@ impl ImportArgs {
         let key = key.context("there is no key: say --key or set ROSTER_KEY")?;
         let service = Service::new(&self.url, key)?;
         let (screen, patience) = (Screen::new(), Duration::from_secs(self.patience_seconds));
-        let mut outcome = Outcome::new(self.rejections)?;
+        let mut outcome = Outcome::new(self.rejections, &uploads)?;
         let (to, screen) = (&service, &screen);
         let size = (self.parallel > 1).then_some(self.part_mib << 20);
         let units = uploads.iter().map(|upload| units(to, upload, size));
@@ -181,7 +182,7 @@ impl ImportArgs {
             (_, time) => time,
         };
         let format = self.format.clone();
-        let format = format.unwrap_or_else(|| format_of(&name).to_owned());
+        let format = format.unwrap_or_else(|| Format::of_name(&name).as_str().to_owned());
         let mut said = said.to_vec();
         said.push(("filename".to_owned(), name.clone()));
         said.push(("format".to_owned(), format));
@@ -206,22 +207,48 @@ fn changed_at(path: &Path) -> Result<Timestamp> {
     Timestamp::from_micros(micros).with_context(told)
 }
 
-/// The format that the end of a name speaks of, behind that of a compression.
-fn format_of(name: &str) -> &'static str {
-    let name = name.to_ascii_lowercase();
-    let inner = name
-        .strip_suffix(".gz")
-        .or_else(|| name.strip_suffix(".zst"));
-    match inner.unwrap_or(&name).rsplit('.').next() {
-        Some("csv" | "tsv" | "txt") => "csv",
-        Some("json") => "json",
-        _ => "ndjson",
+/// Where refused records go.
+struct Rejections {
+    path: PathBuf,
+    file: File,
+    format: &'static str,
+}
+
+impl Rejections {
+    /// Empties the file, which is none of those that are to be read.
+    fn new(path: PathBuf, uploads: &[Upload]) -> Result<Self> {
+        let is_it = |upload: &Upload| {
+            upload
+                .path
+                .as_deref()
+                .is_some_and(|own| is_same(own, &path))
+        };
+        if uploads.iter().any(is_it) {
+            bail!(
+                "{} is to be read: refused records go to another file",
+                path.display()
+            );
+        }
+        let told = || format!("{} can't be written", path.display());
+        let is_csv = path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+        let file = File::create(&path).with_context(told)?;
+        let format = if is_csv { "csv" } else { "ndjson" };
+        Ok(Self { path, file, format })
     }
+}
+
+/// True of two names of one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let file = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    file(one).is_ok_and(|one| file(other).is_ok_and(|other| one == other))
 }
 
 /// What became of all files.
 struct Outcome {
-    rejections: Option<(File, &'static str)>,
+    rejections: Option<Rejections>,
     /// Of the file whose parts are coming in.
     total: Total,
     has_rejected: bool,
@@ -229,17 +256,11 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn new(path: Option<PathBuf>) -> Result<Self> {
-        let open = |path: PathBuf| {
-            let told = || format!("{} can't be written", path.display());
-            let is_csv = path
-                .extension()
-                .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-            let file = File::create(&path).with_context(told)?;
-            anyhow::Ok((file, if is_csv { "csv" } else { "ndjson" }))
-        };
+    fn new(path: Option<PathBuf>, uploads: &[Upload]) -> Result<Self> {
         Ok(Self {
-            rejections: path.map(open).transpose()?,
+            rejections: path
+                .map(|path| Rejections::new(path, uploads))
+                .transpose()?,
             total: Total::default(),
             has_rejected: false,
             has_failed: false,
@@ -251,6 +272,9 @@ impl Outcome {
         match ended {
             Ok(job) => {
                 self.has_failed |= !job.is_done();
+                if let Some(reason) = job.reason.as_ref().filter(|_| !job.is_done()) {
+                    eprintln!("roster: {name}: the import is {}: {reason}", job.state);
+                }
                 self.has_rejected |= job.rejected > 0;
                 self.total.add(job);
             }
@@ -269,19 +293,25 @@ impl Outcome {
         }
         let refused = total.jobs.iter().filter(|job| job.rejected > 0);
         for (place, job) in refused.enumerate() {
-            let Some((file, format)) = &mut self.rejections else {
+            let Some(to) = &mut self.rejections else {
                 continue;
             };
             // One header is enough for all parts.
-            let mut is_header = place > 0 && *format == "csv";
+            let mut is_header = place > 0 && to.format == "csv";
             let take = |bytes: &[u8]| {
                 let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
                 let skipped = if is_header { end } else { 0 };
                 is_header &= !bytes[..end].ends_with(b"\n");
-                file.write_all(&bytes[skipped..])
+                to.file.write_all(&bytes[skipped..])
             };
-            let listed = service.rejections(&job.id, format, take).await;
+            let listed = service.rejections(&job.id, to.format, take).await;
             listed.context("the list of refused records can't be had")?;
+            if let (0, Some(time)) = (place, &job.time) {
+                let path = to.path.display();
+                eprintln!(
+                    "roster: {path} has what was refused; mended, send it with --time {time}, or it counts as new"
+                );
+            }
         }
         Ok(())
     }
@@ -291,25 +321,6 @@ impl Outcome {
             (true, _) => ExitCode::FAILURE,
             (false, true) => ExitCode::from(SOME_REJECTED),
             (false, false) => ExitCode::SUCCESS,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_format_is_told_by_the_name_behind_its_compression() {
-        for (name, format) in [
-            ("users.csv", "csv"),
-            ("Users.CSV.gz", "csv"),
-            ("dump.json", "json"),
-            ("events.ndjson.zst", "ndjson"),
-            ("events.jsonl", "ndjson"),
-            ("stdin", "ndjson"),
-        ] {
-            assert_eq!(format_of(name), format, "{name}");
         }
     }
 }

@@ -43,9 +43,9 @@ pub fn object(
             let message = "there is a value in a column without a name: name it, or empty it";
             return Err(refused(Code::ColumnWithoutName, message));
         }
-        let Some(member) = &column.member else {
+        if column.member.is_none() {
             continue;
-        };
+        }
         if text.contains('\0') {
             return Err(Rejection::of(
                 Code::InvalidField,
@@ -58,10 +58,12 @@ pub fn object(
         } else {
             column.empty
         };
-        match (text.is_empty(), empty) {
-            (true, Empty::Absent) => {}
-            (true, Empty::Null) => member_of(&mut object, member, None),
-            _ => member_of(&mut object, member, Some(text)),
+        for member in column.members() {
+            match (text.is_empty(), empty) {
+                (true, Empty::Absent) => {}
+                (true, Empty::Null) => member_of(&mut object, member, None),
+                _ => member_of(&mut object, member, Some(text)),
+            }
         }
         // A name costs its row nothing, and is written out in each.
         if object.len() > rows.most {

@@ -22,8 +22,19 @@ pub struct Column {
     pub name: String,
     /// The member of the object; `None` of one that is not read.
     pub member: Option<String>,
+    /// The other names that the mapping has for it, each a member too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<String>,
     pub empty: Empty,
     pub quoted_empty: Empty,
+}
+
+impl Column {
+    /// All members that it is.
+    pub fn members(&self) -> impl Iterator<Item = &str> {
+        let all = self.member.iter().chain(&self.more);
+        all.map(String::as_str)
+    }
 }
 
 /// In the mapping: whatever has no other meaning.
@@ -50,7 +61,7 @@ impl Columns {
         let Some(last) = names.iter().rposition(|name| !name.is_empty()) else {
             return Err(Unusable::of("header", "no column of the table has a name"));
         };
-        let mut members = vec![None; names.len()];
+        let mut members = vec![Vec::new(); names.len()];
         match used {
             Some(used) => {
                 let found = named(names, used, &mut members)?;
@@ -65,12 +76,14 @@ impl Columns {
             None => others(names, &mut members)?,
         }
         let said = empty(names, &layout.empty_columns);
-        let column = |((name, member), own): ((&String, Option<String>), Option<Empty>)| {
+        let column = |((name, members), own): ((&String, Vec<String>), Option<Empty>)| {
+            let mut members = members.into_iter();
             let empty = own.unwrap_or(layout.empty);
             let quoted_empty = own.or(layout.quoted_empty).unwrap_or(empty);
             Column {
                 name: name.clone(),
-                member,
+                member: members.next(),
+                more: members.collect(),
                 empty,
                 quoted_empty,
             }
@@ -83,9 +96,8 @@ impl Columns {
     /// The names that the mapping reads and the table does not have.
     pub fn missing<'u>(&self, used: &'u [String]) -> Vec<&'u str> {
         let has = |name: &str| {
-            self.all
-                .iter()
-                .any(|column| column.member.as_deref() == Some(name))
+            let mut members = self.all.iter().flat_map(Column::members);
+            members.any(|member| member == name)
         };
         let used = used.iter().map(String::as_str);
         used.filter(|name| *name != ALL && !has(name)).collect()
@@ -123,18 +135,18 @@ pub fn unclear(names: &[String], gate: &Gate<'_>) -> Option<Unusable> {
     })
 }
 
-/// Gives columns the names that the mapping has for them: their own, their own in other letters, or `#` and their number.
+/// Gives columns the names that the mapping has for them, one or several: their own, their own in other letters, or `#` and their number.
 fn named(
     names: &[String],
     used: &[String],
-    members: &mut [Option<String>],
+    members: &mut [Vec<String>],
 ) -> Result<usize, Unusable> {
     let mut found = 0;
     for name in used {
         match called(names, name)[..] {
             [] => {}
             [place] => {
-                members[place] = Some(name.clone());
+                members[place].push(name.clone());
                 found += 1;
             }
             _ => return Err(twice(name)),
@@ -177,16 +189,16 @@ fn called(names: &[String], sought: &str) -> Vec<usize> {
 }
 
 /// All others by their own names.
-fn others(names: &[String], members: &mut [Option<String>]) -> Result<(), Unusable> {
+fn others(names: &[String], members: &mut [Vec<String>]) -> Result<(), Unusable> {
     for place in 0..names.len() {
         let name = &names[place];
-        if members[place].is_some() || name.is_empty() {
+        if !members[place].is_empty() || name.is_empty() {
             continue;
         }
-        if members.iter().any(|member| member.as_ref() == Some(name)) {
+        if members.iter().flatten().any(|member| member == name) {
             return Err(twice(name));
         }
-        members[place] = Some(name.clone());
+        members[place].push(name.clone());
     }
     Ok(())
 }

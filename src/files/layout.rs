@@ -30,6 +30,21 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// By the end of a file's name, behind that of a compression; lines of JSON where that does not tell.
+    pub fn of_name(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        let inner = [".gz", ".zst"]
+            .into_iter()
+            .find_map(|end| name.strip_suffix(end));
+        match inner.unwrap_or(&name).rsplit_once('.') {
+            Some((_, "csv" | "tsv" | "txt")) => Self::Csv,
+            Some((_, "json")) => Self::Json,
+            _ => Self::Ndjson,
+        }
+    }
+}
+
 /// What an empty cell says of its trait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -354,6 +369,21 @@ mod tests {
         let kept = serde_json::to_string(&layout).expect("JSON");
         assert_eq!(serde_json::from_str::<Layout>(&kept).ok(), Some(layout));
         assert!(serde_json::from_str::<Layout>("{\"formt\":\"csv\"}").is_err());
+    }
+
+    #[test]
+    fn the_format_is_told_by_the_name_behind_its_compression() {
+        for (name, format) in [
+            ("users.csv", Format::Csv),
+            ("Users.CSV.gz", Format::Csv),
+            ("users.txt", Format::Csv),
+            ("dump.json", Format::Json),
+            ("events.ndjson.zst", Format::Ndjson),
+            ("events.jsonl", Format::Ndjson),
+            ("stdin", Format::Ndjson),
+        ] {
+            assert_eq!(Format::of_name(name), format, "{name}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::{Class, KeyKind, Kinds, Limits, ProjectId};
 use crate::files::testing::{LIMITS, layout};
+use crate::mapping::FromFile;
 use bytes::Bytes;
 
 fn preview(
@@ -24,7 +25,7 @@ fn preview(
         received_at: at,
         is_measured: false,
     };
-    let calls = |_: &Bytes, _: &Gate<'_>| panic!("no message here");
+    let calls = |_: &Bytes, _: &Gate<'_>, _: Option<&FromFile<'_>>| panic!("no message here");
     let sampler = Sampler {
         layout: &layout,
         limits: LIMITS,

@@ -207,8 +207,7 @@ impl Rows<'_> {
     fn row(&self, at: &mut usize, row: Row, cells: &[Cell], out: &mut Out<'_>) {
         let text = self.0.piece.whole.slice(*at..*at + row.length);
         let lines = lines(&self.0.piece.whole[*at..*at + row.whole], self.0.dialect);
-        let is_count = self.0.is_count(cells, &text);
-        if (row.is_faulty || !is_count) && lines > 1 && self.again(at, row.whole, out) {
+        if row.is_faulty && lines > 1 && self.again(at, row.whole, out) {
             return;
         }
         *at += row.whole;

@@ -346,7 +346,9 @@ mod tests {
             project_id: ProjectId(1),
             kinds: Kinds::default(),
             limits: Limits::wide(),
-            calls: Arc::new(|_: &Bytes, _: &Gate<'_>| panic!("no messages")),
+            calls: Arc::new(|_: &Bytes, _: &Gate<'_>, _: Option<&FromFile<'_>>| {
+                panic!("no messages")
+            }),
             mapping: Mapping::parse(mapping).expect("a mapping"),
             name: "file".to_owned(),
             file_time: at,

@@ -5,14 +5,12 @@ use super::text;
 use super::{Control, FromFile, Reading, Record, done};
 use crate::domain::{Command, Gate, Rejection, Timestamp};
 use bytes::Bytes;
-use memchr::memmem::Finder;
-use std::sync::{Arc, LazyLock};
-
-static MESSAGE_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"messageId\""));
+use std::sync::Arc;
 
 /// Reads the text of one message. What depends on the time of receipt takes the gate's: the record's own, so that a replay gives the
-/// same command.
-pub type ReadCall = dyn Fn(&Bytes, &Gate<'_>) -> Result<Command, Rejection> + Send + Sync;
+/// same command. A message of a file was not sent when it is read, and is named by its place where it has no id.
+pub type ReadCall =
+    dyn Fn(&Bytes, &Gate<'_>, Option<&FromFile<'_>>) -> Result<Command, Rejection> + Send + Sync;
 
 /// A reader that many sources share.
 pub type Calls = Arc<ReadCall>;
@@ -32,10 +30,11 @@ pub fn read(
     };
     let command = text::read(bytes, "value", gate.limits.depth, |text| {
         match &record.from {
-            None => calls(text, gate),
-            Some(from) => {
-                filed(&named(text, from), gate, start, calls).map(|command| from.filed(command))
-            }
+            None => calls(text, gate, None),
+            Some(from) => filed(text, gate, start, |text, gate| {
+                calls(text, gate, Some(from))
+            })
+            .map(|command| from.filed(command)),
         }
     })?;
     Ok(match command {
@@ -49,38 +48,20 @@ fn filed(
     text: &Bytes,
     gate: &Gate<'_>,
     start: Timestamp,
-    calls: &ReadCall,
+    call: impl Fn(&Bytes, &Gate<'_>) -> Result<Command, Rejection>,
 ) -> Result<Command, Rejection> {
-    let command = calls(text, gate)?;
+    let command = call(text, gate)?;
     if command.occurred_at() < gate.received_at || start >= gate.received_at {
         return Ok(command);
     }
     let received_at = start;
-    calls(
+    call(
         text,
         &Gate {
             received_at,
             ..*gate
         },
     )
-}
-
-/// A message with an id that follows from its place, where it has none. It stands at the end, so that a fault is told at the column that
-/// it has in the file.
-fn named(text: &Bytes, from: &FromFile<'_>) -> Bytes {
-    let inner = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    let is_filled = inner.is_some_and(|inner| inner.starts_with(b"\""));
-    let begun = text.trim_ascii_end().strip_suffix(b"}");
-    let Some(begun) = begun.filter(|_| is_filled) else {
-        return text.clone();
-    };
-    if MESSAGE_ID.find(text).is_some() {
-        return text.clone();
-    }
-    let id = from.event_id(text);
-    [begun, format!(",\"messageId\":\"{id}\"}}").as_bytes()]
-        .concat()
-        .into()
 }
 
 #[cfg(test)]

@@ -47,7 +47,11 @@ pub fn read_with(
 }
 
 /// Stands for the tracking API's reader, which these tests do not have: the text that it was given is the reason.
-pub fn no_calls(text: &Bytes, _: &Gate<'_>) -> Result<Command, Rejection> {
+pub fn no_calls(
+    text: &Bytes,
+    _: &Gate<'_>,
+    _: Option<&FromFile<'_>>,
+) -> Result<Command, Rejection> {
     let text = String::from_utf8_lossy(text);
     Err(Rejection::of(Code::InvalidField, "value", text))
 }

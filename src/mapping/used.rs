@@ -37,6 +37,11 @@ impl Document {
         {
             all.push("*".to_owned());
         }
+        // What is dropped out of all columns is found in any case of letters, as what is read.
+        if all.iter().any(|name| name == "*") {
+            let dropped = self.shape.drop.iter().filter_map(Pointer::first);
+            all.extend(dropped.map(str::to_owned));
+        }
         let mut known = std::collections::HashSet::new();
         all.retain(|name| known.insert(name.clone()));
         all

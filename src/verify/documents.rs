@@ -155,10 +155,11 @@ impl Scene<'_> {
             at: None,
             from: None,
         };
-        let no_calls = |_: &Bytes, _: &crate::domain::Gate<'_>| {
-            let message = "documents are no messages";
-            Err(Rejection::of(Code::NotAnObject, "value", message))
-        };
+        let no_calls =
+            |_: &Bytes, _: &crate::domain::Gate<'_>, _: Option<&crate::mapping::FromFile<'_>>| {
+                let message = "documents are no messages";
+                Err(Rejection::of(Code::NotAnObject, "value", message))
+            };
         self.mapping
             .read(&record, &self.gate(), self.start, &no_calls)
     }

@@ -290,11 +290,12 @@ async fn what_is_refused_is_written_down_and_mended_it_completes_the_set() {
 async fn what_can_not_be_sent_is_said() {
     let project = Project::fresh().await;
     let path = written("events.ndjson", line(1));
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&["/nowhere/x.ndjson"], "/nowhere/x.ndjson"),
         (&[text(&path), "--time", "yesterday"], "yesterday"),
         (&[text(&path), "--option", "delimiter=xx"], "delimiter"),
         (&[text(&path), "--key", "nobodys"], "401"),
+        (&[text(&path), "--rejections", text(&path)], "is to be read"),
     ];
     for (arguments, part) in cases {
         let output = run(&project, arguments).await;
@@ -302,6 +303,7 @@ async fn what_can_not_be_sent_is_said() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
         assert!(error.contains(part), "{arguments:?}: {error}");
     }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), line(1));
     let away = [
         "--url",
         "http://127.0.0.1:1",

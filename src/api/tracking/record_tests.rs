@@ -25,7 +25,7 @@ fn read_at(text: &str, kafka: &str) -> Result<Command, Rejection> {
         received_at: at(kafka),
         is_measured: false,
     };
-    command(&Bytes::copy_from_slice(text.as_bytes()), &gate)
+    command(&Bytes::copy_from_slice(text.as_bytes()), &gate, None)
 }
 
 fn limits() -> Limits {
@@ -134,4 +134,53 @@ fn what_is_no_call_is_refused_with_its_field() {
         "}".repeat(200)
     );
     assert_eq!(refused(&deep).0, Code::TooDeep);
+}
+
+/// Reads a call as the third line of a file.
+fn filed(text: &str) -> Command {
+    let (kinds, limits) = (Kinds::default(), limits());
+    let gate = Gate {
+        project_id: ProjectId(1),
+        class: Class::Import,
+        by: KeyKind::Server,
+        kinds: &kinds,
+        limits: &limits,
+        received_at: at(KAFKA),
+        is_measured: false,
+    };
+    let from = FromFile {
+        name: "archive.ndjson",
+        number: 3,
+        line: 3,
+        part: None,
+        is_row: false,
+    };
+    command(&Bytes::copy_from_slice(text.as_bytes()), &gate, Some(&from)).expect("valid")
+}
+
+#[test]
+fn when_a_call_of_an_archive_was_sent_makes_it_no_newer() {
+    let call = r#"{"type":"identify","userId":"1","traits":{"plan":"old"},"timestamp":"2023-01-02T03:04:06Z","sentAt":"2023-01-02T03:04:08Z"}"#;
+    assert_eq!(filed(call).occurred_at(), at("2023-01-02T03:04:06Z"));
+}
+
+#[test]
+fn a_call_of_a_file_is_named_by_its_place_unless_it_has_an_id_itself() {
+    let id = |call: &str| {
+        let command = filed(call);
+        command.event().expect("an event").message_id.clone()
+    };
+    let with = |more: &str| format!(r#"{{"type":"track","event":"E","userId":"1"{more}}}"#);
+    assert_eq!(id(&with(r#","messageId":"m-1""#)), "m-1");
+    for more in [
+        "",
+        r#","messageId":null"#,
+        r#","messageId":"""#,
+        r#","messageId":{"a":1}"#,
+        r#","properties":{"messageId":"x"}"#,
+    ] {
+        let call = with(more);
+        let place = EventId::of_parts([&b"archive.ndjson\n3.0\n"[..], call.as_bytes()]);
+        assert_eq!(id(&call), place.0.to_string(), "{call}");
+    }
 }

@@ -95,7 +95,10 @@ impl Sending<'_> {
                     job.offset
                 );
             }
-            self.shown.say(&format!("goes on at byte {}", job.offset));
+            let offset = job.offset;
+            self.shown.say(&format!(
+                "goes on at byte {offset}, with the mapping and the options that it began with"
+            ));
             return Ok((job.id, job.offset));
         }
         let said = self.said();

@@ -6,12 +6,12 @@
 use super::headers::{ALGORITHMS, EXTENSIONS, TUS_RESUMABLE, VERSION};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     HeaderName, HeaderValue, ORIGIN, VARY,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse};
 
@@ -21,7 +21,7 @@ const ALLOWED: &str = "Authorization, Content-Type, Content-Encoding, Tus-Resuma
     Upload-Metadata, Upload-Checksum, Upload-Done-Checksum, Upload-Concat, X-HTTP-Method-Override, X-Request-ID, X-Requested-With, X-Write-Key";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Adds what lets a page read the answer, errors included, and the protocol's version.
+/// Adds what lets a page read the answer, errors included, and the protocol's version; where a client speaks another one, which are spoken.
 pub async fn cross_origin<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -29,10 +29,17 @@ pub async fn cross_origin<B: MessageBody + 'static>(
     let origin = request.headers().get(ORIGIN).cloned();
     let is_question = request.method() == Method::OPTIONS;
     let mut response = next.call(request).await?;
+    let is_other_version = response.status() == StatusCode::PRECONDITION_FAILED;
     let headers = response.headers_mut();
     if !is_question {
         let name = HeaderName::from_static(TUS_RESUMABLE);
         headers.insert(name, HeaderValue::from_static(VERSION));
+    }
+    if is_other_version {
+        headers.insert(
+            HeaderName::from_static("tus-version"),
+            HeaderValue::from_static(VERSION),
+        );
     }
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

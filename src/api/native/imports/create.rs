@@ -96,6 +96,9 @@ async fn describe(
     let source = document.take_text("source")?;
     let said = Said::of_document(document.members())?;
     if let Some(source) = source {
+        if said.length.is_some() {
+            return Err(headers::invalid("length", "is the source's to say"));
+        }
         return pulls::begin(state, project_id, (&source, said)).await;
     }
     Ok(state.imports.create(said.job(project_id, None)).await?)

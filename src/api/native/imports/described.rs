@@ -44,13 +44,14 @@ impl Described {
         })
     }
 
-    /// Takes a text out, if it is there.
+    /// Takes a text out, if it is there. Clients write null for what they do not say.
     ///
     /// # Errors
     /// `InvalidParameter` where it is no text.
     pub fn take_text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         let text = |value: Json| value.as_text().ok_or_else(|| invalid(name, "is no text"));
-        self.members.remove(name).map(text).transpose()
+        let said = self.members.remove(name).filter(|value| !value.is_null());
+        said.map(text).transpose()
     }
 
     /// The members that are left.

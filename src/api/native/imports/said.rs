@@ -72,7 +72,7 @@ impl Said {
     /// The job that it describes.
     pub fn job(mut self, project_id: ProjectId, length: Option<u64>) -> NewJob {
         if !self.has_format {
-            self.layout.format = format_of(&self.name);
+            self.layout.format = Format::of_name(&self.name);
         }
         NewJob {
             project_id,
@@ -126,17 +126,6 @@ fn time(text: &str) -> Result<Timestamp, ApiError> {
     };
     let read = Timestamp::parse(text).or_else(escaped);
     read.ok_or_else(|| invalid("time", "is no time, such as 2026-01-31T12:00:00Z"))
-}
-
-/// By the end of a file's name; lines of JSON where that does not tell.
-fn format_of(name: &str) -> Format {
-    let name = name.to_ascii_lowercase();
-    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    match plain.rsplit('.').next() {
-        Some("csv" | "tsv") => Format::Csv,
-        Some("json") => Format::Json,
-        _ => Format::Ndjson,
-    }
 }
 
 #[cfg(test)]
