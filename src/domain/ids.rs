@@ -25,6 +25,9 @@ impl fmt::Display for ProfileId {
     }
 }
 
+/// What the event of a record of a file is called that has no id of its own, by the record's text.
+pub type NameByPlace<'a> = &'a dyn Fn(&[u8]) -> String;
+
 /// The 16 bytes that name an event within its project, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(pub Uuid);

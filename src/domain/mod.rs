@@ -60,7 +60,7 @@ pub use field_type::FieldType;
 pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
 pub use given::Emails;
 pub use identity::{Identity, IdentityKey, IdentityKind, ProfileKey};
-pub use ids::{EventId, ProfileId, ProjectId};
+pub use ids::{EventId, NameByPlace, ProfileId, ProjectId};
 pub use json::{Json, number_text};
 pub use key::{Caller, KeyHash, KeyKind, TokenSecret};
 pub use kinds::Kinds;

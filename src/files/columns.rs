@@ -216,3 +216,7 @@ fn twice(name: &str) -> Unusable {
     );
     Unusable::of("ambiguous_column", message)
 }
+
+#[cfg(test)]
+#[path = "columns_tests.rs"]
+mod tests;

@@ -1,9 +1,9 @@
 //! Previews of small files.
 
 use super::*;
+use crate::domain::NameByPlace;
 use crate::domain::{Class, KeyKind, Kinds, Limits, ProjectId};
 use crate::files::testing::{LIMITS, layout};
-use crate::mapping::FromFile;
 use bytes::Bytes;
 
 fn preview(
@@ -25,7 +25,7 @@ fn preview(
         received_at: at,
         is_measured: false,
     };
-    let calls = |_: &Bytes, _: &Gate<'_>, _: Option<&FromFile<'_>>| panic!("no message here");
+    let calls = |_: &Bytes, _: &Gate<'_>, _: Option<NameByPlace<'_>>| panic!("no message here");
     let sampler = Sampler {
         layout: &layout,
         limits: LIMITS,

@@ -338,6 +338,7 @@ impl Reading {
 mod tests {
     use super::*;
     use crate::domain::Code;
+    use crate::domain::NameByPlace;
     use std::sync::Arc;
 
     fn reading(mapping: &str) -> Reading {
@@ -346,7 +347,7 @@ mod tests {
             project_id: ProjectId(1),
             kinds: Kinds::default(),
             limits: Limits::wide(),
-            calls: Arc::new(|_: &Bytes, _: &Gate<'_>, _: Option<&FromFile<'_>>| {
+            calls: Arc::new(|_: &Bytes, _: &Gate<'_>, _: Option<NameByPlace<'_>>| {
                 panic!("no messages")
             }),
             mapping: Mapping::parse(mapping).expect("a mapping"),

@@ -80,16 +80,17 @@ impl Client {
         Ok(all.into_iter().map(index).collect())
     }
 
-    /// True for an alias that says by itself where documents are routed.
-    pub async fn is_routed(&self, alias: &str) -> Result<bool, Failure> {
+    /// What an alias says that documents can't be kept up behind; `None` of an index, and of an alias that says no more than a name.
+    pub async fn alias_fault(&self, alias: &str) -> Result<Option<&'static str>, Failure> {
         let all: BTreeMap<String, Value> = match self.get(&[alias, "_alias"], &[]).await {
-            // Without the right to ask it is taken as it was planned.
-            Err(Failure::Lasting { status: 403, .. }) => return Ok(false),
+            // Without the right to ask it is taken as it was planned; an index that is away is told of by whoever writes to it.
+            Err(Failure::Lasting {
+                status: 403 | 404, ..
+            }) => return Ok(None),
             all => all?,
         };
-        let routings = ["index_routing", "search_routing"];
-        let mut own = all.values().map(|index| &index["aliases"][alias]);
-        Ok(own.any(|own| routings.iter().any(|routing| own[routing].is_string())))
+        let own = all.values().map(|index| &index["aliases"][alias]);
+        Ok(own.filter_map(fault).next())
     }
 
     /// Whether an index gives its documents back as they were sent.
@@ -150,6 +151,19 @@ impl Client {
     }
 }
 
+fn fault(alias: &Value) -> Option<&'static str> {
+    let routings = ["index_routing", "search_routing"];
+    if routings.iter().any(|routing| alias[routing].is_string()) {
+        Some("an alias with a routing: documents stand in other shards than it writes to")
+    } else if alias["filter"].is_object() {
+        Some("an alias with a filter: documents by the ids that are written may be others'")
+    } else if alias["is_write_index"] == Value::Bool(false) {
+        Some("an alias that is not to be written to (is_write_index)")
+    } else {
+        None
+    }
+}
+
 fn source(mapping: &Value, mode: Option<&Value>) -> Source {
     let own = &mapping["mappings"]["_source"];
     let is_list = |name: &str| own[name].as_array().is_some_and(|list| !list.is_empty());
@@ -169,6 +183,26 @@ fn source(mapping: &Value, mode: Option<&Value>) -> Source {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_alias_that_is_more_than_a_name_is_told() {
+        for (alias, part) in [
+            (
+                json!({"index_routing": "x", "search_routing": "x"}),
+                "routing",
+            ),
+            (json!({"filter": {"term": {"tenant": "a"}}}), "filter"),
+            (json!({"is_write_index": false}), "is_write_index"),
+        ] {
+            assert!(
+                fault(&alias).is_some_and(|told| told.contains(part)),
+                "{alias}"
+            );
+        }
+        for alias in [json!({}), json!({"is_write_index": true}), Value::Null] {
+            assert_eq!(fault(&alias), None, "{alias}");
+        }
+    }
 
     #[test]
     fn an_index_tells_what_documents_it_gives_back() {

@@ -2,15 +2,15 @@
 //! API stands above this module.
 
 use super::text;
-use super::{Control, FromFile, Reading, Record, done};
-use crate::domain::{Command, Gate, Rejection, Timestamp};
+use super::{Control, Reading, Record, done};
+use crate::domain::{Command, Gate, NameByPlace, Rejection, Timestamp};
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// Reads the text of one message. What depends on the time of receipt takes the gate's: the record's own, so that a replay gives the
-/// same command. A message of a file was not sent when it is read, and is named by its place where it has no id.
+/// same command. A message of a file was not sent when it is read, and where it has no id its place names it.
 pub type ReadCall =
-    dyn Fn(&Bytes, &Gate<'_>, Option<&FromFile<'_>>) -> Result<Command, Rejection> + Send + Sync;
+    dyn Fn(&Bytes, &Gate<'_>, Option<NameByPlace<'_>>) -> Result<Command, Rejection> + Send + Sync;
 
 /// A reader that many sources share.
 pub type Calls = Arc<ReadCall>;
@@ -31,10 +31,11 @@ pub fn read(
     let command = text::read(bytes, "value", gate.limits.depth, |text| {
         match &record.from {
             None => calls(text, gate, None),
-            Some(from) => filed(text, gate, start, |text, gate| {
-                calls(text, gate, Some(from))
-            })
-            .map(|command| from.filed(command)),
+            Some(from) => {
+                let id = |text: &[u8]| from.event_id(text);
+                let call = |text: &Bytes, gate: &Gate<'_>| calls(text, gate, Some(&id));
+                filed(text, gate, start, call).map(|command| from.filed(command))
+            }
         }
     })?;
     Ok(match command {

@@ -3,7 +3,7 @@
 use super::file_row_tests::{EMAIL, EVENT, from, read_by, read_from, row};
 use super::row_tests::{START, at, no_calls, stamp, traits};
 use super::*;
-use crate::domain::Stamp;
+use crate::domain::{NameByPlace, Stamp};
 use serde_json::{Value, json};
 
 #[test]
@@ -68,7 +68,7 @@ fn fact_12_values_that_postgresql_writes_have_types() {
 }
 
 /// Reads a call as one that says its time, or has that of receipt.
-fn call(text: &Bytes, gate: &Gate<'_>, _: Option<&FromFile<'_>>) -> Result<Command, Rejection> {
+fn call(text: &Bytes, gate: &Gate<'_>, _: Option<NameByPlace<'_>>) -> Result<Command, Rejection> {
     let call: Value = serde_json::from_slice(text).expect("JSON");
     let said = call["timestamp"].as_str().and_then(Timestamp::parse);
     gate.command(crate::domain::Draft {

@@ -1,7 +1,9 @@
 //! The cases of `contracts/field-backfill.md`, by the numbers of its rows, and what every mapping must do.
 
 use super::*;
-use crate::domain::{Class, Code, Identity, KeyKind, Kinds, Limits, Mode, ProjectId, Stamp};
+use crate::domain::{
+    Class, Code, Identity, KeyKind, Kinds, Limits, Mode, NameByPlace, ProjectId, Stamp,
+};
 use serde_json::{Value, json};
 
 pub fn limits() -> Limits {
@@ -50,7 +52,7 @@ pub fn read_with(
 pub fn no_calls(
     text: &Bytes,
     _: &Gate<'_>,
-    _: Option<&FromFile<'_>>,
+    _: Option<NameByPlace<'_>>,
 ) -> Result<Command, Rejection> {
     let text = String::from_utf8_lossy(text);
     Err(Rejection::of(Code::InvalidField, "value", text))

@@ -149,7 +149,20 @@ impl Relay {
             return Ok(cleared.await.map(drop)?);
         }
         let ways = self.ways(mirror).map_err(Stop::Other)?;
-        self.watch(turn, (&ways, mirror), note).await?;
+        inspect(&ways, mirror).await.map_err(Stop::Other)?;
+        let watched = watch(turn, (&ways, mirror), note).await;
+        // Whoever can't be watched is kept up all the same; that nobody is watching is told, and holds the next step up.
+        self.keep_up(turn, (&ways, mirror), note).await?;
+        watched
+    }
+
+    /// Publishes what is marked.
+    async fn keep_up(
+        &self,
+        turn: &mut Turn,
+        (ways, mirror): (&Ways, &Mirror),
+        note: &mut MirrorNote,
+    ) -> Result<(), Stop> {
         let plan = &mirror.plan;
         let judge = Judge {
             mirror,
@@ -184,34 +197,6 @@ impl Relay {
         publish(turn, mirror, page).await
     }
 
-    /// Looks at the index and the topic before they are written to.
-    async fn watch(
-        &self,
-        turn: &mut Turn,
-        (ways, mirror): (&Ways, &Mirror),
-        note: &mut MirrorNote,
-    ) -> Result<(), Stop> {
-        let (client, plan) = (ways.client.as_ref(), &mirror.plan);
-        if let Some(client) = client.filter(|_| !mirror.is_walked) {
-            whole(client, &plan.index).await.map_err(Stop::Other)?;
-        }
-        let Some(watched) = &mirror.watched else {
-            return Ok(());
-        };
-        let before: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
-        let mut places = before.clone();
-        let topic = ways.outlet.as_deref().zip(plan.topic.as_deref());
-        let seen = topic.map_or(Ok(false), |topic| look_at_topic(topic, &mut places));
-        note.is_replaced = *seen.as_ref().unwrap_or(&false);
-        note.watched = serde_json::to_value(&places).ok();
-        seen.map_err(Stop::Other)?;
-        if let Some(client) = client {
-            let used = Versions::of(&turn.progress);
-            look(client, (&plan.index, used), (&before, places), note).await?;
-        }
-        Ok(turn.keep().await?)
-    }
-
     /// What the settings do not allow is not written to, whoever took the plan.
     fn ways(&self, mirror: &Mirror) -> Result<Ways, String> {
         let plan = &mirror.plan;
@@ -244,6 +229,46 @@ impl Relay {
     fn outlet(&self) -> std::sync::MutexGuard<'_, Option<Arc<Outlet>>> {
         self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Looks at the index before it is written to: whole until everybody was marked, and at its alias whenever it is watched.
+async fn inspect(ways: &Ways, mirror: &Mirror) -> Result<(), String> {
+    let Some(client) = &ways.client else {
+        return Ok(());
+    };
+    let index = &mirror.plan.index;
+    if !mirror.is_walked {
+        whole(client, index).await?;
+    }
+    if !mirror.is_walked || mirror.watched.is_some() {
+        plain(client, index).await?;
+    }
+    Ok(())
+}
+
+/// Looks who else writes to the index and the topic, and whether they are still the same. A look that fails comes again with the next step.
+async fn watch(
+    turn: &mut Turn,
+    (ways, mirror): (&Ways, &Mirror),
+    note: &mut MirrorNote,
+) -> Result<(), Stop> {
+    let (client, plan) = (ways.client.as_ref(), &mirror.plan);
+    let Some(watched) = &mirror.watched else {
+        return Ok(());
+    };
+    let before: Watched = serde_json::from_value(watched.clone()).unwrap_or_default();
+    let mut places = before.clone();
+    let topic = ways.outlet.as_deref().zip(plan.topic.as_deref());
+    let seen = topic.map_or(Ok(false), |topic| look_at_topic(topic, &mut places));
+    note.is_replaced = *seen.as_ref().unwrap_or(&false);
+    note.watched = serde_json::to_value(&places).ok();
+    seen.map_err(Stop::Other)?;
+    if let Some(client) = client {
+        let used = Versions::of(&turn.progress);
+        look(client, (&plan.index, used), (&before, places), note).await?;
+    }
+    note.is_watched = true;
+    Ok(turn.keep().await?)
 }
 
 /// Publishes what is marked, and tells whom the store failed on.
@@ -338,17 +363,21 @@ async fn whole(client: &Client, index: &str) -> Result<(), String> {
             ));
         }
     }
-    if client.is_routed(index).await.map_err(failed)? {
-        return Err(format!(
-            "index {index} is an alias with a routing: documents stand in other shards than it writes to"
-        ));
-    }
     match client.source_of(index).await {
         Ok(Source::AsSent) => Ok(()),
         Ok(_) => Err(format!(
             "index {index} does not give documents back as they were sent"
         )),
         Err(failure) => Err(format!("index {index}: {failure}")),
+    }
+}
+
+/// An alias may be made another one at any time.
+async fn plain(client: &Client, index: &str) -> Result<(), String> {
+    let fault = client.alias_fault(index).await;
+    match fault.map_err(|failure| format!("index {index}: {failure}"))? {
+        Some(fault) => Err(format!("index {index} is {fault}")),
+        None => Ok(()),
     }
 }
 

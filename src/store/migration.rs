@@ -66,14 +66,21 @@ pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10",
 };
 
-/// Of the backlog so many marks are counted at the most ($2). The relay takes its turn twice a second wherever it may run.
+/// Whether another project writes to an index.
+pub(super) const FIND_INDEX_MIRRORED: Statement = Statement {
+    name: "find_index_mirrored",
+    sql: "-- find_index_mirrored
+SELECT 1 FROM migration WHERE mirrors AND project_id <> $1::INT4 AND settings->>'index' = $2::TEXT LIMIT 1",
+};
+
+/// Of the backlog so many marks are counted at the most ($2). The relay looks at the store every ten seconds. The relay takes its turn twice a second wherever it may run.
 pub(super) const MEASURE_MIRROR: Statement = Statement {
     name: "measure_mirror",
     sql: "-- measure_mirror
 SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused,
     r.is_active AND NOT EXISTS (
         SELECT 1 FROM worker AS w WHERE w.name = 'mirror' AND GREATEST(w.expires_at, w.due_at) > now() - '30 seconds'::INTERVAL
-    )
+    ), r.watched_at > now() - '60 seconds'::INTERVAL
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -171,6 +178,9 @@ pub struct MirrorSeen {
     /// No live node relays.
     #[serde(skip)]
     pub is_nobody_s: bool,
+    /// The store was looked at within a minute, and answered.
+    #[serde(skip)]
+    pub is_watched: bool,
     /// Why it stands still; empty while it moves.
     pub reason: String,
 }
@@ -261,6 +271,14 @@ impl Store {
         Ok(rows.iter().map(one).collect())
     }
 
+    /// True where another project keeps an index up already.
+    pub async fn is_index_taken(&self, project_id: ProjectId, index: &str) -> Result<bool, Error> {
+        let rows = self
+            .run(&FIND_INDEX_MIRRORED, &[&project_id.0, &index])
+            .await?;
+        Ok(!index.is_empty() && !rows.is_empty())
+    }
+
     /// How a project's mirror is.
     pub async fn measure_mirror(&self, project_id: ProjectId) -> Result<MirrorSeen, Error> {
         let counted = COUNTED + 1;
@@ -278,14 +296,16 @@ impl Store {
     ) -> Result<(Seen, MirrorSeen), Error> {
         let mirror = self.measure_mirror(project_id).await?;
         let old = self.run(&COUNT_OLD_NODES, &[]).await?;
+        // Of a store that does not answer, or that nobody writes to, it is not known how it is.
+        let known = mirror.is_watched && !mirror.is_nobody_s;
         let seen = Seen {
             nodes_without_marks: old.first().map(|row| row.get(0)),
             mirrors: migration.mirrors,
-            backlog: Some(mirror.backlog),
-            lag_seconds: Some(mirror.lag_seconds),
+            backlog: known.then_some(mirror.backlog),
+            lag_seconds: known.then_some(mirror.lag_seconds),
             is_walked: mirror.is_walked,
             refused_documents: Some(mirror.refused),
-            foreign_writes: Some(mirror.foreign_writes),
+            foreign_writes: known.then_some(mirror.foreign_writes),
             seconds: migration.seconds,
             soak_seconds: migration.plan.soak_seconds,
             ..Seen::default()
@@ -361,6 +381,7 @@ fn mirror_seen(row: &Row) -> MirrorSeen {
         refused: count(8),
         foreign_writes: count(2),
         is_nobody_s,
+        is_watched: row.get::<_, Option<bool>>(10).unwrap_or_default(),
         reason: match is_nobody_s {
             true => NO_RELAY.to_owned(),
             false => noted,

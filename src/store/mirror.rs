@@ -124,6 +124,8 @@ pub struct MirrorNote {
     pub pause: Duration,
     /// How far it was looked who else writes, where it was.
     pub watched: Option<Value>,
+    /// That look came to its end.
+    pub is_watched: bool,
     /// Another index stands in the place of the one that was published to: everybody is to be marked once more.
     pub is_replaced: bool,
     /// How far documents were looked through: as it was read, and as it is; `None` behind it where all were.
@@ -151,7 +153,7 @@ impl Store {
         note: &MirrorNote,
     ) -> Result<(), Error> {
         let (before, swept) = note.swept.clone().unzip();
-        let params: [&(dyn ToSql + Sync); 13] = [
+        let params: [&(dyn ToSql + Sync); 14] = [
             &project_id.0,
             &note.published,
             &note.foreign_writes,
@@ -165,6 +167,7 @@ impl Store {
             &swept.flatten(),
             &note.is_replaced,
             &Uuid::nil(),
+            &note.is_watched,
         ];
         self.run(&NOTE_MIRROR, &params).await.map(drop)
     }

@@ -23,6 +23,7 @@ pub(super) const LIST_MIRRORS: Statement = Statement {
     sql: "-- list_mirrors\nSELECT project_id FROM mirror WHERE is_active",
 };
 
+/// A look at who else writes that failed ($14) is none: it is noted how far it came, and it comes again with the next step.
 /// How far documents were looked through counts only where nobody has begun that anew meanwhile ($10: as it was read).
 /// Where another index stands in the place of the one that was published to ($12), the walk begins anew ($13), and so does the look for
 /// the erased.
@@ -34,7 +35,7 @@ pub(super) const NOTE_MIRROR: Statement = Statement {
         "
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
     due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
-    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END,
+    watched_at = CASE WHEN $14::BOOL THEN now() ELSE watched_at END,
     swept = CASE WHEN $12::BOOL THEN jsonb_build_object('version', 0) WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END,
     is_walked = is_walked AND NOT $12::BOOL, walk_after = CASE WHEN $12::BOOL THEN $13::UUID ELSE walk_after END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held)"

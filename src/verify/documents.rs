@@ -156,7 +156,7 @@ impl Scene<'_> {
             from: None,
         };
         let no_calls =
-            |_: &Bytes, _: &crate::domain::Gate<'_>, _: Option<&crate::mapping::FromFile<'_>>| {
+            |_: &Bytes, _: &crate::domain::Gate<'_>, _: Option<crate::domain::NameByPlace<'_>>| {
                 let message = "documents are no messages";
                 Err(Rejection::of(Code::NotAnObject, "value", message))
             };

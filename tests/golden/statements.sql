@@ -1627,11 +1627,14 @@ FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY 
 -- load_refused_documents
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10;
 
+-- find_index_mirrored
+SELECT 1 FROM migration WHERE mirrors AND project_id <> $1::INT4 AND settings->>'index' = $2::TEXT LIMIT 1;
+
 -- measure_mirror
 SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused,
     r.is_active AND NOT EXISTS (
         SELECT 1 FROM worker AS w WHERE w.name = 'mirror' AND GREATEST(w.expires_at, w.due_at) > now() - '30 seconds'::INTERVAL
-    )
+    ), r.watched_at > now() - '60 seconds'::INTERVAL
 FROM unnest($1::INT4[]) AS t (project_id)
 LEFT JOIN mirror AS r ON r.project_id = t.project_id
 CROSS JOIN LATERAL (
@@ -1727,7 +1730,7 @@ SELECT project_id FROM mirror WHERE is_active;
 WITH held AS (SELECT w.token FROM worker AS w WHERE w.name = $7::TEXT AND w.token = $8::INT8 AND w.expires_at > now() FOR SHARE)
 UPDATE mirror SET published = published + $2::INT8, foreign_writes = foreign_writes + $3::INT8, reason = $4::TEXT, attempts = $5::INT4,
     due_at = now() + ($6::FLOAT8 * '1 second'::INTERVAL), watched = COALESCE($9::JSONB, watched),
-    watched_at = CASE WHEN $9::JSONB IS NULL THEN watched_at ELSE now() END,
+    watched_at = CASE WHEN $14::BOOL THEN now() ELSE watched_at END,
     swept = CASE WHEN $12::BOOL THEN jsonb_build_object('version', 0) WHEN swept = $10::JSONB THEN $11::JSONB ELSE swept END,
     is_walked = is_walked AND NOT $12::BOOL, walk_after = CASE WHEN $12::BOOL THEN $13::UUID ELSE walk_after END
 WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held);

@@ -6,26 +6,27 @@ use super::envelope::{self, Batch, Call};
 use super::fields::id;
 use crate::api::document::Document;
 use crate::api::error::ApiError;
-use crate::domain::{Code, Command, EventId, Gate, Json, Rejection, Timestamp, Warnings};
-use crate::mapping::FromFile;
+use crate::domain::{
+    Code, Command, EventId, Gate, Json, NameByPlace, Rejection, Timestamp, Warnings,
+};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// Reads the text of a call, which was mended before. The type stands in the call. When a file was sent to its first reader says
-/// nothing of the clock of whoever reads it now: it would make what is old new.
+/// Reads the text of a call, which was mended before. The type stands in the call. One that stands in a file has a name by its place
+/// (`id`), and when it was sent says nothing of a clock: that would make what is old new.
 ///
 /// # Errors
 /// Why it can't be taken.
 pub fn command(
     text: &Bytes,
     gate: &Gate<'_>,
-    from: Option<&FromFile<'_>>,
+    id: Option<NameByPlace<'_>>,
 ) -> Result<Command, Rejection> {
     let document = Document::of_text(text.clone());
     let text = document.text().map_err(unreadable)?;
     let mut call = envelope::single(text).map_err(unreadable)?;
-    call.sent_at = call.sent_at.filter(|_| from.is_none());
+    call.sent_at = call.sent_at.filter(|_| id.is_none());
     let mut source = source(gate);
     if has_no_id(&call, gate) {
         let surroundings = surroundings(&source, gate, &document);
@@ -33,8 +34,8 @@ pub fn command(
         let at = surroundings
             .occurred_at(&call, None, &mut unheard)
             .occurred_at;
-        let place_id = from.map(|from| from.event_id(text.as_bytes()));
-        source.idempotency_key = Some(place_id.unwrap_or_else(|| own_id(text, at)));
+        let by_place = id.map(|id| id(text.as_bytes()));
+        source.idempotency_key = Some(by_place.unwrap_or_else(|| own_id(text, at)));
     }
     surroundings(&source, gate, &document).command(&call, None)
 }

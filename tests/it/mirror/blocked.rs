@@ -172,6 +172,44 @@ async fn a_name_that_takes_no_document_by_its_id_is_told_and_costs_nobody_their_
     scene.is_equal_to(1).await;
 }
 
+/// An alias that shows a part of an index, or is not to be written to, is told also where it becomes one while all goes well.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_is_more_than_a_name_costs_nobody_their_mark() {
+    let scene = Scene::fresh().await;
+    let alias = format!("{}-one", scene.index);
+    let is = async |more: Value| {
+        let mut add = json!({"index": scene.index, "alias": alias});
+        add.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let actions = json!({"actions": [{"add": add}]});
+        admits(&scene, Method::POST, "_aliases", Some(actions)).await;
+    };
+    is(json!({})).await;
+    let plan = json!({"mapping": crate::migration::MAPPING, "index": alias});
+    crate::migration::step(&scene.project, "plan", plan).await;
+    scene.start().await;
+    scene.at_rest().await;
+    let filter = json!({"filter": {"term": {"tenant": "a"}}, "is_write_index": true});
+    for (more, told) in [
+        (filter, "filter"),
+        (json!({"is_write_index": false}), "is_write_index"),
+    ] {
+        is(more).await;
+        looks_soon(&scene).await;
+        says(&scene, told).await;
+        scene
+            .identify(&scene.project, "ada", json!({"plan": told}))
+            .await;
+        says(&scene, told).await;
+        let path = format!("{}/_alias/{alias}", scene.index);
+        admits(&scene, Method::DELETE, &path, None).await;
+        is(json!({})).await;
+        is_open_again(&scene).await;
+        scene.is_equal_to(1).await;
+    }
+}
+
 /// An index with `dynamic: strict` refuses fields that it does not know. Once it does, a new start publishes what was refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_mended_in_the_index_is_published_by_a_new_start() {

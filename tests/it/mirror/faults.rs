@@ -269,6 +269,59 @@ async fn a_store_that_is_away_slow_or_overloaded_harms_no_request_and_gets_all_i
     }
 }
 
+/// Nothing is marked, and nothing could be published: how the store is is not known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_can_not_be_looked_at_holds_every_step_up_and_says_why() {
+    let (between, url) = Between::start(&shared_store().await.url).await;
+    let scene = Scene::behind(&url, no_copies()).await;
+    scene.start().await;
+    scene.at_rest().await;
+    let gates = async || {
+        let status = scene.project.read("/v1/migration").await;
+        let of = |gate: &Value| {
+            (gate["name"].as_str() == Some("mirror_lag")).then(|| gate["holds"] == true)
+        };
+        status["gates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find_map(of)
+            .expect("a gate")
+    };
+    wait_until("the store was looked at", PATIENCE, gates).await;
+    between.set(EXPIRED);
+    let soon = "UPDATE mirror SET due_at = now(), watched_at = now() - INTERVAL '2 minutes'";
+    wait_until("it is told", PATIENCE, async || {
+        sql(&scene.database, soon).await;
+        let mirror = scene.status().await;
+        mirror["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("401"))
+    })
+    .await;
+    for _ in 0..3 {
+        sql(&scene.database, "UPDATE mirror SET due_at = now()").await;
+        let tried = "SELECT (due_at > now())::TEXT FROM mirror";
+        wait_until("it was tried", PATIENCE, async || {
+            sql(&scene.database, tried).await == ["true"]
+        })
+        .await;
+        let mirror = scene.status().await;
+        assert!(
+            mirror["reason"].as_str().unwrap().contains("401"),
+            "{mirror}"
+        );
+        assert!(!gates().await, "{mirror}");
+    }
+    between.set(OPEN);
+    wait_until("the gate is green again", PATIENCE, async || {
+        sql(&scene.database, "UPDATE mirror SET due_at = now()").await;
+        gates().await
+    })
+    .await;
+    assert_eq!(scene.status().await["reason"], "");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_end_of_a_migration_its_marks_go() {
     let scene = Scene::fresh().await;

@@ -10,8 +10,8 @@ use crate::bench::stage::Service;
 use crate::bench::tally::Tally;
 use crate::bench::turn::Turn;
 use crate::config::{BackfillSource, Config, KafkaProperties, Secret};
+use crate::domain::NameByPlace;
 use crate::domain::{Code, Command, Gate, Rejection};
-use crate::mapping::FromFile;
 use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -167,7 +167,7 @@ fn source(config: &Config, topics: &Topics) -> Result<Source> {
 }
 
 /// The mapping of this measurement reads documents.
-fn no_call(_: &Bytes, _: &Gate<'_>, _: Option<&FromFile<'_>>) -> Result<Command, Rejection> {
+fn no_call(_: &Bytes, _: &Gate<'_>, _: Option<NameByPlace<'_>>) -> Result<Command, Rejection> {
     Err(Rejection::of(
         Code::UnknownType,
         "value",
