@@ -183,6 +183,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &verification::LOAD_STANDING,
         &verification::FIND_GOING,
         &verification::FIND_REFUSED,
+        &verification::FIND_CLAIMED,
     ]
 }
 

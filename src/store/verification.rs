@@ -5,7 +5,7 @@ use super::migration::plan;
 use super::params::JsonParam;
 use super::profiles::timestamp;
 use super::verification_statements::{
-    DUE_VERIFICATIONS, FIND_GOING, FIND_OWNERS, FIND_OWNERS_LATELY, FIND_REFUSED,
+    DUE_VERIFICATIONS, FIND_CLAIMED, FIND_GOING, FIND_OWNERS, FIND_OWNERS_LATELY, FIND_REFUSED,
     FORGET_VERIFICATIONS, LAST_VERIFICATIONS, LOAD_SAMPLES, LOAD_STANDING, LOAD_VERIFICATION,
     NOTE_VERIFICATION, PEOPLE_PAGE, START_VERIFICATION,
 };
@@ -317,6 +317,20 @@ impl Store {
         }
         let rows = self.run(&FIND_REFUSED, &[&positions, &hashes]).await?;
         Ok(marked(&rows, names.len()))
+    }
+
+    /// Which of some names are listed as claimed by a person while they are somebody else's, in their order.
+    pub async fn find_claimed(
+        &self,
+        project_id: ProjectId,
+        claims: &[(&Identity, ProfileId)],
+    ) -> Result<Vec<bool>, Error> {
+        let names: Vec<&Identity> = claims.iter().map(|(name, _)| *name).collect();
+        let people: Vec<Uuid> = claims.iter().map(|(_, id)| id.0).collect();
+        let asked = Names::of(project_id, &names);
+        let params = [&asked.params()[..], &[&people]].concat();
+        let rows = self.run(&FIND_CLAIMED, &params).await?;
+        Ok(marked(&rows, claims.len()))
     }
 }
 

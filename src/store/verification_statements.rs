@@ -179,3 +179,14 @@ SELECT DISTINCT t.position
 FROM unnest($1::INT4[], $2::TEXT[]) AS t (position, hash)
 JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)",
 };
+
+/// Of some names those whose claim by a person, or by whom that person absorbed, is listed as a conflict.
+pub(super) const FIND_CLAIMED: Statement = Statement {
+    name: "find_claimed",
+    sql: "-- find_claimed
+SELECT DISTINCT t.position
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::UUID[]) AS t (position, project_id, kind, value, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+CROSS JOIN LATERAL unnest(array_append(p.merged_from, p.profile_id)) AS m (claimant_id)
+JOIN conflict AS c ON c.claimant_id = m.claimant_id AND c.kind = t.kind AND c.value = t.value",
+};
