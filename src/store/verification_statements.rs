@@ -171,13 +171,15 @@ JOIN outbox_gone AS g ON g.project_id = t.project_id AND g.kind = t.kind AND g.v
 WHERE g.looks = 0",
 };
 
-/// Of some names, by their hashes, those of which a record was refused.
+/// Of some names, by their hashes, those of which a record was refused that is not older than a time. Kafka's times are whole
+/// thousandths of a second.
 pub(super) const FIND_REFUSED: Statement = Statement {
     name: "find_refused",
     sql: "-- find_refused
 SELECT DISTINCT t.position
-FROM unnest($1::INT4[], $2::TEXT[]) AS t (position, hash)
-JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)",
+FROM unnest($1::INT4[], $2::TEXT[], $3::TIMESTAMPTZ[]) AS t (position, hash, since)
+JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE COALESCE(r.record_at, r.rejected_at) + '1 millisecond'::INTERVAL > t.since",
 };
 
 /// Of some names those whose claim by a person, or by whom that person absorbed, is listed as a conflict.

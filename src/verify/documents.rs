@@ -5,7 +5,9 @@ use super::scene::Scene;
 use super::seen::{About, Outcome, Seen, is_name};
 use crate::backfill::PastRecord;
 use crate::domain::containment::{Contained, Difference, Direction, Kind, compared};
-use crate::domain::{Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject};
+use crate::domain::{
+    Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject, Timestamp,
+};
 use crate::mapping::{Reading, Record};
 use crate::mirror;
 use crate::store::{AsOf, Marked, MarkedProfile};
@@ -197,9 +199,16 @@ impl Scene<'_> {
         };
         Seen {
             names: said.names().cloned().collect(),
+            said_at: self.said_at(command),
             people: owner.into_iter().collect(),
             ..Seen::of(about, outcome)
         }
+    }
+
+    /// When it was true, as far as it says so: the future is cut off at the present.
+    fn said_at(&self, command: &Command) -> Timestamp {
+        let at = Some(command.earliest());
+        at.filter(|at| *at < self.now).unwrap_or(Timestamp::MIN)
     }
 
     /// True where the document is what Roster says of the person, beside what the mapping drops: nothing in it is unknown then.

@@ -3,7 +3,7 @@
 use super::Stop;
 use super::scene::Scene;
 use super::seen::{Outcome, Seen, is_name};
-use crate::domain::{Identity, ProfileId};
+use crate::domain::{Identity, ProfileId, Timestamp};
 
 impl Scene<'_> {
     /// Settles what was refused with a reason; tells of each whether something is still on its way.
@@ -47,7 +47,7 @@ impl Scene<'_> {
         Ok(refused)
     }
 
-    /// The places of documents and records of which Roster refused one. What is still to be deleted is moving.
+    /// The places of documents and records of which Roster refused one that is not older. What is still to be deleted is moving.
     async fn refused_records(
         &self,
         seen: &[Seen],
@@ -60,7 +60,9 @@ impl Scene<'_> {
             .collect();
         let asked: Vec<&Identity> = names.iter().map(|(_, name)| *name).collect();
         let going = self.store.find_going(self.due.project_id, &asked).await?;
-        let unread = self.store.find_refused(self.due.project_id, &asked).await?;
+        let since = |(place, name): &(usize, _)| (*name, seen[*place].said_at);
+        let since: Vec<(&Identity, Timestamp)> = names.iter().map(since).collect();
+        let unread = self.store.find_refused(self.due.project_id, &since).await?;
         let mut refused = Vec::new();
         for ((place, _), (is_going, is_unread)) in names.iter().zip(going.iter().zip(unread)) {
             moving[*place] |= *is_going;

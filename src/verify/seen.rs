@@ -2,7 +2,7 @@
 
 use crate::backfill::PastRecord;
 use crate::domain::containment::{Difference, Kind};
-use crate::domain::{Identity, Json, ProfileId};
+use crate::domain::{Identity, Json, ProfileId, Timestamp};
 use std::sync::Arc;
 
 /// Whom a look was about: enough to look again.
@@ -37,6 +37,8 @@ pub struct Seen {
     /// The id that a person finds it by.
     pub document_id: String,
     pub names: Vec<Identity>,
+    /// When a document says that it was true; the least of one that does not say, or that speaks of the future.
+    pub said_at: Timestamp,
     /// Whom it was compared with, or made of.
     pub people: Vec<ProfileId>,
 }
@@ -54,6 +56,7 @@ impl Seen {
             outcome,
             document_id,
             names: Vec::new(),
+            said_at: Timestamp::MIN,
             people: Vec::new(),
         }
     }

@@ -1953,8 +1953,9 @@ WHERE g.looks = 0;
 
 -- find_refused
 SELECT DISTINCT t.position
-FROM unnest($1::INT4[], $2::TEXT[]) AS t (position, hash)
-JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash);
+FROM unnest($1::INT4[], $2::TEXT[], $3::TIMESTAMPTZ[]) AS t (position, hash, since)
+JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE COALESCE(r.record_at, r.rejected_at) + '1 millisecond'::INTERVAL > t.since;
 
 -- find_claimed
 SELECT DISTINCT t.position

@@ -6,7 +6,7 @@ use crate::migration::step;
 use crate::mirror::Scene;
 use roster::domain::{Code, Identity, IdentityKind, ProjectId, Rejection, Timestamp};
 use roster::store::Refusal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const PEOPLE: usize = 20;
@@ -43,6 +43,33 @@ async fn a_document_whose_record_was_refused_is_told_as_rejected_and_not_as_miss
         (&done["missing"], &done["rejected"]),
         (&json!(1), &json!(1))
     );
+}
+
+/// What was refused once excuses what it may have been, not whatever the document says later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_excuses_no_document_that_is_newer_than_itself() {
+    let scene = equal(Scene::fresh().await, PEOPLE).await;
+    for user in ["p-1", "p-2", "timeless", "future"] {
+        refuse(&scene, user, Some("2023-06-15T00:00:00Z")).await;
+    }
+    let document = |id: &str, more: Value| {
+        let mut document = json!({"plan": "planted"});
+        for (name, value) in more.as_object().expect("an object") {
+            document[name] = value.clone();
+        }
+        (id.to_owned(), document.to_string())
+    };
+    let documents = [
+        document("p-1", json!({"updated_at": "2023-07-01T10:00:00Z"})),
+        document("p-2", json!({"updated_at": "2023-06-15T00:00:00.0009Z"})),
+        document("timeless", json!({})),
+        document("future", json!({"updated_at": "2123-07-01T10:00:00Z"})),
+    ];
+    scene.store.put(&scene.index, &documents).await;
+    let done = verified(&scene.project, "forward").await;
+    let told = expected(&[("different", "p-1", "plan")]);
+    assert_eq!(found(&done), told, "{done}");
+    assert_eq!(done["rejected"], 3, "{done}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
