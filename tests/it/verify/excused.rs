@@ -9,7 +9,7 @@ use roster::store::Refusal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const PEOPLE: usize = 20;
+pub const PEOPLE: usize = 20;
 
 /// A record of somebody was refused, and is listed.
 async fn refuse(scene: &Scene, user: &str, record_at: Option<&str>) {

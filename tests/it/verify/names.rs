@@ -1,9 +1,11 @@
 //! Names that a document gives to one person and Roster to another.
 
-use super::excused::{WITH_MAIL, planned};
-use super::{expected, found, verified};
+use super::excused::{PEOPLE, WITH_MAIL, planned};
+use super::{expected, found, live, verified};
 use crate::mirror::{Scene, merge};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MAIL: &str = "family@example.com";
 
@@ -44,4 +46,24 @@ async fn a_name_that_is_somebody_elses_is_told_unless_the_claim_is_listed() {
     assert_eq!(found(&done), told, "{done}");
     let counts = (&done["different"], &done["rejected"]);
     assert_eq!(counts, (&json!(2), &json!(2)), "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_with_two_names_who_become_one_and_go_all_the_time_are_no_difference() {
+    let scene = planned(WITH_MAIL).await;
+    for number in 0..PEOPLE {
+        let traits = json!({"email": format!("p-{number}@example.com")});
+        let user = format!("p-{number}");
+        scene.identify(&scene.project, &user, traits).await;
+    }
+    scene.at_rest().await;
+    let is_over = AtomicBool::new(false);
+    let verifying = async {
+        for _ in 0..3 {
+            let done = verified(&scene.project, "forward").await;
+            assert_eq!(found(&done), BTreeSet::new(), "{done}");
+        }
+        is_over.store(true, Relaxed);
+    };
+    tokio::join!(verifying, live(&scene.project, PEOPLE, 1, &is_over));
 }
