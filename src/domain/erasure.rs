@@ -45,6 +45,18 @@ impl Erased {
     }
 }
 
+/// When the person of a document was erased, by what its names tell, the strongest first. As with records the strongest decides, and the
+/// id; the others do where nobody has the strongest.
+pub fn erased_at(
+    (id, names): (&Identity, &[Identity]),
+    is_owned: bool,
+    erased: impl Fn(&Identity) -> Option<Timestamp>,
+) -> Option<Timestamp> {
+    let own = names.first().into_iter().chain([id]);
+    let others = names.iter().filter(|_| !is_owned);
+    own.chain(others).find_map(erased)
+}
+
 /// The salted hash by which an erased name is known again.
 pub fn identity_hash(salt: Uuid, project_id: ProjectId, identity: &Identity) -> Vec<u8> {
     let mut hash = Sha256::new();
@@ -54,4 +66,29 @@ pub fn identity_hash(salt: Uuid, project_id: ProjectId, identity: &Identity) -> 
     hash.update([0]);
     hash.update(&identity.value);
     hash.finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::IdentityKind;
+
+    #[test]
+    fn the_strongest_name_and_the_id_decide_and_the_others_where_nobody_has_the_strongest() {
+        let name = |value| Identity::new(IdentityKind::UserId, value);
+        let names = ["strongest", "other"].map(name);
+        let at = |erased: &str, is_owned| {
+            let told = |name: &Identity| (name.value == erased).then_some(Timestamp::MIN);
+            erased_at((&name("id"), &names), is_owned, told).is_some()
+        };
+        for (erased, when_owned, when_free) in [
+            ("strongest", true, true),
+            ("id", true, true),
+            ("other", false, true),
+            ("nobody", false, false),
+        ] {
+            assert_eq!(at(erased, true), when_owned, "{erased}");
+            assert_eq!(at(erased, false), when_free, "{erased}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::known::Leaving;
 use super::person::{Document, Seen, as_read, laid, read_document};
 use super::{LegacyReads, Place, Reader};
 use crate::domain::reads::ReadSource;
-use crate::domain::{Class, Gate, Identity, IdentityKind, KeyKind, ProfileId, Timestamp};
+use crate::domain::{Class, Gate, KeyKind, ProfileId};
 use crate::ingest::Reservation;
 use crate::metric_names::LEGACY_READ_FAILURES;
 use crate::store::{self, Profile, Unmirrored};
@@ -14,10 +14,10 @@ use std::collections::HashMap;
 
 /// People by their places; of some a document is there that can't be read, and why.
 pub(super) type People = HashMap<usize, Result<Seen, String>>;
-type Documents = HashMap<usize, Result<Document, String>>;
+pub(super) type Documents = HashMap<usize, Result<Document, String>>;
 
 /// A place of the question for which the legacy store is asked, with the id of the document.
-type Sought<'a> = (usize, &'a Place, &'a str);
+pub(super) type Sought<'a> = (usize, &'a Place, &'a str);
 
 impl LegacyReads {
     /// The people whom the legacy store has to answer for, by their places.
@@ -95,8 +95,7 @@ impl LegacyReads {
         Ok(found)
     }
 
-    /// Forgets documents of people who were erased: those that are still to be deleted, and where nothing is mirrored those that are
-    /// older than the erasure.
+    /// Forgets documents of people who were erased. What was published of somebody was judged then.
     async fn without_gone(
         &self,
         leaving: &Leaving,
@@ -106,41 +105,14 @@ impl LegacyReads {
     ) -> Result<(), Failure> {
         let is_open = |number: &usize| unmirrored.get(number).is_none_or(|own| !own.is_mirrored);
         let doubtful = asked.iter();
-        let doubtful: Vec<(usize, &str)> = doubtful
+        let doubtful: Vec<&Sought<'_>> = doubtful
             .filter(|(number, ..)| documents.contains_key(number) && is_open(number))
-            .map(|(number, _, id)| (*number, *id))
             .collect();
         if doubtful.is_empty() {
             return Ok(());
         }
-        let (project_id, kind) = (leaving.project_id, leaving.reverse.document_kind());
-        let finding = self.store.find_gone(project_id, kind, &doubtful);
-        for (number, only_ours) in self.with_connection(finding).await? {
-            let is_kept = |document: &Result<Document, _>| {
-                only_ours && document.as_ref().map_or(true, |own| !own.is_ours())
-            };
-            documents.retain(|own, document| *own != number || is_kept(document));
-        }
-        let key = |id: &str| {
-            let kind = IdentityKind::parse(kind);
-            let value = id.to_owned();
-            (project_id, Identity { kind, value })
-        };
-        let keys: Vec<_> = doubtful.iter().map(|(_, id)| key(id)).collect();
-        let asked: Vec<_> = keys.iter().collect();
-        let erased = self.with_connection(self.store.load_erased(&asked)).await?;
-        for ((number, _), key) in doubtful.iter().zip(&keys) {
-            let Some(erased) = erased.get(key) else {
-                continue;
-            };
-            // What can't be read may be older than any erasure.
-            let at = |document: &Result<Document, _>| {
-                let known = document.as_ref().map(|document| document.at);
-                known.unwrap_or(Timestamp::MIN)
-            };
-            documents.retain(|own, document| own != number || !erased.bars(at(document)));
-        }
-        Ok(())
+        self.without_noted(leaving, &doubtful, documents).await?;
+        self.without_erased(leaving, &doubtful, documents).await
     }
 
     /// Asks the database with one of the connections of reads.

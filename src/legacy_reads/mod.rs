@@ -5,6 +5,7 @@
 //! read sees every write that was answered before it.
 
 mod compare;
+mod erased;
 mod fetch;
 mod known;
 mod look;

@@ -36,7 +36,8 @@ pub(super) struct Document {
     pub at: Timestamp,
     version: i64,
     traits: BTreeMap<String, Json>,
-    identities: Vec<Identity>,
+    /// The strongest first.
+    pub identities: Vec<Identity>,
 }
 
 impl Seen {

@@ -4,6 +4,7 @@
 //! so that a document has to be read to be known. One without a time counts as older than any erasure, as does one that can't be read.
 
 use super::version::Versions;
+use crate::domain::erasure::erased_at;
 use crate::domain::{Class, Gate, Identity, IdentityKey, KeyKind, Limits, Timestamp};
 use crate::legacy::{Found, Hit, record};
 use crate::mapping::{Reading, Reverse};
@@ -90,8 +91,7 @@ impl Judge<'_> {
         }
     }
 
-    /// When the people of documents were erased, in their order; `None` where they were not, or the document is newer. As with records
-    /// the strongest name decides, and where nobody has that one the others do.
+    /// When the people of documents were erased, in their order; `None` where they were not, or the document is newer.
     pub async fn erased(
         &self,
         store: &Store,
@@ -107,8 +107,6 @@ impl Judge<'_> {
             let erased = known.get(&key(name)).filter(|erased| erased.bars(one.at));
             erased.map(|erased| erased.at)
         };
-        let by_own = |one: &Said| bars(one, one.strongest()).or_else(|| bars(one, &one.id));
-        let by_others = |one: &Said| one.names.iter().find_map(|name| bars(one, name));
         let strongest: Vec<&Identity> = said.iter().map(Said::strongest).collect();
         let owners = match known.is_empty() {
             true => vec![None; said.len()],
@@ -120,8 +118,8 @@ impl Judge<'_> {
         };
         let each = said.iter().zip(owners);
         let erased = each.map(|(one, owner)| {
-            let others = || by_others(one).filter(|_| owner.is_none());
-            by_own(one).or_else(others)
+            let said = (&one.id, &one.names[..]);
+            erased_at(said, owner.is_some(), |name| bars(one, name))
         });
         Ok(erased.collect())
     }

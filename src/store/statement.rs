@@ -184,6 +184,7 @@ fn of_migrations() -> Vec<&'static Statement> {
         &verification::LOAD_STANDING,
         &verification::FIND_GOING,
         &verification::FIND_REFUSED,
+        &verification::FIND_CLAIMED,
     ]
 }
 

@@ -5,7 +5,7 @@ use super::migration::plan;
 use super::params::JsonParam;
 use super::profiles::timestamp;
 use super::verification_statements::{
-    DUE_VERIFICATIONS, FIND_GOING, FIND_OWNERS, FIND_OWNERS_LATELY, FIND_REFUSED,
+    DUE_VERIFICATIONS, FIND_CLAIMED, FIND_GOING, FIND_OWNERS, FIND_OWNERS_LATELY, FIND_REFUSED,
     FORGET_VERIFICATIONS, LAST_VERIFICATIONS, LOAD_SAMPLES, LOAD_STANDING, LOAD_VERIFICATION,
     NOTE_VERIFICATION, PEOPLE_PAGE, START_VERIFICATION,
 };
@@ -296,16 +296,16 @@ impl Store {
         Ok(marked(&rows, names.len()))
     }
 
-    /// Which of some names a refused record has, in their order.
+    /// Which of some names a refused record has that is not older than a time, in their order.
     pub async fn find_refused(
         &self,
         project_id: ProjectId,
-        names: &[&Identity],
+        since: &[(&Identity, Timestamp)],
     ) -> Result<Vec<bool>, Error> {
-        let (mut positions, mut hashes) = (Vec::new(), Vec::new());
-        let each = names
+        let (mut positions, mut hashes, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let each = since
             .iter()
-            .map(|name| (project_id, std::slice::from_ref(*name)));
+            .map(|(name, _)| (project_id, std::slice::from_ref(*name)));
         for (position, hash) in (0_i32..).zip(self.name_hashes(each).await?) {
             let texts: BTreeSet<String> = hash
                 .and_then(|hash| serde_json::from_slice(hash.as_bytes()).ok())
@@ -313,10 +313,26 @@ impl Store {
             for text in texts {
                 positions.push(position);
                 hashes.push(text);
+                times.push(since[position as usize].1.instant());
             }
         }
-        let rows = self.run(&FIND_REFUSED, &[&positions, &hashes]).await?;
-        Ok(marked(&rows, names.len()))
+        let params: [&(dyn ToSql + Sync); 3] = [&positions, &hashes, &times];
+        let rows = self.run(&FIND_REFUSED, &params).await?;
+        Ok(marked(&rows, since.len()))
+    }
+
+    /// Which of some names are listed as claimed by a person while they are somebody else's, in their order.
+    pub async fn find_claimed(
+        &self,
+        project_id: ProjectId,
+        claims: &[(&Identity, ProfileId)],
+    ) -> Result<Vec<bool>, Error> {
+        let names: Vec<&Identity> = claims.iter().map(|(name, _)| *name).collect();
+        let people: Vec<Uuid> = claims.iter().map(|(_, id)| id.0).collect();
+        let asked = Names::of(project_id, &names);
+        let params = [&asked.params()[..], &[&people]].concat();
+        let rows = self.run(&FIND_CLAIMED, &params).await?;
+        Ok(marked(&rows, claims.len()))
     }
 }
 

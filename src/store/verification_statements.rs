@@ -171,11 +171,24 @@ JOIN outbox_gone AS g ON g.project_id = t.project_id AND g.kind = t.kind AND g.v
 WHERE g.looks = 0",
 };
 
-/// Of some names, by their hashes, those of which a record was refused.
+/// Of some names, by their hashes, those of which a record was refused that is not older than a time. Kafka's times are whole
+/// thousandths of a second.
 pub(super) const FIND_REFUSED: Statement = Statement {
     name: "find_refused",
     sql: "-- find_refused
 SELECT DISTINCT t.position
-FROM unnest($1::INT4[], $2::TEXT[]) AS t (position, hash)
-JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)",
+FROM unnest($1::INT4[], $2::TEXT[], $3::TIMESTAMPTZ[]) AS t (position, hash, since)
+JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE COALESCE(r.record_at, r.rejected_at) + '1 millisecond'::INTERVAL > t.since",
+};
+
+/// Of some names those whose claim by a person, or by whom that person absorbed, is listed as a conflict.
+pub(super) const FIND_CLAIMED: Statement = Statement {
+    name: "find_claimed",
+    sql: "-- find_claimed
+SELECT DISTINCT t.position
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::UUID[]) AS t (position, project_id, kind, value, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+CROSS JOIN LATERAL unnest(array_append(p.merged_from, p.profile_id)) AS m (claimant_id)
+JOIN conflict AS c ON c.claimant_id = m.claimant_id AND c.kind = t.kind AND c.value = t.value",
 };

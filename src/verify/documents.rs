@@ -2,10 +2,12 @@
 
 use super::Stop;
 use super::scene::Scene;
-use super::seen::{About, Outcome, Seen};
+use super::seen::{About, Outcome, Seen, is_name};
 use crate::backfill::PastRecord;
 use crate::domain::containment::{Contained, Difference, Direction, Kind, compared};
-use crate::domain::{Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject};
+use crate::domain::{
+    Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject, Timestamp,
+};
 use crate::mapping::{Reading, Record};
 use crate::mirror;
 use crate::store::{AsOf, Marked, MarkedProfile};
@@ -197,9 +199,16 @@ impl Scene<'_> {
         };
         Seen {
             names: said.names().cloned().collect(),
+            said_at: self.said_at(command),
             people: owner.into_iter().collect(),
             ..Seen::of(about, outcome)
         }
+    }
+
+    /// When it was true, as far as it says so: the future is cut off at the present.
+    fn said_at(&self, command: &Command) -> Timestamp {
+        let at = Some(command.earliest());
+        at.filter(|at| *at < self.now).unwrap_or(Timestamp::MIN)
     }
 
     /// True where the document is what Roster says of the person, beside what the mapping drops: nothing in it is unknown then.
@@ -247,7 +256,11 @@ impl Scene<'_> {
             if is_of_erased(command, known, is_erased) {
                 differences.clear();
             }
-            differences.retain(|one| !is_name(one, command, is_erased));
+            let is_gone = |one: &Difference| {
+                let mut names = command.identities().iter();
+                names.any(|name| is_name(one, name) && is_erased(name))
+            };
+            differences.retain(|one| !is_gone(one));
             if differences.is_empty() {
                 one.outcome = Outcome::Erased;
             }
@@ -325,9 +338,10 @@ fn subject_contained(command: &Command, subject: &Subject<'_>, known: &Known<'_>
     let mut contained = write.map_or_else(Contained::default, |write| {
         traits.contains(write, |_| false)
     });
-    let unknown = subject.own().iter();
-    let unknown = unknown.filter(|name| !known.owners.contains_key(name));
-    contained.differences.extend(unknown.map(|name| {
+    // Nobody's here, or somebody else's.
+    let others = subject.own().iter();
+    let others = others.filter(|name| known.owners.get(name).copied() != owner);
+    contained.differences.extend(others.map(|name| {
         let theirs = Some(Json::of(&name.value));
         Difference::of(Kind::Different, name.kind.as_str(), None, theirs)
     }));
@@ -345,21 +359,6 @@ fn is_of_erased(
     };
     let is_free = !known.owners.contains_key(strongest);
     is_erased(strongest) || (is_free && others.iter().any(is_erased))
-}
-
-/// True of a difference that is one of the names.
-fn is_name(
-    difference: &Difference,
-    command: &Command,
-    is_erased: impl Fn(&Identity) -> bool,
-) -> bool {
-    let mut names = command.identities().iter();
-    names.any(|name| {
-        let is_it = difference.field.as_deref() == Some(name.kind.as_str())
-            && difference.ours.is_none()
-            && difference.theirs == Some(Json::of(&name.value));
-        is_it && is_erased(name)
-    })
 }
 
 /// A group's fields are told apart from the person's.

@@ -6,8 +6,8 @@ use super::progress::Progress;
 use super::scene::Scene;
 use super::seen::{About, Outcome, Seen};
 use super::{SUSPECT_BYTES, SUSPECTS};
+use crate::domain::Json;
 use crate::domain::containment::{Difference, Direction, Kind};
-use crate::domain::{Identity, Json, ProfileId};
 use crate::legacy::{Client, Failure, Found};
 use crate::mirror;
 use crate::store::{AsOf, Sample, Tallies, VerificationNote};
@@ -200,48 +200,5 @@ impl Scene<'_> {
         let plain: Vec<Vec<&str>> = plain.map(|(id, _)| vec![*id]).collect();
         let (_, found) = mirror::read(client, self.index(), &plain).await?;
         Ok(found)
-    }
-
-    /// Settles those of whom a record or a document was refused; tells of each whether something is still on its way.
-    async fn excuse(&self, seen: &mut [Seen]) -> Result<Vec<bool>, Stop> {
-        let mut moving = vec![false; seen.len()];
-        let differs = |one: &Seen| !one.differences().is_empty();
-        let places = (0..seen.len()).filter(|place| differs(&seen[*place]));
-        let places: Vec<usize> = places.collect();
-        if places.is_empty() {
-            return Ok(moving);
-        }
-        let people: Vec<(usize, ProfileId)> = places
-            .iter()
-            .flat_map(|place| seen[*place].people.iter().map(|id| (*place, *id)))
-            .collect();
-        let ids: Vec<ProfileId> = people.iter().map(|(_, id)| *id).collect();
-        let standing = self.store.load_standing(self.due.project_id, &ids).await?;
-        let mut refused = HashSet::new();
-        for ((place, _), (is_marked, is_refused)) in people.iter().zip(standing) {
-            moving[*place] |= is_marked;
-            let is_person = matches!(seen[*place].about, About::Person(_));
-            if is_refused && is_person {
-                refused.insert(*place);
-            }
-        }
-        let names: Vec<(usize, &Identity)> = places
-            .iter()
-            .flat_map(|place| seen[*place].names.iter().map(|name| (*place, name)))
-            .collect();
-        let asked: Vec<&Identity> = names.iter().map(|(_, name)| *name).collect();
-        let going = self.store.find_going(self.due.project_id, &asked).await?;
-        let unread = self.store.find_refused(self.due.project_id, &asked).await?;
-        for ((place, _), (is_going, is_unread)) in names.iter().zip(going.iter().zip(unread)) {
-            moving[*place] |= *is_going;
-            let is_person = matches!(seen[*place].about, About::Person(_));
-            if is_unread && !is_person {
-                refused.insert(*place);
-            }
-        }
-        for place in refused {
-            seen[place].outcome = Outcome::Rejected;
-        }
-        Ok(moving)
     }
 }

@@ -6,6 +6,7 @@
 //! goes on finds no suspect left behind him. `docs/decisions/0014-verify-by-pages.md` says why pages and no digests.
 
 mod documents;
+mod excuses;
 mod looks;
 mod people;
 mod progress;

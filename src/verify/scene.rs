@@ -35,7 +35,7 @@ pub struct Scene<'a> {
     pub kinds: Kinds,
     limits: &'a Limits,
     /// The database's clock.
-    now: Timestamp,
+    pub now: Timestamp,
     /// The time of documents that have none.
     pub start: Timestamp,
     per_second: u32,

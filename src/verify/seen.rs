@@ -1,8 +1,8 @@
 //! What was seen of one document or one person.
 
 use crate::backfill::PastRecord;
-use crate::domain::containment::Difference;
-use crate::domain::{Identity, ProfileId};
+use crate::domain::containment::{Difference, Kind};
+use crate::domain::{Identity, Json, ProfileId, Timestamp};
 use std::sync::Arc;
 
 /// Whom a look was about: enough to look again.
@@ -37,6 +37,8 @@ pub struct Seen {
     /// The id that a person finds it by.
     pub document_id: String,
     pub names: Vec<Identity>,
+    /// When a document says that it was true; the least of one that does not say, or that speaks of the future.
+    pub said_at: Timestamp,
     /// Whom it was compared with, or made of.
     pub people: Vec<ProfileId>,
 }
@@ -54,6 +56,7 @@ impl Seen {
             outcome,
             document_id,
             names: Vec::new(),
+            said_at: Timestamp::MIN,
             people: Vec::new(),
         }
     }
@@ -65,6 +68,32 @@ impl Seen {
             _ => &[],
         }
     }
+
+    /// True of a look at a person; the others are at what speaks of one.
+    pub fn is_person(&self) -> bool {
+        matches!(self.about, About::Person(_))
+    }
+
+    /// Takes away the difference of a name that was refused. Names stand behind the traits, of which one may say the same.
+    pub fn excuse_name(&mut self, name: &Identity) {
+        let Outcome::Differs(differences) = &mut self.outcome else {
+            return;
+        };
+        if let Some(place) = differences.iter().rposition(|one| is_name(one, name)) {
+            differences.remove(place);
+        }
+        if differences.is_empty() {
+            self.outcome = Outcome::Rejected;
+        }
+    }
+}
+
+/// True of a difference that is one of the names.
+pub fn is_name(difference: &Difference, name: &Identity) -> bool {
+    difference.kind == Kind::Different
+        && difference.field.as_deref() == Some(name.kind.as_str())
+        && difference.ours.is_none()
+        && difference.theirs == Some(Json::of(&name.value))
 }
 
 impl About {

@@ -1956,5 +1956,13 @@ WHERE g.looks = 0;
 
 -- find_refused
 SELECT DISTINCT t.position
-FROM unnest($1::INT4[], $2::TEXT[]) AS t (position, hash)
-JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash);
+FROM unnest($1::INT4[], $2::TEXT[], $3::TIMESTAMPTZ[]) AS t (position, hash, since)
+JOIN backfill_rejection AS r ON r.name_hashes @> to_jsonb(t.hash)
+WHERE COALESCE(r.record_at, r.rejected_at) + '1 millisecond'::INTERVAL > t.since;
+
+-- find_claimed
+SELECT DISTINCT t.position
+FROM unnest($1::INT4[], $2::INT4[], $3::TEXT[], $4::TEXT[], $5::UUID[]) AS t (position, project_id, kind, value, profile_id)
+JOIN profile AS p ON p.project_id = t.project_id AND p.profile_id = t.profile_id
+CROSS JOIN LATERAL unnest(array_append(p.merged_from, p.profile_id)) AS m (claimant_id)
+JOIN conflict AS c ON c.claimant_id = m.claimant_id AND c.kind = t.kind AND c.value = t.value;

@@ -1,6 +1,7 @@
 //! Profiles by source: read from a real legacy store, from Roster, or compared, on two nodes, while things change and fail.
 
 mod compare;
+mod erased;
 mod faults;
 mod operators;
 mod share;

@@ -5,6 +5,7 @@
 
 mod excused;
 mod going;
+mod names;
 mod records;
 mod routed;
 

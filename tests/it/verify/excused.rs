@@ -4,12 +4,27 @@ use super::{LATER, equal, expected, found, no_second_look, verified};
 use crate::harness::store_at;
 use crate::migration::step;
 use crate::mirror::Scene;
-use roster::domain::{Code, Identity, IdentityKind, ProjectId, Rejection};
+use roster::domain::{Code, Identity, IdentityKind, ProjectId, Rejection, Timestamp};
 use roster::store::Refusal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const PEOPLE: usize = 20;
+pub const PEOPLE: usize = 20;
+
+/// A record of somebody was refused, and is listed.
+async fn refuse(scene: &Scene, user: &str, record_at: Option<&str>) {
+    let name = Identity::new(IdentityKind::UserId, user);
+    let rejection = Rejection::of(Code::TooLong, "plan", "it has too many bytes").about([name]);
+    let place = (user.to_owned(), 0);
+    let listed = Refusal {
+        project_id: ProjectId(scene.project.id),
+        at: record_at.map(|text| Timestamp::parse(text).expect("a time")),
+        ..Refusal::at("people".to_owned(), place, 7)
+    };
+    let store = store_at(&scene.database);
+    let listing = store.record_refusals(vec![listed.because(&rejection)]);
+    listing.await.expect("listed");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_whose_record_was_refused_is_told_as_rejected_and_not_as_missing() {
@@ -17,16 +32,7 @@ async fn a_document_whose_record_was_refused_is_told_as_rejected_and_not_as_miss
     let text = json!({"plan": "pro", "updated_at": LATER}).to_string();
     let documents = ["poison", "ghost"].map(|id| (id.to_owned(), text.clone()));
     scene.store.put(&scene.index, &documents).await;
-    let name = Identity::new(IdentityKind::UserId, "poison");
-    let rejection = Rejection::of(Code::TooLong, "plan", "it has too many bytes").about([name]);
-    let place = Refusal::at("people".to_owned(), ("people".to_owned(), 0), 7);
-    let listed = Refusal {
-        project_id: ProjectId(scene.project.id),
-        ..place
-    };
-    let store = store_at(&scene.database);
-    let listing = store.record_refusals(vec![listed.because(&rejection)]);
-    listing.await.expect("listed");
+    refuse(&scene, "poison", None).await;
     let done = verified(&scene.project, "forward").await;
     assert_eq!(
         found(&done),
@@ -37,6 +43,33 @@ async fn a_document_whose_record_was_refused_is_told_as_rejected_and_not_as_miss
         (&done["missing"], &done["rejected"]),
         (&json!(1), &json!(1))
     );
+}
+
+/// What was refused once excuses what it may have been, not whatever the document says later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_excuses_no_document_that_is_newer_than_itself() {
+    let scene = equal(Scene::fresh().await, PEOPLE).await;
+    for user in ["p-1", "p-2", "timeless", "future"] {
+        refuse(&scene, user, Some("2023-06-15T00:00:00Z")).await;
+    }
+    let document = |id: &str, more: Value| {
+        let mut document = json!({"plan": "planted"});
+        for (name, value) in more.as_object().expect("an object") {
+            document[name] = value.clone();
+        }
+        (id.to_owned(), document.to_string())
+    };
+    let documents = [
+        document("p-1", json!({"updated_at": "2023-07-01T10:00:00Z"})),
+        document("p-2", json!({"updated_at": "2023-06-15T00:00:00.0009Z"})),
+        document("timeless", json!({})),
+        document("future", json!({"updated_at": "2123-07-01T10:00:00Z"})),
+    ];
+    scene.store.put(&scene.index, &documents).await;
+    let done = verified(&scene.project, "forward").await;
+    let told = expected(&[("different", "p-1", "plan")]);
+    assert_eq!(found(&done), told, "{done}");
+    assert_eq!(done["rejected"], 3, "{done}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,17 +91,22 @@ async fn a_person_whose_document_the_store_refuses_is_told_as_rejected_and_not_a
     );
 }
 
-const WITH_MAIL: &str =
+pub const WITH_MAIL: &str =
     "preset = \"elasticsearch\"\n[identities]\nuser_id = \"record:/_id\"\nemail = \"/mail\"\n
 [time]\nat = \"/updated_at\"\n[traits]\ndrop = [\"updated_at\", \"secret\", \"mail\"]\n";
+
+/// Both sides are equal, by a mapping.
+pub async fn planned(mapping: &str) -> Scene {
+    let scene = Scene::fresh().await;
+    let plan = json!({"mapping": mapping, "index": scene.index});
+    step(&scene.project, "plan", plan).await;
+    equal(scene, PEOPLE).await
+}
 
 /// Of names that were erased nothing is missed, but of whoever lives on the rest is.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_lives_is_excused_by_their_own_erasure_alone() {
-    let scene = Scene::fresh().await;
-    let plan = json!({"mapping": WITH_MAIL, "index": scene.index});
-    step(&scene.project, "plan", plan).await;
-    let scene = equal(scene, PEOPLE).await;
+    let scene = planned(WITH_MAIL).await;
     let url = format!("{}/v1/profiles/email:shared@example.com", scene.project.url);
     let request = scene.project.client.delete(url);
     let request = request.bearer_auth(&scene.project.server_key);
