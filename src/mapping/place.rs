@@ -95,6 +95,13 @@ impl Pointer {
             .is_some()
     }
 
+    /// Puts a value there, if nothing is.
+    pub fn put_new(&self, root: &mut Value, value: Value) {
+        if self.find(root).is_none() {
+            self.put(root, value);
+        }
+    }
+
     /// Puts a value there; false where something that is no object stands in the way.
     pub fn put(&self, root: &mut Value, value: Value) -> bool {
         let mut at = root;

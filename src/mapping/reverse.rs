@@ -117,7 +117,7 @@ impl Reverse {
         let traits = traits(shape, person, (!is_whole).then(|| old_root.clone()));
         let known = (!is_whole).then_some(&person.traits);
         let mut root = unshaped(shape, traits, &old_root, known);
-        keep_dropped(shape, &old_root, &mut root);
+        keep_unread(shape, &old_root, &mut root);
         let mut row = if shape.root == Pointer::default() {
             root
         } else {
@@ -241,11 +241,14 @@ fn unshaped(
     old_root: &Map<String, Value>,
     known: Option<&BTreeMap<String, (Timestamp, Value)>>,
 ) -> Value {
-    let old = Value::Object(shape.with_dots(Value::Object(old_root.clone()), &mut Vec::new()));
+    let read = old_root.iter().filter(|(name, _)| shape.is_chosen(name));
+    let read = read.map(|(name, value)| (name.clone(), value.clone()));
+    let old = Value::Object(shape.with_dots(Value::Object(read.collect()), &mut Vec::new()));
     let mut root = Value::Object(traits);
     for (pointer, kind) in &shape.types {
         let renamed = shape.rename.iter().find(|(_, to)| to == pointer);
-        let there = renamed.map_or(pointer, |(from, _)| from).find(&old);
+        let there = renamed.and_then(|(from, _)| from.find(&old));
+        let there = there.or_else(|| pointer.find(&old));
         if let Some(value) = pointer.find_mut(&mut root) {
             *value = spelled(kind, value.take(), there);
         } else if let Some(there) = there
@@ -256,22 +259,42 @@ fn unshaped(
             pointer.put(&mut root, there.clone());
         }
     }
-    // All are taken before any is put, so that two may change places.
-    let taken = shape.rename.iter();
-    let taken: Vec<_> = taken
-        .filter_map(|(from, to)| Some((from, to.take(&mut root)?)))
-        .collect();
-    for (from, value) in taken {
-        from.put(&mut root, value);
-    }
+    rename_back(shape, &old, known.is_none(), &mut root);
     let root = match root {
         Value::Object(members) if shape.dots == Dots::Flatten => nested(members),
         Value::Object(members) => members,
         _ => Map::new(),
     };
     let kept = root.into_iter();
-    let kept = kept.filter(|(name, _)| !shape.is_dropped(name));
+    let kept = kept.filter(|(name, _)| !shape.is_dropped(name) && shape.is_chosen(name));
     Value::Object(kept.collect())
+}
+
+/// What stands under its new name in the document already stays there. What the old name hides there is nothing that Roster can know,
+/// so that it stays too until all is known.
+fn rename_back(shape: &Shape, old: &Value, is_whole: bool, root: &mut Value) {
+    let mut rest = old.clone();
+    for (from, _) in &shape.rename {
+        from.take(&mut rest);
+    }
+    let stays = |from: &Pointer, to: &Pointer, root: &Value| {
+        let is_new = from.find(old).is_none() && from.find(root).is_none();
+        is_new && to.find(&rest).is_some()
+    };
+    let moved = shape.rename.iter();
+    let moved: Vec<_> = moved.filter(|(from, to)| !stays(from, to, root)).collect();
+    // All are taken before any is put, so that two may change places.
+    let taken: Vec<_> = moved
+        .into_iter()
+        .filter_map(|(from, to)| Some((from, to, to.take(root)?)))
+        .collect();
+    for (from, to, value) in taken {
+        if !from.put(root, value.clone()) {
+            to.put(root, value);
+        } else if let Some(hidden) = to.find(&rest).filter(|_| !is_whole) {
+            to.put_new(root, hidden.clone());
+        }
+    }
 }
 
 /// A name of which a part is a name of its own stays as it is, or one would hide the other.
@@ -287,8 +310,8 @@ fn nested(flat: Map<String, Value>) -> Map<String, Value> {
     root
 }
 
-/// What the mapping drops is not Roster's to change.
-fn keep_dropped(shape: &Shape, old_root: &Map<String, Value>, root: &mut Value) {
+/// What the mapping drops or does not choose is not Roster's to change.
+fn keep_unread(shape: &Shape, old_root: &Map<String, Value>, root: &mut Value) {
     let old = Value::Object(old_root.clone());
     for pointer in &shape.drop {
         pointer.take(root);
@@ -300,7 +323,7 @@ fn keep_dropped(shape: &Shape, old_root: &Map<String, Value>, root: &mut Value) 
         return;
     };
     for (name, value) in old_root {
-        if shape.is_dropped(name) {
+        if shape.is_dropped(name) || !shape.is_chosen(name) {
             root.insert(name.clone(), value.clone());
         }
     }

@@ -40,6 +40,15 @@ const MAPPINGS: [&str; 6] = [
     "[identities]\nuser_id = \"/id\"\n[time]\nformat = [\"epoch_s\", \"%d.%m.%Y\"]\nzone = \"Europe/Berlin\"\n[traits]\ndrop = [\"id\"]\n[traits.types]\na = \"time\"\nb = \"geo\"\nc = \"decimal(2)\"\n",
 ];
 
+/// Mappings that leave dots in names as they are.
+const UNDOTTED: [&str; 5] = [
+    MAPPINGS[1],
+    MAPPINGS[4],
+    MAPPINGS[5],
+    "[identities]\nuser_id = \"/id\"\n[traits]\nonly = [\"a\"]\n[traits.rename]\nb = \"c\"\n",
+    "[identities]\nuser_id = \"/id\"\n[traits.rename]\na = \"b\"\n\"/c/a\" = \"d\"\n[traits.types]\nb = \"integer\"\n",
+];
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop::sample::select(vec![
         json!(null),
@@ -100,6 +109,15 @@ proptest! {
         expected.extend(traits.clone());
         let document = reverse.document_of(&person(&traits), Some(&old), false);
         prop_assert_eq!(read(&reverse, &document), expected, "{}", document);
+    }
+
+    #[test]
+    fn laws_of_documents_laying_nothing_changes_nothing(which in 0..UNDOTTED.len(), old in root()) {
+        let reverse = reverse(UNDOTTED[which]);
+        let mut row = json!({"id": "7"});
+        if reverse.document.shape.root == Pointer::default() { row = old } else { reverse.document.shape.root.put(&mut row, old); }
+        row["id"] = json!("7");
+        prop_assert_eq!(reverse.document_of(&person(&Map::new()), Some(&row), false), row);
     }
 }
 
@@ -211,4 +229,46 @@ fn a_mapping_that_reads_no_documents_has_no_reverse() {
         preset.reverse(None).expect("one").document_kind(),
         "user_id"
     );
+}
+
+#[test]
+fn what_the_mapping_does_not_choose_stays_as_it_is() {
+    let reverse = reverse(
+        "preset = \"elasticsearch\"\n[traits]\nonly = [\"plan\"]\n[traits.rename]\ntown = \"city\"\n",
+    );
+    let old = json!({"plan": "pro", "score": 7, "city": "Bonn", "town": "Ulm"});
+    let own = person(
+        json!({"plan": "free", "score": 8, "city": "Ulm"})
+            .as_object()
+            .expect("one"),
+    );
+    let expected = json!({"plan": "free", "score": 7, "city": "Bonn", "town": "Ulm"});
+    for is_whole in [false, true] {
+        assert_eq!(reverse.document_of(&own, Some(&old), is_whole), expected);
+    }
+}
+
+#[test]
+fn what_a_rename_hides_or_can_not_move_stays() {
+    let reverse = reverse(
+        "preset = \"elasticsearch\"\n[traits.rename]\nplan_name = \"plan\"\n\"/addr/city\" = \"city\"\n",
+    );
+    let own = person(json!({"foo": 1}).as_object().expect("one"));
+    for old in [
+        json!({"plan_name": "x", "plan": "y"}),
+        json!({"addr": "text", "city": "Ulm"}),
+        json!({"plan": "y"}),
+        json!({"addr": {"city": "Ulm", "zip": 1}, "city": "Bonn"}),
+    ] {
+        let mut expected = old.clone();
+        expected["foo"] = json!(1);
+        assert_eq!(reverse.document_of(&own, Some(&old), false), expected);
+    }
+    let own = person(
+        json!({"addr": "text", "city": "Ulm"})
+            .as_object()
+            .expect("one"),
+    );
+    let fresh = reverse.document_of(&own, None, true);
+    assert_eq!(fresh, json!({"addr": "text", "city": "Ulm"}));
 }

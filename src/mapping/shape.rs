@@ -145,6 +145,11 @@ impl Shape {
         }
     }
 
+    /// True for members of a document that may be traits.
+    pub fn is_chosen(&self, name: &str) -> bool {
+        !self.chosen.is_choice(false) || self.chosen.has(name)
+    }
+
     /// True for names that begin as those that are left out.
     pub fn is_dropped(&self, name: &str) -> bool {
         self.drop_prefixes
