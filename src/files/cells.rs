@@ -64,18 +64,20 @@ pub fn object(
                 (true, Empty::Null) => member_of(&mut object, member, None),
                 _ => member_of(&mut object, member, Some(text)),
             }
-        }
-        // A name costs its row nothing, and is written out in each.
-        if object.len() > rows.most {
-            let most = rows.most;
-            let message = format!(
-                "with the names of its columns the record has more bytes than the limit of {most}"
-            );
-            return Err(refused(Code::RecordTooLarge, message));
+            // A name costs its row nothing, and is written out in each; of several names of a column each has the text.
+            if object.len() > rows.most {
+                return Err(over(rows.most));
+            }
         }
     }
     object.push(b'}');
     Ok((object.into(), Vec::new()))
+}
+
+fn over(most: usize) -> Rejection {
+    let message =
+        format!("with the names of its columns the record has more bytes than the limit of {most}");
+    refused(Code::RecordTooLarge, message)
 }
 
 fn member_of(object: &mut Vec<u8>, name: &str, text: Option<&str>) {
