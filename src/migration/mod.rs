@@ -184,10 +184,6 @@ pub async fn step(
     let plan = plan(from.as_ref(), verb, order)?;
     if matches!(verb, Verb::Plan | Verb::Start) {
         allow(store, project_id, (&plan, order)).await?;
-        if store.is_index_taken(project_id, &plan.index).await? {
-            let told = "another project is mirrored to the index: its documents would be taken for people of this one";
-            return Err(Denied::Plan(told.to_owned()));
-        }
     }
     if verb == Verb::Plan {
         has_kind(store, project_id, &plan.document_kind).await?;

@@ -66,13 +66,6 @@ pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10",
 };
 
-/// Whether another project writes to an index.
-pub(super) const FIND_INDEX_MIRRORED: Statement = Statement {
-    name: "find_index_mirrored",
-    sql: "-- find_index_mirrored
-SELECT 1 FROM migration WHERE mirrors AND project_id <> $1::INT4 AND settings->>'index' = $2::TEXT LIMIT 1",
-};
-
 /// Of the backlog so many marks are counted at the most ($2). The relay looks at the store every ten seconds. The relay takes its turn twice a second wherever it may run.
 pub(super) const MEASURE_MIRROR: Statement = Statement {
     name: "measure_mirror",
@@ -269,14 +262,6 @@ impl Store {
             refused_at: timestamp(row, 2).to_string(),
         };
         Ok(rows.iter().map(one).collect())
-    }
-
-    /// True where another project keeps an index up already.
-    pub async fn is_index_taken(&self, project_id: ProjectId, index: &str) -> Result<bool, Error> {
-        let rows = self
-            .run(&FIND_INDEX_MIRRORED, &[&project_id.0, &index])
-            .await?;
-        Ok(!index.is_empty() && !rows.is_empty())
     }
 
     /// How a project's mirror is.

@@ -143,7 +143,6 @@ fn of_migrations() -> Vec<&'static Statement> {
         &migration::TAKE_STEP,
         &migration::LOAD_STEPS,
         &migration::LOAD_REFUSED_DOCUMENTS,
-        &migration::FIND_INDEX_MIRRORED,
         &migration::MEASURE_MIRROR,
         &migration::COUNT_OLD_NODES,
         &reads::LOAD_READS,

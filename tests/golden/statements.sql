@@ -1627,9 +1627,6 @@ FROM migration_step WHERE project_id = $1::INT4 AND version > $2::INT8 ORDER BY 
 -- load_refused_documents
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10;
 
--- find_index_mirrored
-SELECT 1 FROM migration WHERE mirrors AND project_id <> $1::INT4 AND settings->>'index' = $2::TEXT LIMIT 1;
-
 -- measure_mirror
 SELECT r.is_walked AND r.swept IS NULL, r.published, r.foreign_writes, r.reason, o.backlog, o.lag, g.backlog, g.lag, f.refused,
     r.is_active AND NOT EXISTS (

@@ -17,10 +17,6 @@ const SCANNING: &[(&str, &str)] = &[
     ("load_sources", "a row for each topic of a backfill"),
     ("load_mirrors", "a row for each project that moves"),
     ("list_mirrors", "a row for each project that moves"),
-    (
-        "find_index_mirrored",
-        "a row for each project that moves, where one is to begin",
-    ),
     ("load_reads", "a row for each project that moves"),
     ("count_old_nodes", "64 rows"),
     ("take_step", "the 64 rows of nodes"),

@@ -8,22 +8,6 @@ use reqwest::StatusCode;
 use serde_json::json;
 use std::process::Command;
 
-/// What one project writes there the other would take for people of its own.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_index_is_mirrored_to_by_one_project() {
-    let scene = Scene::fresh().await;
-    let url = &scene.service.as_ref().expect("it runs").url;
-    let other = Project::on(url, &scene.database).await;
-    let plan = json!({"mapping": MAPPING, "index": scene.index});
-    step(&other, "plan", plan.clone()).await;
-    scene.start().await;
-    for (verb, body) in [("start", json!({})), ("plan", plan)] {
-        let (status, answer) = ask(&other, verb, body).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
-        assert!(answer.to_string().contains("another project"), "{answer}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_key_names_what_the_operator_allows_and_a_command_line_any() {
     let scene = Scene::fresh().await;
