@@ -212,7 +212,8 @@ impl Work for Slow {
             );
             sleep(Duration::from_millis(500)).await;
         }
-        turn.keep_at("written".to_owned()).await
+        let token = turn.fence.token;
+        turn.keep_at(format!("written under {token}")).await
     }
 }
 
@@ -220,7 +221,7 @@ impl Work for Slow {
 async fn a_piece_that_takes_longer_than_a_turn_does_not_lose_it() {
     let (url, store, _) = with_project().await;
     let working = tokio::spawn(frame::run(store, Slow(url.clone())));
-    let written = "SELECT count(*) FROM worker WHERE progress = 'written' AND token = 1";
+    let written = "SELECT count(*) FROM worker WHERE progress = 'written under 1'";
     wait_until("the piece is done", LONG * 3, async || {
         one(&url, written).await == "1"
     })
