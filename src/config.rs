@@ -226,7 +226,7 @@ impl Config {
         vec![
             (
                 !server.public_url.is_empty() && !is_public_address(&server.public_url),
-                "server.public_url must begin with http:// or https://, and holds no name or password",
+                "server.public_url must be an http:// or https:// address that holds no name or password",
             ),
             (
                 server.max_body_bytes == 0,

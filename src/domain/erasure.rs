@@ -45,13 +45,13 @@ impl Erased {
     }
 }
 
-/// When the person of a document was erased, by what its names tell, the strongest first. As with records the strongest decides, and the
-/// id; the others do where nobody has the strongest.
-pub fn erased_at(
+/// What the names of a document tell of its person's erasure, the strongest first. As with records the strongest decides, and the id;
+/// the others do where nobody has the strongest.
+pub fn erased_at<T>(
     (id, names): (&Identity, &[Identity]),
     is_owned: bool,
-    erased: impl Fn(&Identity) -> Option<Timestamp>,
-) -> Option<Timestamp> {
+    erased: impl Fn(&Identity) -> Option<T>,
+) -> Option<T> {
     let own = names.first().into_iter().chain([id]);
     let others = names.iter().filter(|_| !is_owned);
     own.chain(others).find_map(erased)

@@ -337,8 +337,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Code;
-    use crate::domain::NameByPlace;
+    use crate::domain::{Code, NameByPlace};
     use std::sync::Arc;
 
     fn reading(mapping: &str) -> Reading {

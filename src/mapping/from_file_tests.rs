@@ -3,7 +3,7 @@
 use super::file_row_tests::{EMAIL, EVENT, from, read_by, read_from, row};
 use super::row_tests::{START, at, no_calls, stamp, traits};
 use super::*;
-use crate::domain::{NameByPlace, Stamp};
+use crate::domain::{Code, NameByPlace, Stamp};
 use serde_json::{Value, json};
 
 #[test]
@@ -51,6 +51,22 @@ fn messages_are_handed_on_as_they_stand_and_told_apart_from_own_records() {
     ] {
         assert_eq!(said(&call), call.to_string());
     }
+}
+
+#[test]
+fn a_message_without_an_id_is_named_by_its_place() {
+    let value = json!({"type": "track", "event": "Paid", "userId": "7"});
+    let named = |text: &Bytes, _: &Gate<'_>, id: Option<NameByPlace<'_>>| {
+        let id = id.expect("it stands in a file")(text);
+        Err(Rejection::of(Code::InvalidField, "value", id))
+    };
+    let id = |from| {
+        let read = read_by(&Mapping::of_messages(), &value, from, &named);
+        read.expect_err("the id").message
+    };
+    let usual = id(from(1, false));
+    assert_eq!(usual, id(from(1, false)));
+    assert_ne!(usual, id(from(2, false)));
 }
 
 #[test]

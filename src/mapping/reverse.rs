@@ -273,6 +273,9 @@ fn unshaped(
 /// What stands under its new name in the document already stays there. What the old name hides there is nothing that Roster can know,
 /// so that it stays too until all is known.
 fn rename_back(shape: &Shape, old: &Value, is_whole: bool, root: &mut Value) {
+    if shape.rename.is_empty() {
+        return;
+    }
     let mut rest = old.clone();
     for (from, _) in &shape.rename {
         from.take(&mut rest);

@@ -66,7 +66,8 @@ pub(super) const LOAD_REFUSED_DOCUMENTS: Statement = Statement {
 SELECT profile_id, reason, refused_at FROM mirror_refusal WHERE project_id = $1::INT4 LIMIT 10",
 };
 
-/// Of the backlog so many marks are counted at the most ($2). The relay looks at the store every ten seconds. The relay takes its turn twice a second wherever it may run.
+/// Of the backlog so many marks are counted at the most ($2). The relay takes its turn twice a second wherever it may run, and looks
+/// at the store every ten seconds.
 pub(super) const MEASURE_MIRROR: Statement = Statement {
     name: "measure_mirror",
     sql: "-- measure_mirror

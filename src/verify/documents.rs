@@ -5,8 +5,10 @@ use super::scene::Scene;
 use super::seen::{About, Outcome, Seen, is_name};
 use crate::backfill::PastRecord;
 use crate::domain::containment::{Contained, Difference, Direction, Kind, compared};
+use crate::domain::erasure::erased_at;
 use crate::domain::{
-    Code, Command, Identity, IdentityKey, Json, ProfileId, Rejection, Subject, Timestamp,
+    Code, Command, Gate, Identity, IdentityKey, Json, NameByPlace, ProfileId, Rejection, Subject,
+    Timestamp,
 };
 use crate::mapping::{Reading, Record};
 use crate::mirror;
@@ -157,11 +159,10 @@ impl Scene<'_> {
             at: None,
             from: None,
         };
-        let no_calls =
-            |_: &Bytes, _: &crate::domain::Gate<'_>, _: Option<crate::domain::NameByPlace<'_>>| {
-                let message = "documents are no messages";
-                Err(Rejection::of(Code::NotAnObject, "value", message))
-            };
+        let no_calls = |_: &Bytes, _: &Gate<'_>, _: Option<NameByPlace<'_>>| {
+            let message = "documents are no messages";
+            Err(Rejection::of(Code::NotAnObject, "value", message))
+        };
         self.mapping
             .read(&record, &self.gate(), self.start, &no_calls)
     }
@@ -354,11 +355,13 @@ fn is_of_erased(
     known: &Known<'_>,
     is_erased: impl Fn(&Identity) -> bool,
 ) -> bool {
-    let Some((strongest, others)) = command.identities().split_first() else {
+    let names = command.identities();
+    let Some(strongest) = names.first() else {
         return false;
     };
-    let is_free = !known.owners.contains_key(strongest);
-    is_erased(strongest) || (is_free && others.iter().any(is_erased))
+    let is_owned = known.owners.contains_key(strongest);
+    let told = |name: &Identity| is_erased(name).then_some(());
+    erased_at((strongest, names), is_owned, told).is_some()
 }
 
 /// A group's fields are told apart from the person's.

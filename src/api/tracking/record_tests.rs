@@ -15,17 +15,25 @@ fn read(text: &str) -> Result<Command, Rejection> {
 }
 
 fn read_at(text: &str, kafka: &str) -> Result<Command, Rejection> {
+    read_as(Class::Backfill, (text, kafka), None)
+}
+
+fn read_as(
+    class: Class,
+    (text, received_at): (&str, &str),
+    id: Option<NameByPlace<'_>>,
+) -> Result<Command, Rejection> {
     let (kinds, limits) = (Kinds::default(), limits());
     let gate = Gate {
         project_id: ProjectId(1),
-        class: Class::Backfill,
+        class,
         by: KeyKind::Server,
         kinds: &kinds,
         limits: &limits,
-        received_at: at(kafka),
+        received_at: at(received_at),
         is_measured: false,
     };
-    command(&Bytes::copy_from_slice(text.as_bytes()), &gate, None)
+    command(&Bytes::copy_from_slice(text.as_bytes()), &gate, id)
 }
 
 fn limits() -> Limits {
@@ -138,23 +146,8 @@ fn what_is_no_call_is_refused_with_its_field() {
 
 /// Reads a call as the third line of a file.
 fn filed(text: &str) -> Command {
-    let (kinds, limits) = (Kinds::default(), limits());
-    let gate = Gate {
-        project_id: ProjectId(1),
-        class: Class::Import,
-        by: KeyKind::Server,
-        kinds: &kinds,
-        limits: &limits,
-        received_at: at(KAFKA),
-        is_measured: false,
-    };
     let by_place = |text: &[u8]| format!("line 3, {} bytes", text.len());
-    command(
-        &Bytes::copy_from_slice(text.as_bytes()),
-        &gate,
-        Some(&by_place),
-    )
-    .expect("valid")
+    read_as(Class::Import, (text, KAFKA), Some(&by_place)).expect("valid")
 }
 
 #[test]
