@@ -143,7 +143,7 @@ async fn serve_prepared(
         batcher: spawn(batcher),
         backfills: backfill::start(&taking_in, sources.clone(), &told),
         stop_backfill,
-        imports: fetching(config, &store, (&imports, &desk)),
+        writers: fetching(config, &store, (&imports, &desk)),
         traces: sending.map(spawn),
         others: vec![
             spawn(lookups),
@@ -160,7 +160,8 @@ async fn serve_prepared(
         ],
     };
     drop(taking_in);
-    tasks.others.extend(relay(&store, config, sources));
+    let relay = relay((&store, &ingest), config, sources);
+    tasks.writers.extend(relay);
     let state = Data::new(State {
         server: config.server.clone(),
         limits: config.limits.clone(),
@@ -224,7 +225,11 @@ fn fetching(
 }
 
 /// Of nodes that know where a legacy store is one keeps it up, and one verifies; all tell how far the mirror is.
-fn relay(store: &Store, config: &Config, sources: Vec<Arc<Source>>) -> Vec<JoinHandle<()>> {
+fn relay(
+    (store, ingest): (&Store, &Ingest),
+    config: &Config,
+    sources: Vec<Arc<Source>>,
+) -> Vec<JoinHandle<()>> {
     if !config.legacy.is_mirrored() {
         return Vec::new();
     }
@@ -232,6 +237,7 @@ fn relay(store: &Store, config: &Config, sources: Vec<Arc<Source>>) -> Vec<JoinH
         config.legacy.clone(),
         config.backfill.kafka.clone(),
         config.limits.clone(),
+        ingest.clone(),
     );
     let verify = Verify {
         legacy: config.legacy.clone(),

@@ -447,3 +447,10 @@ pub enum Receipt {
     /// Refused, and listed among the rejections.
     Rejected(Rejection),
 }
+
+impl Receipt {
+    /// True where something was not known before.
+    pub const fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored | Self::StoredWithout(_))
+    }
+}

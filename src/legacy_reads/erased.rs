@@ -2,7 +2,7 @@
 
 use super::fetch::Failure;
 use super::known::Leaving;
-use super::look::{Documents, Sought};
+use super::look::{Documents, Doubtful, Sought};
 use super::person::Document;
 use super::{LegacyReads, Place};
 use crate::domain::erasure::{Erased, erased_at};
@@ -11,7 +11,8 @@ use std::collections::{BTreeSet, HashMap};
 
 /// What a document says of whose it is.
 struct Said {
-    number: usize,
+    /// Its place among those that are sought.
+    at_place: usize,
     id: Identity,
     /// The strongest first.
     names: Vec<Identity>,
@@ -31,18 +32,18 @@ impl LegacyReads {
     pub(super) async fn without_noted(
         &self,
         leaving: &Leaving,
-        doubtful: &[&Sought<'_>],
+        doubtful: &Doubtful<'_>,
         documents: &mut Documents,
     ) -> Result<(), Failure> {
         let (project_id, kind) = (leaving.project_id, leaving.reverse.document_kind());
-        let ids = doubtful.iter().map(|(number, _, id)| (*number, *id));
+        let ids = doubtful.iter().map(|(at, (.., id))| (*at, *id));
         let ids: Vec<(usize, &str)> = ids.collect();
         let finding = self.store.find_gone(project_id, kind, &ids);
-        for (number, only_ours) in self.with_connection(finding).await? {
+        for (at, only_ours) in self.with_connection(finding).await? {
             let is_kept = |document: &Result<Document, _>| {
                 only_ours && document.as_ref().map_or(true, |own| !own.is_ours())
             };
-            documents.retain(|own, document| *own != number || is_kept(document));
+            documents.retain(|own, document| *own != at || is_kept(document));
         }
         Ok(())
     }
@@ -51,11 +52,13 @@ impl LegacyReads {
     pub(super) async fn without_erased(
         &self,
         leaving: &Leaving,
-        doubtful: &[&Sought<'_>],
+        doubtful: &Doubtful<'_>,
         documents: &mut Documents,
     ) -> Result<(), Failure> {
         let kind = leaving.reverse.document_kind();
-        let said = |sought: &&Sought<'_>| Some(Said::of(kind, sought, documents.get(&sought.0)?));
+        let said = |(at, sought): &(usize, &Sought<'_>)| {
+            Some(Said::of(kind, (*at, sought), documents.get(at)?))
+        };
         let mut said: Vec<Said> = doubtful.iter().filter_map(said).collect();
         let project_id = leaving.project_id;
         let names = said
@@ -71,7 +74,7 @@ impl LegacyReads {
         self.find_owned(&remembered, &mut said).await?;
         let gone = said.iter().filter(|one| remembered.has(one));
         for one in gone {
-            documents.remove(&one.number);
+            documents.remove(&one.at_place);
         }
         Ok(())
     }
@@ -97,8 +100,11 @@ impl LegacyReads {
 
 impl Said {
     /// Of what can't be read the id alone is known; it may be older than any erasure.
-    fn of(kind: &str, sought: &Sought<'_>, document: &Result<Document, String>) -> Self {
-        let (number, place, id) = sought;
+    fn of(
+        kind: &str,
+        (at_place, (_, place, id)): (usize, &Sought<'_>),
+        document: &Result<Document, String>,
+    ) -> Self {
         let kind = IdentityKind::parse(kind);
         let value = (*id).to_owned();
         let id = Identity { kind, value };
@@ -106,7 +112,7 @@ impl Said {
         let names = document.map_or_else(|_| Vec::new(), |own| own.identities.clone());
         let is_owned = is_owned(place, &id, names.first().unwrap_or(&id));
         Self {
-            number: *number,
+            at_place,
             id,
             names,
             at: document.map_or(Timestamp::MIN, |own| own.at),

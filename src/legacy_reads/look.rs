@@ -2,7 +2,7 @@
 
 use super::fetch::Failure;
 use super::known::Leaving;
-use super::person::{Document, Seen, as_read, laid, read_document};
+use super::person::{Document, Seen, as_read, document_ids, laid, read_document};
 use super::{LegacyReads, Place, Reader};
 use crate::domain::reads::ReadSource;
 use crate::domain::{Class, Gate, KeyKind, ProfileId};
@@ -14,10 +14,14 @@ use std::collections::HashMap;
 
 /// People by their places; of some a document is there that can't be read, and why.
 pub(super) type People = HashMap<usize, Result<Seen, String>>;
+/// Documents by their places among those that are sought.
 pub(super) type Documents = HashMap<usize, Result<Document, String>>;
 
 /// A place of the question for which the legacy store is asked, with the id of the document.
 pub(super) type Sought<'a> = (usize, &'a Place, &'a str);
+
+/// Those whose documents have to be judged, by their places among all.
+pub(super) type Doubtful<'a> = Vec<(usize, &'a Sought<'a>)>;
 
 impl LegacyReads {
     /// The people whom the legacy store has to answer for, by their places.
@@ -28,27 +32,36 @@ impl LegacyReads {
         places: &[Place],
         room: &mut Reservation,
     ) -> Result<People, Failure> {
-        let asked = asked(places);
+        let mut asked = asked(places);
         if asked.is_empty() {
             return Ok(HashMap::new());
         }
         // In this order: what is published in between stands in the document.
         let mut unmirrored = self.unmirrored(leaving, &asked).await?;
+        let count = asked.len();
+        let kind = leaving.reverse.document_kind();
+        let others = others(kind, &asked, &unmirrored);
+        asked.extend(others);
         let mut documents = self.documents(leaving, reader, &asked, room).await?;
         self.without_gone(leaving, &asked, &unmirrored, &mut documents)
             .await?;
-        let laid = |(number, place, _): &Sought<'_>| {
-            let document = match documents.remove(number).transpose() {
+        let mut beside = beside(&asked[count..], count, &mut documents);
+        let seen = |(at, (number, ..)): (usize, &Sought<'_>)| {
+            let document = match documents.remove(&at).transpose() {
                 Ok(document) => document,
                 Err(reason) => return Some((*number, Err(reason))),
             };
-            let person = match &place.profile {
-                Some(_) => laid(document, unmirrored.remove(number)),
+            let person = match unmirrored.remove(number) {
+                Some(own) => {
+                    let others = beside.remove(number).unwrap_or_default();
+                    Some(laid(document.into_iter().chain(others).collect(), own))
+                }
                 None => document.map(Document::seen),
             };
             person.map(|person| (*number, Ok(person)))
         };
-        Ok(asked.iter().filter_map(laid).collect())
+        let own = asked.iter().take(count).enumerate();
+        Ok(own.filter_map(seen).collect())
     }
 
     /// The documents as the mapping reads them, of those who have one.
@@ -63,18 +76,18 @@ impl LegacyReads {
         let kept = self.legacy.documents(leaving, &ids, room).await?;
         let gate = self.gate(reader);
         let mut documents = Documents::new();
-        for ((number, ..), kept) in asked.iter().zip(kept) {
+        for (at, kept) in kept.into_iter().enumerate() {
             let read = |kept| read_document(&leaving.reverse, &kept, &gate);
             let read = kept.and_then(|kept| kept.map_or(Ok(None), read));
             if read.is_err() {
                 counter!(LEGACY_READ_FAILURES, "reason" => "unreadable").increment(1);
             }
-            documents.extend(read.transpose().map(|document| (*number, document)));
+            documents.extend(read.transpose().map(|document| (at, document)));
         }
         Ok(documents)
     }
 
-    /// What Roster has of people and the legacy store may lack. Who was merged away since they were read is taken as read.
+    /// What Roster has of people of whom the legacy store may lack something. Who was merged away since they were read is taken as read.
     async fn unmirrored(
         &self,
         leaving: &Leaving,
@@ -92,6 +105,7 @@ impl LegacyReads {
         for (number, profile) in known {
             found.entry(number).or_insert_with(|| as_read(profile));
         }
+        found.retain(|_, own| !own.is_mirrored);
         Ok(found)
     }
 
@@ -103,10 +117,12 @@ impl LegacyReads {
         unmirrored: &HashMap<usize, Unmirrored>,
         documents: &mut Documents,
     ) -> Result<(), Failure> {
-        let is_open = |number: &usize| unmirrored.get(number).is_none_or(|own| !own.is_mirrored);
-        let doubtful = asked.iter();
-        let doubtful: Vec<&Sought<'_>> = doubtful
-            .filter(|(number, ..)| documents.contains_key(number) && is_open(number))
+        let is_open = |(number, place, _): &Sought<'_>| {
+            place.profile.is_none() || unmirrored.contains_key(number)
+        };
+        let doubtful = asked.iter().enumerate();
+        let doubtful: Doubtful<'_> = doubtful
+            .filter(|(at, sought)| documents.contains_key(at) && is_open(sought))
             .collect();
         if doubtful.is_empty() {
             return Ok(());
@@ -146,4 +162,36 @@ fn asked(places: &[Place]) -> Vec<Sought<'_>> {
         Some((number, place, id))
     });
     sought.collect()
+}
+
+/// The other documents of people who became one. Until the mirror has laid them together, or Roster knows all, what they say is nowhere
+/// else.
+fn others<'a>(
+    kind: &str,
+    asked: &[Sought<'a>],
+    unmirrored: &HashMap<usize, Unmirrored>,
+) -> Vec<Sought<'a>> {
+    let open = asked.iter();
+    let open = open.filter(|(number, ..)| unmirrored.get(number).is_some_and(|own| !own.is_whole));
+    let others = open.flat_map(|(number, place, _)| {
+        let ids = place.profile.iter();
+        let ids = ids.flat_map(|profile| document_ids(profile, kind));
+        ids.skip(1).map(move |id| (*number, *place, id))
+    });
+    others.collect()
+}
+
+/// The same as they were read, by the places of their people. One that can't be read stays where it is, as in the mirror.
+fn beside(
+    others: &[Sought<'_>],
+    first: usize,
+    documents: &mut Documents,
+) -> HashMap<usize, Vec<Document>> {
+    let mut beside = HashMap::<usize, Vec<Document>>::new();
+    for (at, (number, ..)) in others.iter().enumerate() {
+        if let Some(Ok(document)) = documents.remove(&(first + at)) {
+            beside.entry(*number).or_default().push(document);
+        }
+    }
+    beside
 }

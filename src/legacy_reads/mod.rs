@@ -243,7 +243,10 @@ impl Place {
     fn of(leaving: &Leaving, asked: Asked) -> Self {
         let kind = leaving.reverse.document_kind();
         let document_id = match (&asked.profile, &asked.reference) {
-            (Some(profile), _) => person::document_id(profile, kind),
+            (Some(profile), _) => {
+                let ids = person::document_ids(profile, kind);
+                ids.first().map(|id| (*id).to_owned())
+            }
             (None, Reference::Name(name)) if name.kind.as_str() == kind => Some(name.value.clone()),
             (None, _) => None,
         };

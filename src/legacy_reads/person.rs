@@ -1,7 +1,8 @@
 //! One person out of two places: the document as it stands there, and what Roster knows beside it.
 
 use super::compare::Account;
-use crate::domain::{Gate, Identity, Json, Timestamp};
+use crate::domain::profile::Traits;
+use crate::domain::{Gate, Identity, Json, Mode, Stamp, Timestamp, TraitWrite};
 use crate::legacy::Found;
 use crate::mapping::{Reading, Reverse};
 use crate::store::{Profile, Unmirrored};
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Between two versions that Roster writes; who writes past it makes one more of one.
 const STEP_OF_VERSIONS: i64 = 1_000;
+/// None that Roster writes is lower: they are the time, and this is 2020.
+const FIRST_VERSION: i64 = 1_577_836_800_000_000;
 
 /// Somebody as the legacy store has them, with what Roster has committed since.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(super) struct Seen {
 pub(super) struct Document {
     pub at: Timestamp,
     version: i64,
-    traits: BTreeMap<String, Json>,
+    write: Option<TraitWrite>,
     /// The strongest first.
     pub identities: Vec<Identity>,
 }
@@ -63,8 +66,10 @@ impl Seen {
 
 impl Document {
     pub fn seen(self) -> Seen {
+        let stated = self.write.map(|write| write.traits).unwrap_or_default();
+        let present = stated.into_iter().filter(|(_, value)| !value.is_null());
         Seen {
-            traits: self.traits,
+            traits: present.collect(),
             identities: self.identities,
             at: (self.at > Timestamp::MIN).then_some(self.at),
         }
@@ -72,7 +77,13 @@ impl Document {
 
     /// True where Roster wrote it last.
     pub fn is_ours(&self) -> bool {
-        self.version % STEP_OF_VERSIONS == 0
+        self.version >= FIRST_VERSION && self.version % STEP_OF_VERSIONS == 0
+    }
+
+    /// What it says at a time, where Roster may not know that yet.
+    fn news(&self) -> Option<&TraitWrite> {
+        let may_be_news = self.at > Timestamp::MIN && !self.is_ours();
+        self.write.as_ref().filter(|_| may_be_news)
     }
 }
 
@@ -94,109 +105,184 @@ pub(super) fn read_document(
     };
     let mut subjects = command.subjects();
     let stated = subjects.next().and_then(|subject| subject.traits);
-    let stated = stated.map(|write| write.traits.clone()).unwrap_or_default();
-    let present = stated.into_iter().filter(|(_, value)| !value.is_null());
     Ok(Some(Document {
         at: command.occurred_at(),
         version: kept.version,
-        traits: present.collect(),
+        write: stated.cloned(),
         identities: command.identities().to_vec(),
     }))
 }
 
-/// What a mirror will have made of the document: as it stands, where all was published; else with what Roster says laid over it, or
-/// instead of it where Roster knows all.
-pub(super) fn laid(document: Option<Document>, own: Option<Unmirrored>) -> Option<Seen> {
-    let own = own.filter(|own| !own.is_mirrored);
-    let Some(own) = own else {
-        return document.map(Document::seen);
-    };
-    let mut seen = document.map(Document::seen).unwrap_or_default();
-    if own.is_whole {
+/// What a mirror will have made of a person's documents, of which the first is the one that stays: what Roster says lies over them, where
+/// they do not say something newer, or is instead of them where Roster knows all.
+pub(super) fn laid(documents: Vec<Document>, own: Unmirrored) -> Seen {
+    let Unmirrored {
+        mut traits,
+        is_whole,
+        ..
+    } = own;
+    let news = documents.iter().filter_map(Document::news);
+    news.filter(|_| !is_whole).for_each(|write| {
+        traits.merge(write);
+    });
+    let mut seen = together(documents);
+    if is_whole {
         seen.traits.clear();
     }
-    for (name, (_, value)) in own.stated {
+    for (name, (_, value)) in traits.stated() {
         if value.is_null() {
             seen.traits.remove(&name);
         } else {
             seen.traits.insert(name, value);
         }
     }
-    Some(seen)
+    seen
+}
+
+/// What is newer over what is older, and over what is of one time the first.
+fn together(documents: Vec<Document>) -> Seen {
+    let mut documents: Vec<Document> = documents.into_iter().rev().collect();
+    documents.sort_by_key(|document| document.at);
+    let all = documents.into_iter().map(Document::seen);
+    all.reduce(|mut under, over| {
+        under.traits.extend(over.traits);
+        let others = under.identities.into_iter();
+        let others = others.filter(|name| !over.identities.contains(name));
+        let others: Vec<Identity> = others.collect();
+        Seen {
+            traits: under.traits,
+            identities: [over.identities, others].concat(),
+            at: over.at,
+        }
+    })
+    .unwrap_or_default()
 }
 
 /// A profile of which no more is known than what was read.
 pub(super) fn as_read(profile: &Profile) -> Unmirrored {
-    let members = profile.traits.members().unwrap_or_default().into_iter();
-    let stated = members.map(|(name, value)| (name, (profile.updated_at, value)));
+    let members = profile.traits.members().unwrap_or_default();
+    let mut traits = Traits::default();
+    traits.merge(&TraitWrite {
+        stamp: Stamp::live(profile.updated_at.micros()),
+        mode: Mode::Single,
+        traits: members.into_iter().collect(),
+        times: BTreeMap::new(),
+    });
     Unmirrored {
-        stated: stated.collect(),
+        traits,
         is_mirrored: false,
         is_whole: false,
     }
 }
 
-/// The id of the document of a person: of the names of that kind the one known longest, as the mirror has it.
-pub(super) fn document_id(profile: &Profile, kind: &str) -> Option<String> {
+/// The ids of the documents of a person, the one known longest first: its document stays, as the mirror has it.
+pub(super) fn document_ids<'p>(profile: &'p Profile, kind: &str) -> Vec<&'p str> {
     let own = profile.identities.iter();
     let own = own.filter(|known| known.identity.kind.as_str() == kind);
-    let first = own.min_by_key(|known| (known.first_seen, &known.identity.value));
-    first.map(|known| known.identity.value.clone())
+    let mut own: Vec<_> = own.collect();
+    own.sort_by_key(|known| (known.first_seen, &known.identity.value));
+    own.into_iter()
+        .map(|known| known.identity.value.as_str())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn traits(members: &[(&str, &str)]) -> BTreeMap<String, Json> {
-        let json = |text: &str| Json::from_database(text.to_owned());
-        let members = members.iter();
-        members
-            .map(|(name, text)| ((*name).to_owned(), json(text)))
-            .collect()
+    const MONTH: i64 = 30 * 24 * 3_600 * 1_000_000;
+
+    fn at(months: i64) -> Timestamp {
+        Timestamp::from_micros(months * MONTH).expect("a time")
     }
 
-    fn document(members: &[(&str, &str)]) -> Document {
+    fn json(text: &str) -> Json {
+        Json::from_database(text.to_owned())
+    }
+
+    fn write(months: i64, members: &[(&str, &str)]) -> TraitWrite {
+        let members = members.iter();
+        TraitWrite {
+            stamp: Stamp::live(at(months).micros()),
+            mode: Mode::Single,
+            traits: members
+                .map(|(name, text)| ((*name).to_owned(), json(text)))
+                .collect(),
+            times: BTreeMap::new(),
+        }
+    }
+
+    fn document(months: i64, version: i64, members: &[(&str, &str)]) -> Document {
         Document {
-            at: Timestamp::MIN,
-            version: 1,
-            traits: traits(members),
+            at: at(months),
+            version,
+            write: Some(write(months, members)),
             identities: Vec::new(),
         }
     }
 
-    fn own(members: &[(&str, &str)], is_mirrored: bool, is_whole: bool) -> Unmirrored {
-        let stated = traits(members).into_iter();
+    fn own(months: i64, members: &[(&str, &str)], is_whole: bool) -> Unmirrored {
+        let mut traits = Traits::default();
+        traits.merge(&write(months, members));
         Unmirrored {
-            stated: stated
-                .map(|(name, value)| (name, (Timestamp::MIN, value)))
-                .collect(),
-            is_mirrored,
+            traits,
+            is_mirrored: false,
             is_whole,
         }
     }
 
+    fn told(seen: Seen) -> Vec<(String, String)> {
+        let text = |value: Json| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let traits = seen.traits.into_iter();
+        traits.map(|(name, value)| (name, text(value))).collect()
+    }
+
+    fn pairs(members: &[(&str, &str)]) -> Vec<(String, String)> {
+        let members = members.iter();
+        members
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
+    }
+
+    const THERE: [(&str, &str); 3] = [("city", "2"), ("gone", "3"), ("plan", "1")];
+    const STATED: [(&str, &str); 3] = [("gone", "null"), ("new", "5"), ("plan", "4")];
+
     #[test]
     fn what_is_not_published_lies_over_the_document_and_what_is_removed_is_gone() {
-        let there = [("plan", "1"), ("city", "2"), ("gone", "3")];
-        let stated = [("plan", "4"), ("gone", "null"), ("new", "5")];
-        let seen = |is_mirrored, is_whole| {
-            let own = own(&stated, is_mirrored, is_whole);
-            laid(Some(document(&there)), Some(own))
-                .expect("somebody")
-                .traits
+        let seen = |is_whole| {
+            let there = document(1, 1, &THERE);
+            told(laid(vec![there], own(2, &STATED, is_whole)))
         };
-        assert_eq!(
-            seen(false, false),
-            traits(&[("plan", "4"), ("city", "2"), ("new", "5")])
-        );
-        assert_eq!(seen(false, true), traits(&[("plan", "4"), ("new", "5")]));
-        assert_eq!(seen(true, false), traits(&there));
+        let over = [("city", "2"), ("new", "5"), ("plan", "4")];
+        assert_eq!(seen(false), pairs(&over));
+        assert_eq!(seen(true), pairs(&[("new", "5"), ("plan", "4")]));
+        let alone = told(laid(Vec::new(), own(2, &STATED, false)));
+        assert_eq!(alone, pairs(&[("new", "5"), ("plan", "4")]));
     }
 
     #[test]
-    fn who_was_published_and_is_not_there_is_nobody() {
-        assert!(laid(None, Some(own(&[("a", "1")], true, true))).is_none());
-        assert!(laid(None, Some(own(&[("a", "1")], false, true))).is_some());
+    fn what_a_document_of_others_says_later_than_roster_stays() {
+        let seen = |version| {
+            let there = document(3, version, &THERE);
+            told(laid(vec![there], own(2, &STATED, false)))
+        };
+        let newer = [("city", "2"), ("gone", "3"), ("new", "5"), ("plan", "1")];
+        assert_eq!(seen(7), pairs(&newer));
+        let ours = FIRST_VERSION + STEP_OF_VERSIONS - FIRST_VERSION % STEP_OF_VERSIONS;
+        let over = [("city", "2"), ("new", "5"), ("plan", "4")];
+        assert_eq!(seen(ours), pairs(&over), "what Roster wrote it knows");
+    }
+
+    #[test]
+    fn of_several_documents_the_newer_lies_over_the_older_and_the_first_over_its_equals() {
+        let seen = |months: [i64; 2]| {
+            let first = document(months[0], 1, &[("a", "1"), ("b", "1")]);
+            let second = document(months[1], 1, &[("a", "2"), ("c", "2")]);
+            told(laid(vec![first, second], own(9, &[("d", "9")], false)))
+        };
+        let first = [("a", "1"), ("b", "1"), ("c", "2"), ("d", "9")];
+        let second = [("a", "2"), ("b", "1"), ("c", "2"), ("d", "9")];
+        assert_eq!(seen([2, 1]), pairs(&first));
+        assert_eq!(seen([1, 2]), pairs(&second));
     }
 }

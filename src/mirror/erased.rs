@@ -5,7 +5,9 @@
 
 use super::version::Versions;
 use crate::domain::erasure::erased_at;
-use crate::domain::{Class, Gate, Identity, IdentityKey, KeyKind, Limits, Timestamp};
+use crate::domain::{
+    Class, Command, Gate, Identity, IdentityKey, KeyKind, Limits, Rejection, Timestamp,
+};
 use crate::legacy::{Found, Hit, record};
 use crate::mapping::{Reading, Reverse};
 use crate::store::{Error, Mirror, Store};
@@ -57,18 +59,30 @@ impl Judge<'_> {
         self.said(&hit._id, &value.into(), &source.unwrap_or_default().into())
     }
 
+    /// What a document says as a record of its person; `None` where the mapping can't read it.
+    pub fn command(&self, found: &Found) -> Option<Command> {
+        match self.reading(&found.hit, &found.source) {
+            Ok(Reading::Command { command, .. }) => Some(*command),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn reading(&self, hit: &Bytes, source: &Bytes) -> Result<Reading, Rejection> {
+        self.reverse.read(hit, source, &self.gate())
+    }
+
     fn said(&self, id: &str, hit: &Bytes, source: &Bytes) -> Said {
-        let gate = self.gate();
         // The database takes no NUL.
         let id = id.replace('\0', "");
-        let id = gate.kinds.identity(self.reverse.document_kind(), &id);
+        let kinds = &self.mirror.kinds;
+        let id = kinds.identity(self.reverse.document_kind(), &id);
         let unread = Said {
             id,
             names: Vec::new(),
             at: Timestamp::MIN,
             is_deletion: false,
         };
-        match self.reverse.read(hit, source, &gate) {
+        match self.reading(hit, source) {
             Ok(Reading::Command { command, .. }) => Said {
                 names: command.identities().to_vec(),
                 at: command.occurred_at(),

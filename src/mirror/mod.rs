@@ -7,6 +7,7 @@ mod erased;
 mod gauges;
 mod gone;
 mod index;
+mod intake;
 #[cfg(test)]
 mod model_parts_tests;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use send::{read, taken_apart};
 use crate::backfill::Outlet;
 use crate::config::{KafkaProperties, LegacyStore};
 use crate::domain::Limits;
+use crate::ingest::Ingest;
 use crate::legacy::{Client, Source};
 use crate::mapping::{Mapping, Reverse};
 use crate::metric_names::{MIRROR_FAILURES, MIRROR_FOREIGN, MIRROR_PUBLISHED};
@@ -34,8 +36,10 @@ use crate::store::{Error, Mirror, MirrorNote};
 use crate::upkeep::frame::{Turn, Work, caught, pause_after};
 use erased::Judge;
 use index::Index;
+use intake::Intake;
 use metrics::counter;
 use page::Page;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use sweep::{Sweep, Swept};
@@ -47,7 +51,7 @@ use watch::Watched;
 /// Time of one record on its way: it must end before the turn does.
 const RECORD_MS: u64 = 8_000;
 /// Profiles of one page.
-const PAGE: i64 = 200;
+const PAGE: usize = 200;
 /// A walk marks no more while so many marks wait.
 const BACKLOG: usize = 1_000;
 /// The most time for one project, so that the others have their turn.
@@ -76,6 +80,7 @@ pub struct Relay {
     legacy: LegacyStore,
     kafka: KafkaProperties,
     limits: Limits,
+    ingest: Ingest,
     /// Made when a project is mirrored to a topic, and anew after a failure.
     outlet: Mutex<Option<Arc<Outlet>>>,
 }
@@ -126,12 +131,19 @@ impl Work for Relay {
 }
 
 impl Relay {
-    /// `legacy`: where indices are, and what may be named; `kafka`: where topics are; `limits`: by which documents are read.
-    pub fn new(legacy: LegacyStore, kafka: KafkaProperties, limits: Limits) -> Self {
+    /// `legacy`: where indices are, and what may be named; `kafka`: where topics are; `limits`: by which documents are read; `ingest`: the
+    /// way in for what they say.
+    pub fn new(
+        legacy: LegacyStore,
+        kafka: KafkaProperties,
+        limits: Limits,
+        ingest: Ingest,
+    ) -> Self {
         Self {
             legacy,
             kafka,
             limits,
+            ingest,
             outlet: Mutex::default(),
         }
     }
@@ -190,6 +202,11 @@ impl Relay {
                 format: plan.topic_format,
             }),
             judge,
+            intake: Intake {
+                ingest: &self.ingest,
+                done: BTreeSet::new(),
+                has_news: false,
+            },
             note,
             stuck: Vec::new(),
             why: None,
@@ -281,12 +298,12 @@ async fn publish(turn: &mut Turn, mirror: &Mirror, mut page: Page<'_>) -> Result
 async fn pages(turn: &mut Turn, mirror: &Mirror, page: &mut Page<'_>) -> Result<(), Stop> {
     let (until, mut walks) = (Instant::now() + PATIENCE, mirror.is_to_walk);
     loop {
-        let done = page.profiles(turn, PAGE).await?;
-        if done < PAGE as usize && walks {
+        let is_left = page.profiles(turn, PAGE).await?;
+        if !is_left && walks {
             let store = &turn.store;
             let marking = store.mark_page(turn.fence, mirror.project_id, BACKLOG as i64);
             walks = marking.await? >= BACKLOG as i64;
-        } else if done < PAGE as usize {
+        } else if !is_left {
             return Ok(());
         }
         if Instant::now() >= until {

@@ -3,10 +3,12 @@
 use super::Stop;
 use super::erased::{Judge, Said, is_doubtful};
 use super::index::{Index, actions};
+use super::intake::Intake;
 use super::send::Sent;
 use super::topic::Topic;
 use super::version::Versions;
-use crate::domain::{Json, ProfileId};
+use crate::domain::profile::Traits;
+use crate::domain::{Command, Identity, Json, ProfileId};
 use crate::legacy::Found;
 use crate::mapping::{Person, Reverse};
 use crate::store::{Mark, Marked, MarkedProfile, Mirror, MirrorNote};
@@ -20,6 +22,7 @@ pub struct Page<'a> {
     pub index: Option<Index<'a>>,
     pub topic: Option<Topic<'a>>,
     pub judge: Judge<'a>,
+    pub intake: Intake<'a>,
     pub note: &'a mut MirrorNote,
     /// Whom the store failed on, and why: they wait for the next try.
     pub stuck: Vec<ProfileId>,
@@ -27,9 +30,31 @@ pub struct Page<'a> {
 }
 
 /// One person of a page.
-struct Entry {
+pub struct Entry {
     mark: Mark,
-    person: Person,
+    pub person: Person,
+    /// The same traits, as they merge.
+    traits: Traits,
+}
+
+impl Entry {
+    pub fn profile_id(&self) -> ProfileId {
+        self.mark.profile_id
+    }
+
+    /// True where merging what a document says would change nothing of the person.
+    pub fn knows(&self, command: &Command) -> bool {
+        let is_own = |(kind, value): &(String, String), name: &Identity| {
+            *kind == name.kind.as_str() && *value == name.value
+        };
+        let mut names = command.identities().iter();
+        let mut stated = command
+            .subjects()
+            .take(1)
+            .filter_map(|subject| subject.traits);
+        names.all(|name| self.person.identities.iter().any(|own| is_own(own, name)))
+            && stated.all(|write| !self.traits.clone().merge(write))
+    }
 }
 
 /// What becomes of a page's marks.
@@ -43,17 +68,18 @@ struct Sorted {
 }
 
 impl Page<'_> {
-    /// Publishes the people of the oldest marks; tells how many there were. Of somebody who was erased and came back the erasure is
+    /// Publishes the people of the oldest marks; tells whether there may be more. Of somebody who was erased and came back the erasure is
     /// published first: its names are asked for once the marks are known.
-    pub async fn profiles(&mut self, turn: &mut Turn, page: i64) -> Result<usize, Stop> {
+    pub async fn profiles(&mut self, turn: &mut Turn, page: usize) -> Result<bool, Stop> {
         let project_id = self.mirror.project_id;
+        self.intake.has_news = false;
         turn.keep().await?;
-        let marks = turn.store.load_marks(project_id, page, &self.stuck);
+        let marks = turn.store.load_marks(project_id, page as i64, &self.stuck);
         let marks = marks.await?;
         let waits = self.gone(turn).await?;
         let count = marks.marks.len();
         if count == 0 {
-            return not_taken(waits).map_or(Ok(0), Err);
+            return not_taken(waits).map_or(Ok(false), Err);
         }
         let ids: Vec<ProfileId> = marks.marks.iter().map(|mark| mark.profile_id).collect();
         let known = turn.store.load_marked(project_id, &ids).await?;
@@ -61,7 +87,8 @@ impl Page<'_> {
         let again = self.publish(turn, marks.now, &mut sorted).await?;
         fail::fail_point!("mirror-published");
         self.settle(turn, &sorted.done, &sorted.refused).await?;
-        not_taken(again.or(waits)).map_or(Ok(count), Err)
+        let is_left = count == page || self.intake.has_news;
+        not_taken(again.or(waits)).map_or(Ok(is_left), Err)
     }
 
     /// A mark is done where everybody to whom its person is published took that. Tells why somebody has to be tried again.
@@ -93,7 +120,8 @@ impl Page<'_> {
         Ok(again)
     }
 
-    /// Writes the documents of people; what became of each person's. Those for whose documents there is no room wait for the next page.
+    /// Writes the documents of people; what became of each person's. Those for whose documents there is no room wait for the next page, and
+    /// so do all where a document said something new.
     async fn documents(
         &mut self,
         turn: &mut Turn,
@@ -109,6 +137,12 @@ impl Page<'_> {
             .flat_map(|entry| self.reverse.ids(&entry.person))
             .collect();
         let under = self.under(turn, &ids, &there).await?;
+        let used = Versions::of(&turn.progress);
+        self.take_in(used, entries, &under).await?;
+        if self.intake.has_news {
+            entries.clear();
+            return Ok(Vec::new());
+        }
         let people = entries.iter().map(|entry| &entry.person);
         let actions = actions((self.reverse, self.mirror.is_whole), people, &under);
         let versions = self.begin(turn, now, &there).await?;
@@ -241,13 +275,18 @@ pub fn not_taken(why: Option<String>) -> Option<Stop> {
 fn sorted(marks: Vec<Mark>, mut known: HashMap<ProfileId, MarkedProfile>) -> Sorted {
     let mut sorted = Sorted::default();
     for mark in marks {
-        match known.remove(&mark.profile_id).map(person) {
-            None => sorted.done.push(mark),
-            Some(Ok(person)) => {
-                let entry = person.map(|person| Entry { mark, person });
-                sorted.entries.extend(entry);
-            }
-            Some(Err(reason)) => {
+        let Some(profile) = known.remove(&mark.profile_id) else {
+            sorted.done.push(mark);
+            continue;
+        };
+        let traits = profile.traits.read().cloned().unwrap_or_default();
+        match person(profile) {
+            Ok(person) => sorted.entries.extend(person.map(|person| Entry {
+                mark,
+                person,
+                traits,
+            })),
+            Err(reason) => {
                 sorted.refused.push((mark.profile_id, reason));
                 sorted.done.push(mark);
             }

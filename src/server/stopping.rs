@@ -47,7 +47,8 @@ pub(super) struct Tasks {
     pub batcher: JoinHandle<()>,
     pub backfills: Vec<JoinHandle<()>>,
     pub stop_backfill: watch::Sender<bool>,
-    pub imports: Vec<JoinHandle<()>>,
+    /// Those that write as requests do: files that are fetched, documents that are taken in.
+    pub writers: Vec<JoinHandle<()>>,
     pub traces: Option<JoinHandle<()>>,
     pub others: Vec<JoinHandle<()>>,
 }
@@ -74,7 +75,7 @@ pub(super) async fn drain(
     handle.stop(true).await;
     // The server's end drops the last handles of ingest and keys, which ends their tasks.
     let _ = serving.await;
-    for worker in tasks.imports {
+    for worker in tasks.writers {
         worker.abort();
         // It was aborted; what it had begun another node goes on with.
         let _ = worker.await;

@@ -4,9 +4,10 @@ use super::migration::{malformed, reads};
 use super::params::{JsonParam, stored_traits};
 use super::{Error, Statement, Store};
 use crate::domain::migration::{Gate, State};
+use crate::domain::profile::Traits;
 use crate::domain::reads::Reads;
-use crate::domain::{Json, ProfileId, ProjectId, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use crate::domain::{Json, ProfileId, ProjectId};
+use std::collections::HashMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -71,8 +72,7 @@ pub struct ProjectReads {
 /// What Roster knows of one person beside what the legacy store has.
 #[derive(Clone, Debug)]
 pub struct Unmirrored {
-    /// When each trait was stated; null where it was removed.
-    pub stated: BTreeMap<String, (Timestamp, Json)>,
+    pub traits: Traits,
     /// The legacy store has all of it: it was published, and nothing has changed since.
     pub is_mirrored: bool,
     /// A document is what Roster says, and no more.
@@ -168,7 +168,7 @@ fn unmirrored(row: &Row) -> Result<Unmirrored, Error> {
     let (is_walked, is_marked, is_refused): (bool, bool, bool) =
         (row.get(3), row.get(5), row.get(6));
     Ok(Unmirrored {
-        stated: stored_traits(row.get(1), row.get(2))?.stated(),
+        traits: stored_traits(row.get(1), row.get(2))?,
         is_mirrored: is_walked && !is_marked && !is_refused,
         is_whole: row.get(4),
     })

@@ -39,6 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "mirror",
         &[
+            "ingest",
             "upkeep",
             "legacy",
             "backfill",

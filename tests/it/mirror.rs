@@ -198,7 +198,7 @@ impl Scene {
         erase(&self.project, user).await;
     }
 
-    async fn merge(&self, into: &str, from: &str) {
+    pub async fn merge(&self, into: &str, from: &str) {
         merge(&self.project, into, from).await;
     }
 }
@@ -271,7 +271,14 @@ async fn is_laid_over(scene: &Scene) {
         .expect("an object")
         .remove("updated_at");
     let laid_over = json!({"plan": "r-4", "number": 0, "city": "Ulm", "secret": "p-0"});
-    assert_eq!(document, laid_over, "what Roster does not know stays");
+    assert_eq!(document, laid_over, "what Roster did not know stays");
+    let timeless = scene.document("p-8").await.expect("one");
+    let told = (&timeless["city"], &timeless["plan"]);
+    assert_eq!(
+        told,
+        (&json!("Bonn"), &json!("r-4")),
+        "so does what has no time"
+    );
     assert!(
         scene.document("legacy-only").await.is_some(),
         "nobody's to touch"
@@ -302,6 +309,9 @@ async fn what_two_nodes_write_is_in_the_legacy_store_at_rest() {
     };
     let old = ["p-0", "p-1", "p-7", "legacy-only"].map(old);
     scene.store.put(&scene.index, &old).await;
+    let timeless = json!({"city": "Bonn", "secret": "p-8"}).to_string();
+    let timeless = [("p-8".to_owned(), timeless)];
+    scene.store.put(&scene.index, &timeless).await;
     for number in 0..20 {
         let traits = json!({"plan": "before", "number": number});
         scene
@@ -323,11 +333,11 @@ async fn what_two_nodes_write_is_in_the_legacy_store_at_rest() {
         .store
         .delete(&scene.index, &["legacy-only".to_owned()])
         .await;
-    let document = scene.document("p-0").await.expect("one");
-    assert_eq!(
-        (&document["city"], &document["secret"]),
-        (&Value::Null, &json!("p-0"))
-    );
+    for (id, city) in [("p-0", json!("Ulm")), ("p-8", Value::Null)] {
+        let document = scene.document(id).await.expect("one");
+        let told = (&document["city"], &document["secret"]);
+        assert_eq!(told, (&city, &json!(id)), "what has a time was taken in");
+    }
     step(&scene.project, "rollback", json!({})).await;
     live(&scene, &there).await;
     scene.is_equal().await;

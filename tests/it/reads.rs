@@ -3,6 +3,7 @@
 mod compare;
 mod erased;
 mod faults;
+mod newer;
 mod operators;
 mod share;
 mod unreadable;
