@@ -35,6 +35,7 @@ mod plain_date;
 pub mod plan;
 pub mod profile;
 pub mod reads;
+mod receipt;
 mod rejected;
 pub mod rejection;
 mod rules;
@@ -53,9 +54,7 @@ mod typed_command;
 pub mod warning;
 
 pub use allowed::Allowed;
-pub use command::{
-    Class, Command, Event, EventType, Group, Item, Mode, Receipt, Subject, TraitWrite,
-};
+pub use command::{Class, Command, Event, EventType, Group, Item, Mode, Subject, TraitWrite};
 pub use field_type::FieldType;
 pub use gate::{Draft, EventDraft, Gate, GroupDraft, Name, Text};
 pub use given::Emails;
@@ -67,6 +66,7 @@ pub use kinds::Kinds;
 pub use limits::Limits;
 pub use member::edited;
 pub use plain_date::plain_date;
+pub use receipt::Receipt;
 pub use rejected::Rejected;
 pub use rejection::{Code, Rejection};
 pub use rules::{EmailRule, ProjectType, Rules, TypeRule};

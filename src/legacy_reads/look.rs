@@ -12,6 +12,9 @@ use crate::store::{self, Profile, Unmirrored};
 use metrics::counter;
 use std::collections::HashMap;
 
+/// Other documents of people who became one, for one question: as many as one person may have names.
+const MOST_OTHERS: usize = 1_000;
+
 /// People by their places; of some a document is there that can't be read, and why.
 pub(super) type People = HashMap<usize, Result<Seen, String>>;
 /// Documents by their places among those that are sought.
@@ -178,7 +181,7 @@ fn others<'a>(
         let ids = ids.flat_map(|profile| document_ids(profile, kind));
         ids.skip(1).map(move |id| (*number, *place, id))
     });
-    others.collect()
+    others.take(MOST_OTHERS).collect()
 }
 
 /// The same as they were read, by the places of their people. One that can't be read stays where it is, as in the mirror.

@@ -4,7 +4,8 @@
 //! it does for a record, and only then does Roster's word lie over the document: nothing newer is undone there.
 
 use super::Stop;
-use super::page::{Entry, Page};
+use super::entry::Entry;
+use super::erased::Judge;
 use super::version::Versions;
 use crate::domain::{Class, Command, Item, ProfileId, Receipt, Timestamp};
 use crate::ingest::{Ingest, Origin};
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 
 /// The way in for what documents say.
 pub struct Intake<'a> {
+    pub judge: Judge<'a>,
     pub ingest: &'a Ingest,
     /// Of whom documents were taken in since this step began: whoever writes them without end keeps nobody from being published.
     pub done: BTreeSet<ProfileId>,
@@ -20,17 +22,17 @@ pub struct Intake<'a> {
     pub has_news: bool,
 }
 
-impl Page<'_> {
+impl Intake<'_> {
     /// Takes in what documents say that their people do not have.
     ///
     /// `under`: the documents of the people, in their order, without those of whoever was erased.
-    pub(super) async fn take_in(
+    pub async fn take_in(
         &mut self,
         used: Versions,
         entries: &[Entry],
         under: &[Option<&Found>],
     ) -> Result<(), Stop> {
-        if self.mirror.is_whole {
+        if self.judge.mirror.is_whole {
             return Ok(());
         }
         let news = self.news(used, entries, under);
@@ -38,16 +40,16 @@ impl Page<'_> {
             return Ok(());
         }
         let (ids, items): (Vec<ProfileId>, Vec<Item>) = news.into_iter().unzip();
-        self.intake.done.extend(ids);
+        self.done.extend(ids);
         let origin = Origin {
-            project_id: self.mirror.project_id,
+            project_id: self.judge.mirror.project_id,
             class: Class::Backfill,
         };
         // What is refused is told by the backfill, which has the same record; here it stays in its document.
-        let taking = self.intake.ingest.submit(origin, items, None);
+        let taking = self.ingest.submit(origin, items, None);
         let told = |error| Stop::Other(format!("documents are not taken in yet: {error}"));
         let receipts = taking.await.map_err(told)?;
-        self.intake.has_news = receipts.iter().any(Receipt::is_stored);
+        self.has_news = receipts.iter().any(Receipt::is_stored);
         Ok(())
     }
 
@@ -60,9 +62,11 @@ impl Page<'_> {
         let mut under = under.iter();
         let mut news = Vec::new();
         for entry in entries {
-            let own = under.by_ref().take(self.reverse.ids(&entry.person).len());
+            let own = under
+                .by_ref()
+                .take(self.judge.reverse.ids(&entry.person).len());
             let own: Vec<&Found> = own.copied().flatten().collect();
-            if self.intake.done.contains(&entry.profile_id()) {
+            if self.done.contains(&entry.profile_id()) {
                 continue;
             }
             let foreign = own.into_iter().filter(|found| !used.has(found.version));

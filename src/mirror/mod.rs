@@ -3,6 +3,7 @@
 //! One node at a time reads marks, then the people as they are, then their documents as they are there, and sends both laid
 //! together with a version that is higher than all before. A mark goes only after its document was taken.
 
+mod entry;
 mod erased;
 mod gauges;
 mod gone;
@@ -21,8 +22,8 @@ mod topic;
 mod version;
 mod watch;
 
+pub use entry::person;
 pub use gauges::tell;
-pub use page::person;
 pub use send::{read, taken_apart};
 
 use crate::backfill::Outlet;
@@ -203,6 +204,7 @@ impl Relay {
             }),
             judge,
             intake: Intake {
+                judge,
                 ingest: &self.ingest,
                 done: BTreeSet::new(),
                 has_news: false,
