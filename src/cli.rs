@@ -16,6 +16,7 @@ mod status;
 use crate::config::{Config, Secret};
 use crate::domain::kinds::{CustomKind, Normaliser};
 use crate::domain::{KeyHash, KeyKind, Kinds, ProjectId};
+use crate::output;
 use crate::store::{self, Store};
 use crate::{bench, docs, server, telemetry};
 use anyhow::{Context, Result, anyhow, bail};
@@ -200,8 +201,8 @@ fn run_with_settings(cli: Cli, environment: HashMap<String, String>) -> Result<(
     }
     config.validate_beside(complaints)?;
     match cli.verb {
-        Verb::Config(ConfigVerb::Check) => println!("the settings can be used"),
-        Verb::Config(ConfigVerb::Show) => print!("{}", config.to_toml()?),
+        Verb::Config(ConfigVerb::Check) => output::line("the settings can be used")?,
+        Verb::Config(ConfigVerb::Show) => output::text(config.to_toml()?)?,
         Verb::Backfill(BackfillVerb::Check(check)) => check.run(&config)?,
         Verb::Bench(settings) => bench::run(&settings, &config)?,
         verb => {
@@ -323,7 +324,7 @@ async fn run_with_store(verb: Verb, store: &Store, config: Config, is_alone: boo
 
 async fn create_project(store: &Store, name: &str) -> Result<()> {
     match store.create_project(name).await? {
-        Some(id) => println!("project {name} has id {}", id.0),
+        Some(id) => output::line(format_args!("project {name} has id {}", id.0))?,
         None => bail!("there is a project {name} already"),
     }
     Ok(())
@@ -358,11 +359,11 @@ async fn set_kinds(store: &Store, name: &str, kinds: &Kinds) -> Result<()> {
     let project_id = find_project(store, name).await?;
     store.set_kinds(project_id, kinds).await?;
     let names: Vec<&str> = kinds.custom.iter().map(|kind| kind.name.as_str()).collect();
-    println!(
+    output::line(format_args!(
         "project {name} has the identities user_id, email, anonymous_id, {}",
         names.join(", ")
-    );
-    println!("nodes know within keys.cache_seconds");
+    ))?;
+    output::line("nodes know within keys.cache_seconds")?;
     Ok(())
 }
 
@@ -370,7 +371,9 @@ async fn retain(store: &Store, name: &str, events: Option<i32>, rejections: i32)
     let project_id = find_project(store, name).await?;
     store.set_retention(project_id, events, rejections).await?;
     let events = events.map_or("for ever".to_owned(), |days| format!("{days} days"));
-    println!("project {name} keeps events {events}, rejections {rejections} days");
+    output::line(format_args!(
+        "project {name} keeps events {events}, rejections {rejections} days"
+    ))?;
     Ok(())
 }
 
@@ -386,7 +389,7 @@ async fn create_key(store: &Store, project: &str, kind: &str, jwt: bool) -> Resu
         store
             .create_key(KeyHash::of(&key), project_id, kind)
             .await?;
-        println!("{key}");
+        output::line(key)?;
         return Ok(());
     }
     if kind != KeyKind::Write {
@@ -396,7 +399,7 @@ async fn create_key(store: &Store, project: &str, kind: &str, jwt: bool) -> Resu
     store
         .create_signed_key(KeyHash::of(&key), project_id, &secret)
         .await?;
-    println!("{key}\n{secret}");
+    output::line(format_args!("{key}\n{secret}"))?;
     Ok(())
 }
 
@@ -410,13 +413,13 @@ async fn find_project(store: &Store, name: &str) -> Result<ProjectId> {
 async fn list_keys(store: &Store) -> Result<()> {
     for key in store.list_keys().await? {
         let state = if key.revoked { "revoked" } else { "works" };
-        println!(
+        output::line(format_args!(
             "{}  {}  {}  {}  {state}",
             key.hash.fingerprint(),
             key.project,
             key.kind,
             key.created_at
-        );
+        ))?;
     }
     Ok(())
 }
@@ -428,11 +431,11 @@ async fn revoke_key(store: &Store, key: &str) -> Result<()> {
         bail!("there is no such key")
     };
     store.revoke_key(found.hash).await?;
-    println!(
+    output::line(format_args!(
         "{} of project {} stops working within seconds",
         found.hash.fingerprint(),
         found.project
-    );
+    ))?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The pages of the documentation that are made from code, so that they can't lie: `tests/it/docs.rs` compares them.
 
+use crate::output;
 use crate::{config, metric_names, store};
 use anyhow::{Context, Result};
 
@@ -18,7 +19,7 @@ pub fn run(write: bool) -> Result<()> {
         if write {
             std::fs::write(path, text).with_context(|| format!("{path} can't be written"))?;
         } else {
-            print!("{text}");
+            output::text(text)?;
         }
     }
     Ok(())

@@ -30,6 +30,7 @@ pub mod mapping;
 pub mod metric_names;
 mod migration;
 mod mirror;
+pub mod output;
 pub mod pulls;
 mod server;
 pub mod store;

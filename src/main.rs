@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use roster::cli::{Cli, run};
+use roster::output::{CODE_OF_CLOSED, Closed};
 use std::process::ExitCode;
 
 /// It gives memory back after a burst; glibc's keeps what its arenas once held.
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
     let _failpoints = fail::FailScenario::setup();
     match run(Cli::parse(), std::env::vars().collect()) {
         Ok(code) => code,
+        Err(error) if error.is::<Closed>() => ExitCode::from(CODE_OF_CLOSED),
         Err(error) => {
             // One line: what failed, then why.
             eprintln!("roster: {}", format!("{error:#}").replace('\n', " "));

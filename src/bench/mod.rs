@@ -39,6 +39,7 @@ mod work;
 pub use settings::Settings;
 
 use crate::config::Config;
+use crate::output;
 use anyhow::Result;
 use progress::Progress;
 use report::Results;
@@ -57,7 +58,7 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
         let results = Results::read(file)?;
         match into {
             Some(page) => report::write_into(page, file, &results)?,
-            None => print!("{}", report::section(&results)),
+            None => output::text(report::section(&results))?,
         }
         return report::judge(judged, &results);
     }
@@ -71,10 +72,10 @@ pub fn run(settings: &Settings, config: &Config) -> Result<()> {
     let progress = Progress::new();
     let (results, outcome) = runtime.block_on(measure(settings, config, &progress));
     progress.end();
-    print!("{}", report::text(&results));
     if let Some(path) = &settings.json {
         std::fs::write(path, serde_json::to_vec_pretty(&results)?)?;
     }
+    output::text(report::text(&results))?;
     outcome?;
     report::judge(&settings.judged, &results)
 }

@@ -4,6 +4,7 @@ use super::check::Check;
 use super::kafka::KafkaArgs;
 use super::status;
 use crate::config::{BackfillSource, Config};
+use crate::output;
 use crate::server;
 use crate::store::Store;
 use anyhow::{Result, anyhow, bail};
@@ -99,10 +100,10 @@ pub async fn run(verb: BackfillVerb, store: &Store, mut config: Config) -> Resul
             own.mapping = mapping.or(own.mapping.take());
             let own = own.clone();
             let replayed = server::backfill::replay(&config, &own, store).await?;
-            println!(
+            output::line(format_args!(
                 "taken {}, refused again {}, no longer in the topic {}",
                 replayed.taken, replayed.refused, replayed.gone
-            );
+            ))?;
             Ok(())
         }
         // It is done before any database is opened.
@@ -136,7 +137,9 @@ async fn set(store: &Store, source: &str, paused: Option<&str>) -> Result<()> {
         bail!("there is no source {source}");
     }
     let what = paused.map_or("goes on", |_| "pauses");
-    println!("source {source} {what} on every node within seconds");
+    output::line(format_args!(
+        "source {source} {what} on every node within seconds"
+    ))?;
     Ok(())
 }
 
@@ -151,6 +154,8 @@ async fn restart(store: &Store, source: &str) -> Result<()> {
         }
         Some(_) => store.restart_source(source).await.map_err(told)?,
     }
-    println!("source {source} begins at the beginning of its topic when it goes on");
+    output::line(format_args!(
+        "source {source} begins at the beginning of its topic when it goes on"
+    ))?;
     Ok(())
 }

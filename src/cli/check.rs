@@ -3,6 +3,7 @@
 use super::kafka::KafkaArgs;
 use crate::config::Config;
 use crate::mapping::{Estimate, Survey};
+use crate::output;
 use crate::server::check::{Asked, Origin, check};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -50,11 +51,11 @@ impl Check {
         let (survey, whole) = check(config, self.asked(config)?)?;
         if is_json {
             let survey = &survey;
-            println!("{}", serde_json::to_string(&Report { survey, whole })?);
+            output::line(serde_json::to_string(&Report { survey, whole })?)?;
         } else {
-            lines(&survey, &whole, "the source's start")
-                .iter()
-                .for_each(|line| println!("{line}"));
+            for line in lines(&survey, &whole, "the source's start") {
+                output::line(line)?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `roster project criteria`: when the apps of a project make users of people whom they do not know yet.
 
 use crate::domain::{Json, ProjectId};
+use crate::output;
 use crate::store::Store;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -29,8 +30,12 @@ impl Given {
         let document = self.file.as_deref().map(document).transpose()?;
         store.set_criteria(project_id, document.as_ref()).await?;
         match document {
-            Some(_) => println!("project {name} has criteria for unknown users"),
-            None => println!("project {name} has no criteria for unknown users"),
+            Some(_) => output::line(format_args!(
+                "project {name} has criteria for unknown users"
+            ))?,
+            None => output::line(format_args!(
+                "project {name} has no criteria for unknown users"
+            ))?,
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::kafka::KafkaArgs;
 use crate::config::Config;
 use crate::export::{Options, Progress};
+use crate::output;
 use crate::server::export::{To, export};
 use crate::store::Store;
 use anyhow::{Result, bail};
@@ -89,7 +90,7 @@ pub async fn run(args: ExportArgs, store: &Store, mut config: Config) -> Result<
     let outcome = export(&config, to, options, (store, show)).await;
     shown.bar.finish_and_clear();
     let outcome = outcome?;
-    println!("{}", serde_json::to_string(&outcome)?);
+    output::line(serde_json::to_string(&outcome)?)?;
     if outcome.too_large > 0 {
         bail!(
             "{} documents are larger than the topic takes and were passed over",

@@ -2,6 +2,7 @@
 
 use crate::domain::ProjectId;
 use crate::domain::tracking_plan::Category;
+use crate::output;
 use crate::store::Store;
 use anyhow::{Result, bail};
 
@@ -37,7 +38,7 @@ async fn show(store: &Store, project_id: ProjectId, of: Category) -> Result<()> 
     let mut fields = store.load_field_types(project_id, &[of]).await?;
     fields.sort();
     for field in fields {
-        println!("{}  {}", field.path, field.its_type.as_str());
+        output::line(format_args!("{}  {}", field.path, field.its_type.as_str()))?;
     }
     Ok(())
 }
@@ -46,6 +47,8 @@ async fn forget(store: &Store, project_id: ProjectId, of: &Category, field: &str
     if !store.forget_field_type(project_id, of, field).await? {
         bail!("the plan has no field {field}");
     }
-    println!("{field} has no type; nodes know within a minute");
+    output::line(format_args!(
+        "{field} has no type; nodes know within a minute"
+    ))?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod upload;
 
 use crate::domain::Timestamp;
 use crate::files::Format;
+use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
 use asked::Upload;
 use clap::Args;
@@ -289,7 +290,7 @@ impl Outcome {
     async fn tell(&mut self, service: &Service) -> Result<()> {
         let total = std::mem::take(&mut self.total);
         if !total.jobs.is_empty() {
-            println!("{}", serde_json::to_string(&total)?);
+            output::line(serde_json::to_string(&total)?)?;
         }
         let refused = total.jobs.iter().filter(|job| job.rejected > 0);
         for (place, job) in refused.enumerate() {

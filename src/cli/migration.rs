@@ -7,6 +7,7 @@ use crate::domain::ProjectId;
 use crate::domain::migration::Verb;
 use crate::domain::reads::ReadSource;
 use crate::migration::{self, Denied, Order, ReadsOrder};
+use crate::output;
 use crate::store::{MigrationPlan, Store, TopicFormat};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
@@ -151,7 +152,7 @@ async fn history(store: &Store, project_id: ProjectId) -> Result<()> {
         let steps = steps.map_err(super::explained)?;
         after = steps.last().map(|last| last.version);
         for step in steps {
-            println!("{}", serde_json::to_string(&step)?);
+            output::line(serde_json::to_string(&step)?)?;
         }
     }
     Ok(())
@@ -205,7 +206,7 @@ impl Reads {
         };
         let status = migration::set_reads(store, project_id, &order).await;
         let reads = status.map_err(refused)?.reads;
-        println!("profiles are read from {}", told(reads));
+        output::line(format_args!("profiles are read from {}", told(reads)))?;
         Ok(())
     }
 }
@@ -229,7 +230,7 @@ fn refused(denied: Denied) -> anyhow::Error {
 async fn take(store: &Store, project_id: ProjectId, verb: Verb, order: &Order) -> Result<()> {
     let status = migration::step(store, project_id, verb, order).await;
     let status = status.map_err(refused)?;
-    println!("the migration is at {}", status.state);
+    output::line(format_args!("the migration is at {}", status.state))?;
     Ok(())
 }
 
@@ -240,10 +241,10 @@ async fn show(store: &Store, project_id: ProjectId, watch: bool, json: bool) -> 
         let status = status.map_err(super::explained)?;
         let status = status.context("the project has no migration: plan one")?;
         if is_json {
-            println!("{}", serde_json::to_string(&status)?);
+            output::line(serde_json::to_string(&status)?)?;
         } else {
             let wipe = if watch { WIPE } else { "" };
-            print!("{wipe}{}", text_of(&status));
+            output::text(format_args!("{wipe}{}", text_of(&status)))?;
         }
         if !watch {
             return Ok(());

@@ -1,6 +1,7 @@
 //! `roster project rules`: how far a project believes its write keys.
 
 use crate::domain::{EmailRule, ProjectId, ProjectType, Rules, TypeRule};
+use crate::output;
 use crate::store::Store;
 use anyhow::Result;
 
@@ -71,7 +72,9 @@ impl Given {
     /// Where the database does not take them.
     pub async fn set(self, store: &Store, project_id: ProjectId, name: &str) -> Result<()> {
         store.set_rules(project_id, &self.rules()).await?;
-        println!("project {name} has new rules; nodes know within keys.cache_seconds");
+        output::line(format_args!(
+            "project {name} has new rules; nodes know within keys.cache_seconds"
+        ))?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `roster backfill status`: how far each source has got.
 
+use crate::output;
 use crate::store::{PartitionStatus, SourceStatus, Store};
 use anyhow::{Result, anyhow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -22,7 +23,7 @@ pub async fn run(store: &Store, watch: bool, json: bool) -> Result<()> {
         let all = store.backfill_status(None).await;
         let all = all.map_err(|error| anyhow!(error.full_text()))?;
         if is_json {
-            println!("{}", serde_json::to_string(&all)?);
+            output::line(serde_json::to_string(&all)?)?;
         } else {
             all.iter().for_each(|status| shown.show(status));
         }

@@ -99,6 +99,11 @@ impl Kinds {
         identities.sort_by_key(|identity| std::cmp::Reverse(self.strength(&identity.kind)));
     }
 
+    /// How strong a kind is: of the identities of a call the strongest tells whose it is.
+    pub fn strength_of(&self, kind: &str) -> i32 {
+        self.strength(&IdentityKind::parse(kind))
+    }
+
     fn strength(&self, kind: &IdentityKind) -> i32 {
         match kind {
             IdentityKind::UserId => 400,

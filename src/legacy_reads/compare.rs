@@ -7,6 +7,7 @@ use super::known::Leaving;
 use crate::domain::difference::{Difference, differences};
 use crate::domain::{Caller, Json, ProfileId, Timestamp};
 use crate::ingest::Reservation;
+use crate::mapping::Reverse;
 use crate::metric_names::{READ_MISMATCHES, READS_COMPARED, READS_NOT_COMPARED};
 use crate::store::{Compared, ComparedKey, FieldMismatches, Profile, Reference};
 use metrics::counter;
@@ -123,8 +124,12 @@ fn field(own: &Compared, name: &str) -> String {
     (if is_named { name } else { OTHER }).to_owned()
 }
 
-/// In what two accounts differ.
-pub(super) fn between(ours: Option<&Account>, theirs: Option<&Account>) -> Vec<Difference> {
+/// In what two accounts differ. Names that the mapping reads as traits too are compared as those.
+pub(super) fn between(
+    reverse: &Reverse,
+    ours: Option<&Account>,
+    theirs: Option<&Account>,
+) -> Vec<Difference> {
     let (own, other) = match (ours, theirs) {
         (None, None) => return Vec::new(),
         (Some(own), Some(other)) => (own, other),
@@ -139,7 +144,10 @@ pub(super) fn between(ours: Option<&Account>, theirs: Option<&Account>) -> Vec<D
     };
     let value = |json: &Json| serde_json::from_slice(json.as_bytes()).unwrap_or_default();
     let mut found = differences(&value(&own.traits), &value(&other.traits));
-    let unknown = other.names.difference(&own.names).count();
+    let unknown = other.names.difference(&own.names);
+    let unknown = unknown
+        .filter(|(kind, _)| !reverse.is_trait_too(kind))
+        .count();
     if unknown > 0 {
         found.push(Difference {
             path: "identities".to_owned(),

@@ -40,7 +40,8 @@ impl LegacyReads {
     }
 
     async fn look_again(&self, compare: Compare) {
-        let mut found = between(compare.ours.as_ref(), compare.theirs.as_ref());
+        let reverse = &compare.leaving.reverse;
+        let mut found = between(reverse, compare.ours.as_ref(), compare.theirs.as_ref());
         let who = compare.ours.as_ref().and_then(|ours| ours.id);
         for pause in LOOKS {
             if found.is_empty() {
@@ -74,7 +75,7 @@ impl LegacyReads {
         let mut people = self.look(leaving, reader, &[place], &mut room).await.ok()?;
         let theirs = people.remove(&0).transpose().ok()?;
         let theirs = theirs.map(|person| person.account());
-        Some(between(ours.as_ref(), theirs.as_ref()))
+        Some(between(&leaving.reverse, ours.as_ref(), theirs.as_ref()))
     }
 
     /// Writes down the sums, if there is something new in them.

@@ -2,7 +2,7 @@
 
 use super::names;
 use super::place::Pointer;
-use super::reverse::{Person, Reverse, in_row, values};
+use super::reverse::{Reverse, in_row};
 use crate::domain::Timestamp;
 use serde_json::{Map, Value};
 
@@ -15,17 +15,6 @@ impl Reverse {
         all.sort_by_key(|row| self.time_of(row));
         all.into_iter()
             .reduce(|under, over| self.laid(&under, &over))
-    }
-
-    /// Takes names out of a document that are not the person's.
-    pub(super) fn forget_others(&self, person: &Person, row: &mut Value) {
-        for (kind, place) in self.name_places() {
-            let own = values(person, kind);
-            let is_own = |text: &String| own.iter().any(|own| own.eq_ignore_ascii_case(text));
-            if !texts(place.find(row)).iter().all(is_own) {
-                place.take(row);
-            }
-        }
     }
 
     fn without_id(&self, mut row: Value) -> Value {
@@ -47,15 +36,18 @@ impl Reverse {
         let traits = members(root.find(under), root.find(over));
         let mut row = members(Some(under), Some(over));
         root.put(&mut row, traits);
-        for (_, place) in self.name_places() {
-            if let Some(all) = both(place.find(under), place.find(over)) {
+        for (kind, place) in self.name_places() {
+            let is_one = |one: &str, other: &str| {
+                self.kinds.identity(kind, one) == self.kinds.identity(kind, other)
+            };
+            if let Some(all) = both(place.find(under), place.find(over), is_one) {
                 place.put(&mut row, all);
             }
         }
         row
     }
 
-    fn name_places(&self) -> impl Iterator<Item = (&str, &Pointer)> {
+    pub(super) fn name_places(&self) -> impl Iterator<Item = (&str, &Pointer)> {
         let kinds = self.document.identities.0.iter();
         kinds.flat_map(|(kind, places)| {
             let places = places.iter().filter_map(in_row);
@@ -71,15 +63,19 @@ fn members(under: Option<&Value>, over: Option<&Value>) -> Value {
     Value::Object(both.map(own).collect::<Map<_, _>>())
 }
 
-fn texts(value: Option<&Value>) -> Vec<String> {
+pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
     names::texts(value.cloned().unwrap_or_default()).0
 }
 
 /// The names of two documents, where there are several: neither may hide what the other one has.
-fn both(one: Option<&Value>, other: Option<&Value>) -> Option<Value> {
+fn both(
+    one: Option<&Value>,
+    other: Option<&Value>,
+    is_one: impl Fn(&str, &str) -> bool,
+) -> Option<Value> {
     let (mut all, others) = (texts(one), texts(other));
     for name in others {
-        if !all.iter().any(|own| own.eq_ignore_ascii_case(&name)) {
+        if !all.iter().any(|own| is_one(own, &name)) {
             all.push(name);
         }
     }

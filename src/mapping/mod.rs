@@ -18,6 +18,7 @@ mod from_file;
 mod kind;
 mod messages;
 mod moment;
+mod named;
 mod names;
 mod number;
 mod opened;

@@ -6,11 +6,10 @@
 use super::document::Document;
 use super::envelope::Envelope;
 use super::kind::Kind;
-use super::names;
 use super::place::{Place, Pointer, View};
 use super::shape::{Dots, Shape};
 use super::{Form, Mapping, Reading, Record};
-use crate::domain::{Gate, Rejection, Timestamp};
+use crate::domain::{Gate, Kinds, Rejection, Timestamp};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -33,7 +32,17 @@ pub struct Person {
 #[derive(Clone, Debug)]
 pub struct Reverse {
     pub(super) document: Document,
-    kind: String,
+    pub(super) kind: String,
+    pub(super) kinds: Kinds,
+    pub(super) shared: Vec<Shared>,
+}
+
+/// A place of a name that a trait is read from too.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) kind: String,
+    pub(super) place: Pointer,
+    pub(super) its_trait: String,
 }
 
 impl Mapping {
@@ -65,9 +74,15 @@ impl Mapping {
             "the mapping does not say which identity is a document's _id: name it as document_kind"
                 .to_owned()
         };
-        Ok(Reverse {
+        let reverse = Reverse {
             document: (**document).clone(),
             kind: kind.ok_or_else(untold)?.to_owned(),
+            kinds: Kinds::default(),
+            shared: Vec::new(),
+        };
+        Ok(Reverse {
+            shared: reverse.shared_places(),
+            ..reverse
         })
     }
 }
@@ -141,29 +156,6 @@ impl Reverse {
         }
     }
 
-    /// A place that names the person already stays as it is.
-    fn put_names(&self, person: &Person, row: &mut Value) {
-        for (kind, places) in &self.document.identities.0 {
-            let own = values(person, kind);
-            let place = places.iter().find_map(in_row);
-            let Some(place) = place.filter(|_| !own.is_empty()) else {
-                continue;
-            };
-            let there = place.find(row).cloned().unwrap_or_default();
-            let (texts, _) = names::texts(there);
-            let is_own = |text: &String| own.iter().any(|own| own.eq_ignore_ascii_case(text));
-            if texts.is_empty() || !texts.iter().all(is_own) {
-                let mut own: Vec<Value> = own.into_iter().map(Value::from).collect();
-                let value = if own.len() == 1 {
-                    own.swap_remove(0)
-                } else {
-                    Value::Array(own)
-                };
-                place.put(row, value);
-            }
-        }
-    }
-
     fn put_times(&self, person: &Person, old: &Value, row: &mut Value) {
         let time = &self.document.time;
         let newest = person.traits.values().map(|(at, _)| *at).max();
@@ -213,13 +205,27 @@ pub(super) fn values<'p>(person: &'p Person, kind: &str) -> Vec<&'p str> {
     own.map(|(_, value)| value.as_str()).collect()
 }
 
+impl Shape {
+    /// The trait that a text at a place of a row is read as, if it would be written back there.
+    pub(super) fn trait_at(&self, place: &Pointer) -> Option<String> {
+        let shape = Shape {
+            types: Vec::new(),
+            ..bare(self)
+        };
+        let (mut row, mut again) = (json!({}), json!({}));
+        place.put(&mut row, json!("a text"));
+        let root = self.root.find(&row)?.as_object()?.clone();
+        let traits = shape.apply(root, false, DEPTH, &mut Vec::new()).traits;
+        let name = traits.keys().next()?.clone();
+        let root = unshaped(&shape, traits, &Map::new(), None);
+        self.root.put(&mut again, root);
+        (again == row).then_some(name)
+    }
+}
+
 /// What the person has; over what the document says where they are not whole.
 fn traits(shape: &Shape, person: &Person, under: Option<Map<String, Value>>) -> Map<String, Value> {
-    let bare = Shape {
-        defaults: Map::new(),
-        placeholders: Vec::new(),
-        ..shape.clone()
-    };
+    let bare = bare(shape);
     let under = under.map(|root| bare.apply(root, false, DEPTH, &mut Vec::new()).traits);
     let mut traits = under.unwrap_or_default();
     for (name, (_, value)) in &person.traits {
@@ -231,6 +237,15 @@ fn traits(shape: &Shape, person: &Person, under: Option<Map<String, Value>>) -> 
         }
     }
     traits
+}
+
+/// What reads a document without making up or leaving out anything.
+fn bare(shape: &Shape) -> Shape {
+    Shape {
+        defaults: Map::new(),
+        placeholders: Vec::new(),
+        ..shape.clone()
+    }
 }
 
 /// The way of `Shape::apply`, from its end to its beginning. What the mapping could not convert stays as it is, but for what is known

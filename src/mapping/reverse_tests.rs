@@ -1,6 +1,7 @@
 //! What was read is written back, and reads the same.
 
 use super::*;
+use crate::domain::kinds::{CustomKind, Normaliser};
 use proptest::prelude::*;
 
 const AT: &str = "2023-05-01T10:00:00Z";
@@ -28,6 +29,28 @@ fn person(traits: &Map<String, Value>) -> Person {
         identities: vec![("user_id".to_owned(), "7".to_owned())],
         traits: traits.iter().map(stated).collect(),
         floor: None,
+    }
+}
+
+fn named(mut person: Person, kind: &str, value: &str) -> Person {
+    let name = (kind.to_owned(), value.to_owned());
+    person.identities.push(name);
+    person
+}
+
+/// Of a project with two kinds of its own, one of them stronger than all others.
+fn kinds() -> Kinds {
+    let kind = |name: &str, strength, normaliser| CustomKind {
+        name: name.to_owned(),
+        strength,
+        normaliser,
+    };
+    Kinds {
+        custom: vec![
+            kind("phone", 200, Normaliser::Phone),
+            kind("customer_no", 500, Normaliser::AsIs),
+        ],
+        ..Kinds::default()
     }
 }
 
@@ -109,6 +132,20 @@ proptest! {
         expected.extend(traits.clone());
         let document = reverse.document_of(&person(&traits), Some(&old), false);
         prop_assert_eq!(read(&reverse, &document), expected, "{}", document);
+    }
+
+    /// What stands where a trait is too is the trait's; a name stands there where the person has no such trait.
+    #[test]
+    fn laws_of_documents_a_name_hides_no_trait(there in root(), old in prop::option::of(root()), is_whole in any::<bool>()) {
+        let reverse = reverse("preset = \"elasticsearch\"\n[identities]\nuser_id = \"record:/_id\"\nemail = \"/a\"\n");
+        let traits = read(&reverse, &there);
+        let own = named(person(&traits), "email", "ada@x.io");
+        let document = reverse.document_of(&own, old.as_ref(), is_whole);
+        let reads = read(&reverse, &document);
+        let lost = traits.iter().find(|(name, value)| reads.get(*name) != Some(value));
+        prop_assert_eq!(lost, None, "{}", document);
+        prop_assert!(traits.contains_key("a") || reads.contains_key("a"), "{}", document);
+        prop_assert_eq!(reverse.document_of(&own, Some(&document), is_whole), document);
     }
 
     #[test]
@@ -271,4 +308,95 @@ fn what_a_rename_hides_or_can_not_move_stays() {
     );
     let fresh = reverse.document_of(&own, None, true);
     assert_eq!(fresh, json!({"addr": "text", "city": "Ulm"}));
+}
+
+#[test]
+fn a_name_that_is_a_trait_too_is_as_the_trait_says() {
+    for (mapping, member) in [
+        ("email = \"/email\"\n", "email"),
+        (
+            "email = \"/mail\"\n[traits.rename]\nmail = \"email\"\n",
+            "mail",
+        ),
+        (
+            "email = \"/p/mail\"\n[traits]\nroot = \"/p\"\nonly = [\"mail\"]\n[traits.rename]\nmail = \"email\"\n",
+            "p/mail",
+        ),
+    ] {
+        let mapping = format!(
+            "preset = \"elasticsearch\"\n[identities]\nuser_id = \"record:/_id\"\n{mapping}"
+        );
+        let reverse = reverse(&mapping);
+        let of = |value: Value| {
+            let mut row = json!({});
+            let place = Pointer::parse(&format!("/{member}")).expect("a place");
+            place.put(&mut row, value);
+            row
+        };
+        let own = person(json!({"email": "r3@x.io"}).as_object().expect("one"));
+        let mut own = named(own, "email", "r2@x.io");
+        let old = of(json!("r2@x.io"));
+        for is_whole in [false, true] {
+            for under in [None, Some(&old), Some(&of(json!("r3@x.io")))] {
+                let document = reverse.document_of(&own, under, is_whole);
+                assert_eq!(document, of(json!("r3@x.io")), "{mapping}");
+            }
+        }
+        let at = Timestamp::parse(AT).expect("a time");
+        own.traits.insert("email".to_owned(), (at, Value::Null));
+        let document = reverse.document_of(&own, Some(&old), true);
+        assert_eq!(read(&reverse, &document), Map::new(), "{mapping}");
+        own.traits.clear();
+        assert_eq!(reverse.document_of(&own, None, true), old, "{mapping}");
+    }
+}
+
+#[test]
+fn a_trait_names_nobody_else_where_its_name_decides_whom_a_document_is_about() {
+    for (identities, kind) in [
+        ("user_id = \"/id\"\n", "user_id"),
+        (
+            "user_id = \"record:/_id\"\ncustomer_no = \"/id\"\n",
+            "customer_no",
+        ),
+        ("email = \"/id\"\n", "email"),
+    ] {
+        let mapping = format!("preset = \"elasticsearch\"\n[identities]\n{identities}");
+        let reverse = reverse(&mapping).with_kinds(kinds());
+        let mut own = person(json!({"id": "8"}).as_object().expect("one"));
+        if kind != "user_id" {
+            own = named(own, kind, "7");
+        }
+        for is_whole in [false, true] {
+            let document = reverse.document_of(&own, Some(&json!({"id": "8"})), is_whole);
+            assert_eq!(document, json!({"id": "7"}), "{mapping}");
+        }
+    }
+}
+
+#[test]
+fn names_are_compared_as_the_project_does() {
+    let reverse = reverse(
+        "preset = \"elasticsearch\"\n[identities]\nuser_id = \"/id\"\nemail = \"/mail\"\nphone = \"/phone\"\n[traits]\ndrop = [\"id\", \"mail\", \"phone\"]\n",
+    )
+    .with_kinds(kinds());
+    let own = named(person(&Map::new()), "email", "j\u{f6}rg@x.io");
+    let mut own = named(own, "phone", "+4989777000");
+    let spelled = json!({"id": 7, "mail": "J\u{d6}RG@x.io", "phone": "+49 (89) 777-000"});
+    for is_whole in [false, true] {
+        let document = reverse.document_of(&own, Some(&spelled), is_whole);
+        assert_eq!(document, spelled);
+    }
+    let other = json!({"id": 7, "mail": "j\u{f6}rg@x.io", "phone": "0049 89 777000"});
+    let together = reverse.together(Some(spelled), vec![other]);
+    let together = together.expect("one");
+    assert_eq!(
+        (&together["mail"], &together["phone"]),
+        (&json!("J\u{d6}RG@x.io"), &json!("+49 (89) 777-000"))
+    );
+
+    // Only ids that are spelled alike are one.
+    own.identities[0].1 = "u4".to_owned();
+    let document = reverse.document_of(&own, Some(&json!({"id": "U4"})), false);
+    assert_eq!(document["id"], "u4");
 }

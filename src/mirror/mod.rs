@@ -231,7 +231,9 @@ impl Relay {
                 .then(|| Client::under_turn(&self.legacy))
                 .transpose()?,
             outlet: plan.topic.as_ref().map(|_| self.open()).transpose()?,
-            reverse: mapping.reverse(Some(plan.document_kind.as_str()))?,
+            reverse: mapping
+                .reverse(Some(plan.document_kind.as_str()))?
+                .with_kinds(mirror.kinds.clone()),
         })
     }
 

@@ -74,7 +74,7 @@ impl<'a> Scene<'a> {
             due,
             side: own.side(due)?,
             mapping,
-            reverse,
+            reverse: reverse.with_kinds(kinds.clone()),
             kinds,
             limits: &own.limits,
             now,

@@ -6,6 +6,7 @@ use crate::harness::{
 use reqwest::StatusCode;
 use roster::domain::KeyHash;
 use serde_json::json;
+use std::io::pipe;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -387,4 +388,51 @@ async fn a_check_of_the_settings_tells_all_that_a_start_refuses() {
             assert!(said.contains(part), "{verb}: {part:?} is not in: {said}");
         }
     }
+}
+
+/// As behind `| head`.
+#[tokio::test]
+async fn a_command_whose_reader_is_gone_ends_without_a_word() {
+    let url = &shared().await.database_url;
+    let project = create_project().await;
+    let plan = json!({"mapping": crate::migration::MAPPING, "index": project.name});
+    crate::migration::step(&project, "plan", plan).await;
+    let name = &project.name;
+    let watch = format!("migration status {name} --watch");
+    for words in ["config show", "docs", "key list", &watch] {
+        let (reader, writer) = pipe().expect("a pipe");
+        let mut command = Command::new(ROSTER);
+        command.args(words.split(' ')).args(["--database-url", url]);
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let running = command.stdout(writer).spawn().expect("runs");
+        drop((command, reader));
+        let done = running.wait_with_output().await.expect("it ends");
+        let said = String::from_utf8_lossy(&done.stderr);
+        let said: Vec<&str> = said
+            .lines()
+            .filter(|line| !line.contains(" INFO "))
+            .collect();
+        assert_eq!((done.status.code(), said), (Some(141), vec![]), "{words}");
+    }
+}
+
+/// What goes on and on ends with its reader, too.
+#[tokio::test]
+async fn a_command_that_is_watched_ends_when_its_reader_goes() {
+    let project = create_project().await;
+    let plan = json!({"mapping": crate::migration::MAPPING, "index": project.name});
+    crate::migration::step(&project, "plan", plan).await;
+    let url = &shared().await.database_url;
+    let roster = format!("{ROSTER} migration status {} --watch", project.name);
+    let mut shell = Command::new("sh");
+    let line = format!("{{ {roster}; echo $? >&2; }} | head -c 100");
+    shell.args(["-c", &line]).env("ROSTER__DATABASE__URL", url);
+    let done = shell.stdin(Stdio::null()).output().await.expect("it ends");
+    assert_eq!(done.stdout.len(), 100);
+    let said = String::from_utf8_lossy(&done.stderr);
+    let said: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.contains(" INFO "))
+        .collect();
+    assert_eq!(said, ["141"]);
 }

@@ -119,13 +119,14 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &["config", "metric_names"]),
-    ("docs", &["config", "metric_names", "store"]),
+    ("output", &[]),
+    ("docs", &["config", "metric_names", "store", "output"]),
     // Of the store only the texts of its statements: the raw limit is the same statements without the service around them. Of the
     // backfill a topic to fill, and the first parts of its road.
     (
         "bench",
         &[
-            "domain", "config", "store", "embedded", "backfill", "mapping",
+            "domain", "config", "store", "embedded", "backfill", "mapping", "output",
         ],
     ),
 ];

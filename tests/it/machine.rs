@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 pub async fn is_postgresql(url: &str) -> bool {
     let engine = store_at(url).engine().await.expect("it answers");
     if engine != Engine::PostgreSql {
-        println!("PostgreSQL only");
+        eprintln!("PostgreSQL only");
     }
     engine == Engine::PostgreSql
 }

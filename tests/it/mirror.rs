@@ -8,6 +8,7 @@ mod faults;
 mod foreign;
 mod joined;
 mod killed;
+mod named;
 mod odd;
 mod seeds;
 mod targets;

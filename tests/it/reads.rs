@@ -26,7 +26,7 @@ async fn ask_reads(project: &Project, body: Value) -> (StatusCode, Value) {
     (reply.status(), reply.json().await.expect("JSON"))
 }
 
-async fn read_from(project: &Project, source: &str, share: u8) {
+pub async fn read_from(project: &Project, source: &str, share: u8) {
     let (status, answer) = ask_reads(project, json!({"source": source, "share": share})).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(answer["reads"], json!({"source": source, "share": share}));
@@ -38,7 +38,7 @@ async fn read(project: &Project, reference: &str) -> (StatusCode, Value) {
 }
 
 /// Waits until a node reads somebody from a source.
-async fn until_source(project: &Project, reference: &str, source: &Value) {
+pub async fn until_source(project: &Project, reference: &str, source: &Value) {
     let what = format!("{reference} is read from {source}");
     wait_until(&what, PATIENCE, async || {
         read(project, reference).await.1["source"] == *source

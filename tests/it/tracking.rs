@@ -48,7 +48,7 @@ pub async fn every_fixture_of(dialect: &str) {
                 .map(|complaint| format!("{name}: {complaint}")),
         );
     }
-    println!("{} fixtures", folders.len());
+    eprintln!("{} fixtures", folders.len());
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 

@@ -12,6 +12,7 @@ pub use results::{Line, Part, Results, median};
 
 use super::bars::stated;
 use super::settings::Judged;
+use crate::output;
 use anyhow::{Result, bail};
 
 /// The tables and notes of a run, for a terminal.
@@ -34,7 +35,7 @@ pub fn judge(judged: &Judged, results: &Results) -> Result<()> {
     let mut complaints = Vec::new();
     if let Some(path) = &judged.compare {
         let (table, worse) = compare::compare(&Results::read(path)?, results);
-        print!("\n{table}");
+        output::text(format_args!("\n{table}"))?;
         complaints.extend(worse);
     }
     let missed = judged

@@ -6,6 +6,7 @@ use crate::cli::check;
 use crate::config::Config;
 use crate::domain::Timestamp;
 use crate::files::Seen;
+use crate::output;
 use crate::server::trial::{Trial, preview, trial};
 use anyhow::Result;
 use std::collections::HashMap;
@@ -37,10 +38,10 @@ pub fn run(upload: &Upload, is_preview: bool) -> Result<u64> {
         Ok(Some(bytes.to_vec()))
     };
     let (survey, seen) = trial(&config, &asked, next)?;
-    println!("{}: {}", upload.name, of_the_file(&seen));
+    output::line(format_args!("{}: {}", upload.name, of_the_file(&seen)))?;
     let whole = survey.estimate(survey.records);
     for line in check::lines(&survey, &whole, "the file's own time") {
-        println!("  {line}");
+        output::line(format_args!("  {line}"))?;
     }
     Ok(survey
         .rejections
@@ -54,9 +55,9 @@ fn previewed(config: &Config, asked: &Trial, content: &mut Content) -> Result<u6
     let (bytes, is_all) = content.piece(0)?;
     let mut preview = preview(config, asked, (bytes, is_all))?;
     let mapping = preview.mapping.take();
-    println!("{}", serde_json::to_string_pretty(&preview)?);
+    output::line(serde_json::to_string_pretty(&preview)?)?;
     if let Some(mapping) = mapping {
-        println!("\n# a mapping to begin with\n{mapping}");
+        output::line(format_args!("\n# a mapping to begin with\n{mapping}"))?;
     }
     Ok(preview.rejections.len() as u64)
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::containment::Direction;
 use crate::migration;
+use crate::output;
 use crate::store::{Store, Verification};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -43,7 +44,7 @@ impl Verify {
             }
             sleep(EVERY).await;
         };
-        println!("{}", serde_json::to_string(&verified)?);
+        output::line(serde_json::to_string(&verified)?)?;
         let verification = &verified.verification;
         match verification.counts.differences() {
             _ if !verification.reason.is_empty() => bail!("{}", verification.reason),
