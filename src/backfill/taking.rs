@@ -4,6 +4,7 @@
 use super::arrival::Arrived;
 use super::projects::{Project, Projects};
 use super::source::Source;
+use crate::domain::versions::Versions;
 use crate::domain::{
     Class, Code, Command, Gate, Item, KeyKind, Kinds, ProjectId, Receipt, Rejection, Timestamp,
     Warning,
@@ -161,6 +162,7 @@ impl Taker {
         if bytes > most {
             return (project.id, Err(too_large(bytes, most)));
         }
+        let record = aged(&self.source, record, project.published);
         let whose = (project.id, &*project.kinds);
         let read = || read_as(&self.source, &record, whose, self.start);
         let read = if bytes >= LARGE {
@@ -200,6 +202,21 @@ impl Taker {
             }
             pause = (pause * 2).min(LONGEST);
         }
+    }
+}
+
+/// A document that a mirror wrote carries the time of its newest trait for all of them. What Roster wrote it knows: the record is from before all
+/// times, and brings what Roster lacks and nothing newer.
+fn aged<'r>(source: &Source, record: Record<'r>, published: Versions) -> Record<'r> {
+    let is_own = published.has_begun()
+        && source
+            .mapping
+            .version(&record)
+            .is_some_and(|version| published.may_have(version));
+    let before_all = Timestamp::from_micros(0);
+    Record {
+        at: if is_own { before_all } else { record.at },
+        ..record
     }
 }
 

@@ -51,6 +51,7 @@ mod tokens;
 pub mod tracking_plan;
 pub mod type_check;
 mod typed_command;
+pub mod versions;
 pub mod warning;
 
 pub use allowed::Allowed;

@@ -2,6 +2,7 @@
 
 use super::compare::Account;
 use crate::domain::profile::Traits;
+use crate::domain::versions::Versions;
 use crate::domain::{Gate, Identity, Json, Mode, Stamp, Timestamp, TraitWrite};
 use crate::legacy::Found;
 use crate::mapping::{Reading, Reverse};
@@ -37,6 +38,7 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Document {
     pub at: Timestamp,
+    read_at: Timestamp,
     version: i64,
     write: Option<TraitWrite>,
     /// The strongest first.
@@ -80,9 +82,11 @@ impl Document {
         self.version >= FIRST_VERSION && self.version % STEP_OF_VERSIONS == 0
     }
 
-    /// What it says at a time, where Roster may not know that yet.
-    fn news(&self) -> Option<&TraitWrite> {
-        let may_be_news = self.at > Timestamp::MIN && !self.is_ours();
+    /// What it says of a time, where Roster may not know that yet. What has no time, or one that is still to come, is older than all that
+    /// Roster knows.
+    fn news(&self, published: Versions) -> Option<&TraitWrite> {
+        let is_foreign = !published.may_have(self.version);
+        let may_be_news = is_foreign && self.at > Timestamp::MIN && self.at < self.read_at;
         self.write.as_ref().filter(|_| may_be_news)
     }
 }
@@ -107,6 +111,7 @@ pub(super) fn read_document(
     let stated = subjects.next().and_then(|subject| subject.traits);
     Ok(Some(Document {
         at: command.occurred_at(),
+        read_at: gate.received_at,
         version: kept.version,
         write: stated.cloned(),
         identities: command.identities().to_vec(),
@@ -119,9 +124,12 @@ pub(super) fn laid(documents: Vec<Document>, own: Unmirrored) -> Seen {
     let Unmirrored {
         mut traits,
         is_whole,
+        versions,
         ..
     } = own;
-    let news = documents.iter().filter_map(Document::news);
+    let news = documents
+        .iter()
+        .filter_map(|document| document.news(versions));
     news.filter(|_| !is_whole).for_each(|write| {
         traits.merge(write);
     });
@@ -172,6 +180,7 @@ pub(super) fn as_read(profile: &Profile) -> Unmirrored {
         traits,
         is_mirrored: false,
         is_whole: false,
+        versions: Versions::default(),
     }
 }
 
@@ -215,6 +224,7 @@ mod tests {
     fn document(months: i64, version: i64, members: &[(&str, &str)]) -> Document {
         Document {
             at: at(months),
+            read_at: at(12),
             version,
             write: Some(write(months, members)),
             identities: Vec::new(),
@@ -228,6 +238,7 @@ mod tests {
             traits,
             is_mirrored: false,
             is_whole,
+            versions: Versions::of("5000 9000"),
         }
     }
 
@@ -268,9 +279,19 @@ mod tests {
         };
         let newer = [("city", "2"), ("gone", "3"), ("new", "5"), ("plan", "1")];
         assert_eq!(seen(7), pairs(&newer));
-        let ours = FIRST_VERSION + STEP_OF_VERSIONS - FIRST_VERSION % STEP_OF_VERSIONS;
         let over = [("city", "2"), ("new", "5"), ("plan", "4")];
-        assert_eq!(seen(ours), pairs(&over), "what Roster wrote it knows");
+        assert_eq!(seen(6_000), pairs(&over), "what Roster wrote it knows");
+        assert_eq!(seen(4_000), pairs(&newer), "whatever it is a multiple of");
+    }
+
+    #[test]
+    fn a_time_that_is_still_to_come_makes_nothing_newer() {
+        let there = document(12, 7, &THERE);
+        let over = [("city", "2"), ("new", "5"), ("plan", "4")];
+        assert_eq!(
+            told(laid(vec![there], own(2, &STATED, false))),
+            pairs(&over)
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::opened::{Action, Content, Opened};
 use super::text;
 use crate::domain::{Code, Rejection, Timestamp};
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// What records are wrapped in.
@@ -19,7 +20,20 @@ pub enum Envelope {
     Debezium,
 }
 
+/// What of a hit says how often its document was written.
+#[derive(Deserialize)]
+struct Versioned {
+    _version: i64,
+}
+
 impl Envelope {
+    /// The version of a document, where the record is a hit that has it.
+    pub fn version(self, record: &Record<'_>) -> Option<i64> {
+        let value = record.value.filter(|_| self == Self::Elasticsearch)?;
+        let hit: Option<Versioned> = serde_json::from_slice(&text::bare(value)).ok();
+        hit.map(|hit| hit._version)
+    }
+
     /// Opens a record.
     ///
     /// # Errors

@@ -205,6 +205,11 @@ impl Mapping {
         (!name.trim().is_empty()).then(|| name.trim().to_owned())
     }
 
+    /// The version of the document that a record is, where it says one.
+    pub fn version(&self, record: &Record<'_>) -> Option<i64> {
+        self.envelope().version(record)
+    }
+
     fn envelope(&self) -> Envelope {
         match &self.form {
             Form::Own | Form::Calls | Form::Messages | Form::Columns => Envelope::Bare,

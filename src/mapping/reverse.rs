@@ -93,6 +93,11 @@ impl Reverse {
         &self.kind
     }
 
+    /// True where documents may say that they are deleted.
+    pub fn marks_deletions(&self) -> bool {
+        !self.document.delete.mark.is_empty()
+    }
+
     /// The ids that a person's document may have: the first keeps it, the others are to go.
     pub fn ids<'p>(&self, person: &'p Person) -> Vec<&'p str> {
         values(person, &self.kind)

@@ -19,7 +19,7 @@ impl Entry {
         self.mark.profile_id
     }
 
-    /// True where merging what a document says would change nothing of the person.
+    /// True where taking in what a document says would change nothing of the person; somebody is there, so that a deletion may.
     pub fn knows(&self, command: &Command) -> bool {
         let is_own = |(kind, value): &(String, String), name: &Identity| {
             *kind == name.kind.as_str() && *value == name.value
@@ -29,7 +29,8 @@ impl Entry {
             .subjects()
             .take(1)
             .filter_map(|subject| subject.traits);
-        names.all(|name| self.person.identities.iter().any(|own| is_own(own, name)))
+        !command.erases()
+            && names.all(|name| self.person.identities.iter().any(|own| is_own(own, name)))
             && stated.all(|write| !self.traits.clone().merge(write))
     }
 }

@@ -3,8 +3,8 @@
 //! Only of who was erased while changes are marked the ids of documents are noted. Of the others the names are known by their hashes alone,
 //! so that a document has to be read to be known. One without a time counts as older than any erasure, as does one that can't be read.
 
-use super::version::Versions;
 use crate::domain::erasure::erased_at;
+use crate::domain::versions::Versions;
 use crate::domain::{
     Class, Command, Gate, Identity, IdentityKey, KeyKind, Limits, Rejection, Timestamp,
 };

@@ -3,7 +3,7 @@
 use super::Stop;
 use super::page::Page;
 use super::send::{Action, Sent};
-use super::version::Versions;
+use crate::domain::versions::Versions;
 use crate::legacy::Found;
 use crate::store::{GoneName, TopicFormat};
 use crate::upkeep::frame::Turn;

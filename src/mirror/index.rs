@@ -2,7 +2,7 @@
 
 use super::Stop;
 use super::send::{Action, Line, Sent, read, send_people, taken_apart, versioned, versions};
-use super::version::Versions;
+use crate::domain::versions::Versions;
 use crate::legacy::{Client, Failure, Found};
 use crate::mapping::{Person, Reverse};
 use serde_json::Value;

@@ -19,7 +19,7 @@ mod page;
 mod send;
 mod sweep;
 mod topic;
-mod version;
+
 mod watch;
 
 pub use entry::person;
@@ -29,6 +29,7 @@ pub use send::{read, taken_apart};
 use crate::backfill::Outlet;
 use crate::config::{KafkaProperties, LegacyStore};
 use crate::domain::Limits;
+use crate::domain::versions::Versions;
 use crate::ingest::Ingest;
 use crate::legacy::{Client, Source};
 use crate::mapping::{Mapping, Reverse};
@@ -40,13 +41,12 @@ use index::Index;
 use intake::Intake;
 use metrics::counter;
 use page::Page;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use sweep::{Sweep, Swept};
 use tokio::time::{Instant, timeout};
 use topic::Topic;
-use version::Versions;
 use watch::Watched;
 
 /// Time of one record on its way: it must end before the turn does.
@@ -206,7 +206,7 @@ impl Relay {
             intake: Intake {
                 judge,
                 ingest: &self.ingest,
-                done: BTreeSet::new(),
+                times: BTreeMap::new(),
                 has_news: false,
             },
             note,

@@ -6,7 +6,7 @@ use super::index::actions;
 use super::model_parts_tests::{SECOND, Sending, TURN};
 use super::model_tests::World;
 use super::send::{Action, Line, Sent, versioned};
-use super::version::Versions;
+use crate::domain::versions::Versions;
 use crate::domain::{ProfileId, Timestamp};
 use crate::legacy::{Found, Outcome};
 use crate::mapping::Person;

@@ -7,8 +7,8 @@ use super::index::{Index, actions};
 use super::intake::Intake;
 use super::send::Sent;
 use super::topic::Topic;
-use super::version::Versions;
 use crate::domain::ProfileId;
+use crate::domain::versions::Versions;
 use crate::legacy::Found;
 use crate::mapping::Reverse;
 use crate::store::{Mark, Mirror, MirrorNote};
@@ -104,6 +104,7 @@ impl Page<'_> {
             entries.clear();
             return Ok(Vec::new());
         }
+        let under = self.without_deleted(used, under);
         let people = entries.iter().map(|entry| &entry.person);
         let actions = actions((self.reverse, self.mirror.is_whole), people, &under);
         let versions = self.begin(turn, now, &there).await?;
@@ -158,6 +159,24 @@ impl Page<'_> {
             }
         }
         Ok(under)
+    }
+
+    /// Nothing is laid under of who was deleted in the legacy store before they came: of them Roster's word is all there is.
+    fn without_deleted<'t>(
+        &self,
+        used: Versions,
+        under: Vec<Option<&'t Found>>,
+    ) -> Vec<Option<&'t Found>> {
+        if !self.reverse.marks_deletions() {
+            return under;
+        }
+        let is_deleted = |found: &&Found| {
+            let said = self.judge.command(found);
+            !used.may_have(found.version) && said.is_some_and(|command| command.erases())
+        };
+        let kept = under.into_iter();
+        kept.map(|found| found.filter(|found| !is_deleted(found)))
+            .collect()
     }
 
     /// Sends the records of people; what became of each person's.

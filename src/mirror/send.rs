@@ -1,7 +1,7 @@
 //! Actions on documents, at most one for each id, sent together and judged one by one.
 
-use super::version::{self, Versions};
 use crate::domain::mend::clean;
+use crate::domain::versions::{self, Versions};
 use crate::legacy::{Client, Failure, Found, MOST_BYTES, Outcome};
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ impl Line<'_> {
         if !is_usable(self.id) {
             return Some("an id has 1 to 512 bytes");
         }
-        let is_last = self.version == version::HIGHEST;
+        let is_last = self.version == versions::HIGHEST;
         is_last.then_some("the document there has a version that none is above")
     }
 }
@@ -314,8 +314,8 @@ fn bulk(lines: &[Line<'_>]) -> (Vec<u8>, usize) {
 pub fn versioned(page: Versions, there: Option<&Found>) -> (i64, bool) {
     let there = there.map(|found| found.version);
     let before = page.before;
-    let is_foreign = there.is_some_and(|there| version::is_foreign(there, page.first, before));
-    (version::of_document(page.last, there), is_foreign)
+    let is_foreign = there.is_some_and(|there| versions::is_foreign(there, page.first, before));
+    (versions::of_document(page.last, there), is_foreign)
 }
 
 #[cfg(test)]

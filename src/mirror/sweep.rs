@@ -5,7 +5,7 @@
 
 use super::Stop;
 use super::erased::{Judge, Said};
-use super::version::Versions;
+use crate::domain::versions::Versions;
 use crate::domain::{Identity, Timestamp};
 use crate::legacy::{Client, Failure, Hit, PageAsk, hits};
 use crate::upkeep::frame::Turn;

@@ -3,7 +3,7 @@
 //! Documents are looked through in the order in which they were written, by their sequence numbers. One that somebody deletes
 //! does not show so, nor one that Roster has written over since; that is seen when Roster reads it.
 
-use super::version::Versions;
+use crate::domain::versions::Versions;
 use crate::legacy::{Client, Failure, PageAsk, hits};
 use std::collections::BTreeMap;
 

@@ -3,14 +3,15 @@
 use super::migration::plan;
 use super::mirror_statements::{
     CLEAR_OUTBOX, DELETE_GONE, DELETE_MARKS, END_MIRROR, FORGET_REFUSALS, LIST_MIRRORS, LOAD_GONE,
-    LOAD_MARKED, LOAD_MARKED_LATELY, LOAD_MARKS, LOAD_MIRRORS, MARK_OWNERS, MARK_PAGE, NOTE_GONE,
-    NOTE_MIRROR, PUT_OFF_GONE, RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
+    LOAD_MARKED, LOAD_MARKED_LATELY, LOAD_MARKS, LOAD_MIRRORS, LOAD_PUBLISHED, MARK_OWNERS,
+    MARK_PAGE, NOTE_GONE, NOTE_MIRROR, PUT_OFF_GONE, RECORD_DOCUMENT_REFUSALS, TIDY_REFUSALS,
 };
 use super::params::stored_traits;
 use super::profiles::timestamp;
 use super::projects::kinds;
 use super::{AsOf, Error, Fence, MigrationPlan, Store};
 use crate::domain::profile::Traits;
+use crate::domain::versions::Versions;
 use crate::domain::{Kinds, ProfileId, ProjectId, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -182,6 +183,13 @@ impl Store {
         let params: [&(dyn ToSql + Sync); 4] = [&project_id.0, &page, &fence.worker, &fence.token];
         let rows = self.run(&MARK_PAGE, &params).await?;
         Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+    }
+
+    /// The versions that documents of projects were published with, of those that have a migration.
+    pub async fn load_published(&self) -> Result<HashMap<ProjectId, Versions>, Error> {
+        let rows = self.run(&LOAD_PUBLISHED, &[]).await?;
+        let own = |row: &Row| (ProjectId(row.get(0)), Versions::of(row.get(1)));
+        Ok(rows.iter().map(own).collect())
     }
 
     /// The oldest marks of a project, but those of some people.

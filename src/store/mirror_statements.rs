@@ -42,6 +42,13 @@ WHERE project_id = $1::INT4 AND EXISTS (SELECT 1 FROM held)"
     ),
 };
 
+/// Who has a migration, and the note of the versions that documents were published with.
+pub(super) const LOAD_PUBLISHED: Statement = Statement {
+    name: "load_published",
+    sql: "-- load_published
+SELECT m.project_id, w.progress FROM migration AS m CROSS JOIN worker AS w WHERE w.name = 'mirror'",
+};
+
 /// Marks a page of a walk over everybody, and notes where it ended. Who is marked already keeps that mark.
 pub(super) const MARK_PAGE: Statement = Statement {
     name: "mark_page",

@@ -6,6 +6,7 @@ use super::{Error, Statement, Store};
 use crate::domain::migration::{Gate, State};
 use crate::domain::profile::Traits;
 use crate::domain::reads::Reads;
+use crate::domain::versions::Versions;
 use crate::domain::{Json, ProfileId, ProjectId};
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -39,7 +40,8 @@ pub(super) const LOAD_UNMIRRORED: Statement = Statement {
     sql: "-- load_unmirrored
 SELECT p.position, p.traits, p.stamps, m.mirrors AND COALESCE(r.is_walked, FALSE), m.mirrors AND COALESCE(r.is_whole, FALSE),
     EXISTS (SELECT 1 FROM outbox AS o WHERE o.project_id = p.project_id AND o.profile_id = p.profile_id),
-    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = p.project_id AND f.profile_id = p.profile_id)
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = p.project_id AND f.profile_id = p.profile_id),
+    (SELECT w.progress FROM worker AS w WHERE w.name = 'mirror')
 FROM (
     SELECT t.position, q.project_id, q.profile_id, q.traits::TEXT AS traits, q.stamps::TEXT AS stamps, q.merged_into
     FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)
@@ -77,6 +79,8 @@ pub struct Unmirrored {
     pub is_mirrored: bool,
     /// A document is what Roster says, and no more.
     pub is_whole: bool,
+    /// Those that documents were published with.
+    pub versions: Versions,
 }
 
 /// A change of reads, from a migration that was read.
@@ -171,5 +175,6 @@ fn unmirrored(row: &Row) -> Result<Unmirrored, Error> {
         traits: stored_traits(row.get(1), row.get(2))?,
         is_mirrored: is_walked && !is_marked && !is_refused,
         is_whole: row.get(4),
+        versions: Versions::of(row.get::<_, Option<&str>>(7).unwrap_or_default()),
     })
 }

@@ -1666,7 +1666,8 @@ RETURNING version;
 -- load_unmirrored
 SELECT p.position, p.traits, p.stamps, m.mirrors AND COALESCE(r.is_walked, FALSE), m.mirrors AND COALESCE(r.is_whole, FALSE),
     EXISTS (SELECT 1 FROM outbox AS o WHERE o.project_id = p.project_id AND o.profile_id = p.profile_id),
-    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = p.project_id AND f.profile_id = p.profile_id)
+    EXISTS (SELECT 1 FROM mirror_refusal AS f WHERE f.project_id = p.project_id AND f.profile_id = p.profile_id),
+    (SELECT w.progress FROM worker AS w WHERE w.name = 'mirror')
 FROM (
     SELECT t.position, q.project_id, q.profile_id, q.traits::TEXT AS traits, q.stamps::TEXT AS stamps, q.merged_into
     FROM unnest($1::INT4[], $2::INT4[], $3::UUID[]) AS t (position, project_id, profile_id)

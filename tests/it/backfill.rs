@@ -11,6 +11,7 @@ mod memory;
 mod model;
 mod operation;
 mod pages;
+mod published;
 mod roads;
 
 use crate::harness::{Project, ROSTER, Service, public_dir, shared, wait_until};

@@ -2,6 +2,7 @@
 
 use super::{Pair, read_from, start_relay, stop_relay, until_source};
 use crate::harness::Project;
+use crate::migration::{MAPPING, step};
 use crate::mirror::Scene;
 use serde_json::{Value, json};
 
@@ -114,4 +115,41 @@ async fn of_people_who_became_one_reads_have_both_documents_before_the_mirror_ha
     for id in ["m1", "m2"] {
         assert_eq!(traits(project, id).await, both, "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_still_to_come_undoes_no_call() {
+    let pair = Pair::start().await;
+    let (scene, project) = (&pair.scene, &pair.scene.project);
+    let there = json!({"city": "Bonn", "tier": 1, "updated_at": "2123-01-01T00:00:00Z"});
+    pair.put("ada", there).await;
+    read_from(project, "legacy", 0).await;
+    scene.start().await;
+    scene.identify(project, "ada", json!({"city": "Ulm"})).await;
+    until_source(project, "user_id:ada", &json!("legacy")).await;
+    let merged = json!({"city": "Ulm", "tier": 1});
+    assert_eq!(traits(project, "ada").await, merged);
+    scene.at_rest().await;
+    assert_eq!(traits(project, "ada").await, merged);
+    assert_eq!(without_time(scene, "ada").await, merged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_by_the_id_of_somebody_deleted_gets_nothing_of_theirs() {
+    let pair = Pair::start().await;
+    let (scene, project) = (&pair.scene, &pair.scene.project);
+    let mapping = format!("{MAPPING}[delete]\nmark = [\"/deleted\"]\nvalues = [\"true\"]\n");
+    let plan = json!({"mapping": mapping, "index": scene.index});
+    step(project, "plan", plan).await;
+    let gone = json!({"ssn": "1", "secret": "s", "deleted": true, "updated_at": NEWER});
+    pair.put("new", gone.clone()).await;
+    pair.put("old", gone.clone()).await;
+    scene.identify(project, "new", json!({"plan": "pro"})).await;
+    late(project, "old", json!({"plan": "pro"})).await;
+    scene.start().await;
+    scene.at_rest().await;
+    assert_eq!(without_time(scene, "new").await, json!({"plan": "pro"}));
+    // Whoever is older than that went with it, and the document goes on saying so.
+    assert_eq!(scene.document("old").await, Some(gone));
+    assert_eq!(scene.people().await.get("old"), None);
 }

@@ -9,8 +9,8 @@ pub const STEP: i64 = 1_000;
 /// Stands for the version of a document that has the last one already: there is none above.
 pub const HIGHEST: i64 = i64::MAX;
 
-/// The versions that pages use: noted with the turn before they are.
-#[derive(Clone, Copy)]
+/// The versions that pages use: noted with the turn before they are. The default is of nobody who has published.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Versions {
     pub first: i64,
     pub last: i64,
@@ -61,9 +61,14 @@ impl Versions {
         format!("{} {} {}", self.first, self.last, self.highest)
     }
 
+    /// True where something was published.
+    pub fn has_begun(self) -> bool {
+        self.first > 0
+    }
+
     /// True for a version that may be ours, of a document that was written since the first page.
     pub fn may_have(self, version: i64) -> bool {
-        (self.first..=self.highest).contains(&version) && version % STEP == 0
+        self.has_begun() && (self.first..=self.highest).contains(&version) && version % STEP == 0
     }
 
     /// True for a version that only a page can have used.
