@@ -13,6 +13,9 @@ pub struct Timestamp(Instant);
 /// Below this difference a sender's clock counts as right, so that a resend gives the same times.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
+/// How far ahead of ours the clock of a legacy store may be: what is further ahead is no time of anything that was.
+pub const CLOCKS_APART: std::time::Duration = std::time::Duration::from_secs(60);
+
 impl Timestamp {
     /// The beginning of the year 1: nothing earlier is stored.
     pub const MIN: Self = Self(Instant::constant(-62_135_596_800, 0));

@@ -5,6 +5,7 @@ use super::known::Leaving;
 use super::person::{Document, Seen, as_read, document_ids, laid, read_document};
 use super::{LegacyReads, Place, Reader};
 use crate::domain::reads::ReadSource;
+use crate::domain::time::CLOCKS_APART;
 use crate::domain::{Class, Gate, KeyKind, ProfileId};
 use crate::ingest::Reservation;
 use crate::metric_names::LEGACY_READ_FAILURES;
@@ -150,7 +151,7 @@ impl LegacyReads {
             by: KeyKind::Server,
             kinds: &reader.caller.kinds,
             limits: &self.limits,
-            received_at: reader.now,
+            received_at: reader.now.plus(CLOCKS_APART),
             is_measured: false,
         }
     }

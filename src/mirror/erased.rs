@@ -4,6 +4,7 @@
 //! so that a document has to be read to be known. One without a time counts as older than any erasure, as does one that can't be read.
 
 use crate::domain::erasure::erased_at;
+use crate::domain::time::CLOCKS_APART;
 use crate::domain::versions::Versions;
 use crate::domain::{
     Class, Command, Gate, Identity, IdentityKey, KeyKind, Limits, Rejection, Timestamp,
@@ -59,16 +60,50 @@ impl Judge<'_> {
         self.said(&hit._id, &value.into(), &source.unwrap_or_default().into())
     }
 
-    /// What a document says as a record of its person; `None` where the mapping can't read it.
-    pub fn command(&self, found: &Found) -> Option<Command> {
-        match self.reading(&found.hit, &found.source) {
+    /// What a document says as a record of its person; `None` where the mapping can't read it. What has no time is older than all that
+    /// Roster knows, and so is what has one that is still to come: it would be newer than whatever is called next.
+    pub fn statement(&self, found: &Found) -> Option<Command> {
+        let (now, latest) = (self.mirror.now, self.mirror.now.plus(CLOCKS_APART));
+        let command = self.command(found, now)?;
+        let is_timed = command.occurred_at() > Timestamp::MIN;
+        // Nothing is later than the reading; what would be is looked at once more.
+        let is_past = || command.occurred_at() < now;
+        let is_near = || {
+            let again = self.command(found, latest);
+            again.is_some_and(|command| command.occurred_at() < latest)
+        };
+        (is_timed && (is_past() || is_near())).then_some(command)
+    }
+
+    /// True of a document that says that its person is deleted.
+    pub fn is_deletion(&self, found: &Found) -> bool {
+        let command = self.command(found, self.mirror.now);
+        command.is_some_and(|command| command.erases())
+    }
+
+    fn command(&self, found: &Found, received_at: Timestamp) -> Option<Command> {
+        match self.reading(&found.hit, &found.source, received_at) {
             Ok(Reading::Command { command, .. }) => Some(*command),
             Ok(_) | Err(_) => None,
         }
     }
 
-    fn reading(&self, hit: &Bytes, source: &Bytes) -> Result<Reading, Rejection> {
-        self.reverse.read(hit, source, &self.gate())
+    fn reading(
+        &self,
+        hit: &Bytes,
+        source: &Bytes,
+        received_at: Timestamp,
+    ) -> Result<Reading, Rejection> {
+        let gate = Gate {
+            project_id: self.mirror.project_id,
+            class: Class::Backfill,
+            by: KeyKind::Server,
+            kinds: &self.mirror.kinds,
+            limits: self.limits,
+            received_at,
+            is_measured: false,
+        };
+        self.reverse.read(hit, source, &gate)
     }
 
     fn said(&self, id: &str, hit: &Bytes, source: &Bytes) -> Said {
@@ -82,7 +117,7 @@ impl Judge<'_> {
             at: Timestamp::MIN,
             is_deletion: false,
         };
-        match self.reading(hit, source) {
+        match self.reading(hit, source, self.mirror.now) {
             Ok(Reading::Command { command, .. }) => Said {
                 names: command.identities().to_vec(),
                 at: command.occurred_at(),
@@ -90,18 +125,6 @@ impl Judge<'_> {
                 ..unread
             },
             Ok(_) | Err(_) => unread,
-        }
-    }
-
-    fn gate(&self) -> Gate<'_> {
-        Gate {
-            project_id: self.mirror.project_id,
-            class: Class::Backfill,
-            by: KeyKind::Server,
-            kinds: &self.mirror.kinds,
-            limits: self.limits,
-            received_at: self.mirror.now,
-            is_measured: false,
         }
     }
 

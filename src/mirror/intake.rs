@@ -7,7 +7,7 @@ use super::Stop;
 use super::entry::Entry;
 use super::erased::Judge;
 use crate::domain::versions::Versions;
-use crate::domain::{Class, Command, Item, ProfileId, Receipt, Timestamp};
+use crate::domain::{Class, Item, ProfileId, Receipt};
 use crate::ingest::{Ingest, Origin};
 use crate::legacy::Found;
 use std::collections::BTreeMap;
@@ -77,26 +77,21 @@ impl Intake<'_> {
             let foreign = own
                 .into_iter()
                 .filter(|found| !used.may_have(found.version));
-            let said = foreign.filter_map(|found| self.judge.command(found));
-            let now = self.judge.mirror.now;
-            let said = said.filter(|command| is_statement(command, now) && !entry.knows(command));
+            let said = foreign.filter_map(|found| self.judge.statement(found));
+            let said = said.filter(|command| !entry.knows(command));
             news.extend(said.map(|command| (entry.profile_id(), Item::Command(command))));
         }
         news
     }
 }
 
-/// What has no time is older than all that Roster knows, and lies under it. So is what has one that is still to come: it would be newer than
-/// whatever is called next.
-fn is_statement(command: &Command, now: Timestamp) -> bool {
-    command.occurred_at() > Timestamp::MIN && command.occurred_at() < now
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::profile::Traits;
-    use crate::domain::{Gate, Json, KeyKind, Kinds, Limits, Mode, ProjectId, Stamp, TraitWrite};
+    use crate::domain::{
+        Command, Gate, Json, KeyKind, Kinds, Limits, Mode, ProjectId, Stamp, Timestamp, TraitWrite,
+    };
     use crate::mapping::{Mapping, Reading, Reverse};
     use crate::mirror::entry::sorted;
     use crate::store::{Mark, Marked, MarkedProfile};
@@ -180,7 +175,7 @@ mod tests {
                 traits.merge(write);
             }
             let entry = entry(traits);
-            prop_assert!(is_statement(&command, now()) && entry.knows(&command));
+            prop_assert!(entry.knows(&command));
             let laid = reverse.document_of(&entry.person, Some(&document), false);
             let of_document = there.iter().map(|(name, value)| (name.clone(), at, json!(value)));
             let all: Vec<Said> = calls.iter().cloned().chain(of_document).collect();

@@ -170,10 +170,8 @@ impl Page<'_> {
         if !self.reverse.marks_deletions() {
             return under;
         }
-        let is_deleted = |found: &&Found| {
-            let said = self.judge.command(found);
-            !used.may_have(found.version) && said.is_some_and(|command| command.erases())
-        };
+        let is_deleted =
+            |found: &&Found| !used.may_have(found.version) && self.judge.is_deletion(found);
         let kept = under.into_iter();
         kept.map(|found| found.filter(|found| !is_deleted(found)))
             .collect()
