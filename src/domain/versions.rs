@@ -6,6 +6,9 @@
 /// What lies between two versions of ours.
 pub const STEP: i64 = 1_000;
 
+/// None of ours is lower: they are the time, and this is 2020.
+const EARLIEST: i64 = 1_577_836_800_000_000;
+
 /// Stands for the version of a document that has the last one already: there is none above.
 pub const HIGHEST: i64 = i64::MAX;
 
@@ -75,6 +78,11 @@ impl Versions {
     pub fn has(self, version: i64) -> bool {
         (self.first..=self.last).contains(&version) && version % STEP == 0
     }
+}
+
+/// True for a version that looks like one of ours, where nobody knows which were used.
+pub fn is_like_ours(version: i64) -> bool {
+    version >= EARLIEST && version % STEP == 0
 }
 
 /// The version of a page that was read at `now` (microseconds), above all that were used before.

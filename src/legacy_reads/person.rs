@@ -2,17 +2,12 @@
 
 use super::compare::Account;
 use crate::domain::profile::Traits;
-use crate::domain::versions::Versions;
+use crate::domain::versions::{Versions, is_like_ours};
 use crate::domain::{Gate, Identity, Json, Mode, Stamp, Timestamp, TraitWrite};
 use crate::legacy::Found;
 use crate::mapping::{Reading, Reverse};
 use crate::store::{Profile, Unmirrored};
 use std::collections::BTreeMap;
-
-/// Between two versions that Roster writes; who writes past it makes one more of one.
-const STEP_OF_VERSIONS: i64 = 1_000;
-/// None that Roster writes is lower: they are the time, and this is 2020.
-const FIRST_VERSION: i64 = 1_577_836_800_000_000;
 
 /// Somebody as the legacy store has them, with what Roster has committed since.
 #[derive(Debug)]
@@ -79,7 +74,7 @@ impl Document {
 
     /// True where Roster wrote it last.
     pub fn is_ours(&self) -> bool {
-        self.version >= FIRST_VERSION && self.version % STEP_OF_VERSIONS == 0
+        is_like_ours(self.version)
     }
 
     /// What it says of a time, where Roster may not know that yet. What has no time, or one that is still to come, is older than all that

@@ -138,6 +138,14 @@ impl Scene {
         (found["found"] == true).then(|| found["_source"].take())
     }
 
+    /// What stands in a document beside its time.
+    pub async fn without_time(&self, id: &str) -> Value {
+        let mut document = self.document(id).await.expect("one");
+        let members = document.as_object_mut().expect("an object");
+        members.remove("updated_at");
+        document
+    }
+
     pub async fn version(&self, id: &str) -> i64 {
         let path = format!("{}/_doc/{id}", self.index);
         let (_, found) = self.store.ask(Method::GET, &path, None).await;
@@ -266,11 +274,7 @@ async fn live(scene: &Scene, there: &Project) {
 
 /// What Roster knows lies over what it does not know.
 async fn is_laid_over(scene: &Scene) {
-    let mut document = scene.document("p-0").await.expect("one");
-    document
-        .as_object_mut()
-        .expect("an object")
-        .remove("updated_at");
+    let document = scene.without_time("p-0").await;
     let laid_over = json!({"plan": "r-4", "number": 0, "city": "Ulm", "secret": "p-0"});
     assert_eq!(document, laid_over, "what Roster did not know stays");
     let timeless = scene.document("p-8").await.expect("one");

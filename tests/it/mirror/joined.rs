@@ -4,13 +4,6 @@ use super::Scene;
 use crate::migration::step;
 use serde_json::{Value, json};
 
-fn without_time(document: Option<Value>) -> Value {
-    let mut document = document.expect("one");
-    let members = document.as_object_mut().expect("an object");
-    members.remove("updated_at");
-    document
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_becomes_one_before_all_is_taken_in_keeps_what_only_the_documents_say() {
     let scene = Scene::fresh().await;
@@ -31,7 +24,7 @@ async fn who_becomes_one_before_all_is_taken_in_keeps_what_only_the_documents_sa
     scene.merge("m1", "m2").await;
     scene.at_rest().await;
     let both = json!({"a": 1, "b": 2, "city": "Ulm", "phone": "123", "vip": true, "tier": 2, "secret": "s"});
-    assert_eq!(without_time(scene.document("m1").await), both);
+    assert_eq!(scene.without_time("m1").await, both);
     assert_eq!(scene.document("m2").await, None);
 
     // From compare on a document is what Roster says, which took all of it in, beside what the mapping drops.
@@ -40,5 +33,5 @@ async fn who_becomes_one_before_all_is_taken_in_keeps_what_only_the_documents_sa
         step(&scene.project, "advance", force.clone()).await;
     }
     scene.at_rest().await;
-    assert_eq!(without_time(scene.document("m1").await), both);
+    assert_eq!(scene.without_time("m1").await, both);
 }

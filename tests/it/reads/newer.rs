@@ -27,13 +27,6 @@ async fn own(scene: &Scene, user: &str) -> Value {
     scene.people().await[user].clone()
 }
 
-async fn without_time(scene: &Scene, user: &str) -> Value {
-    let mut document = scene.document(user).await.expect("one");
-    let members = document.as_object_mut().expect("an object");
-    members.remove("updated_at");
-    document
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_document_says_later_stays_trait_by_trait_and_is_roster_s_from_then_on() {
     let pair = Pair::start().await;
@@ -74,12 +67,12 @@ async fn what_a_document_says_later_stays_trait_by_trait_and_is_roster_s_from_th
     assert_eq!(own(scene, "bob").await, json!({"city": "Ulm"}));
     let mut kept = merged.clone();
     kept["secret"] = json!("s");
-    assert_eq!(without_time(scene, "ada").await, kept);
+    assert_eq!(scene.without_time("ada").await, kept);
     // From then on Roster knows all of it, and what is late is judged by the times that each trait has.
     late(project, "ada", json!({"city": "Ulm", "late": 1})).await;
     scene.at_rest().await;
     kept["late"] = json!(1);
-    assert_eq!(without_time(scene, "ada").await, kept);
+    assert_eq!(scene.without_time("ada").await, kept);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +124,7 @@ async fn a_time_that_is_still_to_come_undoes_no_call() {
     assert_eq!(traits(project, "ada").await, merged);
     scene.at_rest().await;
     assert_eq!(traits(project, "ada").await, merged);
-    assert_eq!(without_time(scene, "ada").await, merged);
+    assert_eq!(scene.without_time("ada").await, merged);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +141,7 @@ async fn who_comes_by_the_id_of_somebody_deleted_gets_nothing_of_theirs() {
     late(project, "old", json!({"plan": "pro"})).await;
     scene.start().await;
     scene.at_rest().await;
-    assert_eq!(without_time(scene, "new").await, json!({"plan": "pro"}));
+    assert_eq!(scene.without_time("new").await, json!({"plan": "pro"}));
     // Whoever is older than that went with it, and the document goes on saying so.
     assert_eq!(scene.document("old").await, Some(gone));
     assert_eq!(scene.people().await.get("old"), None);
