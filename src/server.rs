@@ -8,6 +8,7 @@ pub mod backfill;
 pub mod check;
 mod complaints;
 pub mod export;
+mod http;
 mod stopping;
 mod tidying;
 pub mod trial;
@@ -18,7 +19,6 @@ pub use stopping::Signals;
 use crate::api::auth::Keys;
 use crate::api::invalidated::Invalidated;
 use crate::api::lane::{Lane, Lanes};
-use crate::api::newcomers::Newcomers;
 use crate::api::rates::Rates;
 use crate::api::reads::Reads;
 use crate::api::{self, State};
@@ -42,25 +42,17 @@ use crate::upkeep::gauges;
 use crate::upkeep::retention::{OldEvents, OldLists};
 use crate::upkeep::splits::Splits;
 use crate::verify::Verify;
-use actix_web::dev::Extensions;
-use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use anyhow::{Context, Result, anyhow};
 use metrics_exporter_prometheus::PrometheusHandle;
-use socket2::SockRef;
-use std::any::Any;
-use std::net::{Shutdown, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use stopping::{Tasks, announce, drain};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// What one connection gathers of an answer before it is read.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// The keys that the README shows.
 const DEV_KEYS: [(&str, KeyKind); 2] = [
     ("dev-write-key", KeyKind::Write),
@@ -182,7 +174,7 @@ async fn serve_prepared(
         tracer,
     });
     let address = listener.local_addr()?;
-    let server = http_server(config, listener, state)?;
+    let server = http::server(&config.server, listener, state)?;
     let handle = server.handle();
     let serving = spawn(server);
     tracing::info!(%address, "serving");
@@ -372,56 +364,4 @@ async fn watch_reads(reads: Arc<LegacyReads>) {
 
 async fn compare_reads(reads: Arc<LegacyReads>, line: Line) {
     reads.compare_all(line).await;
-}
-
-fn http_server(
-    config: &Config,
-    listener: TcpListener,
-    state: Data<State>,
-) -> Result<actix_web::dev::Server> {
-    let settings = &config.server;
-    let workers = if settings.workers == 0 {
-        std::thread::available_parallelism().map_or(2, usize::from)
-    } else {
-        settings.workers
-    };
-    let described = Data::new(api::openapi::Described::new(&settings.public_url));
-    let app = move || {
-        App::new()
-            .wrap(from_fn(api::observe))
-            .wrap(api::tolerant_paths())
-            .app_data(state.clone())
-            .configure(|app| api::configure(app, &described))
-    };
-    let patience = millis(settings.write_timeout_ms.into());
-    let newcomers = Newcomers::new(settings.max_new_connections);
-    let server = HttpServer::new(app)
-        .on_connect(move |connection, data| welcome(connection, data, patience, &newcomers))
-        // An answer waits in memory that is accounted for, not here.
-        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-        .workers(workers)
-        .max_connections(settings.max_connections.div_ceil(workers))
-        .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
-        // Time for an early answer to be read by a sender that is still sending: else it sees a reset and tries again.
-        .client_disconnect_timeout(Duration::from_secs(5))
-        .client_request_timeout(millis(settings.header_timeout_ms))
-        .shutdown_timeout(settings.shutdown_timeout_ms.div_ceil(1_000))
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-/// Bounds what a connection may hold: a place until its first request, and the time in which nothing of an answer is read,
-/// for which actix itself has no limit.
-fn welcome(connection: &dyn Any, data: &mut Extensions, patience: Duration, newcomers: &Newcomers) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
-        return;
-    };
-    let socket = SockRef::from(stream);
-    // Both are refused only where the other side has gone already.
-    let _ = socket.set_tcp_user_timeout(Some(patience));
-    match newcomers.admit() {
-        Some(place) => drop(data.insert(place)),
-        None => drop(socket.shutdown(Shutdown::Both)),
-    }
 }

@@ -1,6 +1,6 @@
 //! Counts and times every request by its route, and gives each an id under which the log speaks of it.
 
-use super::newcomers::Place;
+use super::connections::connection::Connection;
 use super::{State, ops};
 use crate::metric_names::{HTTP_REQUESTS, HTTP_SECONDS};
 use crate::traces::{self, Span};
@@ -14,6 +14,7 @@ use actix_web::web::Data;
 use metrics::{Counter, Histogram, counter, histogram};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -39,9 +40,8 @@ pub async fn observe<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
-    if let Some(place) = request.conn_data::<Place>() {
-        place.leave();
-    }
+    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let _turn = connection.map(Connection::begin_turn);
     let method = request.method().clone();
     let mut span = traced(&request);
     let mut response = traces::within(span.as_ref(), next.call(request)).await?;

@@ -59,6 +59,18 @@ impl Wire {
         Outcome::Answer(status.expect("a status line"), text)
     }
 
+    /// What comes back until it is enough, or nothing more comes.
+    pub async fn text_until(&mut self, is_enough: impl Fn(&str) -> bool) -> String {
+        let (mut bytes, mut text) = (vec![0; 16 * 1024], String::new());
+        while !is_enough(&text) {
+            match timeout(Duration::from_secs(40), self.0.read(&mut bytes)).await {
+                Ok(Ok(count)) if count > 0 => text += &String::from_utf8_lossy(&bytes[..count]),
+                _ => break,
+            }
+        }
+        text
+    }
+
     /// Sends a byte at a time until it is answered or closed.
     pub async fn trickle(&mut self, byte: &str, patience: Duration) -> Outcome {
         let trickle = async {

@@ -1,8 +1,8 @@
-//! Requests that never finish their heads.
+//! Requests that never finish their heads, and those that don't wait for an answer.
 
-use super::{Siege, amount};
+use super::{CONNECTIONS, Siege, amount};
 use crate::machine::allow_files;
-use crate::socket::Wire;
+use crate::socket::{Wire, head};
 use futures_util::future::join_all;
 use std::time::Duration;
 
@@ -16,6 +16,51 @@ async fn siege_unfinished_heads() {
         let mut wire = Wire::to(&siege.service.url).await;
         // Where the service closes early the rest can't be sent.
         let sending = wire.send(&head);
+        let _ = tokio::time::timeout(Duration::from_secs(2), sending).await;
+        wire
+    }))
+    .await;
+    drop(crowd);
+    siege.end().await;
+}
+
+/// All of them were parsed at once while the first was being answered: 20 MiB a connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn siege_requests_that_are_sent_ahead() {
+    let siege = Siege::begin("requests sent ahead").await;
+    let call = r#"{"userId": "ada", "event": "Seen"}"#;
+    let first = head(
+        &siege.project.write_key,
+        &format!("Content-Length: {}\r\n", call.len()),
+    );
+    let short = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4_000);
+    let headers: String = (0..90).map(|number| format!("x{number}:\r\n")).collect();
+    let many = format!("GET /a HTTP/1.1\r\nHost: a\r\n{headers}\r\n").repeat(200);
+    for ahead in [short, many] {
+        let request = format!("{first}{call}{ahead}");
+        join_all((0..amount(CONNECTIONS, 512)).map(|_| async {
+            let mut wire = Wire::to(&siege.service.url).await;
+            let sending = wire.send(&request);
+            let _ = tokio::time::timeout(Duration::from_secs(2), sending).await;
+            wire
+        }))
+        .await;
+    }
+    siege.end().await;
+}
+
+/// 442 MiB for 3,000 of them, and their connections stayed for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn siege_unfinished_heads_after_an_answer() {
+    allow_files(6_000);
+    let siege = Siege::begin("unfinished heads after an answer").await;
+    let whole = "GET /livez HTTP/1.1\r\nHost: roster\r\n\r\n";
+    let unfinished = format!("GET /livez HTTP/1.1\r\nX-Long: {}", "x".repeat(100 * 1024));
+    let crowd = join_all((0..amount(3_000, 5_000)).map(|_| async {
+        let mut wire = Wire::to(&siege.service.url).await;
+        wire.send(whole).await;
+        wire.outcome(Duration::from_secs(10)).await;
+        let sending = wire.send(&unfinished);
         let _ = tokio::time::timeout(Duration::from_secs(2), sending).await;
         wire
     }))
