@@ -93,6 +93,8 @@ pub struct State {
 /// The routes of all dialects, and what describes them. The app wraps them in `tolerant_paths`.
 pub fn configure(app: &mut ServiceConfig, described: &Data<Described>) {
     app.app_data(described.clone());
+    tracking::configure_busiest(app);
+    iterable::configure_busiest(app);
     tracking::configure(app);
     iterable::configure(app);
     native::configure(app);

@@ -95,8 +95,14 @@ impl Json {
 
     /// The member of an object by its name; `None` also where it is no object.
     pub fn member(&self, name: &str) -> Option<Self> {
-        let raw = super::member::member(&self.0, name)?;
-        Some(Self::slice_of(&self.0, raw))
+        let [found] = self.named([name]);
+        found
+    }
+
+    /// The same of several names, by one look at the object.
+    pub fn named<const N: usize>(&self, names: [&str; N]) -> [Option<Self>; N] {
+        let found = super::member::named(&self.0, names);
+        found.map(|raw| raw.map(|raw| Self::slice_of(&self.0, raw)))
     }
 
     /// The first elements of a list, at most so many; none where it is no list.

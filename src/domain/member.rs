@@ -1,21 +1,24 @@
 //! Members of an object and the first elements of a list, found without building the others: there may be a million.
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The value of the last member of that name; `None` where there is none, or no object.
-pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a RawValue> {
-    // Most objects do not have it, and a search for the bytes is all they cost. Escapes could spell it otherwise.
-    let may_have = memchr::memmem::find(object, name.as_bytes()).is_some()
-        || memchr::memchr(b'\\', object).is_some();
-    if !may_have {
-        return None;
+/// The values of the last members of these names; `None` where there is none, or no object.
+pub(super) fn named<'a, const N: usize>(
+    object: &'a [u8],
+    names: [&str; N],
+) -> [Option<&'a RawValue>; N] {
+    // Most objects have none of them, and a search for the bytes is all they cost. Escapes could spell them otherwise.
+    let is_there = |name: &&str| memchr::memmem::find(object, name.as_bytes()).is_some();
+    if !names.iter().any(is_there) && memchr::memchr(b'\\', object).is_none() {
+        return [None; N];
     }
     let mut reader = serde_json::Deserializer::from_slice(object);
-    reader.deserialize_map(Finder { name }).ok()?
+    let found = reader.deserialize_map(Finder { names });
+    found.unwrap_or([None; N])
 }
 
 /// Hands out each member of an object as it stands there; `None` where it is no object.
@@ -144,27 +147,49 @@ impl<'de> Visitor<'de> for First {
     }
 }
 
-struct Finder<'n> {
-    name: &'n str,
+struct Finder<'n, const N: usize> {
+    names: [&'n str; N],
 }
 
-impl<'de> Visitor<'de> for Finder<'_> {
-    type Value = Option<&'de RawValue>;
+impl<'de, const N: usize> Visitor<'de> for Finder<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key == self.name {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        let mut found = [None; N];
+        while let Some(place) = map.next_key_seed(Place(&self.names))? {
+            match place {
+                Some(place) => found[place] = Some(map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(found)
+    }
+}
+
+/// Which of some names a key is, without a copy of it.
+struct Place<'n>(&'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Place<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|name| *name == key))
     }
 }
 
@@ -215,8 +240,9 @@ mod tests {
             ("7", None),
         ];
         for (object, expected) in cases {
-            let found = member(object.as_bytes(), "a").map(RawValue::get);
-            assert_eq!(found, expected, "{object}");
+            let [none, found] = named(object.as_bytes(), ["none", "a"]);
+            assert_eq!(found.map(RawValue::get), expected, "{object}");
+            assert!(none.is_none());
         }
     }
 }

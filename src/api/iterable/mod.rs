@@ -53,20 +53,24 @@ use reply::Answer;
 use request::Access::{self, Apps, Open, Readers, Servers};
 use request::{Asked, Readable};
 
-/// The paths; what has a name of its own stands before what takes any.
-pub fn configure(app: &mut ServiceConfig) {
+/// The busiest paths.
+pub fn configure_busiest(app: &mut ServiceConfig) {
     app.service(at("users/update", [post(Apps, users::update)]))
         .service(at("users/bulkUpdate", [post(Servers, users::bulk_update)]))
         .service(at("events/track", [post(Apps, events::track)]))
-        .service(at("events/trackBulk", [post(Servers, events::track_bulk)]))
-        .service(at(
-            "commerce/trackPurchase",
-            [post(Apps, commerce::purchase)],
-        ))
-        .service(at(
-            "commerce/updateCart",
-            [post(Apps, commerce::update_cart)],
-        ));
+        .service(at("events/trackBulk", [post(Servers, events::track_bulk)]));
+}
+
+/// The other paths; what has a name of its own stands before what takes any.
+pub fn configure(app: &mut ServiceConfig) {
+    app.service(at(
+        "commerce/trackPurchase",
+        [post(Apps, commerce::purchase)],
+    ))
+    .service(at(
+        "commerce/updateCart",
+        [post(Apps, commerce::update_cart)],
+    ));
     configure_users(app);
     for (path, event_type) in messages::MESSAGES {
         let track = move |asked, readable| messages::track(asked, readable, event_type);

@@ -115,28 +115,29 @@ pub fn members(
     }
     readable.hold(count, (0, 0))?;
     let members = readable.fields.objects(name)?;
-    let names = members.iter().map(bytes_of_names).sum();
-    let data = members.iter().map(bytes_of_copies).sum();
+    let copies = members.iter().map(bytes_of_copies);
+    let (names, data) = copies.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     readable.hold(0, (names, data))?;
     asked.spread(count);
     Ok(members)
 }
 
-/// What copies of the names of a member come to, those among its data fields too.
-fn bytes_of_names(member: &Fields) -> usize {
-    let data = member.json.member("dataFields");
-    let places = [Some(&member.json), data.as_ref()].into_iter().flatten();
-    let names = places.flat_map(|place| ["email", "userId"].map(|name| place.member(name)));
-    names.flatten().map(|name| name.as_bytes().len()).sum()
-}
-
-/// What data fields come to that are written anew, since a name or what is kept by token stands in them.
-fn bytes_of_copies(member: &Fields) -> usize {
-    let moved = ["userId"].into_iter().chain(BY_TOKEN);
-    let data = member.json.member("dataFields");
-    let is_copied = |data: &Json| moved.clone().any(|name| data.member(name).is_some());
-    data.filter(is_copied)
-        .map_or(0, |data| data.as_bytes().len())
+/// What copies come to: of the names of a member, those among its data fields too; and of data fields that are written anew, since a name
+/// or what is kept by token stands in them.
+fn bytes_of_copies(member: &Fields) -> (usize, usize) {
+    let size = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_bytes().len());
+    let [data, email, user_id] = member.json.named(["dataFields", "email", "userId"]);
+    let [devices, browsers] = BY_TOKEN;
+    let inner = data
+        .as_ref()
+        .map(|data| data.named(["email", "userId", devices, browsers]));
+    let inner = inner.unwrap_or_default();
+    let names = [&email, &user_id, &inner[0], &inner[1]]
+        .map(size)
+        .iter()
+        .sum();
+    let is_copied = inner[1..].iter().any(Option::is_some);
+    (names, if is_copied { size(&data) } else { 0 })
 }
 
 /// Writes what is said of many, and tells which of it failed.

@@ -40,11 +40,15 @@ const CALL: &str = "/v1/{call:identify|i|track|t|page|p|screen|s|group|g|alias|a
 /// The same for mobile SDKs whose host was set without `/v1`: they append the rest.
 const BARE_CALL: &str = "/{call:identify|i|track|t|page|p|screen|s|group|g|alias|a|merge}";
 
-/// The paths of contract section 8; the busiest stand first, since they are tried in this order.
-pub fn configure(app: &mut ServiceConfig) {
+/// The busiest paths: routes are tried in their order, and patterns cost more than all that stands behind a plain one.
+pub fn configure_busiest(app: &mut ServiceConfig) {
     app.service(endpoint("/v1/batch", web::post().to(batch)))
-        .service(endpoint("/v1/track", web::post().to(track)))
-        .service(endpoint(CALL, web::post().to(call)))
+        .service(endpoint("/v1/track", web::post().to(track)));
+}
+
+/// The other paths of contract section 8.
+pub fn configure(app: &mut ServiceConfig) {
+    app.service(endpoint(CALL, web::post().to(call)))
         .service(endpoint("/v1/b", web::post().to(batch)))
         .service(endpoint("/v1/import", web::post().to(import)))
         .service(endpoint("/v1/m", web::post().to(metrics)))
