@@ -5,8 +5,10 @@ mod content;
 mod inflated;
 mod outgoing;
 mod parts;
+mod patience;
 mod pattern;
 mod progress;
+mod rejections;
 mod sending;
 mod total;
 mod trial;
@@ -16,13 +18,13 @@ mod upload;
 use crate::domain::Timestamp;
 use crate::files::Format;
 use crate::output;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use asked::Upload;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use progress::Screen;
-use std::fs::File;
-use std::io::Write;
+use rejections::Rejections;
+use sending::Taken;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -120,12 +122,12 @@ impl ImportArgs {
         let service = Service::new(&self.url, key)?;
         let (screen, patience) = (Screen::new(), Duration::from_secs(self.patience_seconds));
         let mut outcome = Outcome::new(self.rejections, &uploads)?;
-        let (to, screen) = (&service, &screen);
+        let (to, shown) = (&service, (&Taken::default(), &screen));
         let size = (self.parallel > 1).then_some(self.part_mib << 20);
         let units = uploads.iter().map(|upload| units(to, upload, size));
         let sending = stream::iter(units).flatten().map(|unit| async move {
             let ended = match &unit.part {
-                Ok(part) => sending::send(to, (unit.upload, part.as_ref()), screen, patience).await,
+                Ok(part) => sending::send(to, (unit.upload, part.as_ref()), shown, patience).await,
                 Err(error) => Err(anyhow!("{error:#}")),
             };
             (unit.upload, unit.is_last(), ended)
@@ -134,7 +136,7 @@ impl ImportArgs {
         while let Some((upload, is_last, ended)) = all.next().await {
             outcome.take(&upload.name, ended);
             if is_last {
-                outcome.tell(&service).await?;
+                outcome.tell(&upload.name, &service, patience).await?;
             }
         }
         Ok(outcome.code())
@@ -208,45 +210,6 @@ fn changed_at(path: &Path) -> Result<Timestamp> {
     Timestamp::from_micros(micros).with_context(told)
 }
 
-/// Where refused records go.
-struct Rejections {
-    path: PathBuf,
-    file: File,
-    format: &'static str,
-}
-
-impl Rejections {
-    /// Empties the file, which is none of those that are to be read.
-    fn new(path: PathBuf, uploads: &[Upload]) -> Result<Self> {
-        let is_it = |upload: &Upload| {
-            upload
-                .path
-                .as_deref()
-                .is_some_and(|own| is_same(own, &path))
-        };
-        if uploads.iter().any(is_it) {
-            bail!(
-                "{} is to be read: refused records go to another file",
-                path.display()
-            );
-        }
-        let told = || format!("{} can't be written", path.display());
-        let is_csv = path
-            .extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-        let file = File::create(&path).with_context(told)?;
-        let format = if is_csv { "csv" } else { "ndjson" };
-        Ok(Self { path, file, format })
-    }
-}
-
-/// True of two names of one file.
-fn is_same(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let file = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
-    file(one).is_ok_and(|one| file(other).is_ok_and(|other| one == other))
-}
-
 /// What became of all files.
 struct Outcome {
     rejections: Option<Rejections>,
@@ -273,8 +236,10 @@ impl Outcome {
         match ended {
             Ok(job) => {
                 self.has_failed |= !job.is_done();
-                if let Some(reason) = job.reason.as_ref().filter(|_| !job.is_done()) {
-                    eprintln!("roster: {name}: the import is {}: {reason}", job.state);
+                if !job.is_done() {
+                    let reason = job.reason.iter().map(|reason| format!(": {reason}"));
+                    let reason: String = reason.collect();
+                    eprintln!("roster: {name}: the import is {}{reason}", job.state);
                 }
                 self.has_rejected |= job.rejected > 0;
                 self.total.add(job);
@@ -282,37 +247,32 @@ impl Outcome {
             Err(error) => {
                 self.has_failed = true;
                 eprintln!("roster: {name}: {error:#}");
+                self.total.fail(format!("{error:#}"));
             }
         }
     }
 
-    /// Prints what became of a file, and writes down what of it was refused.
-    async fn tell(&mut self, service: &Service) -> Result<()> {
-        let total = std::mem::take(&mut self.total);
+    /// Prints what became of a file, and writes down what of it was refused. A list that can't be had costs the other files nothing.
+    async fn tell(&mut self, name: &str, service: &Service, patience: Duration) -> Result<()> {
+        let total = std::mem::take(&mut self.total).closed();
         if !total.jobs.is_empty() {
             output::line(serde_json::to_string(&total)?)?;
         }
-        let refused = total.jobs.iter().filter(|job| job.rejected > 0);
-        for (place, job) in refused.enumerate() {
-            let Some(to) = &mut self.rejections else {
-                continue;
-            };
-            // One header is enough for all parts.
-            let mut is_header = place > 0 && to.format == "csv";
-            let take = |bytes: &[u8]| {
-                let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
-                let skipped = if is_header { end } else { 0 };
-                is_header &= !bytes[..end].ends_with(b"\n");
-                to.file.write_all(&bytes[skipped..])
-            };
-            let listed = service.rejections(&job.id, to.format, take).await;
-            listed.context("the list of refused records can't be had")?;
-            if let (0, Some(time)) = (place, &job.time) {
-                let path = to.path.display();
-                eprintln!(
-                    "roster: {path} has what was refused; mended, send it with --time {time}, or it counts as new"
-                );
+        let Some(to) = &mut self.rejections else {
+            return Ok(());
+        };
+        let refused: Vec<&Job> = total.jobs.iter().filter(|job| job.rejected > 0).collect();
+        for job in &refused {
+            if let Err(error) = to.take(service, job, patience).await {
+                self.has_failed = true;
+                eprintln!("roster: {name}: {error:#}");
             }
+        }
+        if let Some(time) = refused.first().and_then(|job| job.time.as_ref()) {
+            let path = to.path().display();
+            eprintln!(
+                "roster: {path} has what was refused; mended, send it with --time {time}, or it counts as new"
+            );
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `roster import`: whole files, killed and begun again, with what was refused written down, mended and sent again.
 
 mod parts;
+mod troubles;
 
 use crate::folder::public_dir;
 use crate::harness::{Project, ROSTER, wait_until};

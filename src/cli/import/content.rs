@@ -10,6 +10,7 @@ use anyhow::{Context, Error, Result, bail};
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +39,9 @@ pub struct Content {
     /// The place of the first byte that is held.
     at: u64,
     held: Vec<u8>,
+    /// Of the bytes before a place: in a stream all that are passed.
+    sum: Checksum,
+    summed: u64,
     is_at_end: bool,
     /// Why no more can be read, once what is held is sent.
     broken: Option<Error>,
@@ -91,6 +95,8 @@ impl Content {
             origin,
             at: 0,
             held: Vec::new(),
+            sum: Checksum::EMPTY,
+            summed: 0,
             is_at_end: false,
             broken: None,
             length,
@@ -130,6 +136,7 @@ impl Content {
                 end: from + bytes.len() as u64,
                 is_last,
                 bytes: Source::Held(Bytes::copy_from_slice(bytes)),
+                done: None,
             });
         };
         let length = self.length.unwrap_or_default();
@@ -141,31 +148,35 @@ impl Content {
             end,
             is_last: end == length,
             bytes: Source::File(file.clone(), start + from, start + end),
+            done: None,
         })
     }
 
-    /// Passes the first bytes: their checksum. For the beginning only.
+    /// The checksum of the bytes before a place; in a stream only of one that is being passed, or comes later.
     ///
     /// # Errors
     /// Where the file can't be read, or is shorter than that.
-    pub fn passed(&mut self, bytes: u64) -> Result<Checksum> {
-        let mut checksum = Checksum::EMPTY;
-        let mut block = vec![0; BLOCK];
-        while self.at < bytes {
-            let most = BLOCK.min(usize::try_from(bytes - self.at).unwrap_or(BLOCK));
-            let read = match &mut self.origin {
-                Origin::Plain(file, _) => (&**file).read(&mut block[..most]),
-                Origin::Stream(reader) => reader.read(&mut block[..most]),
-            };
-            match read.context("the file can't be read")? {
-                0 => bail!("{SHORTER}"),
-                count => {
-                    checksum.add(&block[..count]);
-                    self.at += count as u64;
+    pub fn checksum(&mut self, bytes: u64) -> Result<Checksum> {
+        if let Origin::Plain(file, start) = &self.origin {
+            if bytes < self.summed {
+                (self.sum, self.summed) = (Checksum::EMPTY, 0);
+            }
+            let mut block = vec![0; BLOCK];
+            while self.summed < bytes {
+                let most = BLOCK.min(usize::try_from(bytes - self.summed).unwrap_or(BLOCK));
+                let read = file.read_at(&mut block[..most], start + self.summed);
+                match read.context("the file can't be read")? {
+                    0 => bail!("{SHORTER}"),
+                    count => {
+                        self.sum.add(&block[..count]);
+                        self.summed += count as u64;
+                    }
                 }
             }
+        } else {
+            self.pass(bytes)?;
         }
-        Ok(checksum)
+        Ok(self.sum)
     }
 
     fn pass(&mut self, from: u64) -> Result<()> {
@@ -177,23 +188,39 @@ impl Content {
         }
         let held = self.at + self.held.len() as u64;
         if (self.at..=held).contains(&from) {
-            self.held.drain(..(from - self.at) as usize);
+            self.drop_held((from - self.at) as usize);
             self.at = from;
             return Ok(());
         }
-        self.held.clear();
-        match &mut self.origin {
-            Origin::Plain(file, start) => drop((&**file).seek(SeekFrom::Start(*start + from))?),
-            Origin::Stream(reader) => {
-                let left = from - held;
-                let passed = std::io::copy(&mut reader.by_ref().take(left), &mut std::io::sink())?;
-                if passed < left {
-                    bail!("{SHORTER}");
-                }
-            }
+        self.drop_held(self.held.len());
+        if let Origin::Plain(file, start) = &self.origin {
+            (&**file).seek(SeekFrom::Start(*start + from))?;
+        } else {
+            self.pass_unheld(from - held)?;
         }
         (self.at, self.is_at_end) = (from, false);
         Ok(())
+    }
+
+    /// Passes bytes of a stream that were not read yet.
+    fn pass_unheld(&mut self, mut bytes: u64) -> Result<()> {
+        while bytes > 0 {
+            self.read(BLOCK.min(usize::try_from(bytes).unwrap_or(BLOCK)))?;
+            if self.held.is_empty() {
+                bail!("{SHORTER}");
+            }
+            bytes -= self.held.len() as u64;
+            self.drop_held(self.held.len());
+        }
+        Ok(())
+    }
+
+    fn drop_held(&mut self, count: usize) {
+        if let Origin::Stream(_) = self.origin {
+            self.sum.add(&self.held[..count]);
+            self.summed += count as u64;
+        }
+        self.held.drain(..count);
     }
 
     fn read(&mut self, most: usize) -> Result<usize> {
@@ -258,6 +285,10 @@ mod tests {
             assert!(!is_last && piece == &bytes[100..100 + PIECE]);
             // Of what was sent the server took only a part.
             assert!(all(&mut content, 150) == bytes[150..]);
+            let mut whole = Checksum::EMPTY;
+            whole.add(&bytes);
+            let passed = content.checksum(bytes.len() as u64).expect("bytes");
+            assert_eq!(passed, whole);
             let mut again = Content::open(&path).expect("a file");
             assert!(again.piece(bytes.len() as u64 + 1).is_err());
         }
@@ -286,11 +317,11 @@ mod tests {
     fn what_the_service_has_is_compared_and_passed() {
         let (_folder, path) = written("x", b"foobar and more");
         let mut content = Content::open(&path).expect("a file");
-        let checksum = content.passed(6).expect("bytes");
+        let checksum = content.checksum(6).expect("bytes");
         assert_eq!(checksum.to_text(), "85944171f73967e8");
         assert!(all(&mut content, 6) == b" and more");
         let mut short = Content::open(&path).expect("a file");
-        assert!(short.passed(100).is_err());
+        assert!(short.checksum(100).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The bytes of one request, on their way.
 
+use crate::imports::Checksum;
 use bytes::Bytes;
 use futures_util::stream;
 use std::fs::File;
@@ -18,6 +19,8 @@ pub struct Outgoing {
     /// The upload ends there.
     pub is_last: bool,
     pub bytes: Source,
+    /// The checksum of all bytes before it, where the service is to hold it against its own.
+    pub done: Option<Checksum>,
 }
 
 /// Where its bytes are.

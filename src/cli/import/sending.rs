@@ -3,17 +3,29 @@
 use super::asked::Upload;
 use super::content::Content;
 use super::parts::Part;
+use super::patience::Patience;
 use super::progress::{Screen, Shown};
 use super::upload::{Job, Service, Trouble};
 use anyhow::{Result, bail};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-/// After trouble it is tried again so much later at first, and twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Between two looks at a job that is to end.
+/// Between two looks at a job that is to end, and how often it is looked at before it is asked to.
 const LOOK: Duration = Duration::from_millis(200);
+const LOOKS: u32 = 10;
+
+/// The jobs that this command sends, or has sent: another file of the same name never goes on with one of them.
+#[derive(Debug, Default)]
+pub struct Taken(RefCell<HashSet<String>>);
+
+impl Taken {
+    /// Takes a job; `false` where it was taken before.
+    fn take(&self, id: &str) -> bool {
+        self.0.borrow_mut().insert(id.to_owned())
+    }
+}
 
 /// Sends a file or a part of one; the job as it ended.
 ///
@@ -22,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub async fn send(
     service: &Service,
     (upload, part): (&Upload, Option<&Part>),
-    screen: &Screen,
+    (taken, screen): (&Taken, &Screen),
     patience: Duration,
 ) -> Result<Job> {
     let content = match (&upload.path, part) {
@@ -39,6 +51,9 @@ pub async fn send(
         service,
         upload,
         part,
+        taken,
+        offset: 0,
+        is_sure: true,
         shown: &shown,
         patience: Patience::new(patience),
     };
@@ -51,44 +66,69 @@ struct Sending<'a> {
     service: &'a Service,
     upload: &'a Upload,
     part: Option<&'a Part>,
+    taken: &'a Taken,
+    /// So many bytes the service has.
+    offset: u64,
+    /// They are this file's. After trouble somebody else may have sent some: then the service holds them against the file's.
+    is_sure: bool,
     shown: &'a Shown,
     patience: Patience,
 }
 
 impl Sending<'_> {
     async fn all(&mut self, mut content: Content) -> Result<Job> {
-        let (id, mut offset) = self.begun(&mut content).await?;
-        let begun = offset;
-        if self.part.is_some() && content.length == Some(offset) {
-            return self.ended(&id).await;
-        }
+        let id = self.begun(&mut content).await?;
+        let begun = self.offset;
+        let mut is_over = self.part.is_some() && content.length == Some(begun);
         loop {
-            let outgoing = content.next(offset)?;
-            let (end, is_last) = (outgoing.end, outgoing.is_last);
-            let given = |bytes| self.shown.at(offset + bytes, begun, content.length);
-            match self.service.send(&id, offset, outgoing, given).await {
-                Ok(taken) if taken > offset || is_last => {
-                    offset = taken;
-                    self.patience.renew();
+            if is_over {
+                if let Some(job) = self.ended(&id).await? {
+                    return Ok(job);
                 }
-                Ok(taken) => bail!("the service stands still at byte {taken}"),
-                Err(trouble) => match self.again(&id, trouble).await? {
-                    Some(place) => offset = place,
-                    None => return self.ended(&id).await,
-                },
+                let open = "the service has all of it, and the import has not ended";
+                self.go_on(&id, Trouble::Passing(open.to_owned(), None))
+                    .await?;
             }
-            self.shown.at(offset, begun, content.length);
-            if is_last && offset == end {
-                return self.ended(&id).await;
-            }
+            let length = content.length;
+            is_over = self.piece(&id, &mut content, begun).await?;
+            self.shown.at(self.offset, begun, length);
         }
     }
 
-    /// The job that goes on, or a new one, and how much of it is there.
-    async fn begun(&mut self, content: &mut Content) -> Result<(String, u64)> {
+    /// Sends the next bytes, or that there are none; `true` where the service has all, or takes no more.
+    async fn piece(&mut self, id: &str, content: &mut Content, begun: u64) -> Result<bool> {
+        let (from, length) = (self.offset, content.length);
+        let mut outgoing = content.next(from)?;
+        if !self.is_sure {
+            outgoing.done = Some(content.checksum(from)?);
+        }
+        let (end, is_last) = (outgoing.end, outgoing.is_last);
+        let given = |bytes| self.shown.at(from + bytes, begun, length);
+        let taken = match self.service.send(id, from, outgoing, given).await {
+            Ok(taken) if taken > from || is_last => taken,
+            Ok(taken) => bail!("the service stands still at byte {taken}"),
+            Err(trouble) => return self.go_on(id, trouble).await,
+        };
+        if taken > from {
+            self.patience.renew();
+        }
+        (self.offset, self.is_sure) = (taken, true);
+        Ok(is_last && taken == end)
+    }
+
+    /// After trouble it goes on where the service is by now; `true` where the job is over.
+    async fn go_on(&mut self, id: &str, trouble: Trouble) -> Result<bool> {
+        self.is_sure = false;
+        let place = self.again(id, trouble).await?;
+        self.offset = place.unwrap_or(self.offset);
+        Ok(place.is_none())
+    }
+
+    /// The job that goes on, or a new one.
+    async fn begun(&mut self, content: &mut Content) -> Result<String> {
         let length = content.length;
         if let Some(job) = self.left(length).await? {
-            if content.passed(job.offset)?.to_text() != job.checksum {
+            if content.checksum(job.offset)?.to_text() != job.checksum {
                 bail!(
                     "the file is not the one of import {}, which is at byte {}; cancel that one to begin anew",
                     job.id,
@@ -99,13 +139,17 @@ impl Sending<'_> {
             self.shown.say(&format!(
                 "goes on at byte {offset}, with the mapping and the options that it began with"
             ));
-            return Ok((job.id, job.offset));
+            self.offset = offset;
+            return Ok(job.id);
         }
         let said = self.said();
         loop {
             match self.service.create(&said, length).await {
-                Ok(id) => return Ok((id, 0)),
-                Err(trouble) => self.patience.wait(trouble, self.shown).await?,
+                Ok(id) => {
+                    self.taken.take(&id);
+                    return Ok(id);
+                }
+                Err(trouble) => self.wait(trouble).await?,
             }
         }
     }
@@ -118,7 +162,7 @@ impl Sending<'_> {
         let jobs = loop {
             match self.service.jobs(&self.upload.name).await {
                 Ok(jobs) => break jobs,
-                Err(trouble) => self.patience.wait(trouble, self.shown).await?,
+                Err(trouble) => self.wait(trouble).await?,
             }
         };
         let is_ours = |job: &&Job| {
@@ -126,7 +170,8 @@ impl Sending<'_> {
             let is_same = fits && job.first_line == self.first_line();
             is_same && job.time == self.upload.time && (job.is_open() || self.is_passed(job))
         };
-        Ok(jobs.iter().find(is_ours).cloned())
+        let mut ours = jobs.iter().filter(is_ours);
+        Ok(ours.find(|job| self.taken.take(&job.id)).cloned())
     }
 
     /// A part that is done is not sent again while other parts of its file are not.
@@ -159,7 +204,7 @@ impl Sending<'_> {
                 _ => Err(trouble.into_error()),
             };
         }
-        self.patience.wait(trouble, self.shown).await?;
+        self.wait(trouble).await?;
         self.offset(id).await
     }
 
@@ -167,54 +212,29 @@ impl Sending<'_> {
         loop {
             match self.service.offset(id).await {
                 Ok(offset) => return Ok(offset),
-                Err(trouble) => self.patience.wait(trouble, self.shown).await?,
+                Err(trouble) => self.wait(trouble).await?,
             }
         }
     }
 
-    /// The job when it is over.
-    async fn ended(&mut self, id: &str) -> Result<Job> {
-        loop {
+    /// The job when it is over; nothing where it does not end by itself.
+    async fn ended(&mut self, id: &str) -> Result<Option<Job>> {
+        let mut looks = 0;
+        while looks < LOOKS {
             match self.service.job(id).await {
-                Ok(job) if job.is_open() => sleep(LOOK).await,
-                Ok(job) => return Ok(job),
-                Err(trouble) => self.patience.wait(trouble, self.shown).await?,
+                Ok(job) if !job.is_open() => return Ok(Some(job)),
+                Ok(_) => {
+                    looks += 1;
+                    sleep(LOOK).await;
+                }
+                Err(trouble) => self.wait(trouble).await?,
             }
         }
-    }
-}
-
-/// How long trouble may last.
-struct Patience {
-    most: Duration,
-    since: Option<Instant>,
-    pause: Duration,
-}
-
-impl Patience {
-    const fn new(most: Duration) -> Self {
-        Self {
-            most,
-            since: None,
-            pause: FIRST_PAUSE,
-        }
+        Ok(None)
     }
 
-    fn renew(&mut self) {
-        (self.since, self.pause) = (None, FIRST_PAUSE);
-    }
-
-    async fn wait(&mut self, trouble: Trouble, shown: &Shown) -> Result<()> {
-        let Trouble::Passing(text, again) = trouble else {
-            return Err(trouble.into_error());
-        };
-        let since = *self.since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= self.most {
-            bail!("{text}; the same command again goes on from here");
-        }
-        shown.say(&format!("waits: {text}"));
-        sleep(again.unwrap_or(self.pause).min(LONGEST_PAUSE)).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Ok(())
+    async fn wait(&mut self, trouble: Trouble) -> Result<()> {
+        let shown = self.shown;
+        self.patience.wait(trouble, |text| shown.say(text)).await
     }
 }

@@ -13,6 +13,9 @@ pub struct Total {
     parts: Vec<String>,
     #[serde(skip)]
     pub jobs: Vec<Job>,
+    /// Why a part has no job that ended.
+    #[serde(skip)]
+    failure: Option<String>,
 }
 
 impl Total {
@@ -27,6 +30,20 @@ impl Total {
         if self.jobs.len() > 1 {
             self.parts = self.jobs.iter().map(|job| job.id.clone()).collect();
         }
+    }
+
+    /// Takes note of a part that has no job, or one that goes on.
+    pub fn fail(&mut self, why: String) {
+        self.failure.get_or_insert(why);
+    }
+
+    /// All that there is to add: without one of its parts a file is not done.
+    pub fn closed(mut self) -> Self {
+        if self.sum.is_done() && self.failure.is_some() {
+            self.sum.state = "failed".to_owned();
+            self.sum.reason = self.failure.take();
+        }
+        self
     }
 }
 
@@ -52,6 +69,19 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_one_of_its_parts_is_not_done() {
+        let mut total = Total::default();
+        total.fail("403: no".to_owned());
+        total.add(Job {
+            state: "done".to_owned(),
+            ..Job::default()
+        });
+        let total = total.closed();
+        assert_eq!(total.sum.state, "failed");
+        assert_eq!(total.sum.reason.as_deref(), Some("403: no"));
+    }
 
     #[test]
     fn parts_add_up_and_one_that_failed_is_what_is_told() {

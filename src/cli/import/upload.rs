@@ -198,6 +198,9 @@ impl Service {
         if outgoing.is_last {
             request = request.header("upload-length", outgoing.end);
         }
+        if let Some(done) = outgoing.done {
+            request = request.header("upload-done-checksum", done.to_text());
+        }
         let given = Arc::new(AtomicU64::new(0));
         let body = outgoing.bytes.body(given.clone());
         let told = || {
@@ -211,23 +214,25 @@ impl Service {
             .ok_or_else(|| Trouble::Passing(told.to_owned(), None))
     }
 
-    /// Hands the refused records of a job to `take`, as they come.
+    /// Hands the refused records of a job to `take`, as they come; how that ended.
     ///
     /// # Errors
-    /// Where the list breaks off, or it can't be taken.
+    /// Where the list can't be had, or breaks off.
     pub async fn rejections(
         &self,
         id: &str,
         format: &str,
         mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
-    ) -> Result<()> {
+    ) -> Result<std::io::Result<()>, Trouble> {
         let path = format!("v1/imports/{id}/rejections?format={format}");
-        let answer = done(self.request(Method::GET, &path)).await;
-        let mut answer = answer.map_err(Trouble::into_error)?;
-        while let Some(bytes) = answer.chunk().await? {
-            take(&bytes)?;
+        let mut answer = done(self.request(Method::GET, &path)).await?;
+        let broken = |error: reqwest::Error| Trouble::Passing(error.to_string(), None);
+        while let Some(bytes) = answer.chunk().await.map_err(broken)? {
+            if let Err(error) = take(&bytes) {
+                return Ok(Err(error));
+            }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 
