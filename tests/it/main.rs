@@ -30,6 +30,7 @@ mod hot;
 mod hubs;
 mod import_command;
 mod imports;
+mod in_turn;
 mod ingest;
 mod isolation;
 mod iterable;

@@ -76,59 +76,6 @@ async fn slow_senders_are_sent_away_and_keep_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_head_of_a_connection_has_its_time() {
-    let (service, _) = service_with(&[("ROSTER__SERVER__HEADER_TIMEOUT_MS", "2000")]).await;
-    let mut wire = Wire::to(&service.url).await;
-    wire.send("GET /livez HTTP/1.1\r\nHost: roster\r\n\r\nGET /live")
-        .await;
-    let first = wire.outcome(PATIENCE).await;
-    assert_eq!(first.status(), Some(200), "{first:?}");
-    let end = wire.trickle("z", PATIENCE).await;
-    assert_eq!(end, Outcome::Closed);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_are_sent_ahead_are_answered_in_their_order() {
-    let (service, project) = service_with(&[]).await;
-    let call = |number: usize| {
-        format!(r#"{{"batch": [{{"type": "track", "userId": "ada", "event": "{number}"}}]}}"#)
-    };
-    let sized = |body: &str| {
-        let length = format!("Content-Length: {}\r\n", body.len());
-        head(&project.write_key, &length) + body
-    };
-    let chunked = |body: &str| {
-        let begun = head(&project.write_key, "Transfer-Encoding: chunked\r\n");
-        format!("{begun}{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
-    };
-    let mut sent = String::new();
-    for number in 0..40 {
-        let body = call(number);
-        sent += &match number % 3 {
-            0 => sized(&body),
-            1 => chunked(&body),
-            _ => format!("\r\nGET /v1/nothing/{number} HTTP/1.1\nHost: roster\n\n"),
-        };
-    }
-    let mut wire = Wire::to(&service.url).await;
-    for piece in sent.as_bytes().chunks(997) {
-        assert!(wire.send(piece).await);
-    }
-    let is_all = |text: &str| text.matches("HTTP/1.1 ").count() == 40;
-    let answers = wire.text_until(is_all).await;
-    let statuses: Vec<&str> = answers
-        .split("HTTP/1.1 ")
-        .skip(1)
-        .map(|answer| &answer[..3])
-        .collect();
-    let expected: Vec<&str> = (0..40)
-        .map(|number| ["200", "200", "404"][number % 3])
-        .collect();
-    assert_eq!(statuses, expected);
-    assert_eq!(project.count("*", "event").await, 27);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections_disturb_nobody() {
     const CONNECTIONS: usize = 10_000;
     let _alone = alone().await;

@@ -5,7 +5,7 @@
 
 use super::connection::Connection;
 use super::framing::Framing;
-use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -25,8 +25,10 @@ pub struct InTurn<S> {
     framing: Framing,
     /// What was read of the next request.
     ahead: Vec<u8>,
+    /// There was no place for what was read of the next request.
+    has_no_place: bool,
     patience: Duration,
-    /// When a head that is not the first has to be whole.
+    /// When a head has to be whole, or a body that nobody waits for.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -38,6 +40,7 @@ impl<S: AsyncRead + Unpin> InTurn<S> {
             connection,
             framing: Framing::default(),
             ahead: Vec::new(),
+            has_no_place: false,
             patience,
             deadline: None,
         }
@@ -54,22 +57,50 @@ impl<S: AsyncRead + Unpin> InTurn<S> {
 
     /// Nothing for the parser now; the end of the stream is told all the same.
     fn look_ahead(&mut self, context: &mut Context) -> Poll<Result<()>> {
-        if self.ahead.is_empty() {
+        while self.ahead.is_empty() && !self.has_no_place {
             let mut bytes = [0; LOOK_AHEAD_BYTES];
             let mut buffer = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            self.ahead.extend_from_slice(buffer.filled());
-            self.keep_place()?;
+            self.keep_ahead(buffer.filled());
         }
         self.connection.wake_after_answer(context);
         Poll::Pending
     }
 
+    /// Keeps what was read of a next request, before what was kept; empty lines are none.
+    fn keep_ahead(&mut self, bytes: &[u8]) {
+        let bytes = without_empty_lines(bytes);
+        if !bytes.is_empty() && !self.connection.keep_place() {
+            self.has_no_place = true;
+            self.ahead = Vec::new();
+        } else {
+            self.ahead.splice(..0, bytes.iter().copied());
+        }
+    }
+
     /// From what was read ahead, then from the stream.
     fn read(&mut self, context: &mut Context, buffer: &mut ReadBuf) -> Poll<Result<()>> {
+        let before = buffer.filled().len();
+        while buffer.filled().len() == before {
+            if ready!(self.read_some(context, buffer))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            if self.framing.is_between() {
+                let bytes = without_empty_lines(&buffer.filled()[before..]).len();
+                let end = buffer.filled().len();
+                buffer.filled_mut().copy_within(end - bytes.., before);
+                buffer.set_filled(before + bytes);
+            }
+        }
+        self.pass(before, buffer);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads some bytes; how many they are.
+    fn read_some(&mut self, context: &mut Context, buffer: &mut ReadBuf) -> Poll<Result<usize>> {
         let before = buffer.filled().len();
         let some = self.ahead.len().min(buffer.remaining());
         if some > 0 {
@@ -81,44 +112,70 @@ impl<S: AsyncRead + Unpin> InTurn<S> {
         } else {
             ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         }
+        Poll::Ready(Ok(buffer.filled().len() - before))
+    }
+
+    /// Leaves in the buffer what the parser may have of what was read into it.
+    fn pass(&mut self, before: usize, buffer: &mut ReadBuf) {
         let passed = self.framing.pass(&buffer.filled()[before..]);
-        let end = before + passed.bytes;
-        if end < buffer.filled().len() {
-            self.ahead
-                .splice(..0, buffer.filled()[end..].iter().copied());
-            buffer.set_filled(end);
-            self.keep_place()?;
+        let mut end = before + passed.bytes;
+        if passed.is_crumbled {
+            // No digit: the parser refuses the body, and its reader answers.
+            buffer.filled_mut()[end] = b'!';
+            end += 1;
+        } else if end < buffer.filled().len() {
+            self.keep_ahead(&buffer.filled()[end..]);
         }
+        buffer.set_filled(end);
         if passed.ends_head {
             self.connection.hand_over();
+        }
+        if passed.ends_head || self.framing.is_between() {
             self.deadline = None;
         }
-        Poll::Ready(Ok(()))
     }
 
-    /// An unfinished head has its time, and a long one needs a place. (The first has its time from actix, which answers 408.)
-    fn watch_head(&mut self, context: &mut Context) -> Result<()> {
-        if self.framing.head_bytes() == 0 && !self.framing.is_broken() {
-            return Ok(());
+    /// True where the connection gets no more: an unfinished head has its time, and a long one needs a place; and so has what is left of a
+    /// body after the answer. (The first head has its time from actix too, which answers 408.)
+    fn is_over(&mut self, context: &mut Context) -> bool {
+        let is_left = self.framing.is_in_body() && !self.connection.is_busy();
+        if self.framing.head_bytes() == 0 && !self.framing.is_broken() && !is_left {
+            return false;
         }
-        if self.framing.head_bytes() > SHORT_HEAD_BYTES {
-            self.keep_place()?;
+        if self.framing.head_bytes() > SHORT_HEAD_BYTES && !self.connection.keep_place() {
+            return true;
         }
+        let patience = self.patience;
         let deadline = self
             .deadline
-            .get_or_insert_with(|| Box::pin(sleep(self.patience)));
-        match deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Err(ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
-        }
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        deadline.as_mut().poll(context).is_ready()
     }
 
-    fn keep_place(&self) -> Result<()> {
-        let has_one = self.connection.keep_place();
-        has_one
-            .then_some(())
-            .ok_or_else(|| Error::from(ErrorKind::ConnectionAborted))
+    /// No bytes where it is over: what is being answered is answered first.
+    fn poll_bytes(&mut self, context: &mut Context, buffer: &mut ReadBuf) -> Poll<Result<()>> {
+        if self.is_over(context) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.has_to_wait() {
+            return self.look_ahead(context);
+        }
+        if self.has_no_place {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = self.read(context, buffer);
+        if polled.is_pending() && self.framing.is_in_body() && self.connection.is_busy() {
+            // What is left of the body then has its time.
+            self.connection.wake_after_answer(context);
+        }
+        polled
     }
+}
+
+/// Servers ignore empty lines before a request (RFC 9112, section 2.2).
+fn without_empty_lines(bytes: &[u8]) -> &[u8] {
+    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+    &bytes[begin.unwrap_or(bytes.len())..]
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for InTurn<S> {
@@ -127,12 +184,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for InTurn<S> {
         context: &mut Context,
         buffer: &mut ReadBuf,
     ) -> Poll<Result<()>> {
-        let this = self.get_mut();
-        this.watch_head(context)?;
-        if this.has_to_wait() {
-            return this.look_ahead(context);
-        }
-        this.read(context, buffer)
+        self.get_mut().poll_bytes(context, buffer)
     }
 }
 

@@ -68,3 +68,26 @@ async fn siege_unfinished_heads_after_an_answer() {
     drop(crowd);
     siege.end().await;
 }
+
+/// 481 MiB: each byte was an object of its own until somebody read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn siege_bodies_of_crumbs() {
+    let siege = Siege::begin("bodies of crumbs").await;
+    let (write, server) = (&siege.project.write_key, &siege.project.server_key);
+    let crumbs = "1\r\n \r\n".repeat(300_000);
+    let begun = "Transfer-Encoding: chunked\r\n";
+    let stranger = format!("POST /v1/batch HTTP/1.1\r\nHost: x\r\n{begun}\r\n");
+    let import = head(server, begun).replace("/v1/batch", "/v1/imports?format=ndjson");
+    let requests = [stranger, head(write, begun), import].map(|head| format!("{head}{crumbs}"));
+    let crowd = (0..3 * CONNECTIONS).map(|number| {
+        let (url, request) = (&siege.service.url, &requests[number % 3]);
+        async move {
+            let mut wire = Wire::to(url).await;
+            let sending = wire.send(request);
+            let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
+            wire
+        }
+    });
+    drop(join_all(crowd).await);
+    siege.end().await;
+}
