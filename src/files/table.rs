@@ -331,11 +331,13 @@ fn header(
         };
         Columns::of(&names, &layout.csv, used, most)?
     };
-    for name in columns.missing(used.unwrap_or_default()) {
-        out.seen.warn(
-            "missing_column",
-            format!("the mapping reads {name:?}, which is no column of the file"),
-        );
+    let missing = columns.missing(used.unwrap_or_default());
+    if !missing.is_empty() {
+        let message = match missing.as_slice() {
+            [name] => format!("the mapping reads {name:?}, which is no column of the file"),
+            names => format!("the mapping reads {names:?}, which are no columns of the file"),
+        };
+        out.seen.warn("missing_column", message);
     }
     let not_there = columns.not_there(&layout.csv);
     if !not_there.is_empty() {

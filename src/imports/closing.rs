@@ -51,6 +51,8 @@ impl OldImports {
         match opened {
             // Of a compressed file nothing was kept that could be listed.
             Ok(intake) if intake.is_compressed() => own.abandon(key).await,
+            // All of it came, and nobody heard that it had not ended.
+            Ok(intake) if intake.length() == Some(intake.offset()) => intake.end().await.map(drop),
             Ok(intake) => intake.give_up().await,
             // It can't be read any more.
             Err(Stopped::Refused(failure)) => {

@@ -86,6 +86,12 @@ pub fn offset_of(job: &Job) -> u64 {
     }
 }
 
+/// All of a file is there, and its job has not ended.
+pub fn lacks_its_end(job: &Job) -> bool {
+    let offset = offset_of(job);
+    job.finished_at.is_none() && offset > 0 && job.length == Some(offset)
+}
+
 /// The job for people.
 pub fn shown(job: &Job) -> Shown {
     let layout: Layout = serde_json::from_str(&job.layout).unwrap_or_default();

@@ -24,7 +24,7 @@ mod write;
 pub use checksum::Checksum;
 pub use closing::OldImports;
 pub use intake::{Intake, in_one_piece};
-pub use job::{Job, NewJob, Shown, offset_of, shown, state};
+pub use job::{Job, NewJob, Shown, lacks_its_end, offset_of, shown, state};
 pub use stopped::Stopped;
 
 use crate::config;

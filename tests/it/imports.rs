@@ -2,6 +2,7 @@
 
 mod clients;
 mod dumps;
+mod ends;
 mod erased;
 mod faults;
 mod jobs;

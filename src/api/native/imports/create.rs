@@ -8,6 +8,7 @@ use crate::api::State;
 use crate::api::error::ApiError;
 use crate::domain::ProjectId;
 use crate::imports::{Job, Opening, shown};
+use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -82,7 +83,17 @@ async fn begin_upload(
         length,
         is_whole: announced.is_none() || announced == length,
     };
-    upload::take(request, payload, state, (job.key, opening)).await
+    match upload::take(request, payload, state, (job.key, opening)).await {
+        Err(error) if goes_on(&error) => Ok(state.imports.find(job.key).await.unwrap_or(job)),
+        taken => taken,
+    }
+}
+
+/// The upload is there, and whoever made it has to hear where: else he makes another one, whatever was said of this one.
+fn goes_on(error: &ApiError) -> bool {
+    let status = error.verdict().status;
+    let is_other = [StatusCode::CONFLICT, StatusCode::GONE, StatusCode::LOCKED].contains(&status);
+    is_other || status.is_server_error()
 }
 
 /// A job that is described in JSON: its bytes come by `PATCH`, or the service fetches them.

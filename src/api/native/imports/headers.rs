@@ -2,7 +2,7 @@
 
 use crate::api::error::ApiError;
 use crate::domain::Timestamp;
-use crate::imports::{Job, offset_of, state};
+use crate::imports::{Job, lacks_its_end, offset_of, state};
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponseBuilder};
 use base64::Engine;
@@ -104,9 +104,11 @@ pub fn length(request: &HttpRequest) -> Result<Option<u64>, ApiError> {
     number(request, "upload-length")
 }
 
-/// Adds where an upload is.
+/// Adds where an upload is. One that has all and has not ended lacks its last byte: a client that hears of its whole length is content, and
+/// nobody would end it.
 pub fn tell(reply: &mut HttpResponseBuilder, job: &Job) {
-    reply.insert_header(("upload-offset", offset_of(job)));
+    let offset = offset_of(job) - u64::from(lacks_its_end(job));
+    reply.insert_header(("upload-offset", offset));
     if job.finished_at.is_none() {
         reply.insert_header(("upload-expires", http_date(job.expires_at)));
     }

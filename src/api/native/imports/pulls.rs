@@ -106,7 +106,11 @@ async fn renewed(
     let (shown, address) = (source.shown(), source.secret());
     let renewing = state.store.renew_pull(key, &shown, address);
     if !answer_of(state, renewing).await? {
-        return Err(Stopped::Over(job.state).into());
+        let pull = answer_of(state, state.store.load_pull(key)).await?;
+        return Err(match pull {
+            Some(_) => Stopped::Over(job.state).into(),
+            None => headers::invalid("source", "is of no use: this file is sent, not fetched"),
+        });
     }
     let job = if job.state == state::PAUSED {
         state.imports.resume(key).await?

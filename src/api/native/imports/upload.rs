@@ -7,7 +7,7 @@ use super::body::{Arrival, Arriving};
 use super::{digest, headers, key_of, reply};
 use crate::api::State;
 use crate::api::error::ApiError;
-use crate::imports::{Intake, Job, JobKey, Opening, Stopped, in_one_piece, shown};
+use crate::imports::{Intake, Job, JobKey, Opening, Stopped, in_one_piece, lacks_its_end, shown};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -103,11 +103,15 @@ async fn take_piece(
     if let Some(length) = length.filter(|length| end > *length) {
         return Err(Stopped::OtherLength(length).into());
     }
+    let is_last_again = lacks_its_end(&job) && offset + 1 == job.next_offset;
     let opening = Opening {
-        offset: Some(offset),
+        offset: Some(offset + u64::from(is_last_again)),
         length,
         is_whole: offset == 0 && (announced.is_none() || announced == length),
     };
+    if is_last_again {
+        return ended(state.imports.open_at(key, opening).await?).await;
+    }
     take(request, payload, state, (key, opening)).await
 }
 
