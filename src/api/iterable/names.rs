@@ -75,6 +75,16 @@ pub struct Chosen {
     pub user_id_trait: Option<String>,
 }
 
+impl Chosen {
+    /// By a user id alone.
+    pub fn by_id(id: String) -> Self {
+        Self {
+            user_id: Some(id),
+            ..Self::default()
+        }
+    }
+}
+
 impl Named {
     /// The names that can be some.
     ///

@@ -2,7 +2,7 @@
 
 use super::frame::{Decided, Frame, items};
 use super::known::Known;
-use super::names::{Fault, Who};
+use super::names::{Chosen, Fault, Who};
 use super::refusal::Failure;
 use super::request::{Asked, Readable};
 pub use super::saying::Saying;
@@ -86,7 +86,12 @@ fn decide(
     if !is_shown && who.is_renaming() {
         return Err(Fault::Forgotten);
     }
-    let mut chosen = who.chosen(project, saying.strangers, &known.owners)?;
+    let is_nobody = |id: &String| who.email.is_none() && gate.is_placeholder(id);
+    let mut chosen = match who.user_id.clone().filter(is_nobody) {
+        // The gate refuses it: an address that is made of it would be everybody's.
+        Some(nobody) if project == ProjectType::Email => Chosen::by_id(nobody),
+        _ => who.chosen(project, saying.strangers, &known.owners)?,
+    };
     chosen.user_id_trait = chosen.user_id_trait.filter(|_| is_shown);
     if project == ProjectType::Email && who.email.is_some() {
         // The address says who it is: whoever had the user id before has no bearing on it.
