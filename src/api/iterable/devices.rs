@@ -68,7 +68,7 @@ fn token(fields: &Fields, name: &str) -> Result<String, Refusal> {
 pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
     let token = body.needed_text("token")?;
-    let mut named = named(body)?;
+    let mut named = named(&asked, body)?;
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
     named.email = named.email.filter(|email| email != "None");
@@ -157,7 +157,7 @@ async fn leave_room(
     kind: &str,
     token: &str,
 ) -> Result<Kept, Failure> {
-    let own = named(user)?;
+    let own = named(asked, user)?;
     let is_nobody = own == Named::default();
     let signed = asked.signed.clone().filter(|_| is_nobody);
     let whom = signed.map_or(own, Named::from);

@@ -5,6 +5,7 @@ use super::reads::email_name;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
+use super::users::named_as;
 use crate::api::erasing;
 use crate::api::reading::{answer_of, segment};
 use crate::domain::{Identity, IdentityKind, ProjectType};
@@ -59,12 +60,12 @@ pub async fn unforget(asked: Asked, readable: Readable) -> Result<Answer, Failur
 }
 
 fn named(readable: &Readable) -> Result<Identity, Refusal> {
-    let body = &readable.fields;
-    if let Some(email) = body.text("email")? {
+    let named = named_as(&readable.fields, ["email", "userId"])?.without_empty_email();
+    if let Some(email) = named.email {
         return email_name(&email);
     }
     let missing = || Refusal::params("Either email or userId must be set");
-    let user_id = body.text("userId")?.ok_or_else(missing)?;
+    let user_id = named.user_id.ok_or_else(missing)?;
     Ok(Identity::new(IdentityKind::UserId, &user_id))
 }
 

@@ -125,6 +125,13 @@ impl Named {
         }
     }
 
+    /// The same without an address that is `""` beside a user id: Go's structs say so of the name that they lack.
+    pub fn without_empty_email(self) -> Self {
+        let is_needed = self.user_id.as_ref().is_none_or(String::is_empty);
+        let email = self.email.filter(|email| is_needed || !email.is_empty());
+        Self { email, ..self }
+    }
+
     /// True where each name that there is is also in the token.
     pub fn is_within(&self, signer: &Signer) -> bool {
         let plain = |email: &String| email.trim().to_lowercase();
