@@ -8,11 +8,11 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::saying::as_object;
-use super::users::{self, UPDATE, named};
+use super::users::{self, UPDATE, named, naming};
 use super::when;
 use crate::api::reading::answer_of;
 use crate::domain::elements::{DEVICES, MOST_DEVICES};
-use crate::domain::{Identity, IdentityKind, Json, Mode, ProjectType};
+use crate::domain::{Identity, IdentityKind, Json, Mode};
 use crate::store::Holder;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -72,6 +72,7 @@ pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
     named.email = named.email.filter(|email| email != "None");
+    let named = naming(&asked, named)?;
     if named == Named::default() {
         return disable_of_all(&asked, body, &token).await;
     }
@@ -88,8 +89,6 @@ async fn holder(
 ) -> Result<Option<(Named, Json, Kept)>, Failure> {
     let Named { email, user_id } = named;
     let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, &id));
-    let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
-    let email = email.filter(|_| is_name);
     let email = email.map(|email| Identity::new(IdentityKind::Email, &email));
     for named in user_id.into_iter().chain(email).map(Named::by) {
         let kept = kept(asked, &named, DEVICES).await?;

@@ -125,6 +125,22 @@ impl Named {
         }
     }
 
+    /// What of it names somebody: in projects by user id no address does.
+    ///
+    /// # Errors
+    /// `NoUserId` where an address stands alone there.
+    pub fn naming(self, project: ProjectType) -> Result<Self, Fault> {
+        let named = self.without_empty_email();
+        if project != ProjectType::UserId {
+            return Ok(named);
+        }
+        if named.email.is_some() && named.user_id.is_none() {
+            return Err(Fault::NoUserId);
+        }
+        let email = None;
+        Ok(Self { email, ..named })
+    }
+
     /// The same without an address that is `""` beside a user id: Go's structs say so of the name that they lack.
     pub fn without_empty_email(self) -> Self {
         let is_needed = self.user_id.as_ref().is_none_or(String::is_empty);

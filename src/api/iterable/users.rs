@@ -32,6 +32,12 @@ pub fn named_as(user: &Fields, [email, user_id]: [&str; 2]) -> Result<Named, Ref
     Ok(Named { email, user_id })
 }
 
+/// What of it names somebody (`Named::naming`), for a call that is about one name alone.
+pub fn naming(asked: &Asked, named: Named) -> Result<Named, Refusal> {
+    let naming = named.naming(asked.caller.kinds.rules.iterable);
+    naming.map_err(|fault| fault.refusal(&Named::default(), "set"))
+}
+
 /// Reads a user with data fields. `followers` come after it in its request.
 pub fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refusal> {
     let is_nested = user.flag("mergeNestedObjects")?;
