@@ -1,6 +1,6 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
-use super::frame::{Decided, Frame, items};
+use super::frame::{Decided, Frame, items, together};
 use super::known::Known;
 use super::names::{Chosen, Fault, Who};
 use super::refusal::Failure;
@@ -38,13 +38,29 @@ pub async fn store(
 pub async fn store_told(
     asked: &Asked,
     readable: Readable,
+    sayings: Vec<Saying>,
+) -> Result<(Vec<Fate>, Told), Failure> {
+    store_as(asked, readable, sayings, Of::Many).await
+}
+
+/// Whether what is said is of one call, of which nothing is written where the gate refuses a part of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    OneCall,
+    Many,
+}
+
+async fn store_as(
+    asked: &Asked,
+    readable: Readable,
     mut sayings: Vec<Saying>,
+    of: Of,
 ) -> Result<(Vec<Fate>, Told), Failure> {
     for saying in &mut sayings {
         saying.sign(asked.signed.as_ref())?;
     }
     let (mut fates, decided) = judge(asked, sayings).await?;
-    let (receipts, told) = write(asked, readable, decided).await?;
+    let (receipts, told) = write(asked, readable, decided, of).await?;
     let mut receipts = receipts.into_iter();
     for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
         *fate = receipts.next().map_or(Ok(()), fate_of);
@@ -151,10 +167,10 @@ pub async fn store_one(
     store_all(asked, readable, vec![saying], call).await
 }
 
-/// The same for a call that says several things of one person, what it is for last; what else is refused is listed.
+/// The same for a call that says several things of one person, what it is for last; what else the person has no room for is listed.
 ///
 /// # Errors
-/// Also where the last of them is refused.
+/// Also where the gate refuses any of them, or the last is refused.
 pub async fn store_all(
     asked: &Asked,
     readable: Readable,
@@ -162,7 +178,7 @@ pub async fn store_all(
     call: &str,
 ) -> Result<(), Failure> {
     let named = sayings.last().map(|saying| saying.named.clone());
-    let fates = store(asked, readable, sayings).await?;
+    let (fates, _) = store_as(asked, readable, sayings, Of::OneCall).await?;
     let fate = fates.into_iter().next_back().unwrap_or(Ok(()));
     fate.map_err(|fault| fault.refusal(&named.unwrap_or_default(), call).into())
 }
@@ -172,6 +188,7 @@ async fn write(
     asked: &Asked,
     readable: Readable,
     decided: Vec<Box<Decided>>,
+    of: Of,
 ) -> Result<(Vec<Receipt>, Told), Failure> {
     if decided.is_empty() {
         return Ok((Vec::new(), Told::default()));
@@ -191,6 +208,9 @@ async fn write(
             items(readable, &frame, decided, most_stored)
         });
         let (mut items, mut room) = made.await?;
+        if of == Of::OneCall {
+            together(&mut items);
+        }
         let terms = Terms {
             refuses: true,
             creates: &creates,
