@@ -60,13 +60,7 @@ impl Fields {
         let Some(value) = self.value(name) else {
             return Ok(None);
         };
-        let is_number = matches!(value.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
-        let text = if is_number {
-            value.as_id()
-        } else {
-            value.as_text()
-        };
-        match text {
+        match text_of(&value) {
             Some(text) => Ok(Some(text)),
             None => Err(self.wrong(name, "String value expected")),
         }
@@ -191,6 +185,14 @@ impl Fields {
     /// What is wrong with one of the fields.
     pub fn wrong(&self, name: &str, wants: &str) -> Refusal {
         Refusal::field(&self.endpoint, &format!("{}.{name}", self.path), wants)
+    }
+}
+
+/// A text, or a number as an id.
+pub fn text_of(value: &Json) -> Option<String> {
+    match value.as_bytes().first()? {
+        b'-' | b'0'..=b'9' => value.as_id(),
+        _ => value.as_text(),
     }
 }
 
