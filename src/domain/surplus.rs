@@ -2,10 +2,11 @@
 //!
 //! What is kept does not depend on the sender's order of keys, so that a resend says the same.
 
+use super::command::Command;
 use super::limits::Limits;
 use super::sizes::beginning;
 use super::warning::{Warning, Warnings};
-use super::{Json, sizes};
+use super::{Code, Json, Rejection, sizes};
 use std::collections::BTreeMap;
 
 /// The part of a name that a warning repeats.
@@ -13,7 +14,27 @@ const SHOWN_NAME_BYTES: usize = 100;
 /// Names that a warning about many has.
 const SHOWN_NAMES: usize = 5;
 
+/// The limits over which a part of an item is left out.
+const LIMITS: [Code; 3] = [
+    Code::TooManyProperties,
+    Code::TraitTooLarge,
+    Code::ProfileTooLarge,
+];
+
 type Members = BTreeMap<String, Json>;
+
+impl Command {
+    /// Why an item is refused of which nothing may be left out: of a dialect whose answers have no place for warnings.
+    pub fn over_a_limit(&self) -> Option<Rejection> {
+        let refused = |warning: &Warning| {
+            let mut limits = LIMITS.into_iter();
+            let code = limits.find(|code| code.as_str() == warning.code)?;
+            let message = format!("More than a limit lets in: {}", warning.field);
+            Some(Rejection::of(code, &warning.field, message))
+        };
+        self.warnings().iter().find_map(refused)
+    }
+}
 
 /// An object with no more keys, at any depth, than the limit: members beyond it are left out.
 pub(super) fn keys(object: Json, field: &str, limit: usize, warnings: &mut Warnings) -> Json {
@@ -35,7 +56,7 @@ pub(super) fn keys(object: Json, field: &str, limit: usize, warnings: &mut Warni
     left_out.names.extend(names.iter().map(|name| cut(name)));
     left_out.names.truncate(SHOWN_NAMES);
     let limit = format!("{limit} keys");
-    tell("too_many_properties", field, &left_out, &limit, warnings);
+    tell(Code::TooManyProperties, field, &left_out, &limit, warnings);
     Json::from_members(&members)
 }
 
@@ -45,7 +66,7 @@ pub(super) fn traits(members: &mut Members, limits: &Limits, warnings: &mut Warn
         value.as_bytes().len() <= limits.trait_bytes
     });
     let limit = format!("{} bytes of a trait", limits.trait_bytes);
-    tell("trait_too_large", "traits", &large, &limit, warnings);
+    tell(Code::TraitTooLarge, "traits", &large, &limit, warnings);
     let (mut count, mut bytes) = (0, 0);
     let surplus = split(members, |name, value| {
         let size = name.len() + value.as_bytes().len();
@@ -61,7 +82,7 @@ pub(super) fn traits(members: &mut Members, limits: &Limits, warnings: &mut Warn
         "{} traits and {} bytes of a profile",
         limits.profile_traits, limits.profile_bytes
     );
-    tell("profile_too_large", "traits", &surplus, &limit, warnings);
+    tell(Code::ProfileTooLarge, "traits", &surplus, &limit, warnings);
 }
 
 /// What does not fit.
@@ -93,8 +114,8 @@ fn cut(name: &str) -> String {
 }
 
 /// One warning for each of a few, one for all of many.
-fn tell(code: &'static str, field: &str, left_out: &LeftOut, limit: &str, warnings: &mut Warnings) {
-    let LeftOut { count, names } = left_out;
+fn tell(code: Code, field: &str, left_out: &LeftOut, limit: &str, warnings: &mut Warnings) {
+    let (LeftOut { count, names }, code) = (left_out, code.as_str());
     if *count <= names.len() {
         for name in names {
             let message = format!("it is left out: over the limit of {limit}");

@@ -4,6 +4,7 @@ use super::names::{Fault, Named};
 use super::people::Fate;
 use crate::domain::type_check::Told;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// Members of one request. RudderStack sends up to 8,000 events; more than it takes is told, not cut.
 pub const MOST_MEMBERS: usize = 8_000;
@@ -49,17 +50,43 @@ impl BulkReply {
                 Err(fault) => reply.fail(named, fault),
             }
         }
-        reply.invalid_emails = reply.failed_updates.invalid_emails.clone();
-        reply.invalid_user_ids = reply.failed_updates.invalid_user_ids.clone();
-        reply
+        reply.name_by_address(named, fates);
+        reply.mirrored()
     }
 
-    /// The same as `events/trackBulk` gives it.
+    /// What is wrong with a user id fails its member, which clients may know by the address: that is named too, unless it is also another
+    /// member's that is done.
+    fn name_by_address(&mut self, named: &[Named], fates: &[Fate]) {
+        let all = || named.iter().zip(fates);
+        let done = all().filter(|(_, fate)| fate.is_ok());
+        let done: HashSet<&String> = done.filter_map(|(named, _)| named.email.as_ref()).collect();
+        let bad = all().filter(|(_, fate)| matches!(fate, Err(Fault::BadUserId(_))));
+        let bad = bad.filter(|(named, _)| named.user_id.is_some());
+        let emails = bad.filter_map(|(named, _)| named.email.as_ref());
+        let emails = emails.filter(|email| !done.contains(email)).cloned();
+        self.failed_updates.invalid_data_emails.extend(emails);
+    }
+
+    /// The lists that stand beside the others for clients of old.
+    fn mirrored(mut self) -> Self {
+        self.invalid_emails = self.failed_updates.invalid_emails.clone();
+        self.invalid_user_ids = self.failed_updates.invalid_user_ids.clone();
+        self
+    }
+
+    /// The same as `events/trackBulk` gives it. There the original has no lists of conflicts and of invalid data, and clients read none: who
+    /// is in them is named among the invalid ones too.
     pub fn of_events(named: &[Named], fates: &[Fate]) -> Self {
-        Self {
-            disallowed_event_names: Some(Vec::new()),
-            ..Self::of(named, fates)
-        }
+        let mut reply = Self::of(named, fates);
+        let failed = &mut reply.failed_updates;
+        let emails = [&failed.conflict_emails, &failed.invalid_data_emails];
+        let emails: Vec<String> = emails.into_iter().flatten().cloned().collect();
+        let user_ids = [&failed.conflict_user_ids, &failed.invalid_data_user_ids];
+        let user_ids: Vec<String> = user_ids.into_iter().flatten().cloned().collect();
+        failed.invalid_emails.extend(emails);
+        failed.invalid_user_ids.extend(user_ids);
+        reply.disallowed_event_names = Some(Vec::new());
+        reply.mirrored()
     }
 
     /// The same with the fields that the request made, and those that it was not to make.

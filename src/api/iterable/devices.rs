@@ -8,11 +8,11 @@ use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::saying::as_object;
-use super::users::{self, UPDATE, named};
+use super::users::{self, UPDATE, named, naming};
 use super::when;
 use crate::api::reading::answer_of;
 use crate::domain::elements::{DEVICES, MOST_DEVICES};
-use crate::domain::{Identity, IdentityKind, Json, Mode, ProjectType};
+use crate::domain::{Identity, IdentityKind, Json, Mode};
 use crate::store::Holder;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -68,10 +68,11 @@ fn token(fields: &Fields, name: &str) -> Result<String, Refusal> {
 pub async fn disable(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
     let token = body.needed_text("token")?;
-    let mut named = named(body)?;
+    let mut named = named(&asked, body)?;
     // A client for Python writes its "none" so.
     named.user_id = named.user_id.filter(|id| id != "None");
     named.email = named.email.filter(|email| email != "None");
+    let named = naming(&asked, named)?;
     if named == Named::default() {
         return disable_of_all(&asked, body, &token).await;
     }
@@ -88,8 +89,6 @@ async fn holder(
 ) -> Result<Option<(Named, Json, Kept)>, Failure> {
     let Named { email, user_id } = named;
     let user_id = user_id.map(|id| Identity::new(IdentityKind::UserId, &id));
-    let is_name = asked.caller.kinds.rules.iterable != ProjectType::UserId;
-    let email = email.filter(|_| is_name);
     let email = email.map(|email| Identity::new(IdentityKind::Email, &email));
     for named in user_id.into_iter().chain(email).map(Named::by) {
         let kept = kept(asked, &named, DEVICES).await?;
@@ -157,7 +156,7 @@ async fn leave_room(
     kind: &str,
     token: &str,
 ) -> Result<Kept, Failure> {
-    let own = named(user)?;
+    let own = named(asked, user)?;
     let is_nobody = own == Named::default();
     let signed = asked.signed.clone().filter(|_| is_nobody);
     let whom = signed.map_or(own, Named::from);

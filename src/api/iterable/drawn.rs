@@ -39,12 +39,16 @@ pub async fn is_unknown_user(asked: &Asked, source: &Identity) -> Result<Option<
     ))
 }
 
-/// True where a session made the user: of those that came later, however many, none is looked at but those that say an older time.
+/// True where a session that named the user by this id made them. Of those that came later, however many, none is looked at but those
+/// that say an older time.
 async fn began_with_session(
     asked: &Asked,
     name: &Identity,
     made_at: Timestamp,
 ) -> Result<bool, ApiError> {
+    // A session that was stored before events kept the name by which they came counts for any.
+    let own = own_names(name).map(|own| own.via());
+    let is_own = |via: Option<i64>| via.is_none_or(|via| own.contains(&via));
     let between = |at: Timestamp| at.micros().abs_diff(made_at.micros());
     let began = |at: Timestamp| Duration::from_micros(between(at)) <= AT_ONCE;
     let latest = made_at.micros() + AT_ONCE.as_micros() as i64;
@@ -58,7 +62,8 @@ async fn began_with_session(
     };
     for _ in 0..MOST_PAGES {
         let page = events_of(asked, name, &query).await?;
-        if page.events.iter().any(|session| began(session.received_at)) {
+        let mut sessions = page.events.iter();
+        if sessions.any(|session| is_own(session.via) && began(session.received_at)) {
             return Ok(true);
         }
         query.after = page.next;
@@ -67,6 +72,12 @@ async fn began_with_session(
         }
     }
     Ok(false)
+}
+
+/// By which names a session of an id comes: in projects by email the user has an address that stands for none.
+fn own_names(id: &Identity) -> [Identity; 2] {
+    let email = Identity::new(IdentityKind::Email, &placeholder_email(&id.value));
+    [id.clone(), email]
 }
 
 /// True of somebody who has no user ids but those of unknown users: by an address they logged in, and the user id that comes is their first.

@@ -82,7 +82,7 @@ pub fn of_event(
     followers: usize,
 ) -> Result<Saying, Refusal> {
     Ok(Saying {
-        named: named(call)?,
+        named: named(asked, call)?,
         inner: Named::default(),
         strangers,
         traits: None,

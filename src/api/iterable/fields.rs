@@ -55,18 +55,12 @@ impl Fields {
         value.filter(|value| !value.is_null())
     }
 
-    /// A text. Numbers are taken for ids: some senders have no other.
+    /// A text. Numbers are taken for ids: some senders have no other, and some write a whole one with a point.
     pub fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
         let Some(value) = self.value(name) else {
             return Ok(None);
         };
-        let is_number = matches!(value.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
-        let text = if is_number {
-            Some(value.as_str().to_owned())
-        } else {
-            value.as_text()
-        };
-        match text {
+        match text_of(&value) {
             Some(text) => Ok(Some(text)),
             None => Err(self.wrong(name, "String value expected")),
         }
@@ -194,6 +188,14 @@ impl Fields {
     }
 }
 
+/// A text, or a number as an id.
+pub fn text_of(value: &Json) -> Option<String> {
+    match value.as_bytes().first()? {
+        b'-' | b'0'..=b'9' => value.as_id(),
+        _ => value.as_text(),
+    }
+}
+
 fn is_empty(list: &Json) -> bool {
     list.elements(1).is_empty()
 }
@@ -209,9 +211,12 @@ mod tests {
 
     #[test]
     fn null_is_absent_and_numbers_are_ids() {
-        let body = fields(r#"{"email":null,"userId":17,"preferUserId":null,"dataFields":[]}"#);
+        let body =
+            fields(r#"{"email":null,"userId":17,"id":17.0,"preferUserId":null,"dataFields":[]}"#);
         assert_eq!(body.text("email").expect("a text"), None);
-        assert_eq!(body.text("userId").expect("a text"), Some("17".to_owned()));
+        for name in ["userId", "id"] {
+            assert_eq!(body.text(name).expect("a text"), Some("17".to_owned()));
+        }
         assert!(!body.flag("preferUserId").expect("a switch"));
         let empty = body.object("dataFields").expect("an object");
         assert_eq!(empty.expect("there").as_str(), "{}");

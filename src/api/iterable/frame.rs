@@ -6,8 +6,8 @@ use super::saying::Saying;
 use crate::api::charge::Charge;
 use crate::api::error::ApiError;
 use crate::domain::{
-    Class, Draft, Gate, Item, Json, KeyKind, Name, ProjectType, Rejected, Signer, Timestamp,
-    Warnings, sizes,
+    Class, Command, Draft, Gate, Item, Json, KeyKind, Name, ProjectType, Rejected, Rejection,
+    Signer, Timestamp, Warnings, sizes,
 };
 use crate::ingest::{Origin, Reservation};
 use std::collections::BTreeMap;
@@ -70,6 +70,22 @@ pub fn items(
     Ok((items, charge.into_room()?))
 }
 
+/// Refuses all that one call says where a part of it is refused: nothing of it is written.
+pub fn together(items: &mut [Item]) {
+    let refused = items.iter().find_map(|item| match item {
+        Item::Rejected(refused) => Some(refused.clone()),
+        Item::Command(_) => None,
+    });
+    let Some(refused) = refused else { return };
+    for item in items.iter_mut().filter(|item| item.command().is_some()) {
+        let id = Uuid::now_v7();
+        *item = Item::Rejected(Rejected {
+            id,
+            ..refused.clone()
+        });
+    }
+}
+
 impl Frame {
     /// Of a request.
     pub fn of(asked: &Asked, is_measured: bool) -> Self {
@@ -97,7 +113,7 @@ impl Frame {
     pub fn item(&self, draft: Draft, item: &Json) -> Item {
         let message_id = draft.event.as_ref();
         let message_id = message_id.and_then(|event| event.message_id.clone());
-        match self.gate().command(draft) {
+        match self.command(draft) {
             Ok(mut command) => {
                 command.keep_item(|| self.kept(item));
                 Item::Command(command)
@@ -116,9 +132,18 @@ impl Frame {
         }
     }
 
+    /// What the gate makes of a draft, whole: answers here don't tell what is left out of a call.
+    fn command(&self, draft: Draft) -> Result<Command, Rejection> {
+        let command = self.gate().command(draft)?;
+        match command.over_a_limit() {
+            Some(rejection) => Err(rejection.about(command.identities().iter().cloned())),
+            None => Ok(command),
+        }
+    }
+
     /// True where the gate takes a call.
     pub fn takes(&self, decided: &Decided) -> bool {
-        self.gate().command(self.draft(decided.clone())).is_ok()
+        self.command(self.draft(decided.clone())).is_ok()
     }
 
     /// The gate for all of its drafts.

@@ -5,6 +5,7 @@ use super::reads::email_name;
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::{Asked, Readable};
+use super::users::{named_as, naming};
 use crate::api::erasing;
 use crate::api::reading::{answer_of, segment};
 use crate::domain::{Identity, IdentityKind, ProjectType};
@@ -41,7 +42,7 @@ pub async fn delete_by_user_id(asked: Asked) -> Result<Answer, Failure> {
 
 /// Erases somebody, and refuses what comes about them later.
 pub async fn forget(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
-    let name = named(&readable)?;
+    let name = named(&asked, &readable)?;
     if !is_known(&asked, &name).await? {
         return Err(nobody().into());
     }
@@ -51,20 +52,20 @@ pub async fn forget(asked: Asked, readable: Readable) -> Result<Answer, Failure>
 
 /// Takes in again what comes about somebody. What was erased stays erased.
 pub async fn unforget(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
-    let key = (asked.caller.project_id, named(&readable)?);
+    let key = (asked.caller.project_id, named(&asked, &readable)?);
     let state = &asked.state;
     let lifted = answer_of(state, state.store.lift_block(&key)).await?;
     lifted.ok_or_else(nobody)?;
     Ok(Answer::success())
 }
 
-fn named(readable: &Readable) -> Result<Identity, Refusal> {
-    let body = &readable.fields;
-    if let Some(email) = body.text("email")? {
+fn named(asked: &Asked, readable: &Readable) -> Result<Identity, Refusal> {
+    let named = naming(asked, named_as(&readable.fields, ["email", "userId"])?)?;
+    if let Some(email) = named.email {
         return email_name(&email);
     }
     let missing = || Refusal::params("Either email or userId must be set");
-    let user_id = body.text("userId")?.ok_or_else(missing)?;
+    let user_id = named.user_id.ok_or_else(missing)?;
     Ok(Identity::new(IdentityKind::UserId, &user_id))
 }
 

@@ -12,6 +12,7 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::show::names_of;
 use super::unknown;
+use super::users::{named_as, naming};
 use crate::domain::{Identity, IdentityKind, Json, KeyKind, ProjectType};
 use crate::store::Profile;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,10 +75,7 @@ fn exists(email: &str) -> Refusal {
 
 /// Whose address changes; by a token only one's own, also where the call says no name.
 fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
-    let mut named = Named {
-        email: body.text("currentEmail")?,
-        user_id: body.text("currentUserId")?,
-    };
+    let mut named = named_as(body, ["currentEmail", "currentUserId"])?.without_empty_email();
     if let Some(signed) = &asked.signed {
         if !named.is_within(signed) {
             return Err(jwt::mismatched());
@@ -86,7 +84,7 @@ fn current(asked: &Asked, body: &Fields) -> Result<Identity, Refusal> {
             named = signed.clone().into();
         }
     }
-    named_current(named)
+    named_current(naming(asked, named)?)
 }
 
 fn named_current(named: Named) -> Result<Identity, Refusal> {
@@ -134,16 +132,12 @@ pub async fn merge(asked: Asked, readable: Readable) -> Result<Answer, Failure> 
 /// One of the two; in projects by user id an address is nobody's name.
 fn named(asked: &Asked, body: &Fields, whose: &str) -> Result<Identity, Refusal> {
     let (email, user_id) = (format!("{whose}Email"), format!("{whose}UserId"));
-    if let Some(email) = body.text(&email)? {
-        let name = email_name(&email)?;
-        return match asked.caller.kinds.rules.iterable {
-            ProjectType::UserId => Err(Fault::NoUserId.refusal(&Named::default(), "set")),
-            ProjectType::Hybrid | ProjectType::Email => Ok(name),
-        };
+    let named = naming(asked, named_as(body, [&email, &user_id])?)?;
+    if let Some(email) = named.email {
+        return email_name(&email);
     }
-    let text = body.text(&user_id)?;
     let missing = || Refusal::params(format!("Either {email} or {user_id} must be set"));
-    let text = text.ok_or_else(missing)?;
+    let text = named.user_id.ok_or_else(missing)?;
     check_user_id(Some(&text)).map_err(|fault| fault.refusal(&Named::default(), "set"))?;
     Ok(Identity::new(IdentityKind::UserId, &text))
 }

@@ -12,8 +12,8 @@ use super::users::{self, members};
 use crate::api::error::ApiError;
 use crate::api::reading::{answer_of, segment};
 use crate::api::work::{by, deadline};
-use crate::domain::Json;
 use crate::domain::elements::{LISTS, elements};
+use crate::domain::{Json, number_text};
 use crate::store::{LARGEST_LIST_ID, ListKey, MOST_LISTS, StaticList};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ fn no_list(id: i32) -> Refusal {
 fn number(body: &Fields, name: &str) -> Result<i32, Refusal> {
     let number = body.number(name)?;
     let number = number.ok_or_else(|| body.wrong(name, "Missing required field"))?;
-    let id = parsed(number.as_str());
+    let id = parsed(number_text(number.as_str()));
     id.ok_or_else(|| body.wrong(name, "Number value expected"))
 }
 

@@ -75,6 +75,16 @@ pub struct Chosen {
     pub user_id_trait: Option<String>,
 }
 
+impl Chosen {
+    /// By a user id alone.
+    pub fn by_id(id: String) -> Self {
+        Self {
+            user_id: Some(id),
+            ..Self::default()
+        }
+    }
+}
+
 impl Named {
     /// The names that can be some.
     ///
@@ -113,6 +123,29 @@ impl Named {
                 user_id: Some(name.value),
             },
         }
+    }
+
+    /// What of it names somebody: in projects by user id no address does.
+    ///
+    /// # Errors
+    /// `NoUserId` where an address stands alone there.
+    pub fn naming(self, project: ProjectType) -> Result<Self, Fault> {
+        let named = self.without_empty_email();
+        if project != ProjectType::UserId {
+            return Ok(named);
+        }
+        if named.email.is_some() && named.user_id.is_none() {
+            return Err(Fault::NoUserId);
+        }
+        let email = None;
+        Ok(Self { email, ..named })
+    }
+
+    /// The same without an address that is `""` beside a user id: Go's structs say so of the name that they lack.
+    pub fn without_empty_email(self) -> Self {
+        let is_needed = self.user_id.as_ref().is_none_or(String::is_empty);
+        let email = self.email.filter(|email| is_needed || !email.is_empty());
+        Self { email, ..self }
     }
 
     /// True where each name that there is is also in the token.

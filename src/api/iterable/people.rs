@@ -1,8 +1,8 @@
 //! The one road of this dialect to the gate: what calls say about people, judged, written, and what became of each.
 
-use super::frame::{Decided, Frame, items};
+use super::frame::{Decided, Frame, items, together};
 use super::known::Known;
-use super::names::{Fault, Who};
+use super::names::{Chosen, Fault, Who};
 use super::refusal::Failure;
 use super::request::{Asked, Readable};
 pub use super::saying::Saying;
@@ -38,13 +38,29 @@ pub async fn store(
 pub async fn store_told(
     asked: &Asked,
     readable: Readable,
+    sayings: Vec<Saying>,
+) -> Result<(Vec<Fate>, Told), Failure> {
+    store_as(asked, readable, sayings, Of::Many).await
+}
+
+/// Whether what is said is of one call, of which nothing is written where the gate refuses a part of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    OneCall,
+    Many,
+}
+
+async fn store_as(
+    asked: &Asked,
+    readable: Readable,
     mut sayings: Vec<Saying>,
+    of: Of,
 ) -> Result<(Vec<Fate>, Told), Failure> {
     for saying in &mut sayings {
         saying.sign(asked.signed.as_ref())?;
     }
     let (mut fates, decided) = judge(asked, sayings).await?;
-    let (receipts, told) = write(asked, readable, decided).await?;
+    let (receipts, told) = write(asked, readable, decided, of).await?;
     let mut receipts = receipts.into_iter();
     for fate in fates.iter_mut().filter(|fate| fate.is_ok()) {
         *fate = receipts.next().map_or(Ok(()), fate_of);
@@ -86,7 +102,12 @@ fn decide(
     if !is_shown && who.is_renaming() {
         return Err(Fault::Forgotten);
     }
-    let mut chosen = who.chosen(project, saying.strangers, &known.owners)?;
+    let is_nobody = |id: &String| who.email.is_none() && gate.is_placeholder(id);
+    let mut chosen = match who.user_id.clone().filter(is_nobody) {
+        // The gate refuses it: an address that is made of it would be everybody's.
+        Some(nobody) if project == ProjectType::Email => Chosen::by_id(nobody),
+        _ => who.chosen(project, saying.strangers, &known.owners)?,
+    };
     chosen.user_id_trait = chosen.user_id_trait.filter(|_| is_shown);
     if project == ProjectType::Email && who.email.is_some() {
         // The address says who it is: whoever had the user id before has no bearing on it.
@@ -146,10 +167,10 @@ pub async fn store_one(
     store_all(asked, readable, vec![saying], call).await
 }
 
-/// The same for a call that says several things of one person, what it is for last; what else is refused is listed.
+/// The same for a call that says several things of one person, what it is for last; what else the person has no room for is listed.
 ///
 /// # Errors
-/// Also where the last of them is refused.
+/// Also where the gate refuses any of them, or the last is refused.
 pub async fn store_all(
     asked: &Asked,
     readable: Readable,
@@ -157,7 +178,7 @@ pub async fn store_all(
     call: &str,
 ) -> Result<(), Failure> {
     let named = sayings.last().map(|saying| saying.named.clone());
-    let fates = store(asked, readable, sayings).await?;
+    let (fates, _) = store_as(asked, readable, sayings, Of::OneCall).await?;
     let fate = fates.into_iter().next_back().unwrap_or(Ok(()));
     fate.map_err(|fault| fault.refusal(&named.unwrap_or_default(), call).into())
 }
@@ -167,6 +188,7 @@ async fn write(
     asked: &Asked,
     readable: Readable,
     decided: Vec<Box<Decided>>,
+    of: Of,
 ) -> Result<(Vec<Receipt>, Told), Failure> {
     if decided.is_empty() {
         return Ok((Vec::new(), Told::default()));
@@ -186,6 +208,9 @@ async fn write(
             items(readable, &frame, decided, most_stored)
         });
         let (mut items, mut room) = made.await?;
+        if of == Of::OneCall {
+            together(&mut items);
+        }
         let terms = Terms {
             refuses: true,
             creates: &creates,

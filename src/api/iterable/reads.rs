@@ -10,7 +10,7 @@ use crate::api::error::ApiError;
 use crate::api::reading::{answer_of, segment};
 use crate::domain::elements::LISTS as STATIC_LISTS;
 use crate::domain::tracking_plan::{Category, Types};
-use crate::domain::{FieldType, Identity, IdentityKind, TypeRule, plain_date};
+use crate::domain::{FieldType, Identity, IdentityKind, ProjectType, TypeRule, plain_date};
 use crate::store::{Profile, Reference};
 use serde_json::{Map, Value, json};
 
@@ -42,11 +42,20 @@ pub async fn by_user_id_in_path(asked: Asked) -> Result<Answer, Failure> {
 async fn show_email(asked: &Asked, email: &str) -> Result<Answer, Failure> {
     let name = email_name(email)?;
     let _room = asked.state.reads.room(asked.caller.project_id).await?;
-    let profile = profile(asked, name).await?;
+    let profile = match finds_nobody(asked, &name) {
+        true => None,
+        false => profile(asked, name).await?,
+    };
     Ok(profile.map_or_else(
         || Answer::Document("{}".to_owned()),
         |profile| shown(asked, &profile),
     ))
+}
+
+/// True of an address in projects by user id: another road may have made it a name all the same.
+pub fn finds_nobody(asked: &Asked, name: &Identity) -> bool {
+    let is_by_user_id = asked.caller.kinds.rules.iterable == ProjectType::UserId;
+    is_by_user_id && name.kind == IdentityKind::Email
 }
 
 async fn show_user_id(asked: &Asked, user_id: &str) -> Result<Answer, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! Each change is an element of a list on the profile, as it is of `lists/subscribe`: two who change different ids at once both have.
 
-use super::fields::Fields;
+use super::fields::{Fields, text_of};
 use super::lists::{self, parsed};
 use super::names::{Named, Strangers};
 use super::people::{self, Fate, Saying};
@@ -91,7 +91,7 @@ fn texts(body: &Fields, name: &str) -> Result<Vec<String>, Refusal> {
     };
     let wrong = || body.wrong(name, "Array of strings expected");
     let elements = list.elements(MOST_USERS + 1);
-    let texts = elements.iter().map(|text| text.as_text().ok_or_else(wrong));
+    let texts = elements.iter().map(|text| text_of(text).ok_or_else(wrong));
     texts.collect()
 }
 

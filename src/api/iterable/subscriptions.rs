@@ -7,7 +7,7 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::show::LISTS;
 use super::users::{self, UPDATE};
-use crate::domain::Json;
+use crate::domain::{Json, number_text};
 use std::collections::BTreeMap;
 
 /// Ids of one list: more is no list of subscriptions.
@@ -17,12 +17,12 @@ fn saying(asked: &Asked, user: &Fields, followers: usize) -> Result<Saying, Refu
     let mut traits = BTreeMap::new();
     for name in LISTS {
         if let Some(list) = user.list(name)? {
-            let is_id = |id: &Json| id.as_str().parse::<u64>().is_ok();
+            let id = |id: &Json| number_text(id.as_str()).parse().ok();
             let ids = list.elements(MOST_IDS + 1);
-            if ids.len() > MOST_IDS || !ids.iter().all(is_id) {
-                return Err(user.wrong(name, "Array of numbers expected"));
-            }
-            traits.insert(name.to_owned(), list);
+            let ids: Option<Vec<u64>> = ids.iter().map(id).collect();
+            let wrong = || user.wrong(name, "Array of numbers expected");
+            let ids = ids.filter(|ids| ids.len() <= MOST_IDS).ok_or_else(wrong)?;
+            traits.insert(name.to_owned(), Json::of(&ids));
         }
     }
     users::stating(asked, user, Some(Json::from_members(&traits)), followers)

@@ -1,6 +1,6 @@
 //! Events of a user, read: as many as were asked for, however large, a page in memory at a time.
 
-use super::reads::{email_name, profile};
+use super::reads::{email_name, finds_nobody, profile};
 use super::refusal::{Failure, Refusal};
 use super::reply::Answer;
 use super::request::Asked;
@@ -80,6 +80,9 @@ async fn events(asked: &Asked, name: Identity) -> Result<Answer, Failure> {
 
 /// Whom a name leads to, and how they are shown.
 async fn found(asked: &Asked, name: Identity) -> Result<Option<(Person, Names)>, ApiError> {
+    if finds_nobody(asked, &name) {
+        return Ok(None);
+    }
     let _room = asked.state.reads.room(asked.caller.project_id).await?;
     let Some(profile) = profile(asked, name.clone()).await? else {
         return Ok(None);

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// issued knowing of it.
 pub async fn invalidate(asked: Asked, readable: Readable) -> Result<Answer, Failure> {
     let body = &readable.fields;
-    let whom = named(body)?;
+    let whom = named(&asked, body)?;
     let who = whom
         .judged(asked.caller.kinds.rules.iterable)
         .map_err(|fault| fault.refusal(&whom, "set"))?;

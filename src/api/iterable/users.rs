@@ -9,17 +9,33 @@ use super::reply::Answer;
 use super::request::{Asked, Readable};
 use super::saying::{BY_TOKEN, by_token, inner_names};
 use super::when;
-use crate::domain::{Json, Mode};
+use crate::domain::{Json, Mode, ProjectType};
 
 /// How messages name a call without a user.
 pub const UPDATE: &str = "set: ApiUserUpdateRequest(None,None,None,None)";
 
 /// Whom an object names.
-pub fn named(user: &Fields) -> Result<Named, Refusal> {
-    Ok(Named {
-        email: user.text("email")?,
-        user_id: user.text("userId")?,
+pub fn named(asked: &Asked, user: &Fields) -> Result<Named, Refusal> {
+    let named = named_as(user, ["email", "userId"])?;
+    Ok(match asked.caller.kinds.rules.iterable {
+        ProjectType::Email => named.without_empty_email(),
+        // There it is left out with a warning, as any other that is no address.
+        ProjectType::Hybrid | ProjectType::UserId => named,
     })
+}
+
+/// The same where the names are called otherwise. Go's structs say `""` of the name that they lack: beside an address it is none.
+pub fn named_as(user: &Fields, [email, user_id]: [&str; 2]) -> Result<Named, Refusal> {
+    let (email, user_id) = (user.text(email)?, user.text(user_id)?);
+    let has_email = email.as_ref().is_some_and(|email| !email.is_empty());
+    let user_id = user_id.filter(|id| !has_email || !id.is_empty());
+    Ok(Named { email, user_id })
+}
+
+/// What of it names somebody (`Named::naming`), for a call that is about one name alone.
+pub fn naming(asked: &Asked, named: Named) -> Result<Named, Refusal> {
+    let naming = named.naming(asked.caller.kinds.rules.iterable);
+    naming.map_err(|fault| fault.refusal(&Named::default(), "set"))
 }
 
 /// Reads a user with data fields. `followers` come after it in its request.
@@ -50,7 +66,7 @@ pub fn stating(
     followers: usize,
 ) -> Result<Saying, Refusal> {
     let prefer_user_id = user.flag("preferUserId")?;
-    let mut named = named(user)?;
+    let mut named = named(asked, user)?;
     let (traits, mut inner) = inner_names(traits.map(by_token));
     if named == Named::default() {
         named.user_id = inner.user_id.take();

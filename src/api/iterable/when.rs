@@ -51,7 +51,7 @@ pub fn sent(asked: &Asked) -> When {
     }
 }
 
-/// The `createdAt` of a call with an event, else now.
+/// The `createdAt` of a call with an event, else now. A zero is none: clients whose structs always have it say it where nobody set it.
 ///
 /// # Errors
 /// `BadJsonBody` where it is no time.
@@ -84,7 +84,7 @@ fn claimed(call: &Fields) -> Result<Option<Timestamp>, Refusal> {
         None => Claim::of_number(value.as_str()),
     };
     match claim {
-        Claim::At(at) | Claim::Odd(at) => Ok(Some(at)),
+        Claim::At(at) | Claim::Odd(at) => Ok(Some(at).filter(|at| at.micros() != 0)),
         Claim::Nothing => Ok(None),
         Claim::Unreadable => Err(call.wrong("createdAt", "Number value expected")),
     }

@@ -90,3 +90,85 @@ async fn a_body_that_is_too_large_is_told_in_the_envelope() {
     }
     assert_eq!(project.count("*", "profile").await, 0);
 }
+
+/// An object of so many fields.
+fn fields(count: usize) -> Value {
+    let fields = (0..count).map(|number| (format!("f{number}"), json!(1)));
+    Value::Object(fields.collect())
+}
+
+/// Calls of which a limit would cut a part.
+fn too_much() -> Vec<(&'static str, Value)> {
+    let user = |data: Value| json!({"userId": "ada", "dataFields": data});
+    let item = json!({"id": "i", "name": "x".repeat(400), "price": 1, "quantity": 1});
+    let items = vec![item; 500];
+    let device = |number: usize| json!({"token": format!("t{number}"), "more": "x".repeat(450)});
+    let devices: Vec<Value> = (0..400).map(device).collect();
+    let apart = json!({"userId": "ada", "createNewFields": false, "dataFields": {"plan": "pro"}});
+    let large = "x".repeat(200_000);
+    let large_apart =
+        json!({"userId": "ada", "createNewFields": false, "dataFields": {"bio": large}});
+    let few = [items[0].clone()];
+    vec![
+        ("users/update", user(json!({ "bio": large }))),
+        ("users/update", user(fields(3_000))),
+        ("users/update", user(json!({ "devices": devices }))),
+        (
+            "commerce/updateCart",
+            json!({"user": {"userId": "ada"}, "items": items}),
+        ),
+        (
+            "commerce/updateCart",
+            json!({"user": apart, "items": items}),
+        ),
+        (
+            "commerce/updateCart",
+            json!({"user": large_apart, "items": few}),
+        ),
+        (
+            "events/track",
+            json!({"userId": "ada", "eventName": "Seen", "dataFields": fields(9_000)}),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_a_limit_does_not_let_in_is_told_and_nothing_of_its_call_is_kept() {
+    let project = Project::fresh().await;
+    for (path, body) in too_much() {
+        let (status, answer) = call(&project, Method::POST, path, Some(&body)).await;
+        let told = (status, answer["code"].as_str());
+        let expected = (StatusCode::BAD_REQUEST, Some("BadParams"));
+        assert_eq!(told, expected, "{path}: {answer}");
+        let reason = answer["params"]["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("too_"), "{answer}");
+        for table in ["profile", "event"] {
+            assert_eq!(project.count("*", table).await, 0, "{path} {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_those_that_a_limit_does_not_let_in_are_named() {
+    let project = Project::fresh().await;
+    let large = json!({"bio": "x".repeat(200_000)});
+    let users = json!({"users": [{"email": "a@x.test", "dataFields": large}, {"userId": "b", "dataFields": large}, {"userId": "c"}]});
+    let path = "users/bulkUpdate";
+    let (_, answer) = call(&project, Method::POST, path, Some(&users)).await;
+    assert_eq!(answer["successCount"], 1, "{answer}");
+    let failed = &answer["failedUpdates"];
+    assert_eq!(failed["invalidDataEmails"], json!(["a@x.test"]), "{answer}");
+    assert_eq!(failed["invalidDataUserIds"], json!(["b"]), "{answer}");
+    let event =
+        |user: &str, data: Value| json!({"userId": user, "eventName": "Seen", "dataFields": data});
+    let events = json!({"events": [event("b", fields(9_000)), event("c", json!({}))]});
+    let path = "events/trackBulk";
+    let (_, answer) = call(&project, Method::POST, path, Some(&events)).await;
+    assert_eq!(answer["failCount"], 1, "{answer}");
+    assert_eq!(
+        answer["failedUpdates"]["invalidUserIds"],
+        json!(["b"]),
+        "{answer}"
+    );
+    assert_eq!(project.count("*", "profile").await, 1);
+}

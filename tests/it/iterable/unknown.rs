@@ -110,3 +110,33 @@ async fn who_has_an_id_that_nobody_drew_for_them_keeps_it() {
     let (status, answer) = call(&project, Method::POST, "users/update", Some(&other)).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
 }
+
+/// Real user ids are UUIDs too, and a login follows its session within seconds: only the id that the session named was drawn.
+#[tokio::test]
+async fn who_logged_in_at_once_by_a_user_id_that_looks_drawn_keeps_it() {
+    let project = Project::fresh().await;
+    let known = json!({"userId": "bob", "email": "bob@example.com"});
+    app(&project, "users/update", &known).await;
+    for is_first in [false, true] {
+        let (real, email) = (
+            uuid::Uuid::new_v4().to_string(),
+            format!("{is_first}@example.com"),
+        );
+        let own = json!({"userId": real, "email": email});
+        if is_first {
+            app(&project, "users/update", &own).await;
+        }
+        let id = unknown(&project).await;
+        let merge = json!({"sourceUserId": id, "destinationUserId": real});
+        app(&project, "users/merge", &merge).await;
+        app(&project, "users/update", &own).await;
+        for (key, other) in [(&project.write_key, "new"), (&project.server_key, "bob")] {
+            let both = json!({"email": email, "userId": other});
+            let by = (Method::POST, "users/update");
+            let (status, told) = call_by(&project, key, by, Some(&both)).await;
+            assert_eq!(status, StatusCode::CONFLICT, "{is_first} {other}: {told}");
+        }
+        let (_, found) = call(&project, Method::GET, &format!("users/{email}"), None).await;
+        assert_eq!(found["user"]["userId"], json!(real), "{found}");
+    }
+}
