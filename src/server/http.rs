@@ -34,6 +34,9 @@ struct Welcome {
 }
 
 /// Serves on `listener` once it is run.
+///
+/// # Errors
+/// Where nothing can be accepted on it.
 pub fn server(
     settings: &config::Server,
     listener: TcpListener,

@@ -1,18 +1,11 @@
 //! Requests that follow each other on one connection, and what is left of one that is over.
 
-use crate::harness::{Project, Service, shared};
+use crate::slow::service_with;
 use crate::socket::{Outcome, Wire, head};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const WHOLE: &str = "GET /livez HTTP/1.1\r\nHost: roster\r\n\r\n";
-
-async fn service_with(settings: &[(&str, &str)]) -> (Service, Project) {
-    let database = &shared().await.database_url;
-    let service = Service::start(database, settings).await;
-    let project = Project::on(&service.url, database).await;
-    (service, project)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_head_of_a_connection_has_its_time() {

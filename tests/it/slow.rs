@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
-async fn service_with(settings: &[(&str, &str)]) -> (Service, Project) {
+/// A service on the shared database with settings of its own, and a project of it.
+pub async fn service_with(settings: &[(&str, &str)]) -> (Service, Project) {
     let database = &shared().await.database_url;
     let service = Service::start(database, settings).await;
     let project = Project::on(&service.url, database).await;

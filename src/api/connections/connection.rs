@@ -22,8 +22,8 @@ pub struct Newcomers {
 pub struct Connection {
     newcomers: Newcomers,
     place: Cell<Option<OwnedSemaphorePermit>>,
-    /// Requests that were read whole, or up to their bodies, and have no answer yet.
-    unanswered: Cell<usize>,
+    /// A request was read whole, or up to its body, and has no answer yet.
+    is_busy: Cell<bool>,
     waiting: Cell<Option<Waker>>,
 }
 
@@ -46,7 +46,7 @@ impl Newcomers {
         Some(Rc::new(Connection {
             newcomers: self.clone(),
             place: Cell::new(Some(place)),
-            unanswered: Cell::new(0),
+            is_busy: Cell::new(false),
             waiting: Cell::new(None),
         }))
     }
@@ -64,12 +64,12 @@ impl Connection {
 
     /// The head of a request is with the parser.
     pub fn hand_over(&self) {
-        self.unanswered.set(self.unanswered.get() + 1);
+        self.is_busy.set(true);
     }
 
     /// A request has no answer yet.
     pub fn is_busy(&self) -> bool {
-        self.unanswered.get() > 0
+        self.is_busy.get()
     }
 
     /// Wakes the task of `context` after the next answer.
@@ -87,8 +87,7 @@ impl Connection {
 impl Drop for Turn {
     fn drop(&mut self) {
         let connection = &self.0;
-        let others = connection.unanswered.get().saturating_sub(1);
-        connection.unanswered.set(others);
+        connection.is_busy.set(false);
         if let Some(waiting) = connection.waiting.take() {
             waiting.wake();
         }

@@ -1,8 +1,10 @@
 //! Uploads whose bytes are all there and whose jobs have not ended; and uploads that are made, whatever becomes of their first bytes.
 
+use super::jobs::ONE_PLACE;
 use super::slowly::Slowly;
 use super::{PATIENCE, Upload, counts, events, header, must_add_up, tus};
-use crate::harness::{Project, Service, shared, sql, wait_until};
+use crate::harness::{Project, shared, sql, wait_until};
+use crate::slow::service_with;
 use reqwest::{Method, StatusCode};
 
 const TABLE: &str = "user_id,plan\n1,pro\n2,free\n3,pro";
@@ -58,12 +60,7 @@ async fn an_upload_that_has_all_is_done_where_nobody_comes_back() {
 /// Who does not hear where it is makes another one: of a file that was cancelled, or that waits.
 #[tokio::test]
 async fn an_upload_that_is_made_is_told_though_its_first_bytes_are_not_taken() {
-    let one = [
-        ("ROSTER__IMPORTS__PARALLEL", "1"),
-        ("ROSTER__IMPORTS__PARALLEL_PER_PROJECT", "1"),
-    ];
-    let service = Service::start(&shared().await.database_url, &one).await;
-    let project = Project::on(&service.url, &shared().await.database_url).await;
+    let (_service, project) = service_with(&ONE_PLACE).await;
     let length = "Content-Length: 1000\r\n";
     let mut first = Slowly::begin(&project, "POST /v1/imports?name=first", length).await;
     first.send(b"{\"type\":").await;

@@ -5,9 +5,16 @@ use super::{
     PATIENCE, Upload, counts, events, header, id_of, must_add_up, request, send, take, tus,
 };
 use crate::harness::{Project, Service, shared, sql, wait_until};
+use crate::slow::service_with;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// One file at a time, whoever sends it.
+pub const ONE_PLACE: [(&str, &str); 2] = [
+    ("ROSTER__IMPORTS__PARALLEL", "1"),
+    ("ROSTER__IMPORTS__PARALLEL_PER_PROJECT", "1"),
+];
 
 /// The headers of a piece whose body goes on to the end of the file.
 fn piece(offset: usize, bytes: usize) -> String {
@@ -223,12 +230,7 @@ async fn a_hundred_at_once_are_all_taken_and_each_adds_up() {
 
 #[tokio::test]
 async fn who_finds_no_place_is_told_to_come_again() {
-    let one = [
-        ("ROSTER__IMPORTS__PARALLEL", "1"),
-        ("ROSTER__IMPORTS__PARALLEL_PER_PROJECT", "1"),
-    ];
-    let service = Service::start(&shared().await.database_url, &one).await;
-    let project = Project::on(&service.url, &shared().await.database_url).await;
+    let (_service, project) = service_with(&ONE_PLACE).await;
     let line = events(0, 1);
     let length = format!("Content-Length: {}\r\n", line.len());
     let first = Slowly::begin(&project, "POST /v1/imports?name=first", &length);
